@@ -1,0 +1,34 @@
+"""Error codes of operation (docs/contract.md §9): one enum member each, with its meaning, severity and runbook."""
+
+from __future__ import annotations
+
+from enum import Enum
+
+
+class ErrorCode(Enum):
+    """What went wrong, as counted in `sluice_errors_total{code}`; value = (severity, meaning)."""
+
+    EVENT_SCHEMA_INVALID = ("warning", "an event's name, version or payload is not in the catalogue")
+    EVENT_ENVELOPE_INVALID = ("warning", "a record is not a valid event envelope")
+    EVENT_PUT_FAILED = ("critical", "a write to Kafka or to Bronze failed after its retries")
+    PIPELINE_LAG_EXCEEDED = ("critical", "a partition has unread records older than SLUICE_STALE_SECONDS")
+    CTAS_FAILURE = ("critical", "a CTAS transform of Bronze failed")
+    QUALITY_CHECK_FAILED = ("critical", "a data quality check failed")
+    ATHENA_SCANNED_BYTES_BREACH = ("warning", "a query scanned more bytes than its workgroup allows")
+    BI_REFRESH_FAILED = ("warning", "a BI data set did not refresh")
+    DSAR_CONFLICT = ("warning", "a data subject request conflicts with data that must be kept")
+
+    @property
+    def severity(self) -> str:
+        """`warning` (look in working hours) or `critical` (page)."""
+        return self.value[0]
+
+    @property
+    def meaning(self) -> str:
+        """One sentence for people."""
+        return self.value[1]
+
+    @property
+    def runbook(self) -> str:
+        """The page to open, relative to the repository's root."""
+        return f"docs/runbooks/{self.name.lower()}.md"
