@@ -1,0 +1,61 @@
+"""How Sluice connects to Kafka: one place for addresses and security, for every kind of client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaConnectionError, KafkaError
+
+from streams.settings import SettingError, Settings
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 10.0
+
+
+def client_kwargs(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments that every aiokafka client takes: servers and security."""
+    kwargs: dict[str, Any] = {
+        "bootstrap_servers": list(settings.kafka),
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.endswith("SSL"):
+        kwargs["ssl_context"] = _ssl_context(settings)
+    if settings.kafka_security.startswith("SASL"):
+        assert settings.kafka_password_file is not None  # Settings.load has checked it
+        kwargs["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        kwargs["sasl_plain_username"] = settings.kafka_user
+        kwargs["sasl_plain_password"] = settings.kafka_password_file.read_text().strip()
+    return kwargs
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingError(
+            "SLUICE_KAFKA_CA_FILE", str(settings.kafka_ca_file), f"a PEM file of certificates ({error})"
+        ) from None
+
+
+async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
+    backoff = FIRST_BACKOFF_SECONDS
+    while True:
+        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
+        try:
+            await admin.start()
+            return admin
+        except (KafkaConnectionError, KafkaError, OSError) as error:
+            await admin.close()
+            log.warning(
+                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
+                ",".join(settings.kafka), type(error).__name__, backoff,
+            )
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)

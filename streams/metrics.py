@@ -1,0 +1,46 @@
+"""Every metric of Sluice, declared once with its meaning (docs/contract.md §8). Labels are bounded.
+
+No city, campaign, id or unknown event name is ever a label: an event that is not in the catalogue counts as
+`_unknown`. The hot path adds up counts per batch; nothing here is called per event.
+"""
+
+from __future__ import annotations
+
+from prometheus_client import Counter, Gauge, Histogram
+
+UNKNOWN_EVENT = "_unknown"
+
+EVENTS = Counter("sluice_events", "Events by name and outcome.", ["event", "outcome"])
+ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
+QUARANTINE = Counter("sluice_quarantine", "Quarantined records by code and reason.", ["code", "reason"])
+EVENT_TO_VIEW = Histogram(
+    "sluice_event_to_view_seconds",
+    "From an event's Kafka timestamp to its checkpoint in the feed, for the oldest event of a checkpoint.",
+    buckets=(0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.6, 1, 2, 5, 10, 30, 60, 300),
+)
+CHECKPOINT = Histogram(
+    "sluice_checkpoint_seconds",
+    "From the snapshot of a partition's changes to their committed transaction.",
+    buckets=(0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+VIEW_FRESHNESS = Gauge(
+    "sluice_view_freshness_seconds", "Age of the oldest checkpoint a view's answer rests on.", ["view"]
+)
+LAG_RECORDS = Gauge(
+    "sluice_consumer_lag_records", "Records after the last checkpoint.", ["group", "topic", "partition"]
+)
+LAG_SECONDS = Gauge(
+    "sluice_consumer_lag_seconds",
+    "Age of the oldest record that is in no checkpoint yet; 0 when there is none.",
+    ["group", "topic", "partition"],
+)
+WATERMARK = Gauge(
+    "sluice_watermark_timestamp_seconds", "Newest accepted occurred_at of a partition.", ["topic", "partition"]
+)
+RECOVERY = Histogram(
+    "sluice_recovery_seconds",
+    "From an assignment to its partitions being ready to fold.",
+    buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
+)
+STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
+BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])
