@@ -1,0 +1,250 @@
+"""Keys and values of the records of `views.feed`, in one place for those who write and those who read them.
+
+A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack (but
+for dedupe's ids: tables/dedupe.py); null is a tombstone. The records of a transaction end with its checkpoint.
+
+| key | value |
+|---|---|
+| `c:{topic}` | a `Checkpoint` |
+| `w:{view}@{hash8}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
+| `e:{view}@{hash8}:{topic}:{entity_id}` | `[opened, occurred_us, rank, event_id, city, *kept fields]` |
+| `d:{topic}:{first_offset, 20 digits}` | ids first seen in one stretch of the source partition |
+| `h:{worker}` | a `Heartbeat` |
+
+A pane's number is its minute (m) or hour (h) since the epoch, negative before 1970.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any, NamedTuple, TypeVar
+
+import msgspec
+
+from tables.spec import FORMAT_VERSION
+
+SHARD_GROUPS = 512
+"""Groups in one windowed record: the shard of a group is its index, by first appearance, // 512."""
+
+Group = tuple[str | int | bool | None, ...]
+"""A windowed view's `key` fields' values, in that order."""
+
+_PLAIN = 1 << 63  # a sum beyond ±this is written as decimal text
+
+
+class FeedFormatError(ValueError):
+    """A feed record that this release cannot read: the message names the record and what to do."""
+
+
+class CheckpointKey(NamedTuple):
+    """`c:{topic}`"""
+
+    topic: str
+
+
+class WindowedKey(NamedTuple):
+    """`w:{view}@{hash8}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
+
+    view: str
+    hash8: str
+    topic: str
+    unit: str
+    number: int
+    shard: int
+
+
+class EntityKey(NamedTuple):
+    """`e:{view}@{hash8}:{topic}:{entity_id}`"""
+
+    view: str
+    hash8: str
+    topic: str
+    entity_id: str
+
+
+class DedupeKey(NamedTuple):
+    """`d:{topic}:{first_offset}`"""
+
+    topic: str
+    first_offset: int
+
+
+class HeartbeatKey(NamedTuple):
+    """`h:{worker}`"""
+
+    worker: str
+
+
+Key = CheckpointKey | WindowedKey | EntityKey | DedupeKey | HeartbeatKey
+
+
+class Checkpoint(msgspec.Struct, frozen=True):
+    """How far a source partition has been folded.
+
+    `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs. `kafka_ms`:
+    newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset since which it is
+    computed). `lost`: source offsets [from, to) that Kafka had deleted before they were read.
+    """
+
+    next: int
+    watermark: int | None
+    kafka_ms: int | None
+    at: int
+    views: dict[str, tuple[str, int]]
+    lost: list[tuple[int, int]] = []
+    v: int = FORMAT_VERSION
+
+
+class Assigned(msgspec.Struct, frozen=True, array_like=True):
+    """One source partition in a heartbeat.
+
+    `next`: first offset in no checkpoint yet; `end`: the partition's end offset; `oldest_unread_ms`: Kafka timestamp
+    of the oldest record not yet folded, None if there is none.
+    """
+
+    topic: str
+    partition: int
+    next: int
+    end: int
+    oldest_unread_ms: int | None
+
+
+class Heartbeat(msgspec.Struct, frozen=True):
+    """What one worker said of itself at wall clock `at`, ms."""
+
+    worker: str
+    at: int
+    partitions: list[Assigned]
+    v: int = FORMAT_VERSION
+
+
+_Record = TypeVar("_Record", Checkpoint, Heartbeat)
+
+
+def checkpoint_key(topic: str) -> bytes:
+    """The key of a source topic's checkpoint (on the feed partition of the same number)."""
+    return f"c:{topic}".encode()
+
+
+def windowed_prefix(view: str, hash8: str, topic: str) -> str:
+    """What the pane (`m…` or `h…`), ':' and the shard are put behind to make a windowed record's key."""
+    return f"w:{view}@{hash8}:{topic}:"
+
+
+def entity_prefix(view: str, hash8: str, topic: str) -> str:
+    """What an entity's id is put behind to make its record's key."""
+    return f"e:{view}@{hash8}:{topic}:"
+
+
+def dedupe_key(topic: str, first_offset: int) -> bytes:
+    """The key of a chunk of ids."""
+    return f"d:{topic}:{first_offset:020d}".encode()
+
+
+def heartbeat_key(worker: str) -> bytes:
+    """The key of a worker's heartbeat."""
+    return f"h:{worker}".encode()
+
+
+def parse_key(key: bytes) -> Key:
+    """The parts of a feed record's key. Raises `FeedFormatError` if it is none of ours."""
+    try:
+        kind, rest = key.decode().split(":", 1)
+        match kind:
+            case "e":
+                view, topic, entity_id = rest.split(":", 2)
+                name, hash8 = view.split("@")
+                return EntityKey(name, hash8, topic, entity_id)
+            case "w":
+                view, topic, pane, shard = rest.split(":")
+                name, hash8 = view.split("@")
+                if pane[0] in "mh":
+                    return WindowedKey(name, hash8, topic, pane[0], int(pane[1:]), int(shard))
+            case "d":
+                topic, offset = rest.split(":")
+                return DedupeKey(topic, int(offset))
+            case "c":
+                return CheckpointKey(rest)
+            case "h":
+                return HeartbeatKey(rest)
+    except (ValueError, IndexError):
+        pass
+    raise FeedFormatError(f"feed record {key[:200]!r}: not a key of format version {FORMAT_VERSION}; {_MEND}")
+
+
+_MEND = "did another program or a later release write it? Read it with that one, or use another SLUICE_PREFIX"
+
+_plain_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int]]])
+_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int | str]]])
+_entity = msgspec.msgpack.Decoder(list[Any])
+_checkpoint = msgspec.msgpack.Decoder(Checkpoint)
+_heartbeat = msgspec.msgpack.Decoder(Heartbeat)
+_encode = msgspec.msgpack.Encoder().encode
+
+
+def encode_groups(groups: Sequence[tuple[Group, list[int]]]) -> bytes:
+    """One shard of one pane: each group with its absolute sums."""
+    sums = [sums for _, sums in groups]
+    if sums and (max(map(max, sums)) >= _PLAIN or min(map(min, sums)) <= -_PLAIN):
+        return _encode([(group, [_written(number) for number in row]) for group, row in groups])
+    return _encode(groups)
+
+
+def _written(number: int) -> int | str:
+    return number if -_PLAIN < number < _PLAIN else str(number)
+
+
+def decode_groups(value: bytes) -> list[tuple[Group, list[int]]]:
+    """The groups of one shard. Raises `FeedFormatError`."""
+    try:
+        return _plain_groups.decode(value)
+    except msgspec.MsgspecError:
+        pass  # a sum as decimal text, or damaged
+    try:
+        return [(group, [int(number) for number in sums]) for group, sums in _groups.decode(value)]
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
+
+
+def encode_entity(members: Iterable[Any]) -> bytes:
+    """An entity's state: opened, occurred_us, rank, event_id, city, and the kept fields."""
+    return _encode(tuple(members))
+
+
+def decode_entity(value: bytes) -> list[Any]:
+    """The members of an entity's state. Raises `FeedFormatError`."""
+    try:
+        return _entity.decode(value)
+    except msgspec.MsgspecError as error:
+        raise FeedFormatError(f"an entity record of the feed is damaged ({error}); {_MEND}") from None
+
+
+def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
+    """A checkpoint's value."""
+    return _encode(checkpoint)
+
+
+def decode_checkpoint(value: bytes) -> Checkpoint:
+    """A checkpoint. Raises `FeedFormatError`, also for another format version."""
+    return _versioned(value, _checkpoint, "checkpoint")
+
+
+def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
+    """A heartbeat's value."""
+    return _encode(heartbeat)
+
+
+def decode_heartbeat(value: bytes) -> Heartbeat:
+    """A heartbeat. Raises `FeedFormatError`, also for another format version."""
+    return _versioned(value, _heartbeat, "heartbeat")
+
+
+def _versioned(value: bytes, decoder: msgspec.msgpack.Decoder[_Record], what: str) -> _Record:
+    try:
+        decoded = decoder.decode(value)
+    except msgspec.MsgspecError as error:
+        raise FeedFormatError(f"a {what} of the feed is damaged ({error}); {_MEND}") from None
+    if decoded.v != FORMAT_VERSION:
+        found = f"a {what} of the feed is of format version {decoded.v}, not {FORMAT_VERSION}"
+        raise FeedFormatError(f"{found}; {_MEND}")
+    return decoded

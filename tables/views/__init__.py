@@ -1,0 +1,13 @@
+"""Every view, one declaration a module. To add one: write its module and list it here."""
+
+from __future__ import annotations
+
+from tables.spec import View
+from tables.views.kpi_funnel import KPI_FUNNEL
+from tables.views.kpi_gmv import KPI_GMV
+from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
+from tables.views.ops_recon_variance import OPS_RECON_VARIANCE
+
+VIEWS: dict[str, View] = {
+    view.name: view for view in (OPS_PAYOUT_BACKLOG, OPS_RECON_VARIANCE, KPI_GMV, KPI_FUNNEL)
+}
