@@ -1,0 +1,131 @@
+"""Raw record batches of one source partition → views and quarantine: validate, fold, collect for a checkpoint."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from agents.protocols import BadRecord, FeedRecord
+from schemas.reasons import Quarantined
+from schemas.validate import Validator
+from tables.state import PartitionState
+
+
+@dataclass
+class Interval:
+    """What happened between two checkpoints of a partition, ready to be written.
+
+    `first_timestamp_ms`: Kafka timestamp of its first record. `outcomes` counts (event name, outcome);
+    `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
+    """
+
+    next_offset: int
+    first_timestamp_ms: int | None = None
+    records: int = 0
+    bad_bytes: int = 0
+    feed: list[FeedRecord] = field(default_factory=list)
+    quarantine: list[BadRecord] = field(default_factory=list)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class Gap(Exception):
+    """Records are missing between the fold's position and what came next. `str()` says which."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"offsets {expected} to {got - 1} are missing")
+        self.expected = expected
+        self.got = got
+
+
+class Projector:
+    """The fold of one source partition: synchronous, and pure but for the clock it is given."""
+
+    def __init__(
+        self, topic: str, partition: int, state: PartitionState, validator: Validator, now_ms: Callable[[], int]
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.state = state
+        self._validator = validator
+        self._now_ms = now_ms
+        self._interval = Interval(state.next_offset)
+
+    @property
+    def pending(self) -> Interval:
+        """What has been folded since the last `interval()`; its `feed` is still empty."""
+        return self._interval
+
+    def take(self, before: int, after: int, batches: Sequence[Any]) -> None:
+        """Fold all records from the fold's position up to `after`.
+
+        `before` is the consumer's position before these batches. What lies below the fold's position has been
+        folded already and is skipped. Raises `Gap` when the batches begin above it.
+        """
+        position = self.state.next_offset
+        if before > position:
+            raise Gap(position, before)
+        if after <= position:
+            return
+        records = [record for batch in batches for record in batch]
+        if batches and batches[0].base_offset < position:
+            records = [record for record in records if record.offset >= position]
+        if records:
+            self._fold(records)
+        self.state.next_offset = after
+        self._interval.next_offset = after
+
+    def lose(self, until: int) -> None:
+        """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
+        self.state.lost.append([self.state.next_offset, until])
+        self.state.next_offset = until
+        self._interval.next_offset = until
+
+    def interval(self) -> Interval | None:
+        """Close the interval: what a checkpoint must write, or None when nothing was read."""
+        done = self._interval
+        if not self.state.dirty and not done.quarantine:
+            return None
+        done.feed = self.state.changes(self._now_ms())
+        self._interval = Interval(self.state.next_offset)
+        return done
+
+    def _fold(self, records: list[Any]) -> None:
+        interval = self._interval
+        if interval.first_timestamp_ms is None:
+            interval.first_timestamp_ms = records[0].timestamp
+        interval.records += len(records)
+        timestamps = [record.timestamp for record in records]
+        decoded = self._validator.decode_batch([record.value for record in records], timestamps)
+        if decoded.bad:
+            self._quarantine(records, decoded.bad)
+        counts = self.state.fold(
+            decoded.events, decoded.times, [record.offset for record in records], timestamps, self._now_ms()
+        )
+        for outcome, by_event in counts.items():
+            for event, count in by_event.items():
+                interval.outcomes[event, outcome] += count
+
+    def _quarantine(self, records: list[Any], bad: list[tuple[int, Quarantined]]) -> None:
+        interval = self._interval
+        for index, why in bad:
+            record = records[index]
+            interval.quarantine.append(BadRecord(record.key, record.value, self._headers(record.offset, why)))
+            interval.bad_bytes += len(record.value or b"")
+            interval.reasons[why.code, why.reason] += 1
+
+    def _headers(self, offset: int, why: Quarantined) -> list[tuple[str, bytes]]:
+        now = datetime.fromtimestamp(self._now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
+        return [
+            ("code", why.code.encode()),
+            ("reason", why.reason.encode()),
+            ("field", why.field.encode()),
+            ("detail", why.detail.encode()),
+            ("topic", self.topic.encode()),
+            ("partition", str(self.partition).encode()),
+            ("offset", str(offset).encode()),
+            ("quarantined_at", now.replace("+00:00", "Z").encode()),
+        ]

@@ -1,0 +1,107 @@
+"""Runs an `Owner` on a Faust app: the group, its rebalances, the agent that takes batches, start and stop."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import signal
+from collections.abc import Callable
+from typing import Any, cast
+
+import faust
+from faust.app.base import BootStrategy
+
+from streams.bus.batches import Fetched
+from streams.bus.transport import BatchConsumer, Owner, OwnerApp
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+RECOVERY_SECONDS = 85.0
+"""A recovery that takes longer ends the process: Faust gives up in silence at `broker_request_timeout`."""
+
+
+class _AsItCame(faust.Schema):
+    """A message's value is a `Fetched` already; there is nothing to decode."""
+
+    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+        return None
+
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+        return message.value
+
+
+class _ConsumerOnly(BootStrategy):
+    enable_kafka_producer = False
+    enable_web = False
+
+
+def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
+    """The Faust app of a role: one agent over all raw topics, which hands every batch to the owner."""
+    app = OwnerApp(
+        settings.group(role),
+        broker=[f"kafka://{server}" for server in settings.kafka],
+        broker_request_timeout=90.0,
+        broker_session_timeout=float(settings.session_seconds),
+        broker_heartbeat_interval=settings.session_seconds / 5,
+        datadir=settings.data_dir / "faust" / role,
+        topic_disable_leader=True,
+        topic_allow_declare=False,
+        stream_wait_empty=False,
+        stream_recovery_delay=0.0,
+        stream_buffer_maxsize=2,
+        web_enabled=False,
+        autodiscover=False,
+        BootStrategy=_ConsumerOnly,
+    )
+    app.owner = owner
+    app.sluice = settings
+    raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
+
+    @app.agent(raw, name=f"{role}-batches")
+    async def take_batches(stream: Any) -> None:
+        async for fetched in stream:
+            await _take(app, cast(Fetched, fetched))
+
+    return app
+
+
+async def _take(app: OwnerApp, fetched: Fetched) -> None:
+    # An agent that raises would be restarted by Faust behind the batch it failed on: end the process instead.
+    try:
+        await app.owner.take(fetched)
+    except asyncio.CancelledError:
+        raise
+    except Exception as error:
+        log.exception("folding %s failed at offset %d", fetched.tp, fetched.before)
+        await app.crash(error)
+
+
+def consumer_of(app: OwnerApp) -> BatchConsumer:
+    """The app's consumer, as what it is."""
+    return cast(BatchConsumer, app.consumer)
+
+
+async def run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event) -> None:
+    """Run until `stop` is set or the app fails; raises what it failed with."""
+    app.finalize()
+    await app.start()
+    on_started()
+    stopping = asyncio.create_task(stop.wait())
+    stopped = asyncio.create_task(app.wait_until_stopped())
+    await asyncio.wait({stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    failure = app.crash_reason
+    await app.stop()
+    await asyncio.wait({stopped})
+    if failure is not None:
+        raise failure
+
+
+def stop_on_signals() -> asyncio.Event:
+    """An event that SIGTERM and SIGINT set."""
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    return stop

@@ -1,0 +1,141 @@
+"""The compacted feed, from a worker's side: one transactional writer per source partition, and its recovery.
+
+Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last, the
+checkpoint record. The transactional id is fixed per source partition, so that whoever takes the partition over
+fences its former owner and ends what that left open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from agents.protocols import BadRecord, FeedRecord
+from streams.bus.batches import fetch_batches
+from streams.bus.client import client_kwargs
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES = 256 * 1024
+RECOVERY_FETCH_BYTES = 4 << 20
+
+
+class PartitionLog:
+    """The feed and the quarantine of one source partition (`agents.protocols.Log`)."""
+
+    def __init__(self, settings: Settings, topic: str, partition: int) -> None:
+        self._settings = settings
+        self._topic = topic
+        self._partition = partition
+        self._feed = settings.topic("views.feed")
+        self._quarantine = settings.topic("events.quarantine")
+        self._producer: AIOKafkaProducer | None = None
+
+    @property
+    def transactional_id(self) -> str:
+        """Fixed per source partition: its second holder fences the first."""
+        return f"{self._settings.group('views')}-{self._topic}-{self._partition}"
+
+    async def open(self) -> None:
+        """Become the writer of this partition: fences the former one and aborts what it left open."""
+        producer = AIOKafkaProducer(
+            **client_kwargs(self._settings),
+            client_id="sluice",
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=self._settings.session_seconds * 1000,
+            max_batch_size=BATCH_BYTES,
+            compression_type="lz4",
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def close(self) -> None:
+        """Let go of the partition; what is not committed is aborted by the next owner or by time."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await _stop_quietly(producer)
+
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
+        """One transaction. Raises (ProducerFenced among others) when it is not known to be committed."""
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
+        await producer.begin_transaction()
+        sent = await self._send(producer, self._quarantine, quarantine)
+        sent += await self._send(producer, self._feed, [(key, value, ()) for key, value in feed])
+        # aiokafka commits without a batch that failed: every one has to be known to be there.
+        for outcome in await asyncio.gather(*sent, return_exceptions=True):
+            if isinstance(outcome, BaseException):
+                raise outcome
+        await producer.commit_transaction()
+
+    async def _send(self, producer: AIOKafkaProducer, topic: str, records: Sequence[Any]) -> list[Any]:
+        sent: list[Any] = []
+        batch = producer.create_batch()
+        now_ms = int(time.time() * 1000)
+        for key, value, headers in records:
+            while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
+                sent.append(await producer.send_batch(batch, topic, partition=self._partition))
+                batch = producer.create_batch()
+        if batch.record_count():
+            sent.append(await producer.send_batch(batch, topic, partition=self._partition))
+        return sent
+
+    async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
+        """Hand every record of this feed partition to `restore`, in order; answers how many there were.
+
+        Call it after `open`: the high watermark of the first fetch is then final for this source partition.
+        """
+        tp = TopicPartition(self._feed, self._partition)
+        consumer = AIOKafkaConsumer(
+            **client_kwargs(self._settings),
+            client_id="sluice",
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            max_partition_fetch_bytes=RECOVERY_FETCH_BYTES,
+            fetch_max_wait_ms=20,
+        )
+        await consumer.start()
+        try:
+            consumer.assign([tp])
+            await consumer.seek_to_beginning(tp)
+            return await _read_to_end(consumer, tp, restore)
+        finally:
+            await consumer.stop()
+
+
+async def _read_to_end(
+    consumer: AIOKafkaConsumer, tp: TopicPartition, restore: Callable[[bytes, bytes | None], None]
+) -> int:
+    position, end, count = await consumer.position(tp), None, 0
+    while end is None or position < end:
+        for fetched in await fetch_batches(consumer, 1.0):
+            for batch in fetched.batches:
+                for record in batch:
+                    restore(record.key, record.value)
+                    count += 1
+            position = fetched.after
+            await asyncio.sleep(0)
+        if end is None:
+            # The high watermark, not the end for read_committed readers: an open transaction of another
+            # source topic can hold that one back below records of ours.
+            end = consumer.highwater(tp)
+    return count
+
+
+async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+    # stop() flushes; a fenced or unreachable producer answers that with its error, which has been told already.
+    try:
+        await asyncio.wait_for(producer.stop(), timeout=3.0)
+    except Exception as error:
+        log.debug("closing a producer: %r", error)

@@ -1,0 +1,188 @@
+"""Faust's transport with the records left in their batches: one message per fetched share of a partition.
+
+Stock Faust makes an object, a stream step and an acknowledgement of every record. Here its consumer hands an
+agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are assigned.
+Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is needed:
+docs/architecture.md, "Faust".
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator, Mapping
+from time import time
+from typing import Any, Protocol, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
+from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP, ConsumerMessage
+
+from streams.bus.batches import Fetched, fetch_batches
+from streams.bus.client import client_kwargs
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FETCH_MIN_BYTES = 1 << 20
+FETCH_MAX_WAIT_MS = 50
+PARTITION_FETCH_BYTES = 1 << 20
+FETCH_TIMEOUT_SECONDS = 1.0
+
+
+class Owner(Protocol):
+    """Who folds the partitions that this process owns. All of it runs in the application's event loop."""
+
+    async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
+        """Partitions are ours as of this generation: recover them; answers where each is to be read from."""
+
+    async def take(self, fetched: Fetched) -> None:
+        """Fold what was fetched; returns when more may be handed over (back-pressure)."""
+
+    async def drain(self) -> None:
+        """The process stops: write what has been folded and let go of everything."""
+
+
+class OwnerApp(faust.App):
+    """A Faust app whose partitions belong to an `Owner`."""
+
+    owner: Owner
+    sluice: Settings
+
+    def _new_transport(self) -> Any:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+
+class GenerationListener(ConsumerRebalanceListener):
+    """Tells the sticky assignor its generation, which aiokafka forgets to do.
+
+    Without it a process that was stopped and woke up claims, with the same standing as the live owners, what it
+    owned before it was stopped.
+    """
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        consumer = self._thread._ensure_consumer()
+        StickyPartitionAssignor.on_generation_assignment(consumer._coordinator.generation)
+        await super().on_partitions_assigned(assigned)
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.epochs: dict[Any, int] = {}
+
+    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+        app = cast(OwnerApp, self.app)
+        settings = app.sluice
+        return AIOKafkaConsumer(
+            **client_kwargs(settings),
+            client_id="sluice",
+            group_id=app.conf.id,
+            group_instance_id=settings.instance or None,
+            partition_assignment_strategy=[StickyPartitionAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            session_timeout_ms=settings.session_seconds * 1000,
+            heartbeat_interval_ms=settings.session_seconds * 1000 // 5,
+            rebalance_timeout_ms=60_000,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def _fetch_records(
+        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+    ) -> Any:
+        if not self.consumer.flow_active:
+            return {}
+        taken = await fetch_batches(consumer, timeout or 0.0, active_partitions, self.epochs)
+        return {fetched.tp: fetched for fetched in taken}
+
+    async def begin_at(self, positions: Mapping[TP, int]) -> None:
+        """Seek, and start a new epoch of each partition, so that what was fetched before is told apart."""
+        await self.call_thread(self._begin_at, positions)
+
+    async def _begin_at(self, positions: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        for tp, offset in positions.items():
+            if tp in owned:
+                self.epochs[tp] = self.epochs.get(tp, 0) + 1
+                consumer.seek(tp, offset)
+
+    async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
+        """First offsets that Kafka still has."""
+        return cast(Mapping[TP, int], await self.call_thread(self._ensure_consumer().beginning_offsets, list(tps)))
+
+    async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
+        """Ends of the partitions as a read_committed reader sees them."""
+        return cast(Mapping[TP, int], await self.call_thread(self._ensure_consumer().end_offsets, list(tps)))
+
+
+class BatchConsumer(FaustConsumer):
+    """Faust's consumer, with batches for messages and positions that come from the `Owner`."""
+
+    RebalanceListener = GenerationListener
+    _thread: BatchConsumerThread
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> BatchConsumerThread:
+        """The consumer's thread: seeks and offsets go through it."""
+        return self._thread
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Where reading begins after a rebalance: the owner's checkpoints, never the group's offsets."""
+        app = cast(OwnerApp, self.app)
+        assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        positions = await app.owner.assigned(assigned, app.consumer_generation_id)
+        await self.begin_at(positions)
+        return positions
+
+    async def begin_at(self, positions: Mapping[TP, int]) -> None:
+        """Read these partitions from these offsets on, whatever was fetched before."""
+        await self._thread.begin_at(positions)
+        for tp in positions:
+            self._read_offset[tp] = None
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+        """Yield one message per partition that has something; nothing once the flow stopped or moved on."""
+        records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
+        generation = self.app.consumer_generation_id
+        for tp, fetched in (records or {}).items():
+            if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
+                return
+            yield tp, self._to_message(tp, fetched)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        fetched: Fetched = record
+        return ConsumerMessage(
+            tp.topic, tp.partition, fetched.before, time(), 0, [], None, fetched, None, 0, 0, tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: the stream's bounded queue is the back-pressure."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing: see `on_buffer_full`."""
+
+    async def on_stop(self) -> None:
+        """Drain while the consumer is still a member of the group, then leave it."""
+        await cast(OwnerApp, self.app).owner.drain()
+        await super().on_stop()
+
+
+class BatchTransport(FaustTransport):
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = BatchConsumer

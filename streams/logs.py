@@ -1,0 +1,66 @@
+"""Logging: one JSON object a line on standard error, never a payload. Errors with a code go through `emit`."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+from typing import Any
+
+from streams import metrics
+from streams.errors import ErrorCode
+
+_emf = False
+
+
+class _JsonLines(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["exception"] = self.formatException(record.exc_info)
+        return json.dumps(line, ensure_ascii=False)
+
+
+def configure(level: str, *, emf: bool = False) -> None:
+    """Set up logging for a process.
+
+    Libraries are kept at WARNING whatever our own level is: aiokafka at DEBUG builds a log record per message.
+    """
+    global _emf
+    _emf = emf
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(_JsonLines())
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
+    logging.captureWarnings(True)
+    for ours in ("streams", "agents", "tables", "schemas"):
+        logging.getLogger(ours).setLevel(level)
+    for theirs in ("aiokafka", "faust", "mode"):
+        logging.getLogger(theirs).setLevel(logging.WARNING)
+
+
+def emit(code: ErrorCode, message: str, **fields: str | int | float | None) -> None:
+    """An operational error: its metric, one structured log line and, with SLUICE_EMF=1, one EMF line."""
+    metrics.ERRORS.labels(code.name).inc()
+    level = logging.ERROR if code.severity == "critical" else logging.WARNING
+    extra = {"code": code.name, "severity": code.severity, "runbook": code.runbook, **fields}
+    logging.getLogger("streams.errors").log(level, message, extra={"fields": extra})
+    if _emf:
+        print(json.dumps(_emf_line(code)), flush=True)
+
+
+def _emf_line(code: ErrorCode) -> dict[str, Any]:
+    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    metric = {"Name": "Errors", "Unit": "Count"}
+    described = {"Namespace": "Sluice", "Dimensions": [["code"]], "Metrics": [metric]}
+    return {
+        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [described]},
+        "code": code.name,
+        "Errors": 1,
+    }
