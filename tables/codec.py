@@ -1,7 +1,7 @@
 """Keys and values of the records of `views.feed`, in one place for those who write and those who read them.
 
-A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack (but
-for dedupe's ids: tables/dedupe.py); null is a tombstone. The records of a transaction end with its checkpoint.
+A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack
+(dedupe's ids are packed: tables/dedupe.py); null is a tombstone. A transaction's last record is its checkpoint.
 
 | key | value |
 |---|---|
@@ -81,9 +81,9 @@ Key = CheckpointKey | WindowedKey | EntityKey | DedupeKey | HeartbeatKey
 class Checkpoint(msgspec.Struct, frozen=True):
     """How far a source partition has been folded.
 
-    `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs. `kafka_ms`:
-    newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset since which it is
-    computed). `lost`: source offsets [from, to) that Kafka had deleted before they were read.
+    `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
+    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset since
+    which it is computed). `lost`: source offsets [from, to) that Kafka had deleted before they were read.
     """
 
     next: int
@@ -98,8 +98,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
 class Assigned(msgspec.Struct, frozen=True, array_like=True):
     """One source partition in a heartbeat.
 
-    `next`: first offset in no checkpoint yet; `end`: the partition's end offset; `oldest_unread_ms`: Kafka timestamp
-    of the oldest record not yet folded, None if there is none.
+    `next`: first offset in no checkpoint yet; `end`: the partition's end offset; `oldest_unread_ms`: Kafka
+    timestamp of the oldest record not yet folded, None if there is none.
     """
 
     topic: str
@@ -182,7 +182,7 @@ _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def encode_groups(groups: Sequence[tuple[Group, list[int]]]) -> bytes:
+def encode_partial(groups: Sequence[tuple[Group, list[int]]]) -> bytes:
     """One shard of one pane: each group with its absolute sums."""
     sums = [sums for _, sums in groups]
     if sums and (max(map(max, sums)) >= _PLAIN or min(map(min, sums)) <= -_PLAIN):
@@ -194,7 +194,7 @@ def _written(number: int) -> int | str:
     return number if -_PLAIN < number < _PLAIN else str(number)
 
 
-def decode_groups(value: bytes) -> list[tuple[Group, list[int]]]:
+def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
     """The groups of one shard. Raises `FeedFormatError`."""
     try:
         return _plain_groups.decode(value)

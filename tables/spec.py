@@ -1,7 +1,7 @@
 """The language in which a view is declared (docs/contract.md §3): data, a view has no code of its own.
 
 A `Windowed` view sums over event time, an `Entity` view looks at the latest state of each entity. Both list
-their measures in the order in which an answer shows them; a measure computed from others names and follows them.
+their measures in the order in which an answer shows them; one computed from others names and follows them.
 Workers keep only what `hash8` covers; everything else is computed when a view is asked for.
 """
 
@@ -86,7 +86,7 @@ class Absolute:
 
 @dataclass(frozen=True)
 class Ratio:
-    """The sum of measures `over` ÷ the sum of `under`: a float; null if `under` is 0 or any of them is null."""
+    """The sum of measures `over` ÷ the sum of `under`: null if `under` is 0 or one of them is null."""
 
     name: str
     description: str
