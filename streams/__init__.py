@@ -1,0 +1,1 @@
+"""The one impure folder: Kafka, HTTP, commands, files and the environment."""

@@ -1,0 +1,1 @@
+"""Kafka: the Faust engine, the feed, the topics, and the embedded broker."""

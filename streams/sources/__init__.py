@@ -1,0 +1,1 @@
+"""Where events come from besides live producers: files that are replayed."""
