@@ -1,0 +1,46 @@
+"""The declaration of one event."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from schemas.types import Payload
+
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
+MISSING: Final = _Missing()
+"""In a counter-example's patch: leave this field out."""
+
+Patch = Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True)
+class EventSpec:
+    """One event of the catalogue (docs/contract.md §2).
+
+    `examples` are payloads that are accepted. A counter-example is a patch to the first example and the payload
+    field that is then named as wrong. Both are tests, and the examples are documentation too.
+    """
+
+    name: str
+    description: str
+    payload: type[Payload]
+    examples: tuple[Mapping[str, Any], ...]
+    counter_examples: tuple[tuple[Patch, str], ...]
+    version: int = 1
+
+    @property
+    def domain(self) -> str:
+        """The module of the catalogue that declares the payload: bookings, payments, …"""
+        return self.payload.__module__.rpartition(".")[2]
+
+    def patched(self, patch: Patch) -> dict[str, object]:
+        """The first example's payload with `patch` applied."""
+        merged = {**self.examples[0], **patch}
+        return {name: value for name, value in merged.items() if value is not MISSING}
