@@ -1,0 +1,60 @@
+# Each target sets up what it needs: `make demo` and `make test` work in a fresh clone.
+SHELL := bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+BIN := .venv/bin
+VENV := .venv/.installed
+JARS := deploy/kafka/target/lib/.complete
+CODE := schemas tables agents streams tests
+
+.PHONY: help setup demo test check lint drift bench chaos lock clean
+
+help: ## this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-8s %s\n' "$$name" "$$text"; done
+
+setup: $(VENV) $(JARS) ## .venv with locked dependencies and the embedded Kafka; nothing when up to date
+
+demo: setup ## Kafka, a views worker and the api, fed by a replay; Ctrl-C ends all of it
+	@exec $(BIN)/sluice demo
+
+test: setup ## all tests
+	@$(BIN)/pytest
+
+check: lint drift test ## all that CI runs
+
+lint: setup # format, rules, types, import arrows
+	@$(BIN)/ruff format --check $(CODE)
+	@$(BIN)/ruff check $(CODE)
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports
+
+drift: setup # files that are generated and committed must equal what generates them
+
+bench: setup ## the table of docs/performance.md, on this machine
+	@$(BIN)/python -m tests.bench
+
+chaos: setup ## the chaos tests, five times as many kills as in `make test`
+	@$(BIN)/pytest tests/chaos --kills 50
+
+lock: $(VENV) ## requirements.lock and deploy/requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
+	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \
+	$$compile --custom-compile-command 'make lock' --extra dev pyproject.toml -o requirements.lock; \
+	$$compile --custom-compile-command 'make lock' pyproject.toml -c requirements.lock -o deploy/requirements.lock
+
+clean: ## removes all that the other targets made; stop the demo first
+	@rm -rf .venv deploy/kafka/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+		.import_linter_cache
+	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
+
+$(VENV): requirements.lock pyproject.toml
+	@deploy/dev/make-venv.sh .venv
+	@touch $@
+
+$(JARS): deploy/kafka/pom.xml
+	@deploy/dev/fetch-kafka.sh
+	@touch $@

@@ -1,0 +1,22 @@
+#!/usr/bin/env bash
+# Fetches the embedded Kafka of deploy/kafka/pom.xml from Maven Central into deploy/kafka/target/lib.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../kafka"
+
+if ! version=$(java -version 2>&1); then
+    echo "Java is missing: install Java 17 or newer (for example openjdk-17-jdk-headless)" >&2
+    exit 1
+fi
+major=$(sed -nE 's/.*version "([0-9]+).*/\1/p' <<<"$version" | head -n 1)
+if ((${major:-0} < 17)); then
+    echo "Java ${major:-of an unknown version} is too old: install Java 17 or newer (for example openjdk-17-jdk-headless)" >&2
+    exit 1
+fi
+if ! command -v mvn >/dev/null; then
+    echo "Maven is missing: install it (for example the package maven)" >&2
+    exit 1
+fi
+echo "Fetching Apache Kafka from Maven Central"
+# Jars of another release must not stay beside the new ones.
+rm -rf target/lib
+mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never dependency:copy-dependencies
