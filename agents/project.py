@@ -1,4 +1,4 @@
-"""Raw record batches of one source partition → views and quarantine: validate, fold, collect for a checkpoint."""
+"""Raw record batches of one source partition → views and quarantine: validate, fold, collect."""
 
 from __future__ import annotations
 
@@ -8,10 +8,11 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from tables.state import PartitionState
+
 from agents.protocols import BadRecord, FeedRecord
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
-from tables.state import PartitionState
 
 
 @dataclass
@@ -32,7 +33,7 @@ class Interval:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-class Gap(Exception):
+class GapError(Exception):
     """Records are missing between the fold's position and what came next. `str()` says which."""
 
     def __init__(self, expected: int, got: int) -> None:
@@ -45,7 +46,12 @@ class Projector:
     """The fold of one source partition: synchronous, and pure but for the clock it is given."""
 
     def __init__(
-        self, topic: str, partition: int, state: PartitionState, validator: Validator, now_ms: Callable[[], int]
+        self,
+        topic: str,
+        partition: int,
+        state: PartitionState,
+        validator: Validator,
+        now_ms: Callable[[], int],
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -63,11 +69,11 @@ class Projector:
         """Fold all records from the fold's position up to `after`.
 
         `before` is the consumer's position before these batches. What lies below the fold's position has been
-        folded already and is skipped. Raises `Gap` when the batches begin above it.
+        folded already and is skipped. Raises `GapError` when the batches begin above it.
         """
         position = self.state.next_offset
         if before > position:
-            raise Gap(position, before)
+            raise GapError(position, before)
         if after <= position:
             return
         records = [record for batch in batches for record in batch]

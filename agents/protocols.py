@@ -2,28 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple, Protocol
 
 FeedRecord = tuple[bytes, bytes | None]
 """Key and value of a record of views.feed; a None value is a tombstone."""
-
-
-class Record(Protocol):
-    """One record of a raw topic, as Kafka has it."""
-
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class RecordBatch(Protocol):
-    """A record batch, undecoded: iterating it decodes. `base_offset` is its first offset."""
-
-    base_offset: int
-
-    def __iter__(self) -> Iterable[Record]: ...  # type: ignore[override]  # aiokafka's batches are their own iterators
 
 
 class BadRecord(NamedTuple):

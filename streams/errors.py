@@ -1,4 +1,4 @@
-"""Error codes of operation (docs/contract.md §9): one enum member each, with its meaning, severity and runbook."""
+"""Error codes of operation (docs/contract.md §9): each with its meaning, severity and runbook."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging: one JSON object a line on standard error, never a payload. Errors with a code go through `emit`."""
+"""Logging: one JSON object a line on standard error, never a payload. Coded errors go through `emit`."""
 
 from __future__ import annotations
 
@@ -11,13 +11,15 @@ from typing import Any
 from streams import metrics
 from streams.errors import ErrorCode
 
-_emf = False
+_emf = logging.getLogger("streams.emf")
+"""Standard output for CloudWatch; silent unless `configure` was told so."""
 
 
 class _JsonLines(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
-            "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created)) + f".{int(record.msecs):03d}Z",
+            "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+            + f".{int(record.msecs):03d}Z",
             "level": record.levelname,
             "logger": record.name,
             "message": record.getMessage(),
@@ -31,32 +33,32 @@ class _JsonLines(logging.Formatter):
 def configure(level: str, *, emf: bool = False) -> None:
     """Set up logging for a process.
 
-    Libraries are kept at WARNING whatever our own level is: aiokafka at DEBUG builds a log record per message.
+    Libraries stay at WARNING whatever our own level is: aiokafka at DEBUG builds a log record per message.
     """
-    global _emf
-    _emf = emf
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
+    _emf.propagate = False
+    _emf.handlers = [logging.StreamHandler(sys.stdout)] if emf else [logging.NullHandler()]
+    _emf.setLevel(logging.INFO)
     for ours in ("streams", "agents", "tables", "schemas"):
         logging.getLogger(ours).setLevel(level)
     for theirs in ("aiokafka", "faust", "mode"):
         logging.getLogger(theirs).setLevel(logging.WARNING)
 
 
-def emit(code: ErrorCode, message: str, **fields: str | int | float | None) -> None:
+def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
     """An operational error: its metric, one structured log line and, with SLUICE_EMF=1, one EMF line."""
     metrics.ERRORS.labels(code.name).inc()
     level = logging.ERROR if code.severity == "critical" else logging.WARNING
     extra = {"code": code.name, "severity": code.severity, "runbook": code.runbook, **fields}
     logging.getLogger("streams.errors").log(level, message, extra={"fields": extra})
-    if _emf:
-        print(json.dumps(_emf_line(code)), flush=True)
+    _emf.info(json.dumps(_emf_line(code)))
 
 
 def _emf_line(code: ErrorCode) -> dict[str, Any]:
-    # https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    # Format: "Specification: Embedded metric format" in the Amazon CloudWatch documentation.
     metric = {"Name": "Errors", "Unit": "Count"}
     described = {"Namespace": "Sluice", "Dimensions": [["code"]], "Metrics": [metric]}
     return {

@@ -24,14 +24,14 @@ class SettingError(ValueError):
         self.variable = variable
 
 
-class _NotAllowed(ValueError):
+class _NotAllowedError(ValueError):
     """Raised by a parser: the text is outside what its setting allows."""
 
 
 def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
     def parse(text: str) -> int:
         if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
-            raise _NotAllowed
+            raise _NotAllowedError
         return int(text)
 
     return parse, f"a whole number from {low} to {high}"
@@ -42,9 +42,9 @@ def _real(low: float, high: float) -> tuple[Callable[[str], float], str]:
         try:
             number = float(text)
         except ValueError:
-            raise _NotAllowed from None
+            raise _NotAllowedError from None
         if not low <= number <= high:
-            raise _NotAllowed
+            raise _NotAllowedError
         return number
 
     return parse, f"a number from {low:g} to {high:g}"
@@ -53,7 +53,7 @@ def _real(low: float, high: float) -> tuple[Callable[[str], float], str]:
 def _choice(*allowed: str) -> tuple[Callable[[str], str], str]:
     def parse(text: str) -> str:
         if text not in allowed:
-            raise _NotAllowed
+            raise _NotAllowedError
         return text
 
     return parse, " or ".join(allowed)
@@ -62,7 +62,7 @@ def _choice(*allowed: str) -> tuple[Callable[[str], str], str]:
 def _matching(pattern: str, words: str) -> tuple[Callable[[str], str], str]:
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise _NotAllowed
+            raise _NotAllowedError
         return text
 
     return parse, words
@@ -72,7 +72,7 @@ def _names(pattern: str, words: str) -> tuple[Callable[[str], tuple[str, ...]], 
     def parse(text: str) -> tuple[str, ...]:
         names = tuple(name.strip() for name in text.split(","))
         if len(set(names)) != len(names) or not all(re.fullmatch(pattern, name) for name in names):
-            raise _NotAllowed
+            raise _NotAllowedError
         return names
 
     return parse, words
@@ -83,7 +83,7 @@ def _file() -> tuple[Callable[[str], Path | None], str]:
         if not text:
             return None
         if not Path(text).is_file():
-            raise _NotAllowed
+            raise _NotAllowedError
         return Path(text)
 
     return parse, "a file that exists"
@@ -114,40 +114,52 @@ class Settings:
         "PLAIN", _choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "how SASL proves who we are"
     )
     kafka_user: str = _setting("", _matching(r"[^\s]*", "a user name"), "SASL user")
-    kafka_password_file: Path | None = _setting("", _file(), "file with the SASL password")
-    kafka_ca_file: Path | None = _setting("", _file(), "PEM file of the CAs that sign the brokers")
+    kafka_password_file: Path | None = _setting("", _file(), "file with the SASL password")  # noqa: RUF009
+    kafka_ca_file: Path | None = _setting("", _file(), "PEM file with the brokers' CAs")  # noqa: RUF009
     prefix: str = _setting(
-        "", _matching(r"[A-Za-z0-9._-]{0,64}", "up to 64 of A-Z a-z 0-9 . _ -"),
+        "",
+        _matching(r"[A-Za-z0-9._-]{0,64}", "up to 64 of A-Z a-z 0-9 . _ -"),
         "prefixes all topics but the raw ones, consumer groups and transactional ids",
     )
     raw_topics: tuple[str, ...] = _setting(
-        "events.raw", _names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice"), "topics to read"
+        "events.raw",
+        _names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice"),
+        "topics to read",
     )
     partitions: int = _setting("4", _whole(1, 1000), "partitions of the topics that are made")
     replication: int = _setting("1", _whole(1, 9), "replicas of the topics that are made")
     max_event_bytes: int = _setting("65536", _whole(256, 16777216), "largest record value, in bytes")
     avro_schemas_dir: str = _setting(
-        "", _matching(r".*", "a folder"), "folder of <schema id>.avsc files for records in Confluent's Avro format"
+        "",
+        _matching(r".*", "a folder"),
+        "folder of <schema id>.avsc files for records in Confluent's Avro format",
     )
     pane_minutes: int = _setting("2880", _whole(60, 1000000), "how long minute panes are kept, in minutes")
     pane_hours: int = _setting("840", _whole(1, 1000000), "how long hour panes are kept, in hours")
-    dedupe_seconds: int = _setting("3600", _whole(0, 86400), "window in which an event_id counts once, in seconds")
+    dedupe_seconds: int = _setting(
+        "3600", _whole(0, 86400), "window in which an event_id counts once, in seconds"
+    )
     closed_hours: int = _setting("168", _whole(1, 1000000), "how long a closed entity is kept, in hours")
     checkpoint_ms: int = _setting("100", _whole(10, 60000), "shortest time between checkpoints, in ms")
-    stale_seconds: int = _setting("60", _whole(1, 86400), "age at which an unread record makes views incomplete")
+    stale_seconds: int = _setting(
+        "60", _whole(1, 86400), "age at which an unread record makes views incomplete"
+    )
     session_seconds: int = _setting("10", _whole(6, 300), "group session time-out, in seconds")
     instance: str = _setting(
-        "", _matching(r"[A-Za-z0-9._-]{0,100}", "up to 100 of A-Z a-z 0-9 . _ -"),
+        "",
+        _matching(r"[A-Za-z0-9._-]{0,100}", "up to 100 of A-Z a-z 0-9 . _ -"),
         "stable name of this worker (static group membership), such as a StatefulSet's pod name",
     )
     clock: str = _setting("wall", _choice("wall", "event"), "what 'now' means: the clock or the newest event")
     http_host: str = _setting("127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address the api listens on")
     http_port: int = _setting("8080", _whole(0, 65535), "port of the api (0: any free one)")
-    metrics_host: str = _setting("127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address of a worker's metrics")
+    metrics_host: str = _setting(
+        "127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address of a worker's metrics"
+    )
     metrics_port: int = _setting("9100", _whole(0, 65535), "port of a worker's metrics (0: any free one)")
     stream_seconds: float = _setting("1", _real(0.1, 3600), "shortest time between two answers of a stream")
     auth: str = _setting("off", _choice("off"), "who may read the api; off needs a loopback host")
-    data_dir: Path = _setting(".sluice", _folder(), "folder for what commands keep")
+    data_dir: Path = _setting(".sluice", _folder(), "folder for what commands keep")  # noqa: RUF009
     log_level: str = _setting("INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged")
     emf: int = _setting("0", _whole(0, 1), "1: also write errors as CloudWatch Embedded Metric Format lines")
 
@@ -161,7 +173,7 @@ class Settings:
             text = env.get(variable, setting.metadata["default"])
             try:
                 values[setting.name] = setting.metadata["parse"](text)
-            except _NotAllowed:
+            except _NotAllowedError:
                 raise SettingError(variable, text, setting.metadata["allowed"]) from None
         settings = cls(**values)
         settings._check_together()
@@ -170,11 +182,15 @@ class Settings:
     def _check_together(self) -> None:
         if self.pane_hours * 60 < self.pane_minutes:
             raise SettingError(
-                "SLUICE_PANE_HOURS", str(self.pane_hours), f"at least SLUICE_PANE_MINUTES ({self.pane_minutes}) / 60"
+                "SLUICE_PANE_HOURS",
+                str(self.pane_hours),
+                f"at least SLUICE_PANE_MINUTES ({self.pane_minutes}) / 60",
             )
         if self.kafka_security.startswith("SASL") and not (self.kafka_user and self.kafka_password_file):
             raise SettingError(
-                "SLUICE_KAFKA_SECURITY", self.kafka_security, "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
+                "SLUICE_KAFKA_SECURITY",
+                self.kafka_security,
+                "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
             )
 
     def topic(self, name: str) -> str:

@@ -89,7 +89,9 @@ def _take(
                 del fetcher._records[tp]
             continue
         result = fetcher._records[tp]
-        if type(result) is not FetchResult:  # an error: hand on what there is first, raise it at the next call
+        if (
+            type(result) is not FetchResult
+        ):  # an error: hand on what there is first, raise it at the next call
             if taken:
                 return taken
             _drop(fetcher, tp)
@@ -111,10 +113,8 @@ def _drop(fetcher: Any, tp: TopicPartition) -> None:
 def _drain(tp: TopicPartition, result: FetchResult, epochs: dict[TopicPartition, int] | None) -> Fetched:
     partition_records: PartitionRecords = result._partition_records
     before: int = partition_records.next_fetch_offset
-    batches: list[Any] = []
     try:
-        for batch in _wanted_batches(partition_records):
-            batches.append(batch)
+        batches = list(_wanted_batches(partition_records))
     finally:
         result._update_position()
         # The generator that aiokafka made and that nobody ran forms a cycle that pins the fetch buffer.

@@ -8,7 +8,7 @@ import ssl
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaConnectionError, KafkaError
+from aiokafka.errors import KafkaError
 
 from streams.settings import SettingError, Settings
 
@@ -50,12 +50,15 @@ async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
         admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
         try:
             await admin.start()
-            return admin
-        except (KafkaConnectionError, KafkaError, OSError) as error:
+        except (KafkaError, OSError) as error:
             await admin.close()
             log.warning(
                 "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
-                ",".join(settings.kafka), type(error).__name__, backoff,
+                ",".join(settings.kafka),
+                type(error).__name__,
+                backoff,
             )
             await asyncio.sleep(backoff)
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+        else:
+            return admin

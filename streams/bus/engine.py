@@ -21,13 +21,13 @@ RECOVERY_SECONDS = 85.0
 """A recovery that takes longer ends the process: Faust gives up in silence at `broker_request_timeout`."""
 
 
-class _AsItCame(faust.Schema):
+class _AsItCame(faust.Schema[Any, Any]):
     """A message's value is a `Fetched` already; there is nothing to decode."""
 
-    def loads_key(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_key(self, *_: Any, **__: Any) -> Any:
         return None
 
-    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:
+    def loads_value(self, app: Any, message: Any, **_: Any) -> Any:  # noqa: ARG002 - Faust's signature
         return message.value
 
 
@@ -38,13 +38,15 @@ class _ConsumerOnly(BootStrategy):
 
 def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
     """The Faust app of a role: one agent over all raw topics, which hands every batch to the owner."""
+    datadir = settings.data_dir / "faust" / role
+    datadir.mkdir(parents=True, exist_ok=True)
     app = OwnerApp(
         settings.group(role),
         broker=[f"kafka://{server}" for server in settings.kafka],
         broker_request_timeout=90.0,
         broker_session_timeout=float(settings.session_seconds),
         broker_heartbeat_interval=settings.session_seconds / 5,
-        datadir=settings.data_dir / "faust" / role,
+        datadir=datadir,
         topic_disable_leader=True,
         topic_allow_declare=False,
         stream_wait_empty=False,

@@ -1,8 +1,8 @@
-"""The compacted feed, from a worker's side: one transactional writer per source partition, and its recovery.
+"""The compacted feed as a worker sees it: one transactional writer per source partition, and its recovery.
 
-Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last, the
-checkpoint record. The transactional id is fixed per source partition, so that whoever takes the partition over
-fences its former owner and ends what that left open.
+Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last,
+the checkpoint record. The transactional id is fixed per source partition, so that whoever takes the
+partition over fences its former owner and ends what that left open.
 """
 
 from __future__ import annotations
@@ -134,8 +134,8 @@ async def _read_to_end(
 
 
 async def _stop_quietly(producer: AIOKafkaProducer) -> None:
-    # stop() flushes; a fenced or unreachable producer answers that with its error, which has been told already.
+    # stop() flushes; a fenced or unreachable producer answers that with an error that has been told already.
     try:
         await asyncio.wait_for(producer.stop(), timeout=3.0)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - whatever it is, the partition is let go of
         log.debug("closing a producer: %r", error)

@@ -28,18 +28,19 @@ class _Server(ThreadingMixIn, WSGIServer):
 
 
 class _Quiet(WSGIRequestHandler):
-    def log_message(self, format: str, *args: Any) -> None:
+    def log_message(self, *_: Any) -> None:
         """No access log."""
 
 
 def serve(host: str, port: int, health: Health) -> WSGIServer:
-    """Start serving; raises OSError where the port is taken. `server.server_port` is the port (0 took a free one)."""
+    """Start serving; raises OSError where the port is taken. `server.server_port` says which it is."""
     metrics_app = make_wsgi_app()
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")
         if path == "/metrics":
-            return metrics_app(environ, start_response)
+            answer: Iterable[bytes] = metrics_app(environ, start_response)
+            return answer
         status, text = _answer(path, health)
         start_response(status, [("Content-Type", "text/plain; charset=utf-8")])
         return [text.encode()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
@@ -58,17 +59,19 @@ class OwnedPartition:
         self._lock = asyncio.Lock()
         self._something = asyncio.Event()
         self._written = asyncio.Event()
+        self._full = asyncio.Event()
         self._behind = False
         self._task = asyncio.create_task(self._checkpoints(), name=f"checkpoints-{projector.partition}")
 
     async def take(self, fetched: Fetched) -> None:
-        """Fold one fetched share; waits while too much is not yet written. Raises `Gap`."""
+        """Fold one fetched share; waits while too much is not yet written. Raises `GapError`."""
         if self.failed or fetched.epoch < self.min_epoch:
             return
         self.projector.take(fetched.before, fetched.after, fetched.batches)
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._something.set()
         while self._too_much() and not self.failed:
+            self._full.set()
             self._written.clear()
             await self._written.wait()
 
@@ -117,7 +120,7 @@ class OwnedPartition:
         started = time.monotonic()
         try:
             await self._store.commit(interval.feed, interval.quarantine)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery tells what was written
             self.failed = True
             self._written.set()
             self._on_failure(self, error)
@@ -144,9 +147,9 @@ class OwnedPartition:
             self._something.clear()
             await self.checkpoint()
             pause = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
-            deadline = time.monotonic() + pause
-            while (left := deadline - time.monotonic()) > 0 and not self._too_much():
-                await asyncio.sleep(min(left, 0.1))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._full.wait(), pause)
+            self._full.clear()
 
 
 def _count(interval: Interval, seconds: float) -> None:

@@ -42,19 +42,40 @@ class Finding:
 def plan(settings: Settings) -> list[TopicPlan]:
     """Every topic that Sluice reads or writes, in the order in which they are made."""
     small_segments = {
-        "segment.bytes": str(64 << 20), "max.compaction.lag.ms": "600000", "min.cleanable.dirty.ratio": "0.1",
+        "segment.bytes": str(64 << 20),
+        "max.compaction.lag.ms": "600000",
+        "min.cleanable.dirty.ratio": "0.1",
     }
     raw = [
         TopicPlan(
-            name, settings.partitions, settings.replication, "delete", "events from the marketplace's producers",
-            raw=True, config={"message.timestamp.after.max.ms": str(FUTURE_MS)},
+            name,
+            settings.partitions,
+            settings.replication,
+            "delete",
+            "events from the marketplace's producers",
+            raw=True,
+            config={"message.timestamp.after.max.ms": str(FUTURE_MS)},
         )
         for name in settings.raw_topics
     ]
     own = [
-        ("events.quarantine", settings.partitions, "delete", "records that are not valid events, and why",
-         {"max.message.bytes": str(DEFAULT_MESSAGE_BYTES + QUARANTINE_EXTRA_BYTES), "retention.ms": "1209600000"}),
-        ("views.feed", settings.partitions, "compact", "view state and the workers' checkpoints", small_segments),
+        (
+            "events.quarantine",
+            settings.partitions,
+            "delete",
+            "records that are not valid events, and why",
+            {
+                "max.message.bytes": str(DEFAULT_MESSAGE_BYTES + QUARANTINE_EXTRA_BYTES),
+                "retention.ms": "1209600000",
+            },
+        ),
+        (
+            "views.feed",
+            settings.partitions,
+            "compact",
+            "view state and the workers' checkpoints",
+            small_segments,
+        ),
         ("ops.gates", 1, "compact", "the newest record of every gate", small_segments),
         ("ops.alarms", 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}),
     ]
@@ -186,4 +207,3 @@ def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding
 
 def _message_bytes(state: TopicState) -> int:
     return int(state.config.get("max.message.bytes", DEFAULT_MESSAGE_BYTES))
-

@@ -25,8 +25,6 @@ from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
 from streams.settings import Settings
 
-log = logging.getLogger(__name__)
-
 FETCH_MIN_BYTES = 1 << 20
 FETCH_MAX_WAIT_MS = 50
 PARTITION_FETCH_BYTES = 1 << 20
@@ -49,6 +47,8 @@ class Owner(Protocol):
 class OwnerApp(faust.App):
     """A Faust app whose partitions belong to an `Owner`."""
 
+    logger = logging.getLogger("faust.app")
+
     owner: Owner
     sluice: Settings
 
@@ -59,24 +59,30 @@ class OwnerApp(faust.App):
 class GenerationListener(ConsumerRebalanceListener):
     """Tells the sticky assignor its generation, which aiokafka forgets to do.
 
-    Without it a process that was stopped and woke up claims, with the same standing as the live owners, what it
-    owned before it was stopped.
+    Without it a process that was stopped and woke up claims, with the same standing as the live owners,
+    what it owned before it was stopped.
     """
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Before Faust hears of the assignment."""
         consumer = self._thread._ensure_consumer()
         StickyPartitionAssignor.on_generation_assignment(consumer._coordinator.generation)
         await super().on_partitions_assigned(assigned)
 
 
+_faust_log = logging.getLogger("faust.transport")
+
+
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
+
+    logger = _faust_log
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.epochs: dict[Any, int] = {}
 
-    def _create_worker_consumer(self, transport: Any) -> AIOKafkaConsumer:
+    def _create_worker_consumer(self, _: Any) -> AIOKafkaConsumer:
         app = cast(OwnerApp, self.app)
         settings = app.sluice
         return AIOKafkaConsumer(
@@ -98,7 +104,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         )
 
     async def _fetch_records(
-        self, consumer: Any, active_partitions: Any, timeout: float | None = None, max_records: int | None = None
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,  # noqa: ARG002 - Faust's signature
     ) -> Any:
         if not self.consumer.flow_active:
             return {}
@@ -119,7 +129,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
         """First offsets that Kafka still has."""
-        return cast(Mapping[TP, int], await self.call_thread(self._ensure_consumer().beginning_offsets, list(tps)))
+        return cast(
+            Mapping[TP, int], await self.call_thread(self._ensure_consumer().beginning_offsets, list(tps))
+        )
 
     async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
         """Ends of the partitions as a read_committed reader sees them."""
@@ -129,6 +141,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 class BatchConsumer(FaustConsumer):
     """Faust's consumer, with batches for messages and positions that come from the `Owner`."""
 
+    logger = _faust_log
     RebalanceListener = GenerationListener
     _thread: BatchConsumerThread
 
@@ -154,7 +167,7 @@ class BatchConsumer(FaustConsumer):
         for tp in positions:
             self._read_offset[tp] = None
 
-    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
         """Yield one message per partition that has something; nothing once the flow stopped or moved on."""
         records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
         generation = self.app.consumer_generation_id
@@ -166,7 +179,18 @@ class BatchConsumer(FaustConsumer):
     def _to_message(self, tp: TP, record: Any) -> Any:
         fetched: Fetched = record
         return ConsumerMessage(
-            tp.topic, tp.partition, fetched.before, time(), 0, [], None, fetched, None, 0, 0, tp,
+            tp.topic,
+            tp.partition,
+            fetched.before,
+            time(),
+            0,
+            [],
+            None,
+            cast(bytes, fetched),  # Faust hands a message's value on as it is
+            None,
+            0,
+            0,
+            tp,
             generation_id=self.app.consumer_generation_id,
         )
 

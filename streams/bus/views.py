@@ -1,4 +1,4 @@
-"""The views worker: owns source partitions, recovers them from the feed, folds them, tells how far it is."""
+"""The views worker: owns source partitions, recovers them from the feed and folds them."""
 
 from __future__ import annotations
 
@@ -9,33 +9,28 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping
-from typing import Any
+from pathlib import Path
 
-from aiokafka import AIOKafkaProducer
 from faust.types import TP
+from tables.state import Limits, PartitionState
 
-from agents.project import Gap, Projector
+from agents.project import GapError, Projector
 from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 from streams import metrics
 from streams.bus.batches import Fetched
-from streams.bus.client import client_kwargs
 from streams.bus.engine import RECOVERY_SECONDS, consumer_of
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
 from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
 from streams.settings import Settings
-from tables.codec import encode_heartbeat, heartbeat_key
-from tables.state import Limits, PartitionState
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
 
 TRANSACTION_CPU_SECONDS = 0.0015
-"""CPU of one checkpoint transaction, measured; with many partitions the interval grows so that it stays a tenth."""
-HEARTBEAT_SECONDS = 1.0
-STUCK_SECONDS = 90.0
+"""CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
 DRAIN_SECONDS = 6.0
 
 
@@ -50,7 +45,7 @@ class ViewsOwner:
         self._recoveries: set[asyncio.Task[None]] = set()
         self._validator = Validator(
             settings.max_event_bytes,
-            AvroDecoder.load(settings.avro_schemas_dir) if settings.avro_schemas_dir else None,
+            AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
         )
         self._limits = Limits(
             settings.pane_minutes, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours
@@ -70,7 +65,7 @@ class ViewsOwner:
     # --- Owner ---------------------------------------------------------------------------------------------
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
-        """Let go of what is not ours any more, prove what we kept, recover the rest; answers the positions."""
+        """Let go of what is not ours any more, prove what we kept, recover the rest."""
         async with self._lock:
             started = time.monotonic()
             await asyncio.gather(*(self._owned.pop(tp).close() for tp in set(self._owned) - tps))
@@ -90,12 +85,12 @@ class ViewsOwner:
             return
         try:
             await owned.take(fetched)
-        except Gap as gap:
+        except GapError as gap:
             await self._lose(owned, fetched, gap)
         await asyncio.sleep(0)  # gives the checkpoints their turn under load
 
     async def drain(self) -> None:
-        """Last checkpoints, then let go. Bounded: what is not written in time is read again by the next owner."""
+        """Last checkpoints, then let go. What is not written in time is read again by the next owner."""
         async with self._lock:
             for task in self._recoveries:
                 task.cancel()
@@ -132,16 +127,18 @@ class ViewsOwner:
         except BaseException:
             await store.close()
             raise
-        projector = Projector(tp.topic, tp.partition, state, self._validator, _now_ms)
+        projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
         if state.next_offset > end:
             await store.close()
             raise RuntimeError(
-                f"{tp.topic}-{tp.partition} ends at {end}, but its checkpoint is at {state.next_offset}: the topic"
-                " was made anew. Give it another name, or delete the feed to begin anew"
+                f"{tp.topic}-{tp.partition} ends at {end}, but its checkpoint is at {state.next_offset}:"
+                " the topic was made anew. Give it another name, or delete the feed to begin anew"
             )
         if state.next_offset < beginning:
             self._lost(projector, beginning, fresh=records == 0)
-        log.info("recovered %s-%d: %d records, from offset %d", tp.topic, tp.partition, records, state.next_offset)
+        log.info(
+            "recovered %s-%d: %d records, from offset %d", tp.topic, tp.partition, records, state.next_offset
+        )
         owned = OwnedPartition(projector, store, min_epoch, self.interval_s, self._failed)
         owned.end_offset = end
         return owned
@@ -149,7 +146,10 @@ class ViewsOwner:
     def _failed(self, owned: OwnedPartition, error: Exception) -> None:
         log.warning(
             "checkpoint of %s-%d failed: %s: %s",
-            owned.projector.topic, owned.projector.partition, type(error).__name__, error,
+            owned.projector.topic,
+            owned.projector.partition,
+            type(error).__name__,
+            error,
         )
         task = asyncio.create_task(self._recover_in_place(owned))
         self._recoveries.add(task)
@@ -178,7 +178,7 @@ class ViewsOwner:
 
     # --- lost records --------------------------------------------------------------------------------------
 
-    async def _lose(self, owned: OwnedPartition, fetched: Fetched, gap: Gap) -> None:
+    async def _lose(self, owned: OwnedPartition, fetched: Fetched, gap: GapError) -> None:
         assert self.app is not None
         tp = TP(*fetched.tp)
         beginning = (await consumer_of(self.app).thread.beginnings({tp}))[tp]
@@ -194,70 +194,14 @@ class ViewsOwner:
             return
         log.error(
             "Kafka has deleted %s-%d offsets %d to %d before they were read",
-            projector.topic, projector.partition, state.next_offset, until - 1,
+            projector.topic,
+            projector.partition,
+            state.next_offset,
+            until - 1,
         )
         projector.lose(until)
 
 
-def _now_ms() -> int:
+def now_ms() -> int:
+    """The wall clock, in ms."""
     return int(time.time() * 1000)
-
-
-class Heartbeat:
-    """Once a second: where every owned partition is and where it ends, to the feed, to metrics, to the group.
-
-    Its record is plain, not transactional: it says what is, and is overtaken by the next one. It also ends a
-    process whose consumer is stuck: unread records, Kafka answering, and no progress for `STUCK_SECONDS`.
-    """
-
-    def __init__(self, settings: Settings, owner: ViewsOwner, app: OwnerApp) -> None:
-        self._settings = settings
-        self._owner = owner
-        self._app = app
-        self._feed = settings.topic("views.feed")
-        self._group = settings.group("views")
-
-    async def run(self) -> None:
-        """Beat until cancelled; then say that this worker left."""
-        producer = AIOKafkaProducer(**client_kwargs(self._settings), client_id="sluice", acks="all")
-        await producer.start()
-        try:
-            while True:
-                try:
-                    await self._beat(producer)
-                except Exception as error:
-                    log.warning("heartbeat: %s: %s", type(error).__name__, error)
-                await asyncio.sleep(HEARTBEAT_SECONDS)
-        finally:
-            try:
-                async with asyncio.timeout(1.0):
-                    await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=None)
-            except Exception as error:
-                log.debug("last heartbeat: %r", error)
-            await asyncio.wait_for(producer.stop(), 2.0)
-
-    async def _beat(self, producer: AIOKafkaProducer) -> None:
-        owned = dict(self._owner.owned)
-        consumer = consumer_of(self._app)
-        async with asyncio.timeout(5.0):
-            ends = await consumer.thread.ends(set(owned)) if owned else {}
-        now_ms = _now_ms()
-        partitions: list[tuple[str, int, int, int, int | None]] = []
-        for tp, partition in owned.items():
-            partition.saw_end(ends[tp], now_ms)
-            oldest = partition.oldest_unread_ms()
-            partitions.append((tp.topic, tp.partition, partition.committed, ends[tp], oldest))
-            self._measure(tp, partition, oldest, now_ms)
-            if not partition.failed and time.monotonic() - partition.moved_at > STUCK_SECONDS:
-                raise_stuck = RuntimeError(f"{tp.topic}-{tp.partition} has unread records and does not move")
-                await self._app.crash(raise_stuck)
-        value = encode_heartbeat(self._owner.worker, now_ms, partitions)
-        await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
-
-    def _measure(self, tp: TP, partition: OwnedPartition, oldest: int | None, now_ms: int) -> None:
-        labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
-        metrics.LAG_RECORDS.labels(*labels).set(max(0, partition.end_offset - partition.committed))
-        metrics.LAG_SECONDS.labels(*labels).set(0 if oldest is None else max(0, now_ms - oldest) / 1000)
-        watermark = partition.projector.state.watermark
-        if watermark is not None:
-            metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)

@@ -12,25 +12,26 @@ from streams.bus import topics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.engine import make_app, run, stop_on_signals
 from streams.bus.health import Health
-from streams.bus.views import Heartbeat, ViewsOwner
+from streams.bus.heartbeat import Heartbeat
+from streams.bus.views import ViewsOwner
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 
-class CannotStart(Exception):
+class CannotStartError(Exception):
     """Something outside has to be mended before this worker can run; `str()` says what and how."""
 
 
 def run_views(settings: Settings) -> None:
-    """Run the views role until SIGTERM or SIGINT. Raises `CannotStart`, or what the worker failed with."""
+    """Run the views role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     logs.configure(settings.log_level, emf=bool(settings.emf))
     metrics.BUILD_INFO.labels(version("sluice")).set(1)
     health = Health()
     try:
         server = health_server.serve(settings.metrics_host, settings.metrics_port, health)
     except OSError as error:
-        raise CannotStart(
+        raise CannotStartError(
             f"SLUICE_METRICS_PORT={settings.metrics_port} on {settings.metrics_host}: {error.strerror};"
             " set another port, or 0 for any free one"
         ) from None
@@ -77,12 +78,14 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         missing = [finding for finding in found if finding.missing]
         wrong = [finding for finding in found if not finding.missing]
         if wrong:
-            raise CannotStart("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
+            raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
         if not missing:
             health.waiting_for = "an assignment"
             return
         names = ", ".join(finding.topic for finding in missing)
         health.waiting_for = f"topics: {names}"
-        log.warning("topics are missing: %s; `sluice topics create` makes them; next look in %.1f s", names, backoff)
+        log.warning(
+            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s", names, backoff
+        )
         await asyncio.sleep(backoff)
         backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
