@@ -19,4 +19,8 @@ fi
 echo "Fetching Apache Kafka from Maven Central"
 # Jars of another release must not stay beside the new ones.
 rm -rf target/lib
-mvn --batch-mode --quiet --strict-checksums -Dstyle.color=never dependency:copy-dependencies
+if ! said=$(mvn --batch-mode --quiet --strict-checksums dependency:copy-dependencies 2>&1); then
+    echo "$said" >&2
+    echo "Maven could not fetch Kafka; its reason stands above" >&2
+    exit 1
+fi
