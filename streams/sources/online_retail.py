@@ -1,0 +1,197 @@
+"""The UCI "Online Retail" data set as events (D. Chen, 2015, https://doi.org/10.24432/C5BW33, CC BY 4.0).
+
+A row is one line of an invoice. Each invoice becomes, at the time of its last line, with its amount in pence:
+
+- its lines above zero → one `charge.succeeded` and one `booking.confirmed`
+- its lines below zero → one `refund.succeeded`, but those with the StockCode `AMAZONFEE` or `BANK CHARGES` →
+  one `fee.assessed` a kind (`platform`, `processing`)
+
+Lines of zero make nothing. The file's times have no zone and are taken as UTC. Ids are made from the invoice
+number, so that replaying the file again repeats them.
+"""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+import re
+import unicodedata
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from decimal import ROUND_HALF_EVEN, Decimal
+from functools import cached_property
+from typing import Any
+
+import msgspec
+
+from streams.sources.files import InputFile
+from streams.sources.keys import key_of
+from streams.sources.record import Record, SourceError
+
+HEADER = (
+    "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
+)  # fmt: skip
+FEE_KINDS = {"AMAZONFEE": "platform", "BANK CHARGES": "processing"}
+SOURCE = "online-retail"
+CURRENCY = "GBP"
+LARGEST_MINOR = 2**53 - 1
+
+_INVOICE = re.compile(r"[A-Za-z0-9]{1,32}")
+_QUANTITY = re.compile(r"-?\d{1,9}")
+_PRICE = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?")
+_NOT_SLUG = re.compile(r"[^a-z0-9]+")
+
+
+@dataclass(slots=True)
+class _Invoice:
+    """What one invoice adds up to so far; amounts in pounds, the refund and the fees below zero."""
+
+    line: int
+    at: datetime
+    city: str | None
+    customer: str
+    charged: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+    fees: dict[str, Decimal] = field(default_factory=dict)
+
+
+def slug(text: str) -> str | None:
+    """A country as a city slug (docs/contract.md §1): `United Kingdom` → `united-kingdom`; None if empty."""
+    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
+    return _NOT_SLUG.sub("-", plain).strip("-")[:64] or None
+
+
+class OnlineRetail:
+    """A `Source` of the events of one Online Retail CSV file, plain or gzip, in time order."""
+
+    def __init__(self, file: InputFile) -> None:
+        self._file = file
+        self._sent = 0
+
+    @property
+    def name(self) -> str:
+        """The path, or `-`."""
+        return self._file.name
+
+    @property
+    def fraction(self) -> float | None:
+        """How many of the events have been handed out, 0 to 1."""
+        return self._sent / len(self._events) if self._events else 1.0
+
+    def records(self) -> Iterator[Record]:
+        """The events in time order; those of one minute in the file's order. Raises `SourceError`.
+
+        An invoice is complete only when the file is: a few come back after others. So the file is read wholly
+        first; its 25,900 invoices take some 30 MB.
+        """
+        for sent, record in enumerate(self._events, 1):
+            self._sent = sent
+            yield record
+
+    @cached_property
+    def _events(self) -> list[Record]:
+        invoices = read_invoices(self._file)
+        in_time_order = sorted(invoices.items(), key=lambda item: item[1].at)
+        return [
+            record for number, invoice in in_time_order for record in _records_of(number, invoice, self.name)
+        ]
+
+
+def read_invoices(file: InputFile) -> dict[str, _Invoice]:
+    """Every invoice by its number, in the order of first lines. Raises `SourceError`: line and column."""
+    invoices: dict[str, _Invoice] = {}
+    for line, row in rows(file):
+        number, stock_code, _, quantity, at_text, price, customer, country = row
+        if not _INVOICE.fullmatch(number):
+            raise _bad(file, line, "InvoiceNo", number, "up to 32 letters and digits")
+        if not _QUANTITY.fullmatch(quantity):
+            raise _bad(file, line, "Quantity", quantity, "a whole number")
+        if not _PRICE.fullmatch(price):
+            raise _bad(file, line, "UnitPrice", price, "a decimal number")
+        try:
+            at = datetime.strptime(at_text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
+        except ValueError:
+            raise _bad(file, line, "InvoiceDate", at_text, "a time such as 2010-12-01 08:26:00") from None
+        invoice = invoices.get(number)
+        if invoice is None:
+            invoice = invoices[number] = _Invoice(line, at, slug(country), customer)
+        invoice.line = line
+        invoice.at = max(invoice.at, at)
+        invoice.customer = invoice.customer or customer
+        _add_line(invoice, stock_code, int(quantity) * Decimal(price))
+    return invoices
+
+
+def rows(file: InputFile) -> Iterator[tuple[int, list[str]]]:
+    """Line numbers and rows without the header, each of eight columns. Raises `SourceError`."""
+    with file.open() as stream:
+        reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+        try:
+            header = next(reader, [])
+            if tuple(header) != HEADER:
+                raise SourceError(file.name, 1, f"the header must be {','.join(HEADER)}")
+            for row in reader:
+                if len(row) != len(HEADER):
+                    problem = f"{len(row)} columns instead of {len(HEADER)}"
+                    raise SourceError(file.name, reader.line_num, problem)
+                yield reader.line_num, row
+        except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
+            raise SourceError(file.name, reader.line_num + 1, f"cannot be read ({error})") from None
+
+
+def _bad(file: InputFile, line: int, column: str, value: str, allowed: str) -> SourceError:
+    return SourceError(file.name, line, f"{value[:40]!r} is not {allowed}", column)
+
+
+def _add_line(invoice: _Invoice, stock_code: str, amount: Decimal) -> None:
+    if amount > 0:
+        invoice.charged += amount
+    elif amount < 0 and stock_code in FEE_KINDS:
+        kind = FEE_KINDS[stock_code]
+        invoice.fees[kind] = invoice.fees.get(kind, Decimal(0)) + amount
+    else:
+        invoice.refunded += amount
+
+
+def _records_of(number: str, invoice: _Invoice, name: str) -> Iterator[Record]:
+    booking_id, charge_id = f"booking-{number}", f"charge-{number}"
+    if invoice.charged:
+        money = _money(invoice.charged, name, invoice.line)
+        user_id = f"customer-{invoice.customer.removesuffix('.0')}" if invoice.customer else "guest"
+        people = {"user_id": user_id, "provider_id": SOURCE}
+        booking = {"booking_id": booking_id}
+        yield _record(number, invoice, "booking.confirmed", {**booking, **people, **money})
+        yield _record(number, invoice, "charge.succeeded", {"charge_id": charge_id, **booking, **money})
+    if invoice.refunded:
+        money = _money(-invoice.refunded, name, invoice.line)
+        # The file has no link from a cancellation to its sale: the charge's id is the cancellation's own.
+        refund = {"refund_id": f"refund-{number}", "charge_id": charge_id, **money}
+        yield _record(number, invoice, "refund.succeeded", refund)
+    for kind, amount in sorted(invoice.fees.items()):
+        money = _money(-amount, name, invoice.line)
+        payload = {"fee_id": f"fee-{number}-{kind}", "kind": kind, **money}
+        yield _record(number, invoice, "fee.assessed", payload, suffix=f":{kind}")
+
+
+def _money(pounds: Decimal, name: str, line: int) -> dict[str, Any]:
+    minor = int((pounds * 100).quantize(Decimal(1), rounding=ROUND_HALF_EVEN))
+    if minor > LARGEST_MINOR:
+        raise SourceError(name, line, f"the invoice's amount is more than {LARGEST_MINOR} pence")
+    return {"amount_minor": minor, "currency": CURRENCY}
+
+
+def _record(number: str, invoice: _Invoice, event: str, payload: dict[str, Any], suffix: str = "") -> Record:
+    envelope = {
+        "event_id": f"{SOURCE}:{number}:{event}{suffix}",
+        "event": event,
+        "version": 1,
+        "occurred_at": invoice.at.strftime("%Y-%m-%dT%H:%M:%SZ"),
+        "source": SOURCE,
+        "city": invoice.city,
+        "payload": payload,
+    }
+    value = msgspec.json.encode(envelope)
+    return Record(invoice.line, key_of(value), value)
