@@ -43,8 +43,8 @@ chaos: setup ## the chaos tests, five times as many kills as in `make test`
 
 lock: $(VENV) ## requirements.lock and deploy/requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \
-	$$compile --custom-compile-command 'make lock' --extra dev pyproject.toml -o requirements.lock; \
-	$$compile --custom-compile-command 'make lock' pyproject.toml -c requirements.lock -o deploy/requirements.lock
+	$$compile --custom-compile-command 'make lock' --extra build --extra dev pyproject.toml -o requirements.lock; \
+	$$compile --custom-compile-command 'make lock' --extra build pyproject.toml -c requirements.lock -o deploy/requirements.lock
 
 clean: ## removes all that the other targets made; stop the demo first
 	@rm -rf .venv deploy/kafka/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
