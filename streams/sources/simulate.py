@@ -48,7 +48,7 @@ def real_time(market: Market) -> Horizon:
 
 
 class Simulation:
-    """A market up to its end: `count` records or the virtual time `end_us`, whichever is first; None: endless."""
+    """A market up to its end: `count` records or the virtual time `end_us`, whichever is first."""
 
     name = "simulate"
 
@@ -85,7 +85,7 @@ class Simulation:
         """All records, each as it is due: waits for the clock, so it is for a thread of its own."""
         for batch in self.batches():
             for number, record in enumerate(batch, self.taken - len(batch) + 1):
-                yield Record(number, record.key, record.value)
+                yield Record(number, record.key, record.value or b"")
 
     def batches(self) -> Iterator[list[MarketRecord]]:
         """All records in batches; an empty one means that nothing was due for a moment."""
@@ -116,7 +116,7 @@ def write_ndjson(simulation: Simulation, stream: IO[bytes], stopped: Callable[[]
 
 @contextmanager
 def opened(path: Path) -> Iterator[IO[bytes]]:
-    """A file to write, gzip if its name ends in .gz; the same content gives the same bytes. Raises OSError."""
+    """A file to write, gzip if its name ends in .gz; the same lines give the same bytes. Raises OSError."""
     with path.open("wb") as raw:
         if path.suffix != ".gz":
             yield raw
