@@ -200,3 +200,8 @@ class Settings:
     def group(self, role: str) -> str:
         """The consumer group of a role, also the stem of its transactional ids."""
         return f"{self.prefix}sluice-{role}"
+
+
+def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """The environment for a process that we start: our own with these variables (`SLUICE_…`) changed."""
+    return {**os.environ, **changes}
