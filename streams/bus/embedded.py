@@ -99,7 +99,9 @@ class EmbeddedKafka:
                 "Java is missing: install Java 17 or newer (for example openjdk-17-jre-headless)"
             )
         if not any(self._jars.glob("kafka_*.jar")):
-            raise EmbeddedKafkaError(f"Kafka's jars are not in {self._jars}: run `make setup` in {ROOT}")
+            raise EmbeddedKafkaError(
+                f"Kafka's jars are not in {self._jars}: run `make setup` in Sluice's folder"
+            )
         self.folder.mkdir(parents=True, exist_ok=True)
         lock = self._take_lock()
         try:
