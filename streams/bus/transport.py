@@ -157,8 +157,13 @@ class BatchConsumer(FaustConsumer):
         """Where reading begins after a rebalance: the owner's checkpoints, never the group's offsets."""
         app = cast(OwnerApp, self.app)
         assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
-        positions = await app.owner.assigned(assigned, app.consumer_generation_id)
-        await self.begin_at(positions)
+        try:
+            positions = await app.owner.assigned(assigned, app.consumer_generation_id)
+            await self.begin_at(positions)
+        except Exception as error:
+            # Faust would go on without these partitions, in silence.
+            await app.crash(error)
+            raise
         return positions
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
+from aiokafka.errors import KafkaError
 from faust.types import TP
 from tables.state import Limits, PartitionState
 
@@ -32,6 +33,7 @@ log = logging.getLogger(__name__)
 TRANSACTION_CPU_SECONDS = 0.0015
 """CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
 DRAIN_SECONDS = 6.0
+RECOVERY_PAUSE_SECONDS = 1.0
 
 
 class ViewsOwner:
@@ -114,6 +116,15 @@ class ViewsOwner:
         self._owned[tp] = await self._recover(tp)
 
     async def _recover(self, tp: TP) -> OwnedPartition:
+        """Recover, again and again while Kafka is away."""
+        while True:
+            try:
+                return await self._recover_once(tp)
+            except KafkaError as error:
+                log.warning("recovering %s-%d: %s: %s; trying again", *tp, type(error).__name__, error)
+                await asyncio.sleep(RECOVERY_PAUSE_SECONDS)
+
+    async def _recover_once(self, tp: TP) -> OwnedPartition:
         assert self.app is not None
         thread = consumer_of(self.app).thread
         min_epoch = thread.epochs.get(tp, 0) + 1
@@ -169,8 +180,7 @@ class ViewsOwner:
                 if self._owned.get(tp) is not owned or self.app.consumer_generation_id != generation:
                     return
                 await owned.close()
-                async with asyncio.timeout(RECOVERY_SECONDS):
-                    fresh = self._owned[tp] = await self._recover(tp)
+                fresh = self._owned[tp] = await self._recover(tp)
                 await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
         except Exception as error:
             log.exception("recovering %s-%d failed", tp.topic, tp.partition)
