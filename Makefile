@@ -34,6 +34,7 @@ lint: setup # format, rules, types, import arrows
 	@$(BIN)/lint-imports
 
 drift: setup # files that are generated and committed must equal what generates them
+	@$(BIN)/sluice schemas check
 
 bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench
