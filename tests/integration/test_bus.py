@@ -113,6 +113,11 @@ def test_a_port_in_use_is_named(tmp_path: Path) -> None:
     assert EmbeddedKafka(tmp_path).pid() is None
 
 
+def test_something_that_listens_is_not_yet_a_broker() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        assert probe_cluster_id("127.0.0.1", silent.getsockname()[1], timeout_seconds=0.1) is None
+
+
 def test_missing_jars_say_what_to_run(tmp_path: Path) -> None:
     with pytest.raises(EmbeddedKafkaError, match="run `make setup`"):
         EmbeddedKafka(tmp_path, jars=tmp_path / "none").start()
