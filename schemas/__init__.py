@@ -1,1 +1,1 @@
-"""What an event is: one typed declaration each, from which decoding, validation and documentation are derived."""
+"""What an event is: one typed declaration each; decoding, validation and documents are derived from it."""

@@ -1,4 +1,4 @@
-"""Records in Confluent's Avro wire format: a zero byte, a schema id in 4 bytes, big-endian, and the Avro body."""
+"""Records in Confluent's Avro wire format: a zero byte, a schema id (4 bytes, big-endian), the Avro body."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from schemas.reasons import Reason
 _HEADER = struct.Struct(">bI")
 
 
-class AvroRefused(ValueError):
+class AvroRecordError(ValueError):
     """A record cannot be read: `reason` is `avro_undecodable` or `unknown_schema_id`."""
 
     def __init__(self, reason: Reason, detail: str) -> None:
@@ -33,39 +33,43 @@ class AvroDecoder:
     """Reads Avro records. `schemas`: schema id → the writer's Avro schema, as the registry knows them."""
 
     def __init__(self, schemas: Mapping[int, Any]) -> None:
-        self._schemas = {schema_id: fastavro.parse_schema(schema, {}) for schema_id, schema in schemas.items()}
+        self._schemas = {number: fastavro.parse_schema(schema, {}) for number, schema in schemas.items()}
 
     @classmethod
     def load(cls, folder: Path) -> AvroDecoder:
-        """Read a folder of `<schema id>.avsc` files. Raises AvroSchemaError, naming the folder or the file."""
+        """Read a folder of `<schema id>.avsc` files. Raises AvroSchemaError, which names folder or file."""
         if not folder.is_dir():
             raise AvroSchemaError(f"{folder} is not a folder; it should hold <schema id>.avsc files")
         schemas: dict[int, Any] = {}
         for path in sorted(folder.glob("*.avsc")):
             if not (path.stem.isascii() and path.stem.isdecimal() and int(path.stem) < 2**32):
-                raise AvroSchemaError(f"{path}: the name should be the schema's id in the registry, such as 17.avsc")
+                raise AvroSchemaError(f"{path}: its name should be the schema's id in the registry: 17.avsc")
             schemas[int(path.stem)] = _parsed(path)
         if not schemas:
             raise AvroSchemaError(f"{folder} holds no <schema id>.avsc file")
         return cls(schemas)
 
     def decode(self, value: bytes) -> dict[str, Any]:
-        """The record as a dict. Raises AvroRefused."""
+        """The record as a dict. Raises AvroRecordError."""
         if len(value) < _HEADER.size:
-            raise AvroRefused(Reason.AVRO_UNDECODABLE, "the record ends within Avro's 5-byte header")
+            raise AvroRecordError(Reason.AVRO_UNDECODABLE, "the record ends within Avro's 5-byte header")
         schema_id = _HEADER.unpack_from(value)[1]
         schema = self._schemas.get(schema_id)
         if schema is None:
-            raise AvroRefused(Reason.UNKNOWN_SCHEMA_ID, f"there is no Avro schema with id {schema_id}")
+            raise AvroRecordError(Reason.UNKNOWN_SCHEMA_ID, f"there is no Avro schema with id {schema_id}")
         body = io.BytesIO(value[_HEADER.size :])
         try:
             members = fastavro.schemaless_reader(body, schema, None)
-        except Exception:  # fastavro lets through whatever the bytes led it into: EOFError, IndexError, ValueError, …
-            raise AvroRefused(Reason.AVRO_UNDECODABLE, f"the body does not fit Avro schema {schema_id}") from None
-        if body.read(1):
-            raise AvroRefused(Reason.AVRO_UNDECODABLE, f"the body is longer than Avro schema {schema_id} says")
+        except Exception:  # noqa: BLE001 - whatever the bytes led fastavro into: EOFError, IndexError, ValueError, …
+            fits = False
+        else:
+            fits = not body.read(1)
+        if not fits:
+            raise AvroRecordError(Reason.AVRO_UNDECODABLE, f"the body does not fit Avro schema {schema_id}")
         if not isinstance(members, dict):
-            raise AvroRefused(Reason.AVRO_UNDECODABLE, f"Avro schema {schema_id} does not describe a record")
+            raise AvroRecordError(
+                Reason.AVRO_UNDECODABLE, f"Avro schema {schema_id} does not describe a record"
+            )
         return members
 
 

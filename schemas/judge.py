@@ -1,17 +1,19 @@
-"""The complete judgement of one record, in the order of docs/contract.md §1. Slow, so it is asked only about records
-that the fast decoder or the batch checks refuse; it gives the code, the reason and the field, or overrules them.
+"""The complete judgement of one record, in the order of docs/contract.md §1. Slow, so it is asked only about
+records that the fast decoder or the batch checks refuse: it gives reason and field, or overrules them.
 """
 
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from typing import Any, NoReturn
 
 import msgspec
 from pydantic import ValidationError
 
 from schemas.catalogue import EVENTS
-from schemas.decode import EVENT_TYPES, Event
+from schemas.decode import EVENT_TYPES, PAYLOAD_TYPES, Event
+from schemas.instants import to_seconds
 from schemas.reasons import Quarantined, Reason, quarantined
 from schemas.types import Envelope
 
@@ -26,7 +28,7 @@ _UNREADABLE = object()
 """Stands for a member whose value Python cannot hold (1e999) or that is no object: right for no field."""
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     def __init__(self, reason: Reason, detail: str, field: str = "") -> None:
         super().__init__(detail)
         self.verdict = quarantined(reason, detail, field)
@@ -36,7 +38,7 @@ def judge_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
     """Judge a record's JSON: the event, or why it is quarantined. Its size has been judged before."""
     try:
         return _judge(_members(_checked(value)), timestamp_ms)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return refused.verdict
 
 
@@ -44,7 +46,7 @@ def judge_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quaranti
     """Judge a record that was decoded by other means (Avro): the event, or why it is quarantined."""
     try:
         return _judge(members, timestamp_ms)
-    except _Refused as refused:
+    except _RefusedError as refused:
         return refused.verdict
 
 
@@ -53,7 +55,7 @@ def _checked(value: bytes) -> bytes:
     try:
         value.decode()
     except UnicodeDecodeError:
-        raise _Refused(Reason.NOT_JSON, "the record is not UTF-8") from None
+        raise _RefusedError(Reason.NOT_JSON, "the record is not UTF-8") from None
     try:
         try:
             msgspec.json.decode(value, type=msgspec.Raw)
@@ -62,12 +64,12 @@ def _checked(value: bytes) -> bytes:
             for part in (value, *deeper):
                 msgspec.json.decode(part, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise _Refused(Reason.NOT_JSON, f"the record is not JSON: {error}") from None
+        raise _RefusedError(Reason.NOT_JSON, f"the record is not JSON: {error}") from None
     return value
 
 
 def _shallow(value: bytes) -> list[bytes]:
-    """Cut nested JSON into parts of limited depth: each part that is cut out leaves null in its place. All parts
+    """Cut nested JSON into parts of limited depth: each that is cut out leaves null in its place. All parts
     are JSON if and only if `value` is. The first part is the outermost."""
     done: list[bytes] = []
     open_parts: list[bytearray] = [bytearray()]
@@ -109,7 +111,7 @@ def _members(value: bytes) -> dict[str, Any]:
     """The known members of a JSON record, and of its payload, decoded to whatever they are."""
     raw = _object(value)
     if raw is None:
-        raise _Refused(Reason.NOT_OBJECT, "the record is JSON, but not an object")
+        raise _RefusedError(Reason.NOT_OBJECT, "the record is JSON, but not an object")
     members = {name: _loose(raw[name]) for name in _ENVELOPE_FIELDS if name in raw and name != "payload"}
     if "payload" in raw:
         payload = _object(raw["payload"])
@@ -128,30 +130,35 @@ def _judge(members: dict[str, Any], timestamp_ms: int) -> Event:
         _refuse_field(Reason.ENVELOPE_FIELD, error)
     spec = EVENTS.get(envelope.event)
     if spec is None:
-        raise _Refused(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
+        raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
     if envelope.version != spec.version:
-        raise _Refused(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
+        raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
     try:
         payload = spec.payload.model_validate(envelope.payload)
     except ValidationError as error:
         _refuse_field(Reason.PAYLOAD_FIELD, error)
-    if is_future(envelope.occurred_at.timestamp(), timestamp_ms):
-        raise _Refused(
+    if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
+        raise _RefusedError(
             Reason.IN_FUTURE,
             f"occurred_at is more than {FUTURE_SECONDS:g} s after the record's Kafka timestamp",
         )
-    return _event(spec.name, envelope, payload)
+    return EVENT_TYPES[spec.name](
+        event_id=envelope.event_id,
+        version=envelope.version,
+        occurred_text=_text(members["occurred_at"]),
+        source=envelope.source,
+        city=envelope.city,
+        trace_id=envelope.trace_id,
+        payload=PAYLOAD_TYPES[spec.name](**dict(payload)),
+    )
 
 
-def _event(name: str, envelope: Envelope, payload: Any) -> Event:
-    event_type = EVENT_TYPES[name]
-    payload_type = event_type.__annotations__["payload"]
-    fields = {field: getattr(envelope, field) for field in event_type.__struct_fields__ if field != "payload"}
-    return event_type(**fields, payload=payload_type(**dict(payload)))
+def _text(moment: str | datetime) -> str:
+    return moment if isinstance(moment, str) else moment.isoformat()
 
 
 def is_future(occurred_seconds: float, timestamp_ms: int) -> bool:
-    """True if an event's time is too far after its record's. A record without a timestamp (−1) has no such limit."""
+    """True if an event's time is too far after its record's, if that has one (-1: it has none)."""
     return timestamp_ms >= 0 and occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS
 
 
@@ -159,4 +166,4 @@ def _refuse_field(reason: Reason, error: ValidationError) -> NoReturn:
     """Name the first wrong field: pydantic reports them in the order they are declared."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    raise _Refused(reason, f"{field}: {first['msg']}", field)
+    raise _RefusedError(reason, f"{field}: {first['msg']}", field)

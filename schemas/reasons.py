@@ -1,4 +1,4 @@
-"""Why a record is quarantined (docs/contract.md §1): one code and one reason each, in the order they are judged."""
+"""Why a record is quarantined (docs/contract.md §1): one code and one reason each."""
 
 from __future__ import annotations
 

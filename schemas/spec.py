@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -22,14 +23,13 @@ Patch = Mapping[str, object]
 
 @dataclass(frozen=True, kw_only=True)
 class EventSpec:
-    """One event of the catalogue (docs/contract.md §2).
+    """One event of the catalogue (docs/contract.md §2). Its payload's docstring says what happened.
 
-    `examples` are payloads that are accepted. A counter-example is a patch to the first example and the payload
-    field that is then named as wrong. Both are tests, and the examples are documentation too.
+    `examples` are payloads that are accepted. A counter-example is a patch to the first example, and the
+    payload field that is then named as wrong. Both are tests, and the examples are documentation too.
     """
 
     name: str
-    description: str
     payload: type[Payload]
     examples: tuple[Mapping[str, Any], ...]
     counter_examples: tuple[tuple[Patch, str], ...]
@@ -39,6 +39,11 @@ class EventSpec:
     def domain(self) -> str:
         """The module of the catalogue that declares the payload: bookings, payments, …"""
         return self.payload.__module__.rpartition(".")[2]
+
+    @property
+    def description(self) -> str:
+        """What happened, in a sentence."""
+        return inspect.cleandoc(self.payload.__doc__ or "")
 
     def patched(self, patch: Patch) -> dict[str, object]:
         """The first example's payload with `patch` applied."""

@@ -2,40 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Annotated
 
-import msgspec
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+
+from schemas.instants import parse_instant
 
 MAX_MINOR = 2**53 - 1
 """The largest amount of money: the largest integer that every JSON reader keeps exact."""
-
-FIRST_YEAR, LAST_YEAR = 2, 9998
-"""Years an instant may be in: a day less than Python's own, so that no offset can leave its range."""
-
-_RFC3339 = re.compile(
-    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(?:\.[0-9]+)?(?:[Zz]|[+-][0-9]{2}:[0-9]{2})"
-)
-
-
-def parse_instant(value: object) -> datetime:
-    """RFC 3339 text with an offset (`Z` or `+hh:mm`) → datetime. Raises ValueError, without the value in it.
-
-    A datetime that has an offset passes (Avro's logical types give one). The fraction is rounded to microseconds.
-    """
-    if isinstance(value, str) and _RFC3339.fullmatch(value):
-        try:
-            value = msgspec.convert(value, datetime)
-        except msgspec.ValidationError:
-            value = None
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("must be an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z")
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(f"must be in a year from {FIRST_YEAR} to {LAST_YEAR}")
-    return value
-
 
 EventId = Annotated[str, Field(min_length=1, max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
 """Names one event: a producer's retry repeats it."""
@@ -67,7 +42,9 @@ Position = Annotated[int, Field(ge=0)]
 class Payload(BaseModel):
     """Base of every payload: nothing is coerced, unknown fields are ignored, messages never show a value."""
 
-    model_config = ConfigDict(strict=True, extra="ignore", frozen=True, hide_input_in_errors=True, allow_inf_nan=False)
+    model_config = ConfigDict(
+        strict=True, extra="ignore", frozen=True, hide_input_in_errors=True, allow_inf_nan=False
+    )
 
 
 class Envelope(Payload):

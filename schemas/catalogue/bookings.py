@@ -7,6 +7,8 @@ from schemas.types import Currency, Id, Instant, Money, Payload
 
 
 class BookingRequested(Payload):
+    """A user asks a provider for a booking, to be answered by `accept_by`."""
+
     booking_id: Id
     user_id: Id
     provider_id: Id
@@ -16,21 +18,29 @@ class BookingRequested(Payload):
 
 
 class BookingAccepted(Payload):
+    """The provider accepts a booking."""
+
     booking_id: Id
     provider_id: Id
 
 
 class BookingDeclined(Payload):
+    """The provider declines a booking."""
+
     booking_id: Id
     provider_id: Id
     reason: str | None = None
 
 
 class BookingExpired(Payload):
+    """Nobody answered a booking in time."""
+
     booking_id: Id
 
 
 class BookingConfirmed(Payload):
+    """A booking is confirmed: it counts towards gross merchandise value."""
+
     booking_id: Id
     user_id: Id
     provider_id: Id
@@ -39,6 +49,8 @@ class BookingConfirmed(Payload):
 
 
 class BookingCancelled(Payload):
+    """A booking is cancelled; the amount is what no longer counts."""
+
     booking_id: Id
     amount_minor: Money
     currency: Currency
@@ -48,7 +60,6 @@ class BookingCancelled(Payload):
 EVENTS = (
     EventSpec(
         name="booking.requested",
-        description="A user asks a provider for a booking, to be answered by `accept_by`.",
         payload=BookingRequested,
         examples=(
             {
@@ -69,14 +80,12 @@ EVENTS = (
     ),
     EventSpec(
         name="booking.accepted",
-        description="The provider accepts a booking.",
         payload=BookingAccepted,
         examples=({"booking_id": "bkg-70412", "provider_id": "prv-31"},),
         counter_examples=(({"provider_id": MISSING}, "provider_id"), ({"booking_id": 70412}, "booking_id")),
     ),
     EventSpec(
         name="booking.declined",
-        description="The provider declines a booking.",
         payload=BookingDeclined,
         examples=(
             {"booking_id": "bkg-70412", "provider_id": "prv-31", "reason": "fully booked"},
@@ -86,14 +95,12 @@ EVENTS = (
     ),
     EventSpec(
         name="booking.expired",
-        description="Nobody answered a booking in time.",
         payload=BookingExpired,
         examples=({"booking_id": "bkg-70412"},),
         counter_examples=(({"booking_id": None}, "booking_id"), ({"booking_id": "b" * 129}, "booking_id")),
     ),
     EventSpec(
         name="booking.confirmed",
-        description="A booking is confirmed: it counts towards gross merchandise value.",
         payload=BookingConfirmed,
         examples=(
             {
@@ -112,7 +119,6 @@ EVENTS = (
     ),
     EventSpec(
         name="booking.cancelled",
-        description="A booking is cancelled; the amount is what no longer counts.",
         payload=BookingCancelled,
         examples=(
             {"booking_id": "bkg-70412", "amount_minor": 12500, "currency": "EUR", "reason": "illness"},

@@ -7,19 +7,33 @@ from schemas.types import Id, Payload, Position
 
 
 class SearchResult(Payload):
+    """A listing in a list of results."""
+
     session_id: Id
     listing_id: Id
     position: Position
     user_id: Id | None = None
 
 
+class SearchImpression(SearchResult):
+    """A listing was shown in a list of results."""
+
+
+class SearchClick(SearchResult):
+    """A listing in a list of results was clicked."""
+
+
 class ProfileView(Payload):
+    """A provider's profile was opened."""
+
     session_id: Id
     provider_id: Id
     user_id: Id | None = None
 
 
 class CheckoutStart(Payload):
+    """A user began to check out."""
+
     session_id: Id
     user_id: Id
     listing_id: Id | None = None
@@ -28,8 +42,7 @@ class CheckoutStart(Payload):
 EVENTS = (
     EventSpec(
         name="search.impression",
-        description="A listing was shown in a list of results.",
-        payload=SearchResult,
+        payload=SearchImpression,
         examples=(
             {"session_id": "ses-5512", "listing_id": "lst-902", "position": 3, "user_id": "usr-118"},
             {"session_id": "ses-5512", "listing_id": "lst-902", "position": 0},
@@ -38,14 +51,12 @@ EVENTS = (
     ),
     EventSpec(
         name="search.click",
-        description="A listing in a list of results was clicked.",
-        payload=SearchResult,
+        payload=SearchClick,
         examples=({"session_id": "ses-5512", "listing_id": "lst-902", "position": 3, "user_id": None},),
         counter_examples=(({"position": 1.5}, "position"), ({"listing_id": MISSING}, "listing_id")),
     ),
     EventSpec(
         name="profile.view",
-        description="A provider's profile was opened.",
         payload=ProfileView,
         examples=(
             {"session_id": "ses-5512", "provider_id": "prv-31", "user_id": "usr-118"},
@@ -55,7 +66,6 @@ EVENTS = (
     ),
     EventSpec(
         name="checkout.start",
-        description="A user began to check out.",
         payload=CheckoutStart,
         examples=(
             {"session_id": "ses-5512", "user_id": "usr-118", "listing_id": "lst-902"},
