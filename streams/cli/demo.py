@@ -1,0 +1,277 @@
+"""`sluice demo`: Kafka, a views worker and the api on this machine, with real data, until Ctrl-C."""
+
+from __future__ import annotations
+
+import asyncio
+import fcntl
+import shutil
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+import click
+
+from streams.bus import topics
+from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
+from streams.cli.api_client import ApiClient, ApiError
+from streams.cli.children import Child, free_port, last_lines, stop_all
+from streams.cli.common import Failure, console, plain_logs
+from streams.cli.views_table import view_table
+from streams.settings import Settings, child_environment
+from streams.sources import replay
+from streams.sources.files import InputFile
+from streams.sources.fixture import FIXTURE
+from streams.sources.online_retail import OnlineRetail
+from streams.sources.rebase import newest, whole_seconds
+
+HOST = "127.0.0.1"
+POLL_SECONDS = 0.1
+READY_SECONDS = 90.0
+SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
+
+NEXT = """
+Open:
+  {api}/docs   the api and all it can be asked
+  {api}/v1/views/{view}?window={window}
+  {worker}/metrics   the worker's metrics
+  {api}/metrics   the api's
+
+Paste into another terminal:
+  {sluice} views{url}
+  {sluice} views {view} --window {window} --watch{url}
+  SLUICE_KAFKA={kafka} {sluice} doctor
+  SLUICE_KAFKA={kafka} {sluice} replay --format online-retail --rebase now {fixture}
+
+Logs are in {logs}.
+Sluice is running. Ctrl-C ends all of it.
+"""
+
+
+class _StoppedError(Exception):
+    """Ctrl-C or SIGTERM came."""
+
+
+@click.command()
+def demo() -> None:
+    """Start an embedded Kafka, a views worker and the api, and feed them real invoices as if of today.
+
+    Everything lies in SLUICE_DATA_DIR/demo and starts anew each time. A port that is in use is replaced by a
+    free one. Ctrl-C ends all of it.
+
+    \b
+    Examples:
+      sluice demo
+      SLUICE_HTTP_PORT=8081 sluice demo
+    """
+    settings = Settings.load()
+    plain_logs()
+    stop = _stop_on_signals()
+    folder = settings.data_dir.absolute() / "demo"
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _alone(folder), ExitStack() as running:
+            _Demo(settings, folder, stop, running).run()
+    except EmbeddedKafkaError as error:
+        raise Failure(str(error)) from None
+    except _StoppedError:
+        click.echo("all of it has ended")
+
+
+def _stop_on_signals() -> threading.Event:
+    """Set on the first signal; later ones change nothing, so that ending is never cut short."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, lambda *_: stop.set())
+    return stop
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two demos in one folder would tear down each other's Kafka."""
+    with (folder / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            message = (
+                f"a demo is already running in {folder}: end it first, or set SLUICE_DATA_DIR to another"
+            )
+            raise Failure(f"{message} folder") from None
+        yield
+
+
+class _Demo:
+    """One run, step by step. What it starts is stopped by `running`, in reverse order."""
+
+    def __init__(self, settings: Settings, folder: Path, stop: threading.Event, running: ExitStack) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._stop = stop
+        self._running = running
+        self._children: list[Child] = []
+        self._kafka = EmbeddedKafka(folder / "kafka")
+
+    def run(self) -> None:
+        """Start, feed, show and stay. Raises `_StoppedError`, `Failure` and `EmbeddedKafkaError`."""
+        started = time.monotonic()
+        self._start_kafka()
+        settings, environment = self._choose_ports()
+        self._step("making the topics", lambda: asyncio.run(topics.create(settings)))
+        self._start_children(environment)
+        sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
+        client = ApiClient.of(settings)
+        worker = ApiClient(f"http://{HOST}:{settings.metrics_port}")
+        self._step("waiting for the worker", lambda: self._wait(lambda: worker.ready()[0], "the worker"))
+        self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
+        self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
+        click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
+        self._show(client, worker, settings)
+        while not self._stop.wait(POLL_SECONDS):
+            self._look_after()
+        raise self._stopped()
+
+    @staticmethod
+    def _stopped() -> _StoppedError:
+        click.echo("\nending …")
+        return _StoppedError()
+
+    def _step(self, what: str, do: Callable[..., object], *arguments: object) -> int:
+        """Say what is done, do it, and say how long it took. Ctrl-C is followed between steps."""
+        click.echo(f"{what} …", nl=False)
+        started = time.monotonic()
+        try:
+            result = do(*arguments)
+        except BaseException:
+            click.echo()
+            raise
+        click.echo(f" {time.monotonic() - started:.1f} s")
+        if self._stop.is_set():
+            raise self._stopped()
+        return result if isinstance(result, int) else 0
+
+    def _start_kafka(self) -> None:
+        kafka = self._kafka
+        kafka.stop()  # of a demo that was killed
+        shutil.rmtree(kafka.folder, ignore_errors=True)
+        kafka.port = self._port("Kafka", HOST, int(self._settings.kafka[0].rpartition(":")[2]))
+        self._running.callback(kafka.stop)
+        self._step("starting Apache Kafka", kafka.start)
+
+    def _choose_ports(self) -> tuple[Settings, dict[str, str]]:
+        """The settings of this demo, and the environment that gives them to its processes."""
+        http_port = self._port("the api", HOST, self._settings.http_port)
+        metrics_port = self._port(
+            "the worker's metrics", HOST, self._settings.metrics_port, taken=(http_port,)
+        )
+        environment = child_environment(
+            {
+                "SLUICE_KAFKA": self._kafka.bootstrap,
+                "SLUICE_KAFKA_SECURITY": "PLAINTEXT",
+                "SLUICE_REPLICATION": "1",
+                "SLUICE_HTTP_HOST": HOST,
+                "SLUICE_HTTP_PORT": str(http_port),
+                "SLUICE_METRICS_HOST": HOST,
+                "SLUICE_METRICS_PORT": str(metrics_port),
+            }
+        )
+        return Settings.load(environment), environment
+
+    def _port(self, whose: str, host: str, wanted: int, taken: tuple[int, ...] = ()) -> int:
+        port = free_port(host, wanted, taken)
+        if port != wanted and wanted:
+            click.echo(f"port {wanted} is in use: {whose} takes {port}")
+        return port
+
+    def _start_children(self, environment: dict[str, str]) -> None:
+        self._running.callback(stop_all, self._children)
+        for name, arguments in (("worker views", ["worker", "views"]), ("api", ["api"])):
+            command = [sys.executable, "-m", "streams.cli.main", *arguments]
+            log = self._folder / f"{arguments[0]}.log"
+            self._children.append(Child(name, command, environment, log))
+
+    def _replay(self, settings: Settings) -> int:
+        source = OnlineRetail(InputFile(str(FIXTURE)))
+        latest = newest(source.records())
+        assert latest is not None, "the fixture has events"
+        plan = replay.Replay([source], settings.raw_topics[0], by=whole_seconds(latest, datetime.now(UTC)))
+        return asyncio.run(self._replay_until_stopped(settings, plan)).acknowledged
+
+    async def _replay_until_stopped(self, settings: Settings, plan: replay.Replay) -> replay.Progress:
+        stop = asyncio.Event()
+
+        async def follow() -> None:
+            while not self._stop.is_set():  # noqa: ASYNC110 - signals set an event of threads
+                await asyncio.sleep(POLL_SECONDS)
+            stop.set()
+
+        following = asyncio.create_task(follow())
+        try:
+            return await replay.run(settings, plan, stop, lambda _: None)
+        finally:
+            following.cancel()
+
+    def _wait(self, condition: Callable[[], bool], what: str) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not self._holds(condition):
+            self._look_after()
+            if self._stop.wait(POLL_SECONDS):
+                raise self._stopped()
+            if time.monotonic() > deadline:
+                raise Failure(
+                    f"{what} was not ready after {READY_SECONDS:.0f} s; the logs are in {self._folder}"
+                )
+
+    @staticmethod
+    def _holds(condition: Callable[[], bool]) -> bool:
+        try:
+            return condition()
+        except ApiError:
+            return False
+
+    def _look_after(self) -> None:
+        """Raise `Failure` if something that should run has ended, with the end of what it said."""
+        for child in self._children:
+            if child.exit_code is not None:
+                raise _ended(f"{child.name} has ended with exit code {child.exit_code}", child.log)
+        if self._kafka.pid() is None:
+            raise _ended("Kafka has ended", self._kafka.log_file)
+
+    def _show(self, client: ApiClient, worker: ApiClient, settings: Settings) -> None:
+        console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
+        url = "" if client.url == ApiClient.of(self._settings).url else f" --api {client.url}"
+        text = NEXT.format(
+            api=client.url,
+            worker=worker.url,
+            view=SHOWN_VIEW,
+            window=SHOWN_WINDOW,
+            sluice=_as_called(),
+            url=url,
+            kafka=settings.kafka[0],
+            fixture=_short(FIXTURE),
+            logs=_short(self._folder),
+        )
+        click.echo(text, nl=False)
+
+
+def _folded(client: ApiClient) -> int:
+    """How many records of the raw topics the view's answer rests on."""
+    answer = client.get(f"/v1/views/{SHOWN_VIEW}")
+    return sum(partition["checkpoint_offset"] or 0 for partition in answer["partitions"])
+
+
+def _ended(what: str, log: Path) -> Failure:
+    return Failure(f"{what}; the last lines of {log}:\n{last_lines(log)}")
+
+
+def _as_called() -> str:
+    """How this program was called, so that what is pasted works in the same folder."""
+    called = Path(sys.argv[0])
+    return _short(called.absolute()) if called.name == "sluice" else "sluice"
+
+
+def _short(path: Path) -> str:
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

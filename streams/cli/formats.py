@@ -1,0 +1,88 @@
+"""How numbers are written for people: money with its currency's decimals, ratios as percent, ages in words.
+
+What a measure is follows from the end of its name, as everywhere in Sluice: `_minor` is money in the minor
+unit of the row's currency, `_seconds` an age, `_rate`, `_ratio` and `ctr` a ratio, `_at` and `_by` a time.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+# ISO 4217: the currencies whose minor unit is not a hundredth.
+NO_DECIMALS = frozenset({
+    "BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "UYI", "VND", "VUV", "XAF",
+    "XOF", "XPF",
+})  # fmt: skip
+THREE_DECIMALS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
+FOUR_DECIMALS = frozenset({"CLF", "UYW"})
+
+RATIO_ENDS = ("_rate", "_ratio", "ctr")
+NUMBER_ENDS = ("_minor", "_seconds", *RATIO_ENDS)
+MISSING = "-"
+
+
+def money(minor: int, currency: str | None) -> str:
+    """An amount in minor units in its major unit: 123456 GBP → `1,234.56`. No rounding."""
+    decimals = _decimals(currency or "")
+    whole, part = divmod(abs(minor), 10**decimals)
+    sign = "-" if minor < 0 else ""
+    return f"{sign}{whole:,}.{part:0{decimals}d}" if decimals else f"{sign}{whole:,}"
+
+
+def _decimals(currency: str) -> int:
+    if currency in NO_DECIMALS:
+        return 0
+    if currency in THREE_DECIMALS:
+        return 3
+    return 4 if currency in FOUR_DECIMALS else 2
+
+
+def age(seconds: float) -> str:
+    """A length of time in its two largest units: 93784 → `1 d 2 h`; below a minute `12.3 s`."""
+    sign, seconds = ("-", -seconds) if seconds < 0 else ("", seconds)
+    if seconds < 60:
+        return f"{sign}{seconds:.1f} s" if seconds < 10 else f"{sign}{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if minutes < 60:
+        return f"{sign}{minutes} min {rest} s" if rest else f"{sign}{minutes} min"
+    hours, minutes = divmod(minutes, 60)
+    if hours < 48:
+        return f"{sign}{hours} h {minutes} min" if minutes else f"{sign}{hours} h"
+    days, hours = divmod(hours, 24)
+    return f"{sign}{days} d {hours} h" if hours else f"{sign}{days} d"
+
+
+def instant(text: str) -> str:
+    """An RFC 3339 time in UTC, to the second; what is no time stays as it is."""
+    try:
+        at = datetime.fromisoformat(text).astimezone(UTC)
+    except ValueError:
+        return text
+    return at.strftime("%Y-%m-%d %H:%M:%S")
+
+
+def cell(name: str, value: Any, currency: str | None) -> str:
+    """One value of a row, by its column's name."""
+    if value is None:
+        return MISSING
+    if isinstance(value, str):
+        return instant(value) if name == "t" or name.endswith(("_at", "_by")) else value
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return _number(name, value, currency)
+
+
+def _number(name: str, value: float, currency: str | None) -> str:
+    if name.endswith("_minor"):
+        return money(int(value), currency)
+    if name.endswith("_seconds"):
+        return age(value)
+    if name.endswith(RATIO_ENDS):
+        return f"{value:.2%}"
+    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+
+
+def heading(name: str) -> str:
+    """A column's heading: the name in words, without the unit that its values show."""
+    return name.removesuffix("_minor").removesuffix("_seconds").replace("_", " ")

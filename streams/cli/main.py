@@ -1,0 +1,68 @@
+"""The `sluice` command (docs/contract.md §7).
+
+A command's module is imported when that command is called, so that `sluice --help` does not load Faust,
+FastAPI or aiokafka. Exit codes: 0 done, 1 failed, 2 wrong usage, a setting that is not allowed included.
+"""
+
+from __future__ import annotations
+
+import importlib
+
+import click
+
+from streams.cli.common import ErrorsToExitCodes
+
+COMMANDS = {
+    "api": "Serve the views over HTTP.",
+    "bus": "Run the embedded Apache Kafka.",
+    "demo": "Start all of Sluice on this machine, with data.",
+    "doctor": "Say what is wrong and how to mend it.",
+    "quarantine": "Look at bad records, and send them again.",
+    "replay": "Send a file of events to Kafka.",
+    "schemas": "List, render and check the event schemas.",
+    "simulate": "Send the events of a made-up marketplace to Kafka.",
+    "settings": "List every setting.",
+    "topics": "List and make the topics.",
+    "views": "Show a view as a table.",
+    "worker": "Run a worker.",
+}
+
+
+class LazyCommands(ErrorsToExitCodes):
+    """The commands of `COMMANDS`: command `x` is `streams.cli.x.x`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """All names, in alphabetical order."""
+        return sorted(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Import a command. None if there is none of that name."""
+        if cmd_name not in COMMANDS:
+            return None
+        command = getattr(importlib.import_module(f"streams.cli.{cmd_name}"), cmd_name)
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        """Write the list of commands without importing any."""
+        with formatter.section("Commands"):
+            formatter.write_dl(sorted(COMMANDS.items()))
+
+
+@click.group(cls=LazyCommands)
+@click.version_option(package_name="sluice", message="sluice %(version)s")
+def main() -> None:
+    """Sluice: exact live views over marketplace events on Kafka.
+
+    \b
+    Examples:
+      sluice demo                          all of it on this machine
+      sluice replay events.ndjson.gz       send events
+      sluice views kpi_gmv --watch         look at a view
+
+    Every setting is an environment variable SLUICE_…: see `sluice settings`.
+    """
+
+
+if __name__ == "__main__":
+    main(prog_name="sluice")

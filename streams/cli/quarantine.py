@@ -1,0 +1,207 @@
+"""`sluice quarantine list|show|replay`."""
+
+from __future__ import annotations
+
+import base64
+import re
+import sys
+from collections import Counter
+from collections.abc import AsyncIterator, Awaitable, Sequence
+from contextlib import AsyncExitStack
+from typing import Any, TypeVar
+
+import click
+from rich.table import Table
+
+from streams.cli.common import Failure, ask_kafka, console, echo_json, json_option
+from streams.cli.formats import instant
+from streams.settings import Settings
+from streams.sources.produce import Outbox, RefusedError, outbox
+from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
+
+T = TypeVar("T")
+READ_SECONDS = 3600.0
+HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "bytes")
+
+
+class _Id(click.ParamType):
+    name = "id"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Position:
+        if not re.fullmatch(r"\d{1,9}:\d{1,18}", str(value)):
+            self.fail(f"{value!r} is not partition:offset, as `sluice quarantine list` shows it", param, ctx)
+        partition, offset = str(value).split(":")
+        return Position(int(partition), int(offset))
+
+
+class _Chosen:
+    """The filters of `list` and `replay`: a record passes if it passes every one that is given."""
+
+    def __init__(self, code: str | None, reason: str | None, field: str | None, topic: str | None) -> None:
+        wanted = {"code": code, "reason": reason, "field": field, "topic": topic}
+        self.wanted = {name: value for name, value in wanted.items() if value is not None}
+
+    def __call__(self, record: BadRecord) -> bool:
+        return all(getattr(record, name) == value for name, value in self.wanted.items())
+
+
+def _filters(command: Any) -> Any:
+    for name, help_text in (
+        ("topic", "Only from this source topic."),
+        ("field", "Only with this field, such as payload.currency."),
+        ("reason", "Only with this reason, such as payload_field."),
+        ("code", "Only with this code, such as EVENT_SCHEMA_INVALID."),
+    ):
+        command = click.option(f"--{name}", help=help_text)(command)
+    return command
+
+
+@click.group()
+def quarantine() -> None:
+    """Look at the records that are not valid events, and send them again once what was wrong is mended."""
+
+
+@quarantine.command("list")
+@_filters
+@click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The newest so many.")
+@json_option
+def list_(*, limit: int, as_json: bool, **filters: str | None) -> None:
+    """List bad records with code, reason and source, oldest first. Their content is never shown here.
+
+    \b
+    Examples:
+      sluice quarantine list
+      sluice quarantine list --reason payload_field --limit 1000 --json
+    """
+    settings = Settings.load()
+    chosen = _Chosen(**filters)
+    newest, reasons = _ask(settings, _read(settings, chosen, limit))
+    if as_json:
+        echo_json({"total": reasons.total(), "records": [record.facts() for record in newest]})
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for heading in HEADINGS:
+        table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+    for record in newest:
+        table.add_row(*_cells(record))
+    console().print(table)
+    counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
+    click.echo(f"\n{len(newest):,} of {reasons.total():,} shown" + (f" ({counts})" if counts else ""))
+
+
+async def _read(settings: Settings, chosen: _Chosen, limit: int) -> tuple[list[BadRecord], Counter[str]]:
+    """The newest chosen records, and how many were chosen by reason. Holds at most twice `limit` records."""
+    reasons: Counter[str] = Counter()
+    records: list[BadRecord] = []
+    async for record in bad_records(settings):
+        if chosen(record):
+            reasons[record.reason] += 1
+            records.append(record)
+            if len(records) >= 2 * limit:
+                records = _newest(records, limit)
+    return _newest(records, limit), reasons
+
+
+def _newest(records: list[BadRecord], limit: int) -> list[BadRecord]:
+    return sorted(records, key=lambda record: (record.quarantined_at, record.at))[-limit:]
+
+
+def _cells(record: BadRecord) -> Sequence[str]:
+    size = "none" if record.value is None else f"{len(record.value):,}"
+    source = f"{record.topic}-{record.partition} @ {record.offset}"
+    when = instant(record.quarantined_at)
+    return str(record.at), record.code, record.reason, record.field, record.detail, source, when, size
+
+
+@quarantine.command()
+@click.argument("at", type=_Id(), metavar="ID")
+@click.option("--value", "with_value", is_flag=True, help="Its bytes too, which may hold personal data.")
+@json_option
+def show(*, at: Position, with_value: bool, as_json: bool) -> None:
+    """Show one bad record: why it is bad and, only with --value, its content as it came.
+
+    \b
+    Examples:
+      sluice quarantine show 2:17
+      sluice quarantine show 2:17 --value > record.json
+    """
+    settings = Settings.load()
+    record = _ask(settings, bad_record(settings, at))
+    if record is None:
+        raise Failure(f"there is no record {at} in {settings.topic('events.quarantine')}")
+    if as_json:
+        value = None if record.value is None else base64.b64encode(record.value).decode()
+        echo_json(record.facts() | ({"value_base64": value} if with_value else {}))
+        return
+    width = max(len(name) for name in record.facts())
+    for name, fact in record.facts().items():
+        click.echo(f"{name:{width}}  {'-' if fact in (None, '') else fact}", err=with_value)
+    if with_value:
+        sys.stdout.buffer.write(record.value or b"")
+        sys.stdout.buffer.flush()
+
+
+@quarantine.command()
+@click.argument("ids", nargs=-1, type=_Id(), metavar="[ID…]")
+@_filters
+@click.option("--all", "everything", is_flag=True, help="Every record.")
+@json_option
+def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filters: str | None) -> None:
+    """Send bad records again, byte for byte, to the topic and partition they came from.
+
+    The records stay in the quarantine too. Records that are still bad come back to it.
+
+    \b
+    Examples:
+      sluice quarantine replay 2:17 3:4
+      sluice quarantine replay --reason unknown_event
+    """
+    settings = Settings.load()
+    chosen = _Chosen(**filters)
+    if sum((bool(ids), bool(chosen.wanted), everything)) != 1:
+        raise click.UsageError("say which records: IDs, or filters such as --reason, or --all")
+    records = _by_id(settings, ids) if ids else _all(settings, chosen)
+    sent = _ask(settings, _send_again(settings, records))
+    if as_json:
+        echo_json({"sent": sent.total(), "topics": dict(sent)})
+    else:
+        where = ", ".join(f"{count:,} to {topic}" for topic, count in sent.items())
+        click.echo(f"sent again: {where}" if where else "no such record in the quarantine")
+
+
+async def _by_id(settings: Settings, ids: Sequence[Position]) -> AsyncIterator[BadRecord]:
+    for at in ids:
+        record = await bad_record(settings, at)
+        if record is None:
+            raise RefusedError(f"there is no record {at} in {settings.topic('events.quarantine')}")
+        yield record
+
+
+async def _all(settings: Settings, chosen: _Chosen) -> AsyncIterator[BadRecord]:
+    async for record in bad_records(settings):
+        if chosen(record):
+            yield record
+
+
+async def _send_again(settings: Settings, records: AsyncIterator[BadRecord]) -> Counter[str]:
+    """How many went to which topic, all acknowledged."""
+    boxes: dict[str, Outbox] = {}
+    async with AsyncExitStack() as open_boxes:
+        async for record in records:
+            if record.topic not in boxes:
+                boxes[record.topic] = await open_boxes.enter_async_context(outbox(settings, record.topic))
+            origin = f"quarantined record {record.at}"
+            await boxes[record.topic].add(record.key, record.value, origin, record.partition)
+        for box in boxes.values():
+            await box.settle()
+        return Counter({topic: box.acknowledged for topic, box in boxes.items()})
+
+
+def _ask(settings: Settings, question: Awaitable[T]) -> T:
+    async def asked() -> T:
+        return await question
+
+    try:
+        return ask_kafka(settings, asked(), READ_SECONDS)
+    except RefusedError as error:
+        raise Failure(str(error)) from None

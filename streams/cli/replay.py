@@ -1,0 +1,165 @@
+"""`sluice replay`: send files of events to Kafka."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import click
+
+from streams.cli.common import Failure, echo_json, json_option, plain_logs
+from streams.settings import Settings
+from streams.sources import replay as replaying
+from streams.sources.files import InputFile
+from streams.sources.ndjson import Ndjson
+from streams.sources.online_retail import OnlineRetail
+from streams.sources.produce import RefusedError
+from streams.sources.rebase import newest, whole_seconds
+from streams.sources.record import Source, SourceError
+
+FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-retail": OnlineRetail}
+SILENCE_SECONDS = 3.0
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.option(
+    "--format",
+    "format_name",
+    type=click.Choice(list(FORMATS)),
+    default="ndjson",
+    show_default=True,
+    help="ndjson: one event envelope a line. online-retail: the CSV of the UCI data set.",
+)
+@click.option(
+    "--rate",
+    type=click.FloatRange(min=0, min_open=True),
+    metavar="N",
+    help="Events a second.  [default: as fast as Kafka takes them]",
+)
+@click.option("--rebase", type=click.Choice(["now"]), help="Shift all times so that the newest event is now.")
+@click.option("--topic", help="Where to.  [default: the first of SLUICE_RAW_TOPICS]")
+@json_option
+def replay(
+    *, files: tuple[str, ...], format_name: str, rate: float | None, rebase: str | None, topic: str | None,
+    as_json: bool,
+) -> None:  # fmt: skip
+    """Send the events of FILEs to Kafka, in their order; `-` is standard input, gzip is unpacked.
+
+    Lines are sent as they are: whether an event is valid is for the workers to say. The Kafka timestamp is
+    the time of sending. It ends when Kafka has acknowledged every event; Ctrl-C ends it before that, and it
+    says how many were sent.
+
+    \b
+    Examples:
+      sluice replay events.ndjson.gz
+      sluice replay --rate 500 --rebase now monday.ndjson tuesday.ndjson
+      sluice replay --format online-retail online_retail.csv.gz
+    """
+    settings = Settings.load()
+    plain_logs()
+    inputs = [InputFile(name, keep=rebase is not None) for name in files]
+    sources: list[Source] = [FORMATS[format_name](file) for file in inputs]
+    meter = _Meter()
+    try:
+        by = _shift_to_now(sources) if rebase else None
+        plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
+        total = asyncio.run(_until_signal(settings, plan, meter))
+    except (SourceError, RefusedError) as error:
+        meter.end()
+        raise Failure(f"{error}{meter.so_far()}") from None
+    finally:
+        for file in inputs:
+            file.close()
+    meter.end()
+    _tell(total, plan, as_json=as_json)
+    if total.interrupted:
+        raise click.exceptions.Exit(1)
+
+
+def _shift_to_now(sources: Sequence[Source]) -> timedelta:
+    times = [at for source in sources if (at := newest(source.records())) is not None]
+    if not times:
+        raise SourceError(", ".join(source.name for source in sources), None, "no event has a time to rebase")
+    return whole_seconds(max(times), datetime.now(UTC))
+
+
+async def _until_signal(settings: Settings, plan: replaying.Replay, meter: _Meter) -> replaying.Progress:
+    stop = asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    return await replaying.run(settings, plan, stop, meter)
+
+
+class _Meter:
+    """The progress line on standard error: in place on a terminal, else a line now and then."""
+
+    QUIET_LINES_SECONDS = 5.0
+
+    def __init__(self) -> None:
+        self._live = sys.stderr.isatty()
+        self._last_line = 0.0
+        self._progress: replaying.Progress | None = None
+        self._silent = False
+
+    def __call__(self, progress: replaying.Progress) -> None:
+        self._progress = progress
+        silent = progress.unanswered_seconds > SILENCE_SECONDS
+        if self._live:
+            click.echo(f"\r\x1b[K{self._text(progress, silent=silent)}", err=True, nl=False)
+        elif progress.seconds - self._last_line >= self.QUIET_LINES_SECONDS or silent > self._silent:
+            self._last_line = progress.seconds
+            click.echo(self._text(progress, silent=silent), err=True)
+        self._silent = silent
+
+    @staticmethod
+    def _text(progress: replaying.Progress, *, silent: bool) -> str:
+        text = f"{progress.acknowledged:,} acknowledged, {progress.rate:,.0f}/s"
+        if progress.fraction:
+            left = progress.seconds / progress.fraction - progress.seconds
+            text += f", {progress.fraction:.0%} read, about {left:,.0f} s left"
+        if silent:
+            text += f"; Kafka has not answered for {progress.unanswered_seconds:.0f} s, waiting"
+        return text
+
+    def end(self) -> None:
+        """Leave the progress line."""
+        if self._live and self._progress is not None:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+    def so_far(self) -> str:
+        """What to add to an error."""
+        if self._progress is None:
+            return ""
+        return f" ({self._progress.acknowledged:,} events before it are in Kafka)"
+
+
+def _tell(total: replaying.Progress, plan: replaying.Replay, *, as_json: bool) -> None:
+    if as_json:
+        echo_json(_report(total, plan))
+        return
+    text = f"{total.acknowledged:,} events to {plan.topic} in {total.seconds:,.1f} s ({total.rate:,.0f}/s)"
+    if total.interrupted:
+        unknown = total.sent - total.acknowledged
+        text = f"interrupted: {text}" + (f"; of {unknown:,} more Kafka has not said" if unknown else "")
+    else:
+        text += ", all acknowledged"
+    click.echo(text)
+
+
+def _report(total: replaying.Progress, plan: replaying.Replay) -> dict[str, Any]:
+    return {
+        "topic": plan.topic,
+        "files": [source.name for source in plan.sources],
+        "read": total.sent,
+        "acknowledged": total.acknowledged,
+        "value_bytes": total.value_bytes,
+        "seconds": round(total.seconds, 3),
+        "events_per_second": round(total.rate, 1),
+        "shifted_seconds": None if plan.by is None else int(plan.by.total_seconds()),
+        "interrupted": total.interrupted,
+    }

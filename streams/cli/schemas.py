@@ -1,0 +1,115 @@
+"""`sluice schemas list|render|check`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import click
+from pydantic.fields import FieldInfo
+from rich.table import Table
+from schemas.render import render as render_all
+
+from schemas.catalogue import EVENTS
+from schemas.spec import EventSpec
+from streams.cli.common import Failure, console, echo_json, json_option
+
+out_option = click.option(
+    "--out",
+    type=click.Path(file_okay=False, path_type=Path),
+    default=Path(),
+    help="Folder.  [default: this one]",
+)
+
+
+@click.group()
+def schemas() -> None:
+    """The event schemas: what an event may be, as JSON Schema, Avro and documentation."""
+
+
+@schemas.command("list")
+@json_option
+def list_(*, as_json: bool) -> None:
+    """List every event with its version and the fields of its payload (`?`: may be left out).
+
+    \b
+    Examples:
+      sluice schemas list
+      sluice schemas list --json
+    """
+    listed = [
+        {
+            "event": spec.name,
+            "domain": spec.domain,
+            "version": spec.version,
+            "payload": [name if field.is_required() else f"{name}?" for name, field in _fields(spec)],
+        }
+        for spec in EVENTS.values()
+    ]
+    if as_json:
+        echo_json(listed)
+        return
+    table = Table(box=None, pad_edge=False, header_style="bold cyan")
+    for heading in ("domain", "event", "version", "payload"):
+        table.add_column(heading)
+    for event in listed:
+        table.add_row(event["domain"], event["event"], str(event["version"]), ", ".join(event["payload"]))
+    console().print(table)
+
+
+@schemas.command()
+@out_option
+@json_option
+def render(*, out: Path, as_json: bool) -> None:
+    """Write the generated files below a folder; what is already as it should be is left alone.
+
+    \b
+    Examples:
+      sluice schemas render
+      sluice schemas render --out /tmp/schemas
+    """
+    written = _differing(out)
+    for path in written:
+        target = out / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(render_all()[path], encoding="utf-8")
+    if as_json:
+        echo_json({"written": written})
+    else:
+        click.echo("\n".join(f"wrote {out / path}" for path in written) or "all files are up to date")
+
+
+@schemas.command()
+@out_option
+@json_option
+def check(*, out: Path, as_json: bool) -> None:
+    """Say which generated files differ from the declarations; exit code 1 if any does.
+
+    \b
+    Examples:
+      sluice schemas check
+    """
+    differing = _differing(out)
+    if as_json:
+        echo_json({"differing": differing})
+        if differing:
+            raise click.exceptions.Exit(1)
+    elif differing:
+        raise Failure(f"not as declared: {', '.join(differing)}; `sluice schemas render` writes them again")
+    else:
+        click.echo("all files are up to date")
+
+
+def _fields(spec: EventSpec) -> Iterable[tuple[str, FieldInfo]]:
+    return spec.payload.model_fields.items()
+
+
+def _differing(folder: Path) -> list[str]:
+    return [path for path, content in render_all().items() if _read(folder / path) != content]
+
+
+def _read(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8")
+    except OSError:
+        return None

@@ -1,0 +1,143 @@
+"""`sluice views`: a view as a table in the terminal, asked of the api."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Sequence
+from typing import Any
+
+import click
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.text import Text
+
+from streams.cli.api_client import ApiClient, ApiError, ApiRefusalError
+from streams.cli.common import Failure, WrongUsage, console, echo_json, json_option
+from streams.cli.views_table import entities_table, view_table, views_table
+from streams.settings import Settings
+
+
+class _Filter(click.ParamType):
+    name = "dimension=value"
+
+    def convert(
+        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, str]:
+        dimension, equals, wanted = str(value).partition("=")
+        if not equals or not re.fullmatch(r"[a-z_]+", dimension):
+            self.fail(f"{value!r} is not dimension=value, such as city=london", param, ctx)
+        return dimension, wanted
+
+
+@click.command()
+@click.argument("name", required=False)
+@click.option("--window", metavar="LENGTH", help="15m, 24h, 7d …; it ends at --as-of.  [default: 24h]")
+@click.option("--from", "from_", metavar="TIME", help="RFC 3339; instead of --window.")
+@click.option("--to", metavar="TIME", help="RFC 3339, not included.")
+@click.option("--as-of", metavar="TIME", help="A time, `now` or `watermark`.  [default: now]")
+@click.option("--step", metavar="LENGTH", help="A row per step, such as 5m.")
+@click.option("--group-by", metavar="DIMENSIONS", help="Fewer dimensions, such as city,currency.")
+@click.option("--filter", "filters", type=_Filter(), multiple=True, help="Only these rows; repeatable.")
+@click.option("--entities", is_flag=True, help="The entities themselves, oldest first.")
+@click.option("--state", metavar="STATE", help="Only entities in this state, such as open or overdue.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="How many entities.")
+@click.option("--cursor", help="Entities after those of the last answer.")
+@click.option("--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]")
+@click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
+@json_option
+def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **asked: Any) -> None:
+    """Show the view NAME as a table; without NAME, list the views.
+
+    \b
+    Examples:
+      sluice views
+      sluice views kpi_gmv --window 7d --group-by currency
+      sluice views ops_recon_variance --filter city=london --filter city=paris --watch
+      sluice views ops_payout_backlog --entities --state overdue
+    """
+    settings = Settings.load()
+    client = ApiClient(url) if url else ApiClient.of(settings)
+    try:
+        if name is None:
+            _list(client, as_json=as_json)
+        elif watch:
+            question = _Question(client, name, asked)
+            _watch(question, settings.stream_seconds, as_json=as_json)
+        else:
+            _show(_Question(client, name, asked), as_json=as_json)
+    except ApiRefusalError as error:
+        raise WrongUsage(str(error)) from None
+    except ApiError as error:
+        raise Failure(str(error)) from None
+
+
+class _Question:
+    """What is asked of the api, ready to be asked again and again."""
+
+    def __init__(self, client: ApiClient, name: str, asked: dict[str, Any]) -> None:
+        self.entities = bool(asked.pop("entities"))
+        for option in ("state", "limit", "cursor"):
+            if asked[option] is not None and not self.entities:
+                raise click.UsageError(f"--{option} goes with --entities")
+        self._client = client
+        self._path = f"/v1/views/{name}" + ("/entities" if self.entities else "")
+        filters = asked.pop("filters")
+        parameters = {"from": asked.pop("from_"), **asked}
+        self._parameters = [(key, str(value)) for key, value in parameters.items() if value is not None]
+        self._parameters += filters
+
+    def ask(self) -> dict[str, Any]:
+        """The answer. Raises `ApiError`."""
+        answer = self._client.get(self._path, self._parameters)
+        assert isinstance(answer, dict)
+        return answer
+
+    def table(self, answer: dict[str, Any]) -> RenderableType:
+        """The answer as something to read."""
+        return entities_table(answer) if self.entities else view_table(answer)
+
+
+def _list(client: ApiClient, *, as_json: bool) -> None:
+    listed = client.get("/v1/views")
+    found: Sequence[dict[str, Any]] = listed["views"] if isinstance(listed, dict) else listed
+    if as_json:
+        echo_json(listed)
+    else:
+        console().print(views_table(found))
+
+
+def _show(question: _Question, *, as_json: bool) -> None:
+    answer = question.ask()
+    if as_json:
+        echo_json(answer)
+    else:
+        console().print(question.table(answer))
+
+
+def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
+    answer = question.ask()  # what cannot be asked at all is said at once
+    try:
+        if as_json:
+            while True:
+                echo_json(answer)
+                time.sleep(seconds)
+                answer = question.ask()
+        with Live(question.table(answer), console=console(), auto_refresh=False) as live:
+            while True:
+                time.sleep(seconds)
+                shown, answer = _again(question, answer)
+                live.update(shown, refresh=True)
+    except KeyboardInterrupt:
+        return  # the way to end it
+
+
+def _again(question: _Question, former: dict[str, Any]) -> tuple[RenderableType, dict[str, Any]]:
+    """The next answer; while the api is away, the former one with a line that says so."""
+    try:
+        answer = question.ask()
+    except ApiRefusalError:
+        raise
+    except ApiError as error:
+        return Group(question.table(former), Text(f"\n{error}", style="red")), former
+    return question.table(answer), answer

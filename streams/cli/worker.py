@@ -1,0 +1,32 @@
+"""`sluice worker …`: the roles that read the raw topics."""
+
+from __future__ import annotations
+
+import click
+
+from streams.cli.common import Failure
+from streams.settings import Settings
+
+
+@click.group()
+def worker() -> None:
+    """Run a worker until SIGTERM or Ctrl-C. Start as many as there is work for: they share the partitions."""
+
+
+@worker.command()
+def views() -> None:
+    """Fold events into the views, and put bad records into the quarantine.
+
+    \b
+    Examples:
+      sluice worker views
+      SLUICE_METRICS_PORT=9101 sluice worker views      a second one on the same machine
+    """
+    settings = Settings.load()
+    # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
+    from streams.bus.worker import CannotStartError, run_views  # noqa: PLC0415
+
+    try:
+        run_views(settings)
+    except CannotStartError as error:
+        raise Failure(str(error)) from None

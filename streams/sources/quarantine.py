@@ -1,0 +1,132 @@
+"""Reading the quarantine topic (docs/contract.md §1): bad records, why they are bad, where they came from."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+
+from streams.bus.client import client_kwargs, connected_admin
+from streams.settings import Settings
+from streams.sources.produce import RefusedError
+
+POLL_MS = 200
+
+
+class Position(NamedTuple):
+    """Where a record is in the quarantine topic; written `partition:offset`."""
+
+    partition: int
+    offset: int
+
+    def __str__(self) -> str:
+        return f"{self.partition}:{self.offset}"
+
+
+@dataclass(frozen=True)
+class BadRecord:
+    """One quarantined record. `topic`, `partition` and `offset` are those of its source."""
+
+    at: Position
+    code: str
+    reason: str
+    field: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    quarantined_at: str
+    key: bytes | None
+    value: bytes | None
+
+    def facts(self) -> dict[str, Any]:
+        """All but key and value, for a report."""
+        return {
+            "id": str(self.at),
+            "code": self.code,
+            "reason": self.reason,
+            "field": self.field,
+            "detail": self.detail,
+            "topic": self.topic,
+            "partition": self.partition,
+            "offset": self.offset,
+            "quarantined_at": self.quarantined_at,
+            "value_bytes": None if self.value is None else len(self.value),
+        }
+
+
+async def bad_records(
+    settings: Settings, wanted: Mapping[int, int] | None = None
+) -> AsyncIterator[BadRecord]:
+    """All committed records of the quarantine topic up to its end of now, partition by partition in order.
+
+    `wanted` reads only these partitions, from these offsets on. Raises `RefusedError` without the topic.
+    """
+    topic = settings.topic("events.quarantine")
+    async with _consumer(settings, topic) as consumer:
+        partitions = sorted(TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic))
+        if wanted is not None:
+            partitions = [partition for partition in partitions if partition.partition in wanted]
+        ends = await consumer.end_offsets(partitions) if partitions else {}
+        for partition in partitions:
+            consumer.assign([partition])
+            if wanted is None:
+                await consumer.seek_to_beginning(partition)
+            else:
+                consumer.seek(partition, wanted[partition.partition])
+            # The position, unlike the records, also passes the marks that end a transaction.
+            while await consumer.position(partition) < ends[partition]:
+                for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
+                    for record in records:
+                        yield _bad_record(record)
+
+
+async def bad_record(settings: Settings, at: Position) -> BadRecord | None:
+    """The record at a position; None if there is none. Raises `RefusedError`."""
+    async for record in bad_records(settings, {at.partition: at.offset}):
+        return record if record.at == at else None
+    return None
+
+
+@asynccontextmanager
+async def _consumer(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
+    admin = await connected_admin(settings)
+    try:
+        if topic not in await admin.list_topics():
+            raise RefusedError(f"there is no topic {topic}: `sluice topics create` makes it")
+    finally:
+        await admin.close()
+    consumer = AIOKafkaConsumer(
+        topic,
+        **client_kwargs(settings),
+        client_id="sluice-quarantine",
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        enable_auto_commit=False,
+    )
+    await consumer.start()
+    consumer.unsubscribe()
+    try:
+        yield consumer
+    finally:
+        await consumer.stop()
+
+
+def _bad_record(record: Any) -> BadRecord:
+    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    return BadRecord(
+        at=Position(record.partition, record.offset),
+        code=headers.get("code", ""),
+        reason=headers.get("reason", ""),
+        field=headers.get("field", ""),
+        detail=headers.get("detail", ""),
+        topic=headers.get("topic", ""),
+        partition=int(headers.get("partition") or -1),
+        offset=int(headers.get("offset") or -1),
+        quarantined_at=headers.get("quarantined_at", ""),
+        key=record.key,
+        value=record.value,
+    )
