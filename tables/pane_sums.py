@@ -1,0 +1,210 @@
+"""What a reader holds of one windowed view: the partials of every pane, and their exact sums over time.
+
+A record of the feed stays packed until a query needs its pane; what was merged once is kept until one of its
+panes changes, so that a query over a day adds up a few dozen arrays. Sums are exact: each is two 64-bit
+columns, `value >> 32` and `value & 0xffffffff`, which neither 2^53-1 minor units nor billions of rows
+overflow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from tables.codec import Group, decode_partial
+
+LOW_BITS = 32
+LOW_MASK = (1 << LOW_BITS) - 1
+MINUTES_PER_HOUR = 60
+
+Ints = npt.NDArray[np.int64]
+
+
+class Part(NamedTuple):
+    """Sums by key. `keys`: int64 [n], ascending, none twice; `limbs`: int64 [n, 2 x sums], high halves
+    first.
+    """
+
+    keys: Ints
+    limbs: Ints
+
+
+def merge(parts: Iterable[Part], width: int) -> Part:
+    """Add parts up by key; `width` is the number of limbs (twice the sums). Commutative and associative."""
+    kept = [part for part in parts if len(part.keys)]
+    if not kept:
+        return Part(np.empty(0, np.int64), np.empty((0, width), np.int64))
+    keys = np.concatenate([part.keys for part in kept])
+    limbs = np.concatenate([part.limbs for part in kept])
+    order = np.argsort(keys, kind="stable")
+    keys = keys[order]
+    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+    sums = np.add.reduceat(limbs[order], starts, axis=0)
+    half = width // 2
+    sums[:, :half] += sums[:, half:] >> LOW_BITS
+    sums[:, half:] &= LOW_MASK
+    return Part(keys[starts], sums)
+
+
+def split(rows: list[list[int]]) -> Ints:
+    """The limbs of integer sums: [n][sums] -> int64 [n, 2 x sums]."""
+    try:
+        values = np.array(rows, dtype=np.int64)
+        return np.concatenate((values >> LOW_BITS, values & LOW_MASK), axis=1)
+    except OverflowError:  # a sum of 2^63 or more
+        high = [[value >> LOW_BITS for value in row] for row in rows]
+        low = [[value & LOW_MASK for value in row] for row in rows]
+        return np.concatenate((np.array(high, dtype=np.int64), np.array(low, dtype=np.int64)), axis=1)
+
+
+def join(limbs: Ints) -> list[list[int]]:
+    """The exact integers of limbs: int64 [n, 2 x sums] -> [n][sums]."""
+    half = limbs.shape[1] // 2
+    high, low = limbs[:, :half], limbs[:, half:]
+    if not len(limbs) or (high.min(initial=0) > -(1 << 30) and high.max(initial=0) < 1 << 30):
+        joined: list[list[int]] = ((high << LOW_BITS) + low).tolist()
+        return joined
+    exact = (high.astype(object) << LOW_BITS) + low.astype(object)
+    return [[int(value) for value in row] for row in exact]
+
+
+class GroupTable:
+    """Numbers for groups (tuples of dimension values), in the order in which they were first seen."""
+
+    def __init__(self) -> None:
+        self.groups: list[Group] = []
+        self._index: dict[Group, int] = {}
+
+    def index(self, group: Group) -> int:
+        """The group's number, the next free one if it is new."""
+        found = self._index.get(group)
+        if found is None:
+            found = self._index[group] = len(self.groups)
+            self.groups.append(group)
+        return found
+
+    def __len__(self) -> int:
+        return len(self.groups)
+
+
+class _Pane:
+    """One pane: packed partials by (source, shard), and their sum once it was asked for."""
+
+    __slots__ = ("merged", "packed")
+
+    def __init__(self) -> None:
+        self.packed: dict[tuple[int, int], bytes] = {}
+        self.merged: Part | None = None
+
+
+class _Hour:
+    """The panes of one hour: those of its minutes, and the one they are rolled into."""
+
+    __slots__ = ("merged", "minutes", "whole")
+
+    def __init__(self) -> None:
+        self.minutes: dict[int, _Pane] = {}
+        self.whole: _Pane | None = None
+        self.merged: Part | None = None
+
+
+class PaneStore:
+    """All panes of one windowed view with `sums` sums, over all sources (a source: a raw topic's
+    partition).
+    """
+
+    def __init__(self, sums: int) -> None:
+        self.width = 2 * sums
+        self.groups = GroupTable()
+        self._hours: dict[int, _Hour] = {}
+
+    def put(self, kind: str, number: int, source: int, shard: int, value: bytes | None) -> None:
+        """Take a partial's newest value (None: it expired). `kind` m or h, `number` = epoch minute or
+        hour.
+        """
+        at_hour = number if kind == "h" else number // MINUTES_PER_HOUR
+        hour = self._hours.get(at_hour)
+        if hour is None:
+            if value is None:
+                return
+            hour = self._hours[at_hour] = _Hour()
+        pane = hour.whole if kind == "h" else hour.minutes.get(number)
+        if pane is None:
+            if value is None:
+                return
+            pane = _Pane()
+            if kind == "h":
+                hour.whole = pane
+            else:
+                hour.minutes[number] = pane
+        hour.merged = pane.merged = None
+        if value is not None:
+            pane.packed[source, shard] = value
+        elif pane.packed.pop((source, shard), None) is not None and not pane.packed:
+            self._drop(hour, at_hour, kind, number)
+
+    def _drop(self, hour: _Hour, at_hour: int, kind: str, number: int) -> None:
+        if kind == "h":
+            hour.whole = None
+        else:
+            del hour.minutes[number]
+        if hour.whole is None and not hour.minutes:
+            del self._hours[at_hour]
+
+    def newest_hour_pane(self) -> int | None:
+        """The epoch hour of the newest pane that minutes were rolled into; None when there is none."""
+        return max((at for at, hour in self._hours.items() if hour.whole is not None), default=None)
+
+    def panes(self) -> int:
+        """How many panes there are."""
+        return sum(len(hour.minutes) + (hour.whole is not None) for hour in self._hours.values())
+
+    def total(self, first: int, end: int) -> Part:
+        """Sums by group number over the epoch minutes [first, end)."""
+        return merge((part for _, part in self._parts(first, end, None)), self.width)
+
+    def steps(self, first: int, end: int, step: int) -> Part:
+        """Sums by `minute // step * len(groups) + group number` over the epoch minutes [first, end).
+
+        Where the range holds hour panes, `step` must be a multiple of 60.
+        """
+        parts = list(self._parts(first, end, step))
+        groups = len(self.groups)  # after decoding, which may have found new groups
+        return merge((Part(part.keys + at // step * groups, part.limbs) for at, part in parts), self.width)
+
+    def _parts(self, first: int, end: int, step: int | None) -> Iterator[tuple[int, Part]]:
+        by_hour = step is None or step % MINUTES_PER_HOUR == 0
+        for at_hour in sorted(self._hours):
+            start = at_hour * MINUTES_PER_HOUR
+            if start + MINUTES_PER_HOUR <= first or start >= end:
+                continue
+            hour = self._hours[at_hour]
+            if by_hour and first <= start and start + MINUTES_PER_HOUR <= end:
+                yield start, self._hour_sum(hour)
+                continue
+            if hour.whole is not None:
+                raise ValueError(f"epoch hour {at_hour} is kept as a whole; it can't be cut")
+            for minute in sorted(hour.minutes):
+                if first <= minute < end:
+                    yield minute, self._pane_sum(hour.minutes[minute])
+
+    def _hour_sum(self, hour: _Hour) -> Part:
+        if hour.merged is None:
+            parts = [self._pane_sum(pane) for pane in hour.minutes.values()]
+            if hour.whole is not None:
+                parts.append(self._pane_sum(hour.whole))
+            hour.merged = merge(parts, self.width)
+        return hour.merged
+
+    def _pane_sum(self, pane: _Pane) -> Part:
+        if pane.merged is None:
+            pane.merged = merge((self._decode(value) for value in pane.packed.values()), self.width)
+        return pane.merged
+
+    def _decode(self, value: bytes) -> Part:
+        rows = decode_partial(value)
+        keys = np.array([self.groups.index(group) for group, _ in rows], dtype=np.int64)
+        return Part(keys, split([sums for _, sums in rows]) if rows else np.empty((0, self.width), np.int64))
