@@ -1,0 +1,234 @@
+"""Query parameters of views and entities: parsed and checked, each error naming its parameter
+(docs/contract.md §6).
+
+A filter is a dimension's name, repeatable; the empty value means null (`city=`), which no slug, code or id
+can be.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Literal
+
+import msgspec
+
+from schemas.instants import parse_instant
+from tables.spec import Entity, View, Windowed
+
+MICROS = 1_000_000
+SECOND_US = {"s": MICROS, "m": 60 * MICROS, "h": 3600 * MICROS, "d": 86_400 * MICROS}
+DEFAULT_WINDOW_US = 24 * SECOND_US["h"]
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+FIRST_US = -62_104_060_800 * MICROS  # 0002-01-01
+LAST_US = 253_370_764_800 * MICROS  # 9999-01-01
+
+Params = Sequence[tuple[str, str]]
+AsOf = int | Literal["now", "watermark"]
+Filters = dict[str, frozenset[str | None]]
+
+
+class ParameterError(ValueError):
+    """A query parameter is wrong: `parameter` names it, the text says what is allowed."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"{parameter}: {message}")
+        self.parameter = parameter
+
+
+@dataclass(frozen=True)
+class ViewQuery:
+    """What is asked of a view. Times in µs UTC since the epoch.
+
+    `window_us`: length of the window that ends at `as_of`; None if `from_us` is given. `to_us` None: up to
+    `as_of`.
+    `group_by`: dimensions, in the view's order.
+    """
+
+    as_of: AsOf
+    window_us: int | None
+    from_us: int | None
+    to_us: int | None
+    step_minutes: int | None
+    filters: Filters
+    group_by: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page of entities ended: the time and id of its last one, and the `as_of` of all pages."""
+
+    as_of_us: int
+    occurred_us: int
+    entity_id: str
+
+
+@dataclass(frozen=True)
+class EntityQuery:
+    """What is asked of a view's entities. `state`: a selection's name, None for all."""
+
+    as_of: AsOf
+    state: str | None
+    filters: Filters
+    limit: int
+    cursor: Cursor | None
+
+
+def parse_view_query(view: View, params: Params) -> ViewQuery:
+    """Parameters of /v1/views/{name}. Raises `ParameterError`."""
+    windowed = isinstance(view, Windowed)
+    single = ("as_of", "group_by") + (("window", "from", "to", "step") if windowed else ())
+    one = _singles(view, params, single)
+    window_us, from_us, to_us = _window(one) if windowed else (None, None, None)
+    return ViewQuery(
+        as_of=_as_of(one),
+        window_us=window_us,
+        from_us=from_us,
+        to_us=to_us,
+        step_minutes=_step(one),
+        filters=_filters(view, params),
+        group_by=_group_by(view, one),
+    )
+
+
+def parse_entity_query(view: View, params: Params) -> EntityQuery:
+    """Parameters of /v1/views/{name}/entities. Raises `ParameterError`."""
+    assert view.tracks is not None
+    one = _singles(view, params, ("as_of", "state", "limit", "cursor"))
+    state = one.get("state")
+    if state is not None and state not in view.tracks.by_selection:
+        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_selection)}")
+    limit_text = one.get("limit", str(DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= MAX_LIMIT:
+        raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
+    cursor = _cursor(view, one["cursor"]) if "cursor" in one else None
+    return EntityQuery(_as_of(one), state, _filters(view, params), int(limit_text), cursor)
+
+
+def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, str]:
+    """Parameters that come once; all that are neither these nor dimensions are refused."""
+    found: dict[str, str] = {}
+    for name, value in params:
+        if name in single:
+            if name in found:
+                raise ParameterError(name, "must be given once")
+            found[name] = value
+        elif name not in view.dimensions:
+            hint = ""
+            if isinstance(view, Entity) and name in ("window", "from", "to", "step"):
+                hint = f"; {view.name} shows the latest state of entities, no window of time"
+            raise ParameterError(
+                name, f"is no parameter here; there are {', '.join((*single, *view.dimensions))}{hint}"
+            )
+    return found
+
+
+def _filters(view: View, params: Params) -> Filters:
+    wanted: dict[str, set[str | None]] = {}
+    for name, value in params:
+        if name in view.dimensions:
+            wanted.setdefault(name, set()).add(value or None)
+    return {name: frozenset(values) for name, values in wanted.items()}
+
+
+def parse_time(parameter: str, text: str) -> int:
+    """An RFC 3339 time in µs. Raises `ParameterError`."""
+    try:
+        instant = parse_instant(text)
+    except ValueError:
+        hint = "; in a URL, '+' is written %2B" if re.search(r" [0-9]{2}:[0-9]{2}$", text) else ""
+        raise ParameterError(
+            parameter, f"must be an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z{hint}"
+        ) from None
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _as_of(one: dict[str, str]) -> AsOf:
+    text = one.get("as_of", "now")
+    match text:
+        case "now":
+            return "now"
+        case "watermark":
+            return "watermark"
+        case _:
+            return parse_time("as_of", text)
+
+
+def _duration_us(parameter: str, text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match or not int(match[1]):
+        raise ParameterError(parameter, "must be a number of s, m, h or d, such as 15m")
+    return int(match[1]) * SECOND_US[match[2]]
+
+
+def _window(one: dict[str, str]) -> tuple[int | None, int | None, int | None]:
+    if "window" in one:
+        for other in ("from", "to"):
+            if other in one:
+                raise ParameterError(other, "can't be given with window: it is one or the other")
+        return _duration_us("window", one["window"]), None, None
+    if "from" not in one:
+        if "to" in one:
+            raise ParameterError("from", "must be given with to")
+        return DEFAULT_WINDOW_US, None, None
+    from_us = parse_time("from", one["from"])
+    to_us = parse_time("to", one["to"]) if "to" in one else None
+    if to_us is not None and to_us <= from_us:
+        raise ParameterError("to", "must be after from")
+    return None, from_us, to_us
+
+
+def _step(one: dict[str, str]) -> int | None:
+    if "step" not in one:
+        return None
+    step_us = _duration_us("step", one["step"])
+    if step_us % SECOND_US["m"]:
+        raise ParameterError("step", "must be whole minutes: views are kept by the minute")
+    return step_us // SECOND_US["m"]
+
+
+def _group_by(view: View, one: dict[str, str]) -> tuple[str, ...]:
+    if "group_by" not in one:
+        return view.dimensions
+    names = one["group_by"].split(",") if one["group_by"] else []
+    for name in names:
+        if name not in view.dimensions:
+            raise ParameterError(
+                "group_by", f"{name!r} is no dimension; there are {', '.join(view.dimensions)}"
+            )
+    if len(set(names)) != len(names):
+        raise ParameterError("group_by", "names a dimension twice")
+    if view.has_money and "currency" in view.dimensions and "currency" not in names:
+        raise ParameterError(
+            "group_by", "must hold currency: amounts of different currencies are never added"
+        )
+    return tuple(name for name in view.dimensions if name in names)
+
+
+def encode_cursor(view: View, cursor: Cursor) -> str:
+    """Opaque text for the next page's `cursor`."""
+    members = (view.name, cursor.as_of_us, cursor.occurred_us, cursor.entity_id)
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(members)).decode().rstrip("=")
+
+
+def _cursor(view: View, text: str) -> Cursor:
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        name, as_of_us, occurred_us, entity_id = msgspec.msgpack.decode(
+            packed, type=tuple[str, int, int, str]
+        )
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise ParameterError("cursor", "must be the cursor of the page before, as it was") from None
+    if name != view.name or not FIRST_US <= as_of_us < LAST_US or not FIRST_US <= occurred_us < LAST_US:
+        raise ParameterError("cursor", "is of another view")
+    return Cursor(as_of_us, occurred_us, entity_id)
+
+
+def format_time(at_us: int) -> str:
+    """RFC 3339 in UTC, with a fraction only where there is one."""
+    return (EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,136 @@
+"""How far an answer can be trusted: partitions, watermark, freshness, complete (docs/contract.md §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, NamedTuple
+
+from tables.query_params import AsOf
+from tables.reader import ReaderState, Report, Source
+from tables.spec import View
+
+MICROS = 1_000_000
+
+
+@dataclass(frozen=True)
+class Situation:
+    """What a query needs to know besides the feed.
+
+    `wall_us`: the clock, µs. `monotonic`: seconds, the clock that `ReaderState.apply` was given. `topics`:
+    raw topic → its number of partitions, None while that is unknown. `feed_read`: the feed has been read to
+    the end it had at the start. `clock`: what `now` means (SLUICE_CLOCK).
+    """
+
+    wall_us: int
+    monotonic: float
+    topics: Mapping[str, int | None]
+    feed_read: bool
+    clock: Literal["wall", "event"]
+    stale_seconds: int
+    session_seconds: int
+
+
+class PartitionStatus(NamedTuple):
+    """One source partition. `freshness_seconds`: everything that was in Kafka that long ago is in the answer;
+    None if no worker reports. `current`: nothing about it makes an answer incomplete."""
+
+    source: Source
+    watermark_us: int | None
+    checkpoint_offset: int | None
+    lag_records: int | None
+    freshness_seconds: float | None
+    current: bool
+
+
+class Status(NamedTuple):
+    """All source partitions, sorted, and what follows from them for one view."""
+
+    partitions: list[PartitionStatus]
+    complete: bool
+    watermark_us: int | None
+    freshness_seconds: float | None
+
+
+def status(reader: ReaderState, view: View, situation: Situation) -> Status:
+    """The state of all source partitions as one view's answer rests on them.
+
+    The watermark is the minimum over the partitions that have had an event: what all of them have got to.
+    """
+    sources = set(reader.checkpoints)
+    for topic, count in situation.topics.items():
+        sources |= {(topic, number) for number in range(count or 0)}
+    partitions = [_partition(reader, view, source, situation) for source in sorted(sources)]
+    ages = [partition.freshness_seconds for partition in partitions]
+    known = situation.feed_read and bool(situation.topics) and all(situation.topics.values())
+    freshness = max((age for age in ages if age is not None), default=None)
+    return Status(
+        partitions,
+        complete=known and all(partition.current for partition in partitions),
+        watermark_us=reader.watermark_us(),
+        freshness_seconds=freshness if known and None not in ages else None,
+    )
+
+
+def _partition(reader: ReaderState, view: View, source: Source, situation: Situation) -> PartitionStatus:
+    checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
+    offset = checkpoint.next if checkpoint else report.next if report else None
+    freshness = (
+        None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
+    )
+    current = (
+        report is not None
+        and freshness is not None
+        and situation.monotonic - report.heard_at <= situation.session_seconds
+        and _unread_seconds(reader, source, report, offset or 0, situation) <= situation.stale_seconds
+        and (checkpoint is None or (not checkpoint.lost and _computes(checkpoint.views.get(view.name), view)))
+    )
+    return PartitionStatus(
+        source,
+        checkpoint.watermark if checkpoint else None,
+        offset,
+        None if report is None or offset is None else max(0, report.end - offset),
+        freshness,
+        current,
+    )
+
+
+def _computes(entry: tuple[str, int] | None, view: View) -> bool:
+    """Whether a checkpoint's worker computes the view by the definition that is asked for."""
+    return entry is not None and entry[0] == view.hash8
+
+
+def _unread_seconds(
+    reader: ReaderState, source: Source, report: Report, offset: int, situation: Situation
+) -> float:
+    """Age of the oldest record that is known to be missing here; 0 if none is."""
+    seconds = 0.0
+    if report.oldest_unread_ms is not None and offset < report.end:
+        seconds = situation.wall_us / MICROS - report.oldest_unread_ms / 1000
+    claim = reader.claims.get(source)
+    if claim is not None:  # in a checkpoint that this reader has not got
+        seconds = max(seconds, situation.monotonic - claim.since)
+    return max(0.0, seconds)
+
+
+def _freshness(
+    reader: ReaderState, source: Source, report: Report, offset: int, situation: Situation
+) -> float:
+    heard = max(0.0, situation.monotonic - report.heard_at)
+    return max(heard, _unread_seconds(reader, source, report, offset, situation))
+
+
+def resolve_as_of(reader: ReaderState, as_of: AsOf, situation: Situation) -> tuple[int, int]:
+    """`as_of` in µs, and the end of a window that ends there, in µs, exclusive.
+
+    A time taken from the events is that of the newest one, which belongs to the window: its end lies 1 µs
+    after it. Before the first event it is the clock's.
+    """
+    at_us = as_of if isinstance(as_of, int) else None
+    if at_us is None:
+        by_event = reader.newest_us() if situation.clock == "event" else None
+        from_events = reader.watermark_us() if as_of == "watermark" else by_event
+        if from_events is not None:
+            return from_events, from_events + 1
+        at_us = situation.wall_us
+    return at_us, at_us
