@@ -1,7 +1,8 @@
 """The fast decoder, derived from the declarations: each pydantic model becomes a msgspec Struct.
 
-Payloads are judged completely here. Of the envelope, what is dear for one record and cheap for a batch is left
-to `schemas.validate`: the characters of `event_id` and `city`, the time, and UTF-8 in members that nobody reads.
+Payloads are judged completely here. Of the envelope, what is dear for one record and cheap for a batch is
+left to `schemas.validate`: the characters of `event_id` and `city`, the time, and UTF-8 in members that are
+not read.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def _fields(model: type[BaseModel], given: dict[str, tuple[str, Any]]) -> list[F
 
 
 def _check_of(model: type[BaseModel]) -> Callable[[Any], None] | None:
-    """The `__post_init__` for what msgspec cannot judge (patterns) or judges otherwise (instants), if there is any.
+    """The `__post_init__` for what msgspec is slow at (patterns) or judges otherwise (instants), if needed.
 
     Two forms, because the one for payloads with a currency and no more is called for nearly every payment.
     """

@@ -61,17 +61,22 @@ def pattern_of(field: FieldInfo) -> str | None:
     return None
 
 
-def msgspec_type(field: FieldInfo) -> Any:
-    """The type that msgspec decodes the field as, with its limits. Instants are read as text; patterns are left
-    out (msgspec matches them with Python's `re`, one by one)."""
-    kind = kind_of(field)
-    limits = {
+def limits_of(field: FieldInfo) -> dict[str, Any]:
+    """The field's limits (`ge`, `le`, `min_length`, …) by their names, which pydantic and msgspec share."""
+    return {
         name: getattr(item, name)
         for item in _parts(field)[1]
         for name in _LIMITS
         if getattr(item, name, None) is not None
     }
+
+
+def msgspec_type(field: FieldInfo) -> Any:
+    """The type that msgspec decodes the field as, with its limits. Instants are read as text; patterns are
+    left out (msgspec matches them with Python's `re`, one by one)."""
+    kind = kind_of(field)
     kind = str if kind is datetime else kind
+    limits = limits_of(field)
     if limits:
         kind = Annotated[kind, msgspec.Meta(**limits)]
     return kind | None if is_nullable(field) else kind

@@ -27,10 +27,10 @@ _FEW = 12
 def parse_instant(value: object) -> datetime:
     """RFC 3339 text with an offset (`Z` or `+hh:mm`) to a datetime; its fraction is rounded to microseconds.
 
-    A datetime with an offset passes (Avro's logical types give one). Raises ValueError that does not show `value`.
+    A datetime with an offset passes (Avro's logical types give one). The ValueError does not show `value`.
     """
-    # msgspec reads RFC 3339 and nothing else, but for offsets without a colon, or none. Its decoder takes half the
-    # time of its `convert`, and wants JSON: no quote can hide in it, but an escape could.
+    # msgspec reads RFC 3339 and nothing else, but for offsets without a colon, or none. Its decoder takes
+    # half the time of its `convert`, and wants JSON: no quote can hide in it, but an escape could.
     if isinstance(value, str) and (value[-1:] in "Zz" or value[-3:-2] == ":") and "\\" not in value:
         try:
             value = _decode(f'"{value}"')
@@ -80,7 +80,7 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
 
 
 class _Layout(NamedTuple):
-    """How texts of one form lie in a buffer: each byte is in [low, low + span]; `local` cuts out the local time."""
+    """How texts of one form lie in a buffer: bytes in [low, low + span]; `local` cuts out the local time."""
 
     low: npt.NDArray[np.uint8]
     span: npt.NDArray[np.uint8]
@@ -89,8 +89,8 @@ class _Layout(NamedTuple):
 
 @lru_cache(maxsize=32)
 def _layout(width: int, utc: bool) -> _Layout | None:
-    """The layout of `width` bytes, of which the last separates; None if no text with up to 6 digits of fraction
-    is as long as that."""
+    """The layout of `width` bytes, of which the last separates; None if no text with up to 6 digits of
+    fraction is as long as that."""
     tail = "Z\n" if utc else "+00:00\n"
     fraction = width - 19 - len(tail)
     if fraction not in (0, 2, 3, 4, 5, 6, 7):

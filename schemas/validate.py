@@ -1,4 +1,4 @@
-"""Validation of Kafka record values (docs/contract.md §1): the fast decoder and checks of whole batches first,
+"""Validation of Kafka record values (docs/contract.md §1): the fast decoder and checks of whole batches, and
 the complete judgement for what they refuse. Both give the same verdict on every record.
 """
 
