@@ -72,7 +72,7 @@ class PartitionLog:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         await producer.begin_transaction()
         sent = await self._send(producer, self._quarantine, quarantine)
-        sent += await self._send(producer, self._feed, [(key, value, ()) for key, value in feed])
+        sent += await self._send(producer, self._feed, [(key, value, []) for key, value in feed])
         # aiokafka commits without a batch that failed: every one has to be known to be there.
         for outcome in await asyncio.gather(*sent, return_exceptions=True):
             if isinstance(outcome, BaseException):

@@ -11,9 +11,14 @@ import uuid
 from collections.abc import Mapping
 from pathlib import Path
 
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
 from faust.types import TP
-from tables.state import Limits, PartitionState
 
 from agents.project import GapError, Projector
 from schemas.avro import AvroDecoder
@@ -26,6 +31,7 @@ from streams.bus.health import Health
 from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
 from streams.settings import Settings
+from tables.state import Limits, PartitionState
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -34,6 +40,13 @@ TRANSACTION_CPU_SECONDS = 0.0015
 """CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
 DRAIN_SECONDS = 6.0
 RECOVERY_PAUSE_SECONDS = 1.0
+HOPELESS = (
+    MessageSizeTooLargeError,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+"""Answers of Kafka that stay the same however often one asks."""
 
 
 class ViewsOwner:
@@ -162,18 +175,22 @@ class ViewsOwner:
             type(error).__name__,
             error,
         )
-        task = asyncio.create_task(self._recover_in_place(owned))
+        task = asyncio.create_task(self._mend(owned, error))
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
 
-    async def _recover_in_place(self, owned: OwnedPartition) -> None:
+    async def _mend(self, owned: OwnedPartition, error: Exception) -> None:
         """After two heartbeats a partition that is still ours, in the same generation, is recovered.
 
-        Somebody who was stopped and is fenced learns by then that the partition is no longer his.
+        Somebody who was stopped and is fenced learns by then that the partition is no longer his. What
+        another try would not mend ends the process.
         """
         assert self.app is not None
         tp = TP(owned.projector.topic, owned.projector.partition)
         generation = self.app.consumer_generation_id
+        if isinstance(error, HOPELESS) or not isinstance(error, KafkaError | OSError):
+            await self.app.crash(error)
+            return
         await asyncio.sleep(2 * self._settings.session_seconds / 5)
         try:
             async with self._lock:
@@ -182,9 +199,9 @@ class ViewsOwner:
                 await owned.close()
                 fresh = self._owned[tp] = await self._recover(tp)
                 await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
-        except Exception as error:
+        except Exception as failure:
             log.exception("recovering %s-%d failed", tp.topic, tp.partition)
-            await self.app.crash(error)
+            await self.app.crash(failure)
 
     # --- lost records --------------------------------------------------------------------------------------
 
