@@ -49,6 +49,10 @@ HOPELESS = (
 """Answers of Kafka that stay the same however often one asks."""
 
 
+class TopicMadeAnewError(Exception):
+    """A raw topic ends before its checkpoint: it is not the topic that was folded."""
+
+
 class ViewsOwner:
     """`streams.bus.transport.Owner` of the views role."""
 
@@ -154,7 +158,7 @@ class ViewsOwner:
         projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
         if state.next_offset > end:
             await store.close()
-            raise RuntimeError(
+            raise TopicMadeAnewError(
                 f"{tp.topic}-{tp.partition} ends at {end}, but its checkpoint is at {state.next_offset}:"
                 " the topic was made anew. Give it another name, or delete the feed to begin anew"
             )

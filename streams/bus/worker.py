@@ -13,8 +13,9 @@ from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.engine import make_app, run, stop_on_signals
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
-from streams.bus.views import ViewsOwner
+from streams.bus.views import TopicMadeAnewError, ViewsOwner
 from streams.settings import Settings
+from tables.codec import FeedFormatError
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,8 @@ def run_views(settings: Settings) -> None:
     log.info("metrics on http://%s:%d/metrics", settings.metrics_host, server.server_port)
     try:
         asyncio.run(_views(settings, health))
+    except (FeedFormatError, TopicMadeAnewError) as error:
+        raise CannotStartError(str(error)) from None
     finally:
         server.shutdown()
         server.server_close()
