@@ -1,0 +1,292 @@
+"""Every reason of docs/contract.md §1, from real bytes, in its order."""
+
+from __future__ import annotations
+
+import json
+import random
+from typing import Any
+
+import pytest
+
+from schemas.decode import EVENT_TYPES, Event
+from schemas.reasons import MAX_DETAIL_BYTES, Code, Quarantined, Reason, quarantined
+from schemas.spec import MISSING
+from schemas.validate import Validator
+
+OCCURRED_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
+VALIDATOR = Validator()
+
+
+def envelope(**changes: object) -> dict[str, Any]:
+    members = {
+        "event_id": "evt-1",
+        "event": "booking.expired",
+        "version": 1,
+        "occurred_at": "2026-03-01T12:00:00Z",
+        "source": "test",
+        "city": "london",
+        "trace_id": None,
+        "payload": {"booking_id": "bkg-1"},
+        **changes,
+    }
+    return {name: value for name, value in members.items() if value is not MISSING}
+
+
+def encoded(**changes: object) -> bytes:
+    return json.dumps(envelope(**changes)).encode()
+
+
+def verdict(value: bytes | None, timestamp_ms: int = OCCURRED_MS) -> tuple[str, str]:
+    """(reason, field), or ("accepted", ""); the fast and the complete judgement have to agree."""
+    fast = VALIDATOR.validate(value, timestamp_ms)
+    assert fast == VALIDATOR.judge(value, timestamp_ms)
+    if not isinstance(fast, Quarantined):
+        return "accepted", ""
+    assert fast.code is fast.reason.code
+    assert len(fast.detail.encode()) <= MAX_DETAIL_BYTES
+    return fast.reason, fast.field
+
+
+def padded(size: int) -> bytes:
+    base = encoded(padding="")
+    return encoded(padding="x" * (size - len(base)))
+
+
+def test_size_limit_is_exact() -> None:
+    assert len(padded(65536)) == 65536
+    assert verdict(padded(65536)) == ("accepted", "")
+    assert verdict(padded(65537)) == ("too_large", "")
+    assert verdict(b"\x00" * 65537) == ("too_large", "")
+
+
+@pytest.mark.parametrize("value", [None, b""])
+def test_no_value_is_empty(value: bytes | None) -> None:
+    assert verdict(value) == ("empty", "")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b" ",
+        b"{",
+        b"nonsense",
+        b"\xef\xbb\xbf" + encoded(),
+        encoded() + b"}",
+        encoded() + b"\x00",
+        encoded()[:-1],
+        encoded(z=1).replace(b'"z": 1', b'"z": NaN'),
+        encoded(z=1).replace(b'"z": 1', b'"z": 01'),
+        encoded(z=1).replace(b'"z": 1', b'"z": "\xff"'),
+        encoded(z=1).replace(b'"z"', b'"\xff"'),
+        encoded(z=1).replace(b'"z": 1', b'"z": "\xed\xa0\x80"'),
+        encoded(z=1).replace(b'"z": 1', b'"z": "\\ud800"'),
+        encoded(z=1).replace(b'"z": 1', b'"z": 1,'),
+        b"[" * 40000,
+        b'{"a":' + b"[" * 20000 + b"]" * 19999 + b"}",
+        encoded(z=1).replace(b'"z": 1', b'"z": ' + b'{"a":' * 9000 + b"x" + b"}" * 9000),
+    ],
+    ids=range(17),
+)
+def test_not_json(value: bytes) -> None:
+    assert verdict(value) == ("not_json", "")
+
+
+@pytest.mark.parametrize(
+    "value", [b"[]", b"5", b'"text"', b"null", b"true", b"1e999", b"[" * 30000 + b"]" * 30000]
+)
+def test_not_an_object(value: bytes) -> None:
+    assert verdict(value) == ("not_object", "")
+
+
+@pytest.mark.parametrize(
+    "extra",
+    [
+        b"1e999",
+        b"1" * 5000,
+        b"-0.0e-999",
+        b'"\xc3\xa9\\ud83d\\ude00"',
+        b"[" * 20000 + b"]" * 20000,
+        b'{"a":[{}]}',
+    ],
+    ids=range(6),
+)
+@pytest.mark.parametrize("inside", ["envelope", "payload"])
+def test_unknown_members_pass_whatever_they_are(extra: bytes, inside: str) -> None:
+    where = b'"version"' if inside == "envelope" else b'"booking_id"'
+    assert verdict(encoded().replace(where, b'"unknown": ' + extra + b", " + where)) == ("accepted", "")
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("event_id", MISSING),
+        ("event_id", ""),
+        ("event_id", "e" * 65),
+        ("event_id", "evt 1"),
+        ("event_id", "évt"),
+        ("event_id", "evt\n"),
+        ("event_id", 5),
+        ("event", MISSING),
+        ("event", None),
+        ("event", 5),
+        ("version", MISSING),
+        ("version", 0),
+        ("version", "1"),
+        ("version", 1.0),
+        ("version", True),
+        ("occurred_at", MISSING),
+        ("occurred_at", 1772366400),
+        ("occurred_at", "2026-03-01T12:00:00"),
+        ("occurred_at", "2026-03-01"),
+        ("occurred_at", "2026-02-29T12:00:00Z"),
+        ("occurred_at", "2026-03-01T12:00:00+0000"),
+        ("occurred_at", "2026-03-01T12:00:00-0000"),
+        ("occurred_at", "2026-03-01T12:00:00+0530"),
+        ("occurred_at", "2026-03-01T12:00:0\\u0030Z"),
+        ("occurred_at", "0001-03-01T12:00:00Z"),
+        ("occurred_at", "9999-03-01T12:00:00Z"),
+        ("occurred_at", ""),
+        ("source", MISSING),
+        ("source", ""),
+        ("source", "s" * 65),
+        ("city", ""),
+        ("city", "London"),
+        ("city", "c" * 65),
+        ("city", 5),
+        ("trace_id", 5),
+        ("payload", MISSING),
+        ("payload", None),
+        ("payload", []),
+        ("payload", "{}"),
+    ],
+)
+def test_envelope_field_is_named(field: str, value: object) -> None:
+    assert verdict(encoded(**{field: value})) == ("envelope_field", field)
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("event_id", "A-z_0.9:" * 8),
+        ("occurred_at", "2026-03-01t12:00:00z"),
+        ("occurred_at", "2026-03-01 17:30:00.123456789+05:30"),
+        ("occurred_at", "2026-03-01T12:00:00-00:00"),
+        ("occurred_at", "0002-01-01T00:00:00+23:59"),
+        ("source", "é" * 64),
+        ("city", None),
+        ("city", MISSING),
+        ("trace_id", "t" * 1000),
+        ("trace_id", MISSING),
+    ],
+)
+def test_envelope_field_is_accepted(field: str, value: object) -> None:
+    assert verdict(encoded(**{field: value})) == ("accepted", "")
+
+
+def test_the_first_wrong_field_is_named_whatever_their_order() -> None:
+    broken = envelope(version=0, occurred_at="", source="", city="X", payload=None)
+    for seed in range(20):
+        names = list(broken)
+        random.Random(seed).shuffle(names)
+        assert verdict(json.dumps({name: broken[name] for name in names}).encode()) == (
+            "envelope_field",
+            "version",
+        )
+
+
+def test_the_last_of_several_members_counts() -> None:
+    good = encoded()
+    assert verdict(b'{"event_id": 5, ' + good[1:]) == ("accepted", "")
+    assert verdict(b'{"event": "booking.accepted", ' + good[1:]) == ("accepted", "")
+    assert verdict(good[:-1] + b', "event": "nothing.known"}') == ("unknown_event", "")
+    assert verdict(good[:-1] + b', "payload": 5}') == ("envelope_field", "payload")
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ({"event": "secret.name"}, ("unknown_event", "")),
+        ({"event": ""}, ("unknown_event", "")),
+        ({"event": "secret.name", "version": 9, "payload": {}}, ("unknown_event", "")),
+        ({"version": 2}, ("unknown_version", "")),
+        ({"version": 10**30}, ("unknown_version", "")),
+        ({"version": 2, "payload": {}}, ("unknown_version", "")),
+        ({"payload": {}}, ("payload_field", "booking_id")),
+        (
+            {"payload": {"booking_id": 5}, "occurred_at": "2036-01-01T00:00:00Z"},
+            ("payload_field", "booking_id"),
+        ),
+        ({"occurred_at": "2026-03-01T12:05:00.001Z"}, ("in_future", "")),
+        ({"occurred_at": "2026-03-01T12:05:00Z"}, ("accepted", "")),
+    ],
+)
+def test_order_of_the_later_checks(changes: dict[str, object], expected: tuple[str, str]) -> None:
+    assert verdict(encoded(**changes)) == expected
+
+
+def test_a_record_without_timestamp_has_no_future() -> None:
+    assert verdict(encoded(), timestamp_ms=-1) == ("accepted", "")
+
+
+def test_details_never_show_what_the_record_holds() -> None:
+    for changes in (
+        {"event_id": "SECRET!"},
+        {"event": "SECRET"},
+        {"occurred_at": "SECRET"},
+        {"city": "SECRET"},
+        {"payload": {"booking_id": ["SECRET"]}},
+        {"event": "fee.assessed", "payload": {"fee_id": "f", "kind": "SECRET"}},
+        {
+            "event": "charge.succeeded",
+            "payload": {"charge_id": "c", "booking_id": "b", "amount_minor": "SECRET"},
+        },
+    ):
+        found = VALIDATOR.validate(encoded(**changes), OCCURRED_MS)
+        assert isinstance(found, Quarantined)
+        assert "SECRET" not in found.detail
+
+
+def test_a_long_detail_is_cut_at_a_character() -> None:
+    found = quarantined(Reason.NOT_JSON, "x" + "é" * 400)
+    assert found.detail == "x" + "é" * 255
+
+
+def test_codes_of_reasons() -> None:
+    schema = {"unknown_event", "unknown_version", "payload_field", "avro_undecodable", "unknown_schema_id"}
+    assert {reason for reason in Reason if reason.code is Code.EVENT_SCHEMA_INVALID} == schema
+
+
+def test_a_batch_keeps_its_order_around_bad_records() -> None:
+    values = [encoded(event_id=f"evt-{index}") for index in range(300)]
+    bad: dict[int, bytes | None] = {
+        0: None,
+        7: b"",
+        8: b"{",
+        130: encoded(event_id="a b"),
+        131: encoded(city="X"),
+        200: encoded(occurred_at="x"),
+        299: b"\x00",
+    }
+    batch = [bad.get(index, value) for index, value in enumerate(values)]
+    decoded = VALIDATOR.decode_batch(batch, [OCCURRED_MS] * 300)
+    assert [index for index, _ in decoded.bad] == sorted(bad)
+    for index in range(300):
+        event = decoded.events[index]
+        assert (event is None) == (index in bad)
+        assert decoded.times[index] == (0.0 if index in bad else OCCURRED_MS / 1000)
+        assert event is None or event.event_id == f"evt-{index}"
+
+
+def test_a_batch_of_nothing_and_of_nothing_good() -> None:
+    assert VALIDATOR.decode_batch([], []) == ([], [], [])
+    decoded = VALIDATOR.decode_batch([None, b"["], [0, 0])
+    assert decoded.events == [None, None]
+    assert [found.reason for _, found in decoded.bad] == [Reason.EMPTY, Reason.NOT_JSON]
+
+
+def test_event_gives_the_time_with_its_offset() -> None:
+    event = VALIDATOR.validate(encoded(occurred_at="2026-03-01T17:30:00+05:30"), OCCURRED_MS)
+    assert isinstance(event, Event)
+    assert event.occurred_at.isoformat() == "2026-03-01T17:30:00+05:30"
+    assert event.occurred_at.timestamp() * 1000 == OCCURRED_MS
+    assert isinstance(event, EVENT_TYPES["booking.expired"])
