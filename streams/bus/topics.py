@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import asyncio
+from dataclasses import dataclass, field, replace
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -14,6 +15,7 @@ from streams.settings import Settings
 DEFAULT_MESSAGE_BYTES = 1048588
 QUARANTINE_EXTRA_BYTES = 64 * 1024
 FUTURE_MS = 5 * 60 * 1000
+VISIBLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
@@ -123,31 +125,45 @@ async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
     admin = await connected_admin(settings)
     try:
         wanted = plan(settings)
-        there = await describe(admin, [topic.name for topic in wanted])
-        most = max((there[t.name].partitions for t in wanted if t.raw and t.name in there), default=0)
-        made = []
-        for topic in wanted:
-            if topic.name not in there:
-                await _make(admin, topic, most)
-                made.append(topic.name)
-        there = await describe(admin, [topic.name for topic in wanted])
-        made += await _grow(admin, settings, there)
-        there = await describe(admin, [topic.name for topic in wanted])
-        return made, findings(settings, there)
+        names = [topic.name for topic in wanted]
+        made: list[str] = []
+        for raw in (True, False):  # our own topics are made to fit the raw ones
+            there = await describe(admin, names)
+            for topic in wanted:
+                if topic.raw is raw and topic.name not in there:
+                    await _make(admin, _fitted(settings, topic, there))
+                    made.append(topic.name)
+            await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
+        made += await _grow(admin, settings, await describe(admin, names))
+        return made, findings(settings, await describe(admin, names))
     finally:
         await admin.close()
 
 
-async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan, most_raw_partitions: int) -> None:
-    count = topic.partitions
-    if topic.name.endswith(("views.feed", "events.quarantine")):
-        count = max(count, most_raw_partitions)
+def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) -> TopicPlan:
+    raw = [there[name] for name in settings.raw_topics if name in there]
+    if topic.name not in (settings.topic("views.feed"), settings.topic("events.quarantine")) or not raw:
+        return topic
+    config = dict(topic.config)
+    if topic.name == settings.topic("events.quarantine"):
+        config["max.message.bytes"] = str(max(map(_message_bytes, raw)) + QUARANTINE_EXTRA_BYTES)
+    return replace(topic, partitions=max(state.partitions for state in raw), config=config)
+
+
+async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan) -> None:
     config = {"cleanup.policy": topic.cleanup, **topic.config}
-    new = NewTopic(topic.name, count, topic.replication, topic_configs=config)
+    new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=config)
     response = await admin.create_topics([new])
     for name, code, *rest in response.topic_errors:
         if code and for_code(code) is not TopicAlreadyExistsError:
             raise for_code(code)(f"making topic {name}: {rest[0] if rest else ''}")
+
+
+async def _until_described(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """A topic that was just made takes a moment until every broker knows it, its partitions included."""
+    async with asyncio.timeout(VISIBLE_SECONDS):
+        while len(await describe(admin, names)) < len(names):
+            await asyncio.sleep(0.05)
 
 
 async def _grow(admin: AIOKafkaAdminClient, settings: Settings, there: dict[str, TopicState]) -> list[str]:
