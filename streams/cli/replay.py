@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import signal
-import sys
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +10,7 @@ from typing import Any
 import click
 
 from streams.cli.common import Failure, echo_json, json_option, plain_logs
+from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources import replay as replaying
 from streams.sources.files import InputFile
@@ -22,7 +21,6 @@ from streams.sources.rebase import newest, whole_seconds
 from streams.sources.record import Source, SourceError
 
 FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-retail": OnlineRetail}
-SILENCE_SECONDS = 3.0
 
 
 @click.command()
@@ -64,11 +62,11 @@ def replay(
     plain_logs()
     inputs = [InputFile(name, keep=rebase is not None) for name in files]
     sources: list[Source] = [FORMATS[format_name](file) for file in inputs]
-    meter = _Meter()
+    meter = Meter()
     try:
         by = _shift_to_now(sources) if rebase else None
         plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
-        total = asyncio.run(_until_signal(settings, plan, meter))
+        total = asyncio.run(until_signal(settings, plan, meter))
     except (SourceError, RefusedError) as error:
         meter.end()
         raise Failure(f"{error}{meter.so_far()}") from None
@@ -86,56 +84,6 @@ def _shift_to_now(sources: Sequence[Source]) -> timedelta:
     if not times:
         raise SourceError(", ".join(source.name for source in sources), None, "no event has a time to rebase")
     return whole_seconds(max(times), datetime.now(UTC))
-
-
-async def _until_signal(settings: Settings, plan: replaying.Replay, meter: _Meter) -> replaying.Progress:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await replaying.run(settings, plan, stop, meter)
-
-
-class _Meter:
-    """The progress line on standard error: in place on a terminal, else a line now and then."""
-
-    QUIET_LINES_SECONDS = 5.0
-
-    def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
-        self._last_line = 0.0
-        self._progress: replaying.Progress | None = None
-        self._silent = False
-
-    def __call__(self, progress: replaying.Progress) -> None:
-        self._progress = progress
-        silent = progress.unanswered_seconds > SILENCE_SECONDS
-        if self._live:
-            click.echo(f"\r\x1b[K{self._text(progress, silent=silent)}", err=True, nl=False)
-        elif progress.seconds - self._last_line >= self.QUIET_LINES_SECONDS or silent > self._silent:
-            self._last_line = progress.seconds
-            click.echo(self._text(progress, silent=silent), err=True)
-        self._silent = silent
-
-    @staticmethod
-    def _text(progress: replaying.Progress, *, silent: bool) -> str:
-        text = f"{progress.acknowledged:,} acknowledged, {progress.rate:,.0f}/s"
-        if progress.fraction:
-            left = progress.seconds / progress.fraction - progress.seconds
-            text += f", {progress.fraction:.0%} read, about {left:,.0f} s left"
-        if silent:
-            text += f"; Kafka has not answered for {progress.unanswered_seconds:.0f} s, waiting"
-        return text
-
-    def end(self) -> None:
-        """Leave the progress line."""
-        if self._live and self._progress is not None:
-            click.echo("\r\x1b[K", err=True, nl=False)
-
-    def so_far(self) -> str:
-        """What to add to an error."""
-        if self._progress is None:
-            return ""
-        return f" ({self._progress.acknowledged:,} events before it are in Kafka)"
 
 
 def _tell(total: replaying.Progress, plan: replaying.Replay, *, as_json: bool) -> None:

@@ -16,10 +16,9 @@ from typing import Any
 
 import click
 
-from schemas.types import parse_instant
+from schemas.instants import parse_instant
 from streams.cli.common import Failure, echo_json, json_option, plain_logs
-from streams.cli.replay import _Meter as Meter
-from streams.cli.replay import _until_signal as until_signal
+from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources.market import Faults, Market, choose_cities
 from streams.sources.market.market import DEFAULT_RATE
@@ -103,7 +102,8 @@ def simulate(*, out: str | None, topic: str | None, as_json: bool, **options: An
     """
     settings = Settings.load()
     plain_logs()
-    _check_together(out, topic, options)
+    endless = options["count"] is None and options["duration"] is None
+    _check_together(out, topic, options, endless=endless)
     market = _market(settings, options, to_kafka=out is None)
     horizon: Horizon = real_time(market) if options["rate"] else unpaced if out else not_ahead_of_the_clock
     end_us = None if options["duration"] is None else market.start_us + int(options["duration"] * 1_000_000)
@@ -113,16 +113,17 @@ def simulate(*, out: str | None, topic: str | None, as_json: bool, **options: An
     else:
         total, where = _write(simulation, out), out
     _tell(total, simulation, where, options["seed"], as_json=as_json)
+    if total.interrupted and not endless:
+        raise click.exceptions.Exit(1)
 
 
-def _check_together(out: str | None, topic: str | None, options: dict[str, Any]) -> None:
+def _check_together(out: str | None, topic: str | None, options: dict[str, Any], *, endless: bool) -> None:
     if out is not None and topic is not None:
         raise click.UsageError("--topic goes with Kafka, not with --out")
     if options["density"] is not None and options["rate"]:
         raise click.UsageError("--density goes with --rate 0: otherwise it is --rate")
     if options["duration"] == 0:
         raise click.BadParameter("must be above 0", param_hint="'--duration'")
-    endless = options["count"] is None and options["duration"] is None
     if out not in {None, "-"} and not options["rate"] and endless:
         raise click.UsageError("--rate 0 fills the file without end: give --count or --duration")
 
@@ -223,7 +224,10 @@ def _tell(total: Progress, simulation: Simulation, where: str, seed: int, *, as_
         else:
             echo_json(report)
         return
-    text = f"{total.acknowledged:,} records to {where} in {total.seconds:,.1f} s ({total.rate:,.0f}/s)"
+    stopped = "stopped: " if total.interrupted else ""
+    text = (
+        f"{stopped}{total.acknowledged:,} records to {where} in {total.seconds:,.1f} s ({total.rate:,.0f}/s)"
+    )
     click.echo(f"{text}; the same again: with --seed {seed} --start {start}", err=where == "-")
     names = ("late", "sent twice", "bad", "leaking payouts")
     counts = (market.late, market.duplicates, market.bad.total(), market.leaks)

@@ -52,9 +52,9 @@ def shift(record: Record, by: timedelta) -> Record:
     return record._replace(value=msgspec.json.encode(envelope))
 
 
-def _envelope(value: bytes) -> dict[str, Any] | None:
+def _envelope(value: bytes | None) -> dict[str, Any] | None:
     try:
-        decoded = _decode(value)
+        decoded = _decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
     return decoded if isinstance(decoded, dict) else None

@@ -15,11 +15,14 @@ class SourceError(Exception):
 
 
 class Record(NamedTuple):
-    """One record to send: the line it came from (1-based), its key, and its value as it goes to Kafka."""
+    """One record to send: the line it came from (1-based), its key, and its value as it goes to Kafka.
+
+    A value of None is a tombstone.
+    """
 
     line: int
     key: bytes | None
-    value: bytes
+    value: bytes | None
 
 
 class Source(Protocol):

@@ -185,7 +185,7 @@ async def _pump(
         for record, origin in items:
             await box.add(record.key, record.value, origin)
             progress.sent += 1
-            progress.value_bytes += len(record.value)
+            progress.value_bytes += len(record.value or b"")
         ahead = started + progress.sent / rate - time.monotonic() if rate else 0.0
         if not items or ahead > 0:
             await box.flush()

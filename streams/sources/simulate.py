@@ -85,7 +85,7 @@ class Simulation:
         """All records, each as it is due: waits for the clock, so it is for a thread of its own."""
         for batch in self.batches():
             for number, record in enumerate(batch, self.taken - len(batch) + 1):
-                yield Record(number, record.key, record.value or b"")
+                yield Record(number, record.key, record.value)
 
     def batches(self) -> Iterator[list[MarketRecord]]:
         """All records in batches; an empty one means that nothing was due for a moment."""

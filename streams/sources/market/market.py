@@ -95,7 +95,7 @@ class Market:
     def batches(
         self, size: int = BATCH, count: int | None = None, until_us: int | None = None
     ) -> Iterator[list[Record]]:
-        """Batches of up to `size` records: `count` in all, or up to the virtual time `until_us`, or no end."""
+        """Batches of up to `size` records: `count` in all, or up to `until_us`, or without end."""
         while count is None or count > 0:
             batch = self.advance(size if count is None else min(size, count), until_us)
             if not batch:
@@ -103,6 +103,11 @@ class Market:
             if count is not None:
                 count -= len(batch)
             yield batch
+
+    @property
+    def under_way(self) -> int:
+        """How many lifecycles are begun and not ended, records held back as late included."""
+        return len(self._heap)
 
     def advance(self, limit: int, until_us: int | None = None) -> list[Record]:
         """The next records, at most `limit`; fewer if the virtual time `until_us` comes before."""

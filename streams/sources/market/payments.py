@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 CHARGE_FAILS, CHARGE_TRIES = 0.06, 3
 PLATFORM_PERCENT = (12, 15, 20)
-DISPUTED, CANCELLED, PARTLY_REFUNDED = 0.010, 0.030, 0.025
+DISPUTED, CANCELLED, PARTLY_REFUNDED = 0.008, 0.030, 0.025
 RESPONDED, WON, LOST = 0.85, 0.45, 0.35  # what is left is withdrawn
 RESPOND_SECONDS = 90
-PAYOUT_FAILS, PAYOUT_SLOW = 0.02, 0.05
-DUE_SECONDS = 30
+PAYOUT_FAILS, PAYOUT_STUCK, PAYOUT_SLOW = 0.012, 0.002, 0.02
+DUE_SECONDS = 10
 CHARGE_REASONS = ("card_declined", "insufficient_funds", "expired_card")
 PAYOUT_REASONS = ("account_closed", "bank_unavailable")
 
@@ -135,13 +135,14 @@ def _payout(market: Market, deal: Deal, amount_minor: int) -> Iterator[int]:
         key = payout_id.encode()
         facts = _payout_facts(deal, payout_id, amount_minor)
         yield from _payout_initiated(market, deal, payout_id, amount_minor)
-        yield market.after(4 if random() < PAYOUT_SLOW else 0.05)
+        pace = random()
+        yield market.after(45 if pace < PAYOUT_STUCK else 2.5 if pace < PAYOUT_SLOW else 0.05)
         if random() >= PAYOUT_FAILS:
             market.emit("payout.paid", deal.tail, key, facts)
             return
         reason = PAYOUT_REASONS[int(random() * 2)]
         market.emit("payout.failed", deal.tail, key, f'{facts},"reason":"{reason}"')
-        yield market.after(5)
+        yield market.after(3)
 
 
 def _payout_initiated(market: Market, deal: Deal, payout_id: str, amount_minor: int) -> Iterator[int]:
