@@ -162,7 +162,7 @@ async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan) -> None:
 async def _until_described(admin: AIOKafkaAdminClient, names: list[str]) -> None:
     """A topic that was just made takes a moment until every broker knows it, its partitions included."""
     async with asyncio.timeout(VISIBLE_SECONDS):
-        while len(await describe(admin, names)) < len(names):
+        while len(await describe(admin, names)) < len(names):  # noqa: ASYNC110 - only asking again tells
             await asyncio.sleep(0.05)
 
 
