@@ -1,7 +1,7 @@
 """Keys and values of the records of `views.feed`, in one place for those who write and those who read them.
 
 A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack
-(dedupe's ids are packed: tables/dedupe.py); null is a tombstone. A transaction's last record is its checkpoint.
+(dedupe's ids are packed: tables/id_chunks.py); null is a tombstone. A transaction ends with its checkpoint.
 
 | key | value |
 |---|---|
@@ -82,8 +82,8 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How far a source partition has been folded.
 
     `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
-    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset since
-    which it is computed). `lost`: source offsets [from, to) that Kafka had deleted before they were read.
+    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
+    since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     """
 
     next: int
@@ -204,6 +204,14 @@ def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
         return [(group, [int(number) for number in sums]) for group, sums in _groups.decode(value)]
     except (msgspec.MsgspecError, ValueError) as error:
         raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
+
+
+def count_groups(value: bytes) -> int:
+    """How many groups a shard has, without decoding it: msgpack's array header says it."""
+    first = value[0]
+    if first & 0xF0 == 0x90:
+        return first & 0x0F
+    return int.from_bytes(value[1:3] if first == 0xDC else value[1:5], "big")
 
 
 def encode_entity(members: Iterable[Any]) -> bytes:

@@ -1,0 +1,154 @@
+"""Which events of a source partition have been there before (docs/contract.md §3).
+
+The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window;
+after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
+5 min, so records may be that much out of order. The clock is the newest of the batches' older ends, never
+ahead of the worker's own: one absurd timestamp cannot make it forget.
+
+Ids of the last minute lie in a dict, older ones packed (12 bytes each). Ids are known by `hash_id`; with n
+ids held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from xxhash import xxh3_64_intdigest
+
+from tables.id_chunks import Chunks, Ids, joined, unpack
+from tables.sorted_ids import SortedIds
+
+SLACK_MS = 300_000
+"""How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
+
+_RECENT_MS = 60_000
+_RECENT_IDS = 1 << 17
+_WARM_IDS = 1 << 19
+_NEVER = -(1 << 62)
+
+
+def hash_id(event_id: str) -> int:
+    """The 64-bit hash by which an id is known: the same in every process, part of the feed's format."""
+    return xxh3_64_intdigest(event_id.encode())
+
+
+class IdWindow:
+    """The ids of one source partition. `window_ms`: how long an id counts once."""
+
+    def __init__(self, window_ms: int) -> None:
+        self._window_ms = window_ms
+        self._clock_ms = _NEVER
+        self._recent: dict[int, int] = {}
+        self._recent_since_ms = _NEVER
+        # Two sizes, so that taking in a minute's ids does not move an hour's.
+        self._warm = SortedIds()
+        self._cold = SortedIds()
+        self._chunks = Chunks()
+        self._pending: list[Ids] = []
+        self._pending_offset = 0
+        self._now_ms = _NEVER
+        self._restored: dict[int, bytes] = {}
+
+    def __len__(self) -> int:
+        return len(self._recent) + len(self._warm) + len(self._cold)
+
+    @property
+    def chunks(self) -> int:
+        """Live chunks in the feed."""
+        return len(self._chunks)
+
+    def judge(self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int) -> list[int]:
+        """Indices of the duplicates among these records, in the order of their offsets; the others are noted.
+
+        `stamps_ms`: their Kafka timestamps; `first_offset`: the first one's offset, or less, but above all
+        earlier.
+        """
+        self._now_ms = now_ms
+        self._clock_ms = max(self._clock_ms, min(stamps_ms[0], stamps_ms[-1], now_ms))
+        if len(self._recent) >= _RECENT_IDS or self._clock_ms - self._recent_since_ms >= _RECENT_MS:
+            self._settle()
+        if not self._pending:
+            self._pending_offset = first_offset
+        array, stamps = np.array(hashes, np.uint64), np.array(stamps_ms, np.int64)
+        needles = np.sort(array)
+        known = self._cold.find(needles) + self._warm.find(needles)
+        if known or (needles[1:] == needles[:-1]).any() or not self._recent.keys().isdisjoint(hashes):
+            repeated, fresh = self._judge_each(hashes, stamps_ms, dict(known))
+            self._pending.append(Ids(array[fresh], stamps[fresh]))
+            return repeated
+        self._recent.update(zip(hashes, stamps_ms, strict=True))
+        self._pending.append(Ids(array, stamps))
+        return []
+
+    def changes(self) -> dict[int, bytes | None]:
+        """First offset → chunk (None: delete it) of what changed since the last call."""
+        parts, self._pending = self._pending, []
+        ids = joined(parts)
+        if len(ids.ms):
+            latest = min(int(ids.ms.max()), self._now_ms + SLACK_MS)
+            until = max(latest, self._clock_ms) + self._window_ms + SLACK_MS
+            self._chunks.add(self._pending_offset, ids, self._clock_ms, until)
+        self._chunks.expire(self._clock_ms)
+        return self._chunks.changes()
+
+    def restore(self, first_offset: int, chunk: bytes | None) -> None:
+        """Take a chunk from the feed, in any order; None deletes it, the last word on an offset counts."""
+        if chunk is None:
+            self._restored.pop(first_offset, None)
+        else:
+            self._restored[first_offset] = chunk
+
+    def restored(self) -> None:
+        """Call it when every chunk has been restored, before the first `judge`."""
+        parts = []
+        for first_offset in sorted(self._restored):
+            value = self._restored.pop(first_offset)
+            ids, clock_ms, until_ms = unpack(value)
+            self._chunks.restore(first_offset, value, until_ms)
+            self._clock_ms = max(self._clock_ms, clock_ms)
+            parts.append(ids)
+        self._chunks.changes()
+        if parts:
+            newest = _newest_of_each(joined(parts))
+            self._cold.merge(newest.hashes, newest.ms, self._clock_ms - self._window_ms - SLACK_MS)
+
+    def _judge_each(
+        self, hashes: list[int], stamps_ms: Sequence[int], known: dict[int, int]
+    ) -> tuple[list[int], list[int]]:
+        repeated: list[int] = []
+        fresh: list[int] = []
+        for index, (hashed, stamp) in enumerate(zip(hashes, stamps_ms, strict=True)):
+            first = self._recent.get(hashed)
+            if first is None:
+                first = known.get(hashed)
+            if first is not None and stamp <= first + self._window_ms:
+                repeated.append(index)
+            else:
+                self._recent[hashed] = stamp
+                fresh.append(index)
+        return repeated, fresh
+
+    def _settle(self) -> None:
+        """Pack the recent ids. The horizon drops those whose window and slack are over."""
+        count = len(self._recent)
+        ids = np.fromiter(self._recent.keys(), np.uint64, count)
+        ms = np.fromiter(self._recent.values(), np.int64, count)
+        self._recent = {}
+        self._recent_since_ms = self._clock_ms
+        horizon = self._clock_ms - self._window_ms - SLACK_MS
+        order = ids.argsort()
+        # A time further ahead than a raw topic allows would be held for as long as it claims.
+        self._warm.merge(ids[order], np.minimum(ms[order], self._now_ms + SLACK_MS), horizon)
+        if len(self._warm) > max(_WARM_IDS, len(self._cold) // 8):
+            self._cold.merge(*self._warm.all(), horizon)
+            self._warm = SortedIds()
+
+
+def _newest_of_each(ids: Ids) -> Ids:
+    """Ascending hashes, none twice; of several times of one the last."""
+    order = ids.hashes.argsort(kind="stable")
+    hashes = ids.hashes[order]
+    last = np.ones(len(hashes), bool)
+    last[:-1] = hashes[1:] != hashes[:-1]
+    return Ids(hashes[last], ids.ms[order][last])

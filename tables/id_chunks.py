@@ -1,0 +1,154 @@
+"""The dedupe ids of a source partition as they lie in the feed: append-only chunks, merged to stay few.
+
+A chunk's value: four little-endian int64 (`base`, `clock` and `until` in Kafka ms, and `width`), then n
+hashes of 8 bytes, then n times as ms since `base`, `width` bytes each (4, or 8 where they span more than 49
+days). The ids are in the order of their first occurrence. `clock` is the clock of tables/dedupe.py when the
+chunk was made; when it has passed `until`, no id of the chunk is needed.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from tables.codec import FeedFormatError
+from tables.sorted_ids import Hashes, Millis
+
+CHUNK_BYTES = 512 * 1024
+"""A merged chunk is smaller; so is a fresh one, which is split if need be."""
+
+_FRESH_IDS = 40_000
+_FANOUT = 16
+_LEVEL_BYTES = (
+    3 * 1024,
+    48 * 1024,
+    240 * 1024,
+)  # above the last one a chunk is final: no more merged, nor held
+_HEADER = struct.Struct("<qqqq")
+_TIMES: dict[int, np.dtype[Any]] = {4: np.dtype("<u4"), 8: np.dtype("<i8")}
+
+
+class Ids(NamedTuple):
+    """Ids in the order of their first occurrence, with its Kafka ms."""
+
+    hashes: Hashes
+    ms: Millis
+
+
+def joined(parts: Sequence[Ids]) -> Ids:
+    """One after the other."""
+    if not parts:
+        return Ids(np.empty(0, np.uint64), np.empty(0, np.int64))
+    return Ids(np.concatenate([part.hashes for part in parts]), np.concatenate([part.ms for part in parts]))
+
+
+def pack(ids: Ids, clock_ms: int, until_ms: int) -> bytes:
+    """A chunk's value."""
+    base = int(ids.ms.min())
+    width = 4 if int(ids.ms.max()) - base < 1 << 32 else 8
+    times: bytes = (ids.ms - base).astype(_TIMES[width]).tobytes()
+    return _HEADER.pack(base, clock_ms, until_ms, width) + ids.hashes.astype("<u8").tobytes() + times
+
+
+def unpack(value: bytes) -> tuple[Ids, int, int]:
+    """A chunk's ids, its clock and its `until`. Raises `FeedFormatError`."""
+    if len(value) >= _HEADER.size:
+        base, clock, until, width = _HEADER.unpack_from(value)
+        count, rest = divmod(len(value) - _HEADER.size, 8 + width) if width in _TIMES else (0, 1)
+        if not rest:
+            hashes = np.frombuffer(value, "<u8", count, _HEADER.size)
+            times = np.frombuffer(value, _TIMES[width], count, _HEADER.size + 8 * count)
+            return Ids(hashes.astype(np.uint64), times.astype(np.int64) + base), clock, until
+    raise FeedFormatError("a dedupe record of the feed is damaged: delete the feed's records to begin anew")
+
+
+@dataclass(slots=True)
+class Chunk:
+    """One live chunk. `value` is None once it is final; `written`: the feed has a record under this key."""
+
+    first_offset: int
+    size: int
+    until_ms: int
+    value: bytes | None
+    written: bool
+
+
+class Chunks:
+    """The live chunks, by first offset, and what of them is still to be written."""
+
+    def __init__(self) -> None:
+        self._live: list[Chunk] = []
+        self._unwritten: dict[int, bytes | None] = {}
+
+    def __len__(self) -> int:
+        return len(self._live)
+
+    def add(self, first_offset: int, ids: Ids, clock_ms: int, until_ms: int) -> None:
+        """Append the ids of one interval. `first_offset` is the source offset of the first of them."""
+        for number, start in enumerate(range(0, len(ids.hashes), _FRESH_IDS)):
+            part = slice(start, start + _FRESH_IDS)
+            value = pack(Ids(ids.hashes[part], ids.ms[part]), clock_ms, until_ms)
+            # Every id has an offset of its own: the keys of the parts cannot meet those of later chunks.
+            self._append(first_offset + number, value, until_ms, written=False)
+        for level_bytes in _LEVEL_BYTES:
+            self._merge(level_bytes)
+
+    def expire(self, clock_ms: int) -> None:
+        """Drop the chunks that nobody needs."""
+        expired = [chunk for chunk in self._live if chunk.until_ms < clock_ms]
+        if expired:
+            for chunk in expired:
+                self._remove(chunk)
+            self._live = [chunk for chunk in self._live if chunk.until_ms >= clock_ms]
+
+    def changes(self) -> dict[int, bytes | None]:
+        """First offset → value (None: delete it) of what changed since the last call."""
+        changed, self._unwritten = self._unwritten, {}
+        for chunk in self._live:
+            if chunk.first_offset in changed:
+                chunk.written = True
+        return changed
+
+    def restore(self, first_offset: int, value: bytes, until_ms: int) -> None:
+        """Take what the feed has, in the order of the offsets."""
+        self._append(first_offset, value, until_ms, written=True)
+        self._unwritten.clear()
+
+    def _append(self, first_offset: int, value: bytes, until_ms: int, *, written: bool) -> None:
+        kept = value if len(value) <= _LEVEL_BYTES[-1] else None
+        self._live.append(Chunk(first_offset, len(value), until_ms, kept, written))
+        self._unwritten[first_offset] = value
+
+    def _remove(self, chunk: Chunk) -> None:
+        if chunk.written:
+            self._unwritten[chunk.first_offset] = None
+        else:
+            self._unwritten.pop(chunk.first_offset, None)
+
+    def _merge(self, level_bytes: int) -> None:
+        """Make one of the newest chunks up to this size, if they are many or enough for a whole one."""
+        start, total = len(self._live), 0
+        while start and self._live[start - 1].size <= level_bytes:
+            start -= 1
+            total += self._live[start].size
+        if len(self._live) - start < _FANOUT and total < CHUNK_BYTES * 9 // 10:
+            return
+        end, total = start, 0
+        while end < len(self._live) and total + self._live[end].size <= CHUNK_BYTES:
+            total += self._live[end].size
+            end += 1
+        run, newer = self._live[start:end], self._live[end:]
+        if len(run) < 2:
+            return
+        parts = [unpack(chunk.value) for chunk in run if chunk.value is not None]
+        until = max(chunk.until_ms for chunk in run)
+        value = pack(joined([ids for ids, _, _ in parts]), max(clock for _, clock, _ in parts), until)
+        for chunk in run[1:]:
+            self._remove(chunk)
+        del self._live[start:]
+        self._append(run[0].first_offset, value, until, written=run[0].written)
+        self._live += newer

@@ -1,0 +1,188 @@
+"""The panes of one windowed view and one source partition: sums per group, by minute, and by hour when old.
+
+A pane that is being added to is `hot` (a dict and lists); all others are the packed values of their feed
+records and nothing else, which is what keeps days of minutes in memory. Groups are cut into shards of 512
+by their first appearance, so that no record outgrows what a broker takes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from operator import add
+
+from tables.codec import SHARD_GROUPS, Group, count_groups, decode_partial, encode_partial
+
+MINUTES = 60
+"""Minutes in an hour."""
+
+_HOT_MINUTES = 3  # as many of the newest minutes stay hot between two checkpoints
+
+Records = Iterator[tuple[bytes, bytes | None]]
+PaneKey = tuple[str, int]
+"""Unit (`m` or `h`) and number (of the minute or hour since the epoch)."""
+
+
+class Pane:
+    """One pane. Cold: `shards` are its packed records. Hot: `sums[index[group]]` are a group's sums."""
+
+    __slots__ = ("dirty", "index", "shards", "sums", "width", "written")
+
+    def __init__(self, width: int) -> None:
+        self.width = width
+        self.shards: list[bytes] = []
+        self.index: dict[Group, int] | None = None
+        self.sums: list[list[int]] = []
+        self.dirty: set[int] = set()
+        self.written = 0
+        """How many shards the feed has."""
+
+    def thaw(self) -> dict[Group, int]:
+        """Make it hot; answers its index."""
+        if self.index is None:
+            groups = [group for shard in self.shards for group in decode_partial(shard)]
+            self.index = {group: number for number, (group, _) in enumerate(groups)}
+            self.sums = [sums for _, sums in groups]
+            self.shards = []
+        return self.index
+
+    def row(self, group: Group) -> list[int]:
+        """A group's sums, to be added to; `width` zeros at first. It must be hot."""
+        assert self.index is not None
+        number = self.index.get(group)
+        if number is None:
+            number = self.index[group] = len(self.sums)
+            self.sums.append([0] * self.width)
+        self.dirty.add(number // SHARD_GROUPS)
+        return self.sums[number]
+
+    def groups(self) -> list[tuple[Group, list[int]]]:
+        """All groups with their sums, hot or cold."""
+        if self.index is None:
+            return [group for shard in self.shards for group in decode_partial(shard)]
+        return list(zip(self.index, self.sums, strict=True))
+
+    def freeze(self) -> Iterator[tuple[int, bytes]]:
+        """Make it cold; answers the shards that changed."""
+        groups = self.groups()
+        self.shards = [
+            encode_partial(groups[start : start + SHARD_GROUPS])
+            for start in range(0, len(groups), SHARD_GROUPS)
+        ]
+        self.index, self.sums = None, []
+        yield from ((shard, self.shards[shard]) for shard in sorted(self.dirty))
+        self.dirty.clear()
+
+    def pack(self) -> Iterator[tuple[int, bytes]]:
+        """The shards that changed; it stays hot."""
+        groups = self.groups()
+        for shard in sorted(self.dirty):
+            yield shard, encode_partial(groups[shard * SHARD_GROUPS : (shard + 1) * SHARD_GROUPS])
+        self.dirty.clear()
+
+    def __len__(self) -> int:
+        if self.index is not None:
+            return len(self.index)
+        return sum(map(count_groups, self.shards))
+
+
+class PaneStore:
+    """All panes of a view. `prefix`: what a pane's name and shard are put behind to make a feed key.
+
+    `width`: how many sums a group has.
+    """
+
+    def __init__(self, prefix: str, width: int) -> None:
+        self.prefix = prefix
+        self.width = width
+        self.minutes: dict[int, Pane] = {}
+        self.hours: dict[int, Pane] = {}
+        self._hot: dict[PaneKey, Pane] = {}
+        self._at: dict[int, Pane] = {}  # minute → the hot pane it goes to, until the next checkpoint
+        self._gone: dict[PaneKey, int] = {}
+        self._rolled_until = -(1 << 62)
+        self._first_hour = -(1 << 62)
+
+    def advance(self, rolled_until: int, first_hour: int) -> None:
+        """Minutes below `rolled_until` (a whole hour) go to hour panes; hours below `first_hour` expire."""
+        if rolled_until > self._rolled_until:
+            self._rolled_until = rolled_until
+            for minute in sorted(minute for minute in self.minutes if minute < rolled_until):
+                self._roll(minute)
+        if first_hour > self._first_hour:
+            self._first_hour = first_hour
+            for hour in [hour for hour in self.hours if hour < first_hour]:
+                self._forget("h", hour, self.hours.pop(hour))
+
+    def hot(self, minute: int) -> Pane:
+        """The pane a minute's events are added to."""
+        pane = self._at.get(minute)
+        if pane is None:
+            if minute // MINUTES < self._first_hour:
+                pane = Pane(self.width)  # it has expired since the event came
+                pane.thaw()
+            elif minute < self._rolled_until:
+                pane = self._open("h", minute // MINUTES)
+            else:
+                pane = self._open("m", minute)
+            self._at[minute] = pane
+        return pane
+
+    def changes(self, newest_minute: int) -> Records:
+        """The feed records that changed; panes that are not among the newest minutes become cold."""
+        prefix = self.prefix
+        for (unit, number), shards in self._gone.items():
+            for shard in range(shards):
+                yield f"{prefix}{unit}{number}:{shard}".encode(), None
+        for (unit, number), pane in list(self._hot.items()):
+            if unit == "m" and number > newest_minute - _HOT_MINUTES:
+                changed = pane.pack()
+            else:
+                changed = pane.freeze()
+                del self._hot[unit, number]
+            for shard, value in changed:
+                yield f"{prefix}{unit}{number}:{shard}".encode(), value
+                pane.written = max(pane.written, shard + 1)
+        self._gone.clear()
+        self._at.clear()
+
+    def restore(self, unit: str, number: int, shard: int, value: bytes | None) -> None:
+        """Take a record from the feed, in any order; None deletes it."""
+        panes = self.minutes if unit == "m" else self.hours
+        pane = panes.setdefault(number, Pane(self.width))
+        pane.shards += [b""] * (shard + 1 - len(pane.shards))
+        pane.shards[shard] = value or b""
+
+    def restored(self) -> None:
+        """Call it when every record has been restored."""
+        for panes in (self.minutes, self.hours):
+            for number in [number for number, pane in panes.items() if not any(pane.shards)]:
+                del panes[number]
+            for pane in panes.values():
+                pane.written = len(pane.shards)
+
+    def sizes(self) -> tuple[int, int]:
+        """How many panes, how many groups in them."""
+        panes: Iterable[Pane] = [*self.minutes.values(), *self.hours.values()]
+        return len(self.minutes) + len(self.hours), sum(map(len, panes))
+
+    def _open(self, unit: str, number: int) -> Pane:
+        panes = self.minutes if unit == "m" else self.hours
+        pane = panes.get(number)
+        if pane is None:
+            pane = panes[number] = Pane(self.width)
+        pane.thaw()
+        self._hot[unit, number] = pane
+        return pane
+
+    def _roll(self, minute: int) -> None:
+        pane = self.minutes.pop(minute)
+        hour = self._open("h", minute // MINUTES)
+        for group, sums in pane.groups():
+            row = hour.row(group)
+            row[:] = map(add, row, sums)
+        self._forget("m", minute, pane)
+
+    def _forget(self, unit: str, number: int, pane: Pane) -> None:
+        self._hot.pop((unit, number), None)
+        if pane.written:
+            self._gone[unit, number] = pane.written

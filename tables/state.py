@@ -1,0 +1,318 @@
+"""All that is known of one source partition: what a worker folds into and writes to views.feed.
+
+`PartitionState` is pure: it is given events, Kafka timestamps and the wall clock, and answers with feed
+records. What the records up to a checkpoint say is the fold of exactly the source records below the
+checkpoint's offset.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain, compress
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from schemas.decode import EVENT_TYPES
+from tables.codec import (
+    Checkpoint,
+    CheckpointKey,
+    DedupeKey,
+    EntityKey,
+    WindowedKey,
+    checkpoint_key,
+    decode_checkpoint,
+    dedupe_key,
+    encode_checkpoint,
+    entity_prefix,
+    parse_key,
+    windowed_prefix,
+)
+from tables.dedupe import IdWindow, hash_id
+from tables.entities import EntityStore
+from tables.fold import compile_folds
+from tables.panes import MINUTES, PaneStore
+from tables.spec import View, Windowed
+
+_HOUR_S = 3600
+_NEVER = float("-inf")
+
+FoldCounts = dict[str, dict[str, int]]
+"""Outcome (`accepted`, `duplicate`, `late_dropped`) → event name → how many."""
+
+
+class Limits(NamedTuple):
+    """What bounds the state, as in the settings of the same names."""
+
+    pane_minutes: int
+    pane_hours: int
+    dedupe_seconds: int
+    closed_hours: int
+
+
+class PartitionState:
+    """The fold of one partition of `topic`. Raises ValueError if a view names an unknown event or field.
+
+    `next_offset`: source offset of the next record; `fold` moves it, and so may the caller, upwards.
+    `watermark`: newest accepted occurred_at, s; `kafka_ms`: newest Kafka timestamp; both None at first.
+    `lost`: offsets [from, to) that were deleted before they were read; the caller appends to it.
+    """
+
+    def __init__(
+        self,
+        topic: str,
+        views: Iterable[View],
+        limits: Limits,
+        event_types: Mapping[str, type[Any]] = EVENT_TYPES,
+    ) -> None:
+        self.topic = topic
+        self.limits = limits
+        self.next_offset = 0
+        self.watermark: float | None = None
+        self.kafka_ms: int | None = None
+        self.lost: list[list[int]] = []
+        self._views = {view.name: view for view in views}
+        self._since: dict[str, int] = {}
+        self._written_offset = 0
+        self._stale: set[bytes] = set()
+        self._checkpoint: Checkpoint | None = None
+        self._ids = IdWindow(limits.dedupe_seconds * 1000)
+        self._panes = {
+            view: PaneStore(windowed_prefix(view.name, view.hash8, topic), len(view.sums))
+            for view in self._views.values()
+            if isinstance(view, Windowed)
+        }
+        self._folds = compile_folds(self._panes, event_types)
+        self._entities = {
+            view.name: EntityStore(
+                view.name,
+                entity_prefix(view.name, view.hash8, topic),
+                view.tracks,
+                event_types,
+                limits.closed_hours * _HOUR_S * 1_000_000,
+            )
+            for view in self._views.values()
+            if view.tracks
+        }
+        self._names = {known: name for name, known in event_types.items()}
+        self._tracked = {known for store in self._entities.values() for known in store.stages}
+        # The events of a batch and their places in it, by class: kept, and emptied after each batch.
+        self._groups: dict[type[Any], tuple[list[Any], list[int]]] = {
+            known: ([], []) for known in self._names
+        }
+        self._appends = {
+            known: (events.append, places.append) for known, (events, places) in self._groups.items()
+        }
+
+    @property
+    def dirty(self) -> bool:
+        """Whether `changes` has anything to write."""
+        return self.next_offset != self._written_offset or bool(self._stale)
+
+    def fold(
+        self,
+        events: Sequence[Any],
+        times: Sequence[float],
+        offsets: Sequence[int],
+        timestamps_ms: Sequence[int],
+        now_ms: int,
+    ) -> FoldCounts:
+        """Fold records in the order of their offsets; all lists are aligned, None among `events` is skipped.
+
+        `times`: occurred_at, s since the epoch; `timestamps_ms`: Kafka's; `now_ms`: the wall clock.
+        """
+        counts: FoldCounts = {"accepted": {}, "duplicate": {}, "late_dropped": {}}
+        if not events:
+            return counts
+        self._date_views()
+        self.next_offset = offsets[-1] + 1
+        newest_ms = max(timestamps_ms)
+        self.kafka_ms = newest_ms if self.kafka_ms is None else max(self.kafka_ms, newest_ms)
+        live = list(filter(None, events))
+        if len(live) < len(events):
+            times = list(compress(times, events))
+            timestamps_ms = list(compress(timestamps_ms, events))
+        if live:
+            hashes = [hash_id(event.event_id) for event in live]
+            repeated = self._ids.judge(hashes, timestamps_ms, offsets[0], now_ms)
+            if repeated:
+                live, times = self._drop(live, times, repeated, counts["duplicate"])
+        if live:
+            self._fold_first_seen(live, times, counts)
+        return counts
+
+    def changes(self, now_ms: int) -> list[tuple[bytes, bytes | None]]:
+        """The feed records that changed since the last call (None: a tombstone); the checkpoint's is last."""
+        records: list[tuple[bytes, bytes | None]] = [(key, None) for key in self._stale]
+        self._stale.clear()
+        if self.watermark is not None:
+            minute = int(self.watermark // 60)
+            rolled_until = (minute - self.limits.pane_minutes) // MINUTES * MINUTES
+            for panes in self._panes.values():
+                panes.advance(rolled_until, minute // MINUTES - self.limits.pane_hours)
+            for fold in self._folds.values():
+                fold.project()
+            for panes in self._panes.values():
+                records += panes.changes(minute)
+            for entities in self._entities.values():
+                records += entities.changes(round(self.watermark * 1e6))
+        records += [(dedupe_key(self.topic, first), value) for first, value in self._ids.changes().items()]
+        records.append(self.checkpoint_record(now_ms))
+        self._written_offset = self.next_offset
+        return records
+
+    def checkpoint_record(self, at_ms: int) -> tuple[bytes, bytes]:
+        """The record that says how far the fold is; `at_ms`: the wall clock."""
+        self._date_views()
+        checkpoint = Checkpoint(
+            next=self.next_offset,
+            watermark=None if self.watermark is None else round(self.watermark * 1e6),
+            kafka_ms=self.kafka_ms,
+            at=at_ms,
+            views={view.name: (view.hash8, self._since[view.name]) for view in self._views.values()},
+            lost=[(first, end) for first, end in self.lost],
+        )
+        return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take one record of the feed partition; those of other topics and workers are passed over.
+
+        The last record of a key counts; keys may come in any order. Raises `FeedFormatError`.
+        """
+        if key.startswith(b"h:"):
+            return
+        for store in self._entities.values():
+            if key.startswith(store.prefix_bytes):
+                store.restore(key[len(store.prefix_bytes) :].decode(), value)
+                return
+        match parse_key(key):
+            case CheckpointKey(topic) if topic == self.topic and value is not None:
+                self._checkpoint = decode_checkpoint(value)
+            case WindowedKey(name, hash8, topic, unit, number, shard) if topic == self.topic:
+                view = self._views.get(name)
+                if isinstance(view, Windowed) and view.hash8 == hash8:
+                    self._panes[view].restore(unit, number, shard, value)
+                else:
+                    self._outdate(key, value)
+            case EntityKey(topic=topic) if topic == self.topic:
+                self._outdate(key, value)
+            case DedupeKey(topic, first_offset) if topic == self.topic:
+                self._ids.restore(first_offset, value)
+
+    def restored(self) -> None:
+        """Call it when every record of the feed partition has been restored, before the first `fold`."""
+        if self._checkpoint is not None:
+            checkpoint, self._checkpoint = self._checkpoint, None
+            self.next_offset = self._written_offset = checkpoint.next
+            self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / 1_000_000
+            self.kafka_ms = checkpoint.kafka_ms
+            self.lost = [list(span) for span in checkpoint.lost]
+            for name, (hash8, since) in checkpoint.views.items():
+                if name in self._views and self._views[name].hash8 == hash8:
+                    self._since[name] = since
+        for panes in self._panes.values():
+            panes.restored()
+        for entities in self._entities.values():
+            entities.restored()
+        self._ids.restored()
+
+    def sizes(self) -> dict[str, int]:
+        """How much is held, for metrics."""
+        panes = [store.sizes() for store in self._panes.values()]
+        return {
+            "panes": sum(count for count, _ in panes),
+            "groups": sum(groups for _, groups in panes),
+            "entities": sum(map(len, self._entities.values())),
+            "dedupe_ids": len(self._ids),
+            "dedupe_chunks": self._ids.chunks,
+        }
+
+    def _date_views(self) -> None:
+        """A view that the checkpoint does not know is computed from here on."""
+        if len(self._since) < len(self._views):
+            for name in self._views:
+                self._since.setdefault(name, self.next_offset)
+
+    def _outdate(self, key: bytes, value: bytes | None) -> None:
+        """Of a view that is no more, or was declared otherwise: to be deleted with the next checkpoint."""
+        if value is None:
+            self._stale.discard(key)
+        else:
+            self._stale.add(key)
+
+    def _drop(
+        self, live: list[Any], times: Sequence[float], places: list[int], counts: dict[str, int]
+    ) -> tuple[list[Any], list[float]]:
+        """Count the events at these places and leave them out."""
+        for place in places:
+            name = self._names[live[place].__class__]
+            counts[name] = counts.get(name, 0) + 1
+        dropped = set(places)
+        stays = [place not in dropped for place in range(len(live))]
+        return list(compress(live, stays)), list(compress(times, stays))
+
+    def _fold_first_seen(self, live: list[Any], times: Sequence[float], counts: FoldCounts) -> None:
+        """Fold events that are no duplicates."""
+        before = _NEVER if self.watermark is None else self.watermark
+        instants = np.array(times, np.float64)
+        newest = max(before, float(instants.max()))
+        if float(instants.min()) < self._late_before(newest):
+            late = self._late(times, before)
+            if late:
+                live, times = self._drop(live, times, late, counts["late_dropped"])
+                instants = np.array(times, np.float64)
+                if not live:
+                    return
+        self.watermark = newest
+        appends = self._appends
+        for place, event in enumerate(live):
+            add_event, add_place = appends[event.__class__]
+            add_event(event)
+            add_place(place)
+        minutes = (instants // 60).astype(np.int64)
+        minute = int(minutes[0])
+        each_minute = minutes.tolist() if (minutes != minute).any() else None
+        accepted = counts["accepted"]
+        for known, (events, places) in self._groups.items():
+            if events:
+                accepted[self._names[known]] = len(events)
+                fold = self._folds.get(known)
+                if fold is None:
+                    continue
+                if each_minute is None:
+                    fold.add_minute(minute, events)
+                else:
+                    fold.add([each_minute[place] for place in places], events)
+        self._join_entities(instants, before)
+        for events, places in self._groups.values():
+            events.clear()
+            places.clear()
+
+    def _join_entities(self, instants: npt.NDArray[np.float64], before: float) -> None:
+        """Hand the entity views their events, in order, each with the watermark as it was then."""
+        present = [self._groups[known] for known in self._tracked if self._groups[known][0]]
+        if not present:
+            return
+        watermarks = np.maximum(np.maximum.accumulate(instants), before)
+        places = list(chain.from_iterable(places for _, places in present))
+        events = chain.from_iterable(events for events, _ in present)
+        occurred_us = np.rint(instants[places] * 1e6).astype(np.int64).tolist()
+        watermarks_us = np.rint(watermarks[places] * 1e6).astype(np.int64).tolist()
+        in_order = sorted(zip(places, occurred_us, watermarks_us, events, strict=True))
+        for store in self._entities.values():
+            store.fold(in_order)
+
+    def _late_before(self, watermark: float) -> float:
+        """Events before this are late: their hour has expired."""
+        return (watermark // _HOUR_S - self.limits.pane_hours) * _HOUR_S
+
+    def _late(self, times: Sequence[float], watermark: float) -> list[int]:
+        """Places of the late ones, each judged by the watermark as it was then."""
+        late = []
+        for place, time in enumerate(times):
+            if time > watermark:
+                watermark = time
+            elif time < self._late_before(watermark):
+                late.append(place)
+        return late
