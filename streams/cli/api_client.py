@@ -20,6 +20,10 @@ class ApiError(Exception):
     """The api does not answer, or not as it should. `str(error)` is one line."""
 
 
+class ApiAwayError(ApiError):
+    """Nobody answers at its address."""
+
+
 class ApiRefusalError(ApiError):
     """The api will not answer this question: an unknown view or a wrong parameter."""
 
@@ -37,7 +41,7 @@ class ApiClient:
         return cls(f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}")
 
     def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> Any:
-        """The JSON answer of GET `path`. Raises `ApiRefusalError` (400, 404) and `ApiError`."""
+        """The JSON answer of GET `path`. Raises `ApiRefusalError` (400, 404) or another `ApiError`."""
         status, body = self._get(path, parameters)
         if status == 200:
             return json.loads(body)
@@ -68,7 +72,7 @@ class ApiClient:
         except (URLError, HTTPException, OSError) as error:
             reason = getattr(error, "reason", error)
             mend = "start it with `sluice api`, or give --api URL"
-            raise ApiError(f"the api at {self.url} does not answer ({reason}): {mend}") from None
+            raise ApiAwayError(f"the api at {self.url} does not answer ({reason}): {mend}") from None
 
 
 def _problem(body: bytes) -> str:

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import os
-import random
 import signal
-import socket
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
 STOP_SECONDS = 12.0
-# Below every system's ephemeral ports, so that no outgoing connection can be given the port meanwhile.
-FREE_PORTS = range(20_000, 32_000)
 
 
 class Child:
@@ -64,25 +60,3 @@ def last_lines(log: Path, count: int = 15) -> str:
     except OSError:
         return ""
     return "\n".join(f"    {line}" for line in text.splitlines()[-count:])
-
-
-def is_free(host: str, port: int) -> bool:
-    """Whether a server could listen there now."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host.strip("[]"), port))
-        except OSError:
-            return False
-    return True
-
-
-def free_port(host: str, wanted: int, taken: Sequence[int] = ()) -> int:
-    """`wanted` if nobody listens there and it is none of `taken`, else another port that is free."""
-    if wanted and wanted not in taken and is_free(host, wanted):
-        return wanted
-    while True:
-        port = random.choice(FREE_PORTS)  # noqa: S311 - a port is no secret
-        if port not in taken and is_free(host, port):
-            return port

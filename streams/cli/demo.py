@@ -18,8 +18,9 @@ import click
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
-from streams.cli.api_client import ApiClient, ApiError
-from streams.cli.children import Child, free_port, last_lines, stop_all
+from streams.bus.embedded_config import HOST, free_port, is_free
+from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
+from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
 from streams.cli.views_table import view_table
 from streams.settings import Settings, child_environment
@@ -29,7 +30,6 @@ from streams.sources.fixture import FIXTURE
 from streams.sources.online_retail import OnlineRetail
 from streams.sources.rebase import newest, whole_seconds
 
-HOST = "127.0.0.1"
 POLL_SECONDS = 0.1
 READY_SECONDS = 90.0
 SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
@@ -157,16 +157,14 @@ class _Demo:
         kafka = self._kafka
         kafka.stop()  # of a demo that was killed
         shutil.rmtree(kafka.folder, ignore_errors=True)
-        kafka.port = self._port("Kafka", HOST, int(self._settings.kafka[0].rpartition(":")[2]))
+        kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]))
         self._running.callback(kafka.stop)
         self._step("starting Apache Kafka", kafka.start)
 
     def _choose_ports(self) -> tuple[Settings, dict[str, str]]:
         """The settings of this demo, and the environment that gives them to its processes."""
-        http_port = self._port("the api", HOST, self._settings.http_port)
-        metrics_port = self._port(
-            "the worker's metrics", HOST, self._settings.metrics_port, taken=(http_port,)
-        )
+        http_port = self._port("the api", self._settings.http_port)
+        metrics_port = self._port("the worker's metrics", self._settings.metrics_port, http_port)
         environment = child_environment(
             {
                 "SLUICE_KAFKA": self._kafka.bootstrap,
@@ -180,9 +178,11 @@ class _Demo:
         )
         return Settings.load(environment), environment
 
-    def _port(self, whose: str, host: str, wanted: int, taken: tuple[int, ...] = ()) -> int:
-        port = free_port(host, wanted, taken)
-        if port != wanted and wanted:
+    def _port(self, whose: str, wanted: int, taken: int = 0) -> int:
+        if wanted and wanted != taken and is_free(wanted):
+            return wanted
+        port = free_port(other_than=taken)
+        if wanted:
             click.echo(f"port {wanted} is in use: {whose} takes {port}")
         return port
 
@@ -225,12 +225,13 @@ class _Demo:
                     f"{what} was not ready after {READY_SECONDS:.0f} s; the logs are in {self._folder}"
                 )
 
-    @staticmethod
-    def _holds(condition: Callable[[], bool]) -> bool:
+    def _holds(self, condition: Callable[[], bool]) -> bool:
         try:
             return condition()
-        except ApiError:
+        except ApiAwayError:
             return False
+        except ApiError as error:
+            raise Failure(f"{error}; the logs are in {self._folder}") from None
 
     def _look_after(self) -> None:
         """Raise `Failure` if something that should run has ended, with the end of what it said."""

@@ -12,7 +12,7 @@ import click
 
 from streams.bus import topics
 from streams.bus.client import connected_admin
-from streams.cli.api_client import ApiClient, ApiError
+from streams.cli.api_client import ApiAwayError, ApiClient
 from streams.cli.common import Failure, ask_kafka, echo_json, json_option
 from streams.settings import Settings
 
@@ -96,7 +96,7 @@ def _api(settings: Settings) -> Check:
     client = ApiClient.of(settings)
     try:
         ready, said = client.ready()
-    except ApiError:
+    except ApiAwayError:
         mend = "start it with `sluice api`, if it is wanted here"
         return Check("api", NOTE, f"nothing answers at {client.url}", mend)
     if not ready:

@@ -8,9 +8,9 @@ from pathlib import Path
 import click
 from pydantic.fields import FieldInfo
 from rich.table import Table
-from schemas.render import render as render_all
 
 from schemas.catalogue import EVENTS
+from schemas.render import render as render_all
 from schemas.spec import EventSpec
 from streams.cli.common import Failure, console, echo_json, json_option
 

@@ -14,6 +14,8 @@ KEY_FIELDS = (
     "message_id", "quote_id", "session_id", "user_id", "studio_id", "campaign_id",
 )  # fmt: skip
 
+NULL = b"null"
+
 
 class _Envelope(msgspec.Struct, gc=False):
     payload: dict[str, msgspec.Raw]
@@ -31,7 +33,7 @@ def key_of(value: bytes) -> bytes | None:
         return None
     for field in KEY_FIELDS:
         raw = payload.get(field)
-        if raw is not None:
+        if raw is not None and bytes(raw) != NULL:
             try:
                 return _decode_text(raw).encode() or None
             except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError):

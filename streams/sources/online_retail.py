@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import csv
 import gzip
-import io
 import re
 import unicodedata
 import zlib
@@ -37,6 +36,7 @@ HEADER = (
 FEE_KINDS = {"AMAZONFEE": "platform", "BANK CHARGES": "processing"}
 SOURCE = "online-retail"
 CURRENCY = "GBP"
+BYTE_ORDER_MARK = "\ufeff"
 LARGEST_MINOR = 2**53 - 1
 
 _INVOICE = re.compile(r"[A-Za-z0-9]{1,32}")
@@ -128,10 +128,10 @@ def read_invoices(file: InputFile) -> dict[str, _Invoice]:
 def rows(file: InputFile) -> Iterator[tuple[int, list[str]]]:
     """Line numbers and rows without the header, each of eight columns. Raises `SourceError`."""
     with file.open() as stream:
-        reader = csv.reader(io.TextIOWrapper(stream, encoding="utf-8-sig", newline=""))
+        reader = csv.reader(line.decode() for line in stream)  # so an error is at the next line
         try:
-            header = next(reader, [])
-            if tuple(header) != HEADER:
+            header = ",".join(next(reader, []))
+            if header.removeprefix(BYTE_ORDER_MARK) != ",".join(HEADER):
                 raise SourceError(file.name, 1, f"the header must be {','.join(HEADER)}")
             for row in reader:
                 if len(row) != len(HEADER):

@@ -1,0 +1,91 @@
+"""The `sluice` command as a whole: help, start-up, exit codes."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from streams.cli.main import COMMANDS, main
+
+HEAVY = ("faust", "fastapi", "aiokafka", "pydantic", "numpy", "rich")
+
+
+def test_help_loads_nothing_heavy() -> None:
+    program = (
+        "import sys\nfrom streams.cli.main import main\n"
+        "try: main(['--help'])\nexcept SystemExit as end: assert not end.code\n"
+        f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("loaded []\n")
+
+
+@pytest.mark.parametrize("command", ["worker", "api", "settings"])
+def test_help_of_a_role_does_not_load_its_engine(command: str) -> None:
+    look = "print([name for name in ('faust', 'fastapi') if name in sys.modules])"
+    program = f"import sys\nimport streams.cli.{command}\n{look}"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+def walk(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
+    found = [(name, command)]
+    if isinstance(command, click.Group):
+        for child in command.commands.values():
+            found += walk(f"{name} {child.name}", child)
+    return found
+
+
+def every_command() -> list[tuple[str, click.Command]]:
+    context = click.Context(main)
+    found = []
+    for name in COMMANDS:
+        command = main.get_command(context, name)
+        assert command is not None
+        found += walk(name, command)
+    return found
+
+
+def test_every_command_has_help() -> None:
+    for name, command in every_command():
+        done = CliRunner().invoke(main, [*name.split(), "--help"])
+        assert done.exit_code == 0, name
+        assert command.help, name
+
+
+def test_all_that_list_or_report_answer_in_json() -> None:
+    silent = {"api", "demo", "worker views"}
+    for name, command in every_command():
+        if not isinstance(command, click.Group) and name not in silent:
+            assert any("--json" in option.opts for option in command.params), name
+
+
+def test_version_and_unknown_command() -> None:
+    assert CliRunner().invoke(main, ["--version"]).output.startswith("sluice ")
+    done = CliRunner().invoke(main, ["no-such"])
+    assert done.exit_code == 2
+    assert "no-such" in done.output
+
+
+@pytest.mark.parametrize(
+    "command",
+    [["settings"], ["worker", "views"], ["api"], ["replay", "x"], ["topics", "list"], ["doctor"], ["views"],
+     ["quarantine", "list"], ["demo"]],
+)  # fmt: skip
+def test_a_wrong_setting_is_one_line_and_exit_code_2(command: list[str]) -> None:
+    done = CliRunner().invoke(main, command, env={"SLUICE_PARTITIONS": "none"})
+    assert done.exit_code == 2
+    assert done.output.startswith("sluice: SLUICE_PARTITIONS='none' is not allowed: it must be ")
+    assert done.output.count("\n") == 1
+
+
+def test_a_file_that_is_not_there_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
+    done = CliRunner().invoke(main, ["replay", "--rebase", "now", str(tmp_path / "none.ndjson")])
+    assert done.exit_code == 1
+    assert done.output.startswith(f"sluice: {tmp_path}/none.ndjson: cannot be opened")
+    assert done.output.count("\n") == 1

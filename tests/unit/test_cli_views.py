@@ -1,0 +1,222 @@
+"""`sluice views` against an api that answers what the test says."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import parse_qsl, urlsplit
+
+import pytest
+from click.testing import CliRunner, Result
+
+from streams.cli.main import main
+
+ROWS = [
+    {"city": None, "currency": "JPY", "bookings": 3, "gmv_minor": 1234567, "take_rate": None},
+    {"city": "london", "currency": "GBP", "bookings": 19960, "gmv_minor": 1066668454, "take_rate": 0.0227},
+]
+PARTITIONS = [
+    {"topic": "events.raw", "partition": 0, "watermark": None, "checkpoint_offset": 7, "lag_records": 0},
+    {"topic": "events.raw", "partition": 1, "watermark": None, "checkpoint_offset": 5, "lag_records": 1234},
+    {
+        "topic": "events.raw",
+        "partition": 2,
+        "watermark": None,
+        "checkpoint_offset": None,
+        "lag_records": None,
+    },
+]
+ANSWER = {
+    "view": "kpi_gmv", "kind": "windowed", "as_of": "2026-11-23T07:04:05.5Z", "from": "2026-11-22T07:04:00Z",
+    "to": "2026-11-23T07:04:05.5Z", "watermark": None, "freshness_seconds": 0.34, "complete": True,
+    "partitions": PARTITIONS[:1], "rows": ROWS,
+}  # fmt: skip
+VIEWS = {
+    "views": [
+        {"name": "kpi_gmv", "kind": "windowed", "dimensions": ["city"], "measures": [], "description": "GMV"}
+    ]
+}
+PROBLEM = {
+    "type": "about:blank",
+    "title": "Not Found",
+    "status": 404,
+    "detail": "there is no view 'x'",
+    "views": ["a", "b"],
+}
+
+
+class Api:
+    """Answers by path; keeps what it was asked."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, Any]] = {
+            "/v1/views": (200, VIEWS),
+            "/v1/views/kpi_gmv": (200, ANSWER),
+        }
+        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
+        api = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_GET(self) -> None:
+                parts = urlsplit(self.path)
+                api.asked.append((parts.path, parse_qsl(parts.query, keep_blank_values=True)))
+                status, answer = api.answers.get(parts.path, (404, PROBLEM))
+                body = json.dumps(answer).encode()
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(body)))
+                self.end_headers()
+                self.wfile.write(body)
+
+            def log_message(self, *_: object) -> None:
+                pass
+
+        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    api = Api()
+    thread = threading.Thread(target=api.server.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield api
+    api.server.shutdown()
+    api.server.server_close()
+    thread.join()
+
+
+def ask(api: Api, *arguments: str) -> Result:
+    return CliRunner().invoke(main, ["views", *arguments, "--api", api.url])
+
+
+def test_a_view_is_a_table_to_read(api: Api) -> None:
+    lines = ask(api, "kpi_gmv").output.splitlines()
+    assert lines[0].startswith("kpi_gmv  as of 2026-11-23 07:04:05 UTC · from 2026-11-22 07:04:00")
+    assert lines[0].endswith("fresh to 0.3 s · complete: yes")
+    assert [line.split() for line in lines[2:]] == [
+        ["city", "currency", "bookings", "gmv", "take", "rate"],
+        ["-", "JPY", "3", "1,234,567", "-"],
+        ["london", "GBP", "19,960", "10,666,684.54", "2.27%"],
+    ]
+
+
+def test_what_is_asked_reaches_the_api(api: Api) -> None:
+    options = ["--window", "7d", "--as-of", "watermark", "--step", "5m", "--group-by", "city,currency"]
+    filters = ["--filter", "city=london", "--filter", "city=", "--filter", "currency=GBP"]
+    assert ask(api, "kpi_gmv", *options, *filters).exit_code == 0
+    assert sorted(api.asked[0][1]) == sorted([
+        ("window", "7d"), ("as_of", "watermark"), ("step", "5m"), ("group_by", "city,currency"),
+        ("city", "london"), ("city", ""), ("currency", "GBP"),
+    ])  # fmt: skip
+    ask(api, "kpi_gmv", "--from", "2026-01-01T00:00:00+01:00", "--to", "2026-02-01T00:00:00Z")
+    assert api.asked[1][1] == [("from", "2026-01-01T00:00:00+01:00"), ("to", "2026-02-01T00:00:00Z")]
+
+
+def test_an_incomplete_answer_names_what_lags(api: Api) -> None:
+    api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "complete": False, "partitions": PARTITIONS})
+    lines = ask(api, "kpi_gmv").output.splitlines()
+    assert lines[0].endswith("complete: NO")
+    assert lines[1:3] == [
+        "  events.raw-2: nothing has been folded yet",
+        "  events.raw-1: 1,234 records behind",
+    ]
+
+
+def test_no_rows_is_said(api: Api) -> None:
+    api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": []})
+    assert ask(api, "kpi_gmv").output.endswith("no rows\n")
+
+
+def test_json_is_the_apis_answer(api: Api) -> None:
+    assert json.loads(ask(api, "kpi_gmv", "--json").output) == ANSWER
+    assert json.loads(ask(api, "--json").output) == VIEWS
+
+
+def test_without_a_name_the_views_are_listed(api: Api) -> None:
+    assert ask(api).output.split() == [
+        "view",
+        "kind",
+        "dimensions",
+        "description",
+        "kpi_gmv",
+        "windowed",
+        "city",
+        "GMV",
+    ]
+
+
+def test_entities_are_asked_for_on_their_own_route(api: Api) -> None:
+    entity = {"payout_id": "po-1", "city": "london", "state": "open", "amount_minor": 5, "currency": "GBP"}
+    answer = {
+        **ANSWER,
+        "view": "ops_payout_backlog",
+        "from": None,
+        "to": None,
+        "rows": [entity],
+        "cursor": "abc",
+    }
+    api.answers["/v1/views/ops_payout_backlog/entities"] = (200, answer)
+    done = ask(api, "ops_payout_backlog", "--entities", "--state", "open", "--limit", "5")
+    assert api.asked[0][1] == [("state", "open"), ("limit", "5")]
+    assert "po-1" in done.output
+    assert "0.05" in done.output
+    assert "--cursor abc" in done.output
+
+
+def test_an_unknown_view_lists_those_there_are(api: Api) -> None:
+    done = ask(api, "x")
+    assert done.exit_code == 2
+    assert done.output == "sluice: there is no view 'x'; there are: a, b\n"
+
+
+@pytest.mark.parametrize("option", [["--filter", "london"], ["--state", "open"], ["--limit", "0"]])
+def test_wrong_options_are_wrong_usage(api: Api, option: list[str]) -> None:
+    assert ask(api, "kpi_gmv", *option).exit_code == 2
+    assert api.asked == []
+
+
+def test_an_api_that_fails_or_is_away_is_one_line_and_exit_code_1(api: Api) -> None:
+    api.answers["/v1/views/kpi_gmv"] = (500, {"detail": "no"})
+    done = ask(api, "kpi_gmv")
+    assert (done.exit_code, done.output) == (1, f"sluice: the api at {api.url} answered 500: no\n")
+    done = CliRunner().invoke(main, ["views", "--api", "http://127.0.0.1:1"])
+    assert done.exit_code == 1
+    assert done.output.startswith("sluice: the api at http://127.0.0.1:1 does not answer (")
+    assert done.output.count("\n") == 1
+    assert CliRunner().invoke(main, ["views", "--api", "ftp://x"]).exit_code == 1
+
+
+def test_the_default_address_follows_the_settings(api: Api) -> None:
+    environment = {"SLUICE_HTTP_HOST": "0.0.0.0", "SLUICE_HTTP_PORT": api.url.rpartition(":")[2]}
+    assert CliRunner().invoke(main, ["views"], env=environment).exit_code == 0
+
+
+def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "streams.cli.main",
+        "views",
+        "kpi_gmv",
+        "--watch",
+        "--json",
+        "--api",
+        api.url,
+    ]
+    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as watching:
+        assert watching.stdout is not None
+        answers = [json.loads(watching.stdout.readline()) for _ in range(3)]
+        watching.send_signal(signal.SIGINT)
+        _, complaints = watching.communicate(timeout=10)
+    assert answers == [ANSWER] * 3
+    assert (watching.returncode, complaints) == (0, "")

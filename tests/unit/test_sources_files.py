@@ -1,0 +1,81 @@
+"""Reading files line by line, plain and packed, and what is said of one that cannot be read."""
+
+from __future__ import annotations
+
+import gzip
+import io
+import os
+import sys
+from pathlib import Path
+
+import pytest
+
+from streams.sources.files import InputFile
+from streams.sources.record import SourceError
+
+LINES = b'{"a":1}\r\n\n  \nlast'
+NUMBERED = [(1, b'{"a":1}'), (3, b"  "), (4, b"last")]
+
+
+@pytest.mark.parametrize("name", ["events.ndjson", "events.ndjson.gz", "misnamed.txt"])
+def test_lines_come_with_their_numbers_plain_or_packed(tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes(LINES if name.endswith("ndjson") else gzip.compress(LINES))
+    assert list(InputFile(str(path)).lines()) == NUMBERED
+
+
+def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:
+    path = tmp_path / "empty"
+    path.touch()
+    assert list(InputFile(str(path)).lines()) == []
+
+
+def test_the_fraction_read_grows_to_one(tmp_path: Path) -> None:
+    path = tmp_path / "events"
+    path.write_bytes(b"x" * 99 + b"\n" + b"y" * 4_000_000)
+    file = InputFile(str(path))
+    assert file.fraction is None
+    lines = file.lines()
+    next(lines)
+    first = file.fraction
+    assert first is not None
+    assert 0 < first < 1
+    next(lines)
+    assert file.fraction == 1.0
+    assert list(lines) == []
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (gzip.compress(os.urandom(9_000))[:4_000], "the gzip data is damaged"),
+        (b"\x1f\x8bnot gzip", "line 1: the gzip data is damaged"),
+    ],
+)
+def test_damaged_gzip_is_said_with_name_and_line(tmp_path: Path, content: bytes, said: str) -> None:
+    path = tmp_path / "events.gz"
+    path.write_bytes(content)
+    with pytest.raises(SourceError, match=r"events\.gz") as caught:
+        list(InputFile(str(path)).lines())
+    assert said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_what_cannot_be_opened_is_said_with_its_name(tmp_path: Path) -> None:
+    with pytest.raises(SourceError, match=r"none: cannot be opened \(No such file or directory\)"):
+        list(InputFile(str(tmp_path / "none")).lines())
+    with pytest.raises(SourceError, match=r"cannot be opened \(Is a directory\)"):
+        list(InputFile(str(tmp_path)).lines())
+
+
+def test_standard_input_can_be_read_twice_if_it_is_kept(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "piped"
+    path.write_bytes(gzip.compress(LINES))
+    with path.open() as piped:
+        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BufferedReader(piped.buffer.raw)))  # type: ignore[attr-defined]
+        file = InputFile("-", keep=True)
+        assert list(file.lines()) == NUMBERED
+        assert list(file.lines()) == NUMBERED
+        file.close()

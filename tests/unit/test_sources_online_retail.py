@@ -1,0 +1,175 @@
+"""The Online Retail set as events: exact sums, the rules for lines, what is said of bad rows."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.sources.files import InputFile
+from streams.sources.fixture import FIXTURE, derive
+from streams.sources.online_retail import HEADER, OnlineRetail, read_invoices, slug
+from streams.sources.record import SourceError
+
+AT = "2011-08-24 10:00:00"
+
+
+def csv_file(tmp_path: Path, *lines: str, header: str = ",".join(HEADER)) -> InputFile:
+    path = tmp_path / "retail.csv"
+    path.write_text("\n".join([header, *lines, ""]), encoding="utf-8")
+    return InputFile(str(path))
+
+
+def line(
+    invoice: str, quantity: str, price: str, stock_code: str = "85123A", at: str = AT, **more: str
+) -> str:
+    country, customer = more.get("country", "United Kingdom"), more.get("customer", "")
+    return f'{invoice},{stock_code},"A ""nice"", thing",{quantity},{at},{price},{customer},{country}'
+
+
+def events(file: InputFile) -> list[dict[str, Any]]:
+    return [json.loads(record.value or b"") for record in OnlineRetail(file).records()]
+
+
+def totals(found: Iterable[dict[str, Any]]) -> dict[str, tuple[int, int]]:
+    """{event: (how many, sum of amount_minor)}."""
+    count: Counter[str] = Counter()
+    amount: Counter[str] = Counter()
+    for event in found:
+        count[event["event"]] += 1
+        amount[event["event"]] += event["payload"]["amount_minor"]
+    return {name: (count[name], amount[name]) for name in count}
+
+
+def test_an_invoice_becomes_one_event_of_each_kind_at_its_last_line(tmp_path: Path) -> None:
+    found = events(csv_file(
+        tmp_path,
+        line("1", "6", "2.55", customer="17850.0"),
+        line("1", "3", "0.005", at="2011-08-24 10:01:00"),
+        line("1", "5", "0"),
+        line("1", "-2", "1.10"),
+        line("1", "-1", "100.5", "AMAZONFEE"),
+        line("1", "-1", "7", "BANK CHARGES"),
+        line("1", "1", "3", "AMAZONFEE"),
+    ))  # fmt: skip
+    assert [(e["event"], e["payload"]["amount_minor"], e["payload"].get("kind")) for e in found] == [
+        ("booking.confirmed", 1832, None),  # 15.30 + 0.015 + 3.00, half to even
+        ("charge.succeeded", 1832, None),
+        ("refund.succeeded", 220, None),
+        ("fee.assessed", 10050, "platform"),
+        ("fee.assessed", 700, "processing"),
+    ]
+    assert {e["occurred_at"] for e in found} == {"2011-08-24T10:01:00Z"}
+    assert {e["city"] for e in found} == {"united-kingdom"}
+    assert found[0]["payload"]["user_id"] == "customer-17850"
+    assert len({e["event_id"] for e in found}) == len(found)
+
+
+def test_events_come_in_time_order_even_if_an_invoice_comes_back(tmp_path: Path) -> None:
+    late = line("1", "1", "1", at="2011-08-24 10:02:00")
+    file = csv_file(tmp_path, line("1", "1", "1"), line("2", "1", "1", at="2011-08-24 10:01:00"), late)
+    found = events(file)
+    assert [e["event_id"].split(":")[1] for e in found] == ["2", "2", "1", "1"]
+    assert totals(found)["charge.succeeded"] == (2, 300)
+
+
+def test_reading_again_gives_the_same_records(tmp_path: Path) -> None:
+    file = csv_file(tmp_path, line("C1", "-1", "1"), line("2", "1", "1"))
+    assert list(OnlineRetail(file).records()) == list(OnlineRetail(file).records())
+
+
+@pytest.mark.parametrize(
+    ("country", "city"),
+    [
+        ("United Kingdom", "united-kingdom"),
+        ("EIRE", "eire"),
+        ("Côte d'Ivoire", "cote-d-ivoire"),
+        ("  ", None),
+    ],
+)
+def test_a_country_becomes_a_slug(country: str, city: str | None) -> None:
+    assert slug(country) == city
+
+
+@pytest.mark.parametrize(
+    ("bad", "said"),
+    [
+        (line("1", "six", "1"), "line 3, column Quantity: 'six' is not a whole number"),
+        (line("1", "1", "1e5"), "line 3, column UnitPrice: '1e5' is not a decimal number"),
+        (line("1", "1", "NaN"), "column UnitPrice"),
+        (
+            line("1", "1", "1", at="12/1/2010 8:26"),
+            "column InvoiceDate: '12/1/2010 8:26' is not a time such as",
+        ),
+        (line("a b", "1", "1"), "column InvoiceNo"),
+        ("1,2,3", "line 3: 3 columns instead of 8"),
+    ],
+)
+def test_a_bad_row_is_named_with_line_and_column(tmp_path: Path, bad: str, said: str) -> None:
+    with pytest.raises(SourceError, match=r"retail\.csv") as caught:
+        events(csv_file(tmp_path, line("0", "1", "1"), bad))
+    assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("header", ["", "a,b", ",".join(reversed(HEADER))])
+def test_a_wrong_header_is_said(tmp_path: Path, header: str) -> None:
+    with pytest.raises(SourceError, match="line 1: the header must be InvoiceNo,"):
+        events(csv_file(tmp_path, header=header))
+
+
+def test_text_that_is_not_utf8_is_said(tmp_path: Path) -> None:
+    path = tmp_path / "retail.csv"
+    path.write_bytes((",".join(HEADER) + "\n").encode() + b"\xa3\n")
+    with pytest.raises(SourceError, match="line 2: cannot be read"):
+        events(InputFile(str(path)))
+
+
+def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
+    path = tmp_path / "retail.csv"
+    path.write_text("\ufeff" + ",".join(HEADER) + "\n" + line("1", "1", "1") + "\n", encoding="utf-8")
+    assert totals(events(InputFile(str(path))))["charge.succeeded"] == (1, 100)
+
+
+def test_the_fixture_has_its_known_totals() -> None:
+    file = InputFile(str(FIXTURE))
+    assert len(read_invoices(file)) == 250
+    assert totals(events(file)) == {
+        "charge.succeeded": (197, 9_848_926),
+        "booking.confirmed": (197, 9_848_926),
+        "refund.succeeded": (41, 205_363),
+        "fee.assessed": (4, 1_135_162),
+    }
+
+
+def test_the_fixture_holds_no_text_and_no_person() -> None:
+    with InputFile(str(FIXTURE)).open() as stream:
+        rows = [row.split(",") for row in stream.read().decode().splitlines()[1:]]
+    assert {(row[2], row[6]) for row in rows} == {("", "")}
+    assert "10.24432/C5BW33" in FIXTURE.with_name("ATTRIBUTION.md").read_text()
+
+
+@pytest.fixture
+def whole_file() -> InputFile:
+    """The whole data set, where `ONLINE_RETAIL_CSV` says it is."""
+    path = os.environ.get("ONLINE_RETAIL_CSV")
+    if not path:
+        pytest.skip("ONLINE_RETAIL_CSV does not name the whole file")
+    return InputFile(path)
+
+
+def test_the_whole_file_has_its_known_totals(whole_file: InputFile) -> None:
+    assert totals(events(whole_file)) == {
+        "charge.succeeded": (19_960, 1_066_668_454),
+        "booking.confirmed": (19_960, 1_066_668_454),
+        "refund.succeeded": (3_781, 67_631_438),
+        "fee.assessed": (57, 24_262_223),
+    }
+
+
+def test_the_fixture_is_what_its_command_derives(whole_file: InputFile) -> None:
+    assert FIXTURE.read_bytes() == derive(whole_file)
