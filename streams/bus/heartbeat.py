@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
+from collections import Counter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -24,13 +26,16 @@ log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
 STUCK_SECONDS = 90.0
+KAFKA_SECONDS = 5.0
+BEATS_A_COMMIT = 5
 
 
 class Heartbeat:
-    """Once a second: where every owned partition is and where it ends, to the feed, to metrics, to the group.
+    """Once a second: where every owned partition is and where it ends, to the feed and to metrics.
 
     Its record is plain, not transactional: it says what is, and is overtaken by the next one. It also ends a
-    process whose consumer is stuck: unread records, Kafka answering, and no progress for `STUCK_SECONDS`.
+    process whose consumer is stuck: unread records, Kafka answering, and no progress for `STUCK_SECONDS`; and
+    now and then it commits the checkpoints' offsets to the group, for lag tools alone.
     """
 
     def __init__(self, settings: Settings, owner: ViewsOwner, app: OwnerApp) -> None:
@@ -39,6 +44,8 @@ class Heartbeat:
         self._app = app
         self._feed = settings.topic("views.feed")
         self._group = settings.group("views")
+        self._measured: set[TP] = set()
+        self._beats = 0
 
     async def run(self) -> None:
         """Beat until cancelled; then say that this worker left."""
@@ -50,36 +57,43 @@ class Heartbeat:
                     await self._beat(producer)
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
+                    for partition in self._owner.owned.values():
+                        partition.moved_at = time.monotonic()  # nobody moves while Kafka is away
                 await asyncio.sleep(HEARTBEAT_SECONDS)
         finally:
-            try:
-                async with asyncio.timeout(1.0):
-                    await producer.send_and_wait(
-                        self._feed, key=heartbeat_key(self._owner.worker), value=None
-                    )
-            except Exception as error:  # noqa: BLE001 - readers let the worker expire
-                log.debug("last heartbeat: %r", error)
-            await asyncio.wait_for(producer.stop(), 2.0)
+            await self._leave(producer)
+
+    async def _leave(self, producer: AIOKafkaProducer) -> None:
+        try:
+            async with asyncio.timeout(1.0):
+                await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=None)
+        except Exception as error:  # noqa: BLE001 - readers let the worker expire
+            log.debug("last heartbeat: %r", error)
+        await asyncio.wait_for(producer.stop(), 2.0)
 
     async def _beat(self, producer: AIOKafkaProducer) -> None:
         owned = dict(self._owner.owned)
-        consumer = consumer_of(self._app)
-        async with asyncio.timeout(5.0):
-            ends = await consumer.thread.ends(set(owned)) if owned else {}
+        thread = consumer_of(self._app).thread
+        async with asyncio.timeout(KAFKA_SECONDS):
+            ends = await thread.ends(set(owned)) if owned else {}
         now = now_ms()
-        partitions: list[Assigned] = []
+        partitions = []
         for tp, partition in owned.items():
             partition.saw_end(ends[tp], now)
             oldest = partition.oldest_unread_ms()
             partitions.append(Assigned(tp.topic, tp.partition, partition.committed, ends[tp], oldest))
             self._measure(tp, partition, oldest, now)
             if not partition.failed and time.monotonic() - partition.moved_at > STUCK_SECONDS:
-                stuck = (
-                    f"{tp.topic}-{tp.partition} is stuck: unread records but no move in {STUCK_SECONDS:.0f} s"
-                )
+                stuck = f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s"
                 await self._app.crash(RuntimeError(stuck))
         value = encode_heartbeat(HeartbeatRecord(self._owner.worker, now, partitions))
-        await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
+        async with asyncio.timeout(KAFKA_SECONDS):
+            await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
+        self._forget(set(owned))
+        if self._beats % BEATS_A_COMMIT == 0 and owned:
+            self._measure_state(owned)
+            await thread.publish({tp: partition.committed for tp, partition in owned.items()})
+        self._beats += 1
 
     def _measure(self, tp: TP, partition: OwnedPartition, oldest: int | None, now: int) -> None:
         labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
@@ -88,3 +102,19 @@ class Heartbeat:
         watermark = partition.projector.state.watermark
         if watermark is not None:
             metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)
+
+    def _measure_state(self, owned: dict[TP, OwnedPartition]) -> None:
+        sizes: Counter[str] = Counter()
+        for partition in owned.values():
+            sizes.update(partition.projector.state.sizes())
+        for kind, size in sizes.items():
+            metrics.STATE.labels(kind).set(size)
+
+    def _forget(self, owned: set[TP]) -> None:
+        """Measure no longer what is not ours any more: somebody else does."""
+        for tp in self._measured - owned:
+            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+                gauge.remove(self._group, tp.topic, tp.partition)
+            with contextlib.suppress(KeyError):  # a partition without an event has no watermark
+                metrics.WATERMARK.remove(tp.topic, tp.partition)
+        self._measured = owned

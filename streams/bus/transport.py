@@ -16,6 +16,7 @@ from typing import Any, Protocol, cast
 import faust
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
+from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
@@ -24,6 +25,8 @@ from faust.types import TP, ConsumerMessage
 from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
 from streams.settings import Settings
+
+log = logging.getLogger(__name__)
 
 FETCH_MIN_BYTES = 1 << 20
 FETCH_MAX_WAIT_MS = 50
@@ -136,6 +139,18 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
         """Ends of the partitions as a read_committed reader sees them."""
         return cast(Mapping[TP, int], await self.call_thread(self._ensure_consumer().end_offsets, list(tps)))
+
+    async def publish(self, offsets: Mapping[TP, int]) -> None:
+        """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
+        await self.call_thread(self._publish, offsets)
+
+    async def _publish(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        try:
+            await consumer.commit({tp: offset for tp, offset in offsets.items() if tp in owned})
+        except KafkaError as error:
+            log.debug("offsets for lag tools: %r", error)
 
 
 class BatchConsumer(FaustConsumer):
