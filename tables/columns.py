@@ -27,6 +27,8 @@ NULL = -(1 << 63)
 
 MICROS = 1_000_000
 FIRST_CAPACITY = 1024
+CHUNK = 4096
+"""Entities stored at a time: enough for numpy, few enough to keep the decoded ones out of old generations."""
 
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any]
@@ -70,6 +72,9 @@ class EntityColumns:
         slots: list[int] = []
         states: list[State] = []
         for entity_id, value in items:
+            if len(states) == CHUNK:
+                self._store(slots, states)
+                slots, states = [], []
             if value is None:
                 self._forget(source, entity_id, slots, states)
                 continue
@@ -165,8 +170,11 @@ class EntityColumns:
 
     def select(self, selection: Selection, as_of_us: int) -> Mask:
         """Slots whose entity is in the selection at `as_of_us`."""
-        ranks = [rank for rank, stage in self.tracks.by_rank.items() if stage.state in selection.states]
-        mask: Mask = np.isin(self.column("rank"), ranks)
+        rank = self.column("rank")
+        mask: Mask = np.zeros(len(rank), np.bool_)
+        for number, stage in self.tracks.by_rank.items():  # isin takes ten times as long
+            if stage.state in selection.states:
+                mask |= rank == number
         for field, value in selection.where:
             mask &= self.column(f"c:{field}") == self._codes[field].index((value,))
         if selection.deadline is not None:

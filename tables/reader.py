@@ -12,7 +12,6 @@ from typing import NamedTuple
 from tables.codec import (
     Checkpoint,
     CheckpointKey,
-    EntityKey,
     HeartbeatKey,
     WindowedKey,
     decode_checkpoint,
@@ -54,6 +53,16 @@ class Claim(NamedTuple):
     since: float
 
 
+class _Pending(NamedTuple):
+    """Records of a source partition since its last checkpoint, the newest by key.
+
+    `partials`: key → value. `entities`: `view@hash8` → entity id → value.
+    """
+
+    partials: dict[bytes, bytes | None]
+    entities: dict[bytes, dict[bytes, bytes | None]]
+
+
 class ViewState:
     """One view's state. `version` grows with every change of it."""
 
@@ -88,7 +97,7 @@ class ReaderState:
             f"{name}@{view.hash8}".encode(): self.views[name] for name, view in views.items()
         }
         self._sources: dict[Source, int] = {}
-        self._pending: dict[tuple[int, bytes], dict[bytes, bytes | None]] = {}
+        self._pending: dict[tuple[int, bytes], _Pending] = {}
 
     def apply(
         self, partition: int, records: Iterable[FeedItem], *, monotonic: float, wall_ms: int | None = None
@@ -102,12 +111,12 @@ class ReaderState:
         changed: set[str] = set()
         for key, value, kafka_ms in records:
             kind = key[:2]
-            if kind in {b"e:", b"w:"}:
+            if kind == b"e:":
+                _, definition, topic, entity_id = key.split(b":", 3)
+                self._waiting(partition, topic).entities.setdefault(definition, {})[entity_id] = value
+            elif kind == b"w:":
                 topic = key.split(b":", 3)[2]
-                pending = self._pending.get((partition, topic))
-                if pending is None:
-                    pending = self._pending[partition, topic] = {}
-                pending[key] = value
+                self._waiting(partition, topic).partials[key] = value
             elif kind == b"d:":
                 continue  # ids: the workers' own
             elif kind == b"c:":
@@ -117,11 +126,16 @@ class ReaderState:
                 self._heartbeat(key, value, monotonic, monotonic - age_ms / 1000)
         return changed
 
+    def _waiting(self, partition: int, topic: bytes) -> _Pending:
+        pending = self._pending.get((partition, topic))
+        if pending is None:
+            pending = self._pending[partition, topic] = _Pending({}, {})
+        return pending
+
     def _checkpoint(self, partition: int, key: bytes, value: bytes | None) -> set[str]:
         parsed = parse_key(key)
         assert isinstance(parsed, CheckpointKey)
         source = (parsed.topic, partition)
-        pending = self._pending.pop((partition, parsed.topic.encode()), {})
         if value is None:
             self.checkpoints.pop(source, None)
         else:
@@ -130,27 +144,25 @@ class ReaderState:
             if claim is not None and claim.next <= checkpoint.next:
                 del self.claims[source]
         number = self._sources.setdefault(source, len(self._sources))
-        return self._flush(number, pending)
+        pending = self._pending.pop((partition, parsed.topic.encode()), None)
+        return self._flush(number, pending) if pending else set()
 
-    def _flush(self, source: int, pending: dict[bytes, bytes | None]) -> set[str]:
-        entities: dict[str, list[tuple[str, bytes | None]]] = {}
+    def _flush(self, source: int, pending: _Pending) -> set[str]:
         changed = set()
-        for key, value in pending.items():
+        for key, value in pending.partials.items():
             state = self._by_definition.get(key[2 : key.index(b":", 2)])
-            if state is None:
+            if state is None or state.panes is None:
                 continue  # of another release's definition
-            name = state.view.name
-            changed.add(name)
             parsed = parse_key(key)
-            if isinstance(parsed, WindowedKey):
-                assert state.panes is not None
-                state.panes.put(parsed.unit, parsed.number, source, parsed.shard, value)
-            elif isinstance(parsed, EntityKey):
-                entities.setdefault(name, []).append((parsed.entity_id, value))
-        for name, items in entities.items():
-            columns = self.views[name].entities
-            assert columns is not None
-            columns.put_many(source, items)
+            assert isinstance(parsed, WindowedKey)
+            state.panes.put(parsed.unit, parsed.number, source, parsed.shard, value)
+            changed.add(state.view.name)
+        for definition, entities in pending.entities.items():
+            state = self._by_definition.get(definition)
+            if state is None or state.entities is None:
+                continue
+            state.entities.put_many(source, ((name.decode(), value) for name, value in entities.items()))
+            changed.add(state.view.name)
         for name in changed:
             self.views[name].version += 1
         return changed

@@ -33,6 +33,7 @@ def partial(
     unit: str,
     number: int,
     groups: Iterable[tuple[Any, ...]] | None,
+    *,
     shard: int = 0,
     topic: str = TOPIC,
 ) -> FeedItem:

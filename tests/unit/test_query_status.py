@@ -1,0 +1,109 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from tables.query import answer_view
+from tables.query_params import parse_view_query
+from tables.reader import ReaderState
+from tables.views import VIEWS
+from tests.feed_records import TOPIC, checkpoint, heartbeat, reader, situation
+
+GMV = VIEWS["kpi_gmv"]
+NOW_S = 1_000_000.0
+NOW_MS = int(NOW_S * 1000)
+
+
+def ask(state: ReaderState, **now: Any) -> dict[str, Any]:
+    return answer_view(state, GMV, parse_view_query(GMV, []), situation(**{"wall_s": NOW_S, **now}))
+
+
+def healthy() -> ReaderState:
+    return reader(checkpoint(10, NOW_S - 1), heartbeat((0, 10, 10, None)))
+
+
+def test_all_read_and_reported_is_complete() -> None:
+    answer = ask(healthy(), monotonic=2.0)
+    assert answer["complete"] is True
+    assert answer["freshness_seconds"] == 2.0
+    assert answer["partitions"] == [
+        {
+            "topic": TOPIC,
+            "partition": 0,
+            "watermark": "1970-01-12T13:46:39Z",
+            "checkpoint_offset": 10,
+            "lag_records": 0,
+        }
+    ]
+
+
+@pytest.mark.parametrize(
+    ("now", "why"),
+    [
+        ({"monotonic": 10.001}, "no worker has reported for the session time-out"),
+        ({"partitions": 2}, "a partition has never been reported on"),
+        ({"partitions": None}, "it is not known how many partitions there are"),
+        ({"topics": {TOPIC: 1, "other": None}}, "one of the topics is not there"),
+        ({"feed_read": False}, "the feed has not been read to its end"),
+    ],
+)
+def test_incomplete(now: dict[str, Any], why: str) -> None:
+    assert ask(healthy(), monotonic=10.0)["complete"] is True
+    assert ask(healthy(), **now)["complete"] is False, why
+
+
+def test_unread_records_may_not_be_older_than_the_limit() -> None:
+    state = reader(checkpoint(10, 1.0), heartbeat((0, 10, 15, NOW_MS - 60_000)))
+    answer = ask(state)
+    assert answer["complete"] is True
+    assert answer["freshness_seconds"] == 60.0
+    assert answer["partitions"][0]["lag_records"] == 5
+    assert ask(state, wall_s=NOW_S + 0.01)["complete"] is False
+    state.apply(0, [checkpoint(15, 1.0)], monotonic=0.0)
+    answer = ask(state, wall_s=NOW_S + 0.01)
+    assert answer["complete"] is True
+    assert answer["partitions"][0]["lag_records"] == 0
+
+
+def test_a_checkpoint_that_does_not_arrive_makes_answers_incomplete() -> None:
+    state = reader(checkpoint(10, 1.0))
+    for second in range(100):
+        state.apply(1, [heartbeat((0, 20, 20, None))], monotonic=float(second))
+        answer = ask(state, monotonic=float(second))
+        assert answer["complete"] is (second <= 60)
+        assert answer["freshness_seconds"] == float(second)
+
+
+def test_a_partition_without_events_needs_no_checkpoint() -> None:
+    answer = ask(reader(heartbeat((0, 0, 0, None))))
+    assert answer["complete"] is True
+    assert answer["partitions"][0] == {
+        "topic": TOPIC, "partition": 0, "watermark": None, "checkpoint_offset": 0, "lag_records": 0,
+    }  # fmt: skip
+
+
+def test_a_partition_that_nobody_reports_on_is_unknown() -> None:
+    answer = ask(reader())
+    assert (answer["complete"], answer["freshness_seconds"]) == (False, None)
+    assert answer["partitions"] == [
+        {"topic": TOPIC, "partition": 0, "watermark": None, "checkpoint_offset": None, "lag_records": None}
+    ]
+
+
+def test_lost_records_make_answers_incomplete() -> None:
+    state = reader(checkpoint(10, 1.0, lost=[(3, 5)]), heartbeat((0, 10, 10, None)))
+    assert ask(state)["complete"] is False
+
+
+@pytest.mark.parametrize("views", [{}, {"kpi_gmv": ("00000000", 0)}])
+def test_a_worker_that_computes_another_definition_makes_answers_incomplete(views: dict[str, Any]) -> None:
+    state = reader(checkpoint(10, 1.0, views=views), heartbeat((0, 10, 10, None)))
+    assert ask(state)["complete"] is False
+
+
+def test_partitions_of_all_topics_are_listed_in_order() -> None:
+    answer = ask(healthy(), topics={TOPIC: 12, "a.topic": 1})
+    assert [(p["topic"], p["partition"]) for p in answer["partitions"]] == [
+        ("a.topic", 0), *((TOPIC, number) for number in range(12)),
+    ]  # fmt: skip
