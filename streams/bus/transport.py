@@ -14,7 +14,7 @@ from time import time
 from typing import Any, Protocol, cast
 
 import faust
-from aiokafka import AIOKafkaConsumer
+from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
@@ -148,7 +148,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
         try:
-            await consumer.commit({tp: offset for tp, offset in offsets.items() if tp in owned})
+            await consumer.commit(
+                {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
+            )
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
 
