@@ -1,0 +1,84 @@
+"""Instants parsed together are those parsed one by one."""
+
+from __future__ import annotations
+
+import re
+
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from schemas.instants import FIRST_YEAR, LAST_YEAR, parse_all, parse_instant, to_seconds
+
+STRICT = re.compile(
+    r"[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?([Zz]|[+-][0-9]{2}:[0-9]{2})",
+    re.ASCII,
+)
+
+times = st.datetimes().map(lambda moment: moment.isoformat())
+offsets = st.sampled_from(
+    ["Z", "z", "+00:00", "-00:00", "+05:30", "-23:59", "+24:00", "+05:60", "+0530", "", "+05", "Z\n"]
+)
+shapes = st.from_regex(
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9][Tt ][0-2][0-9]:[0-6][0-9]:[0-6][0-9]"
+    r"(\.[0-9]{0,8})?(Z|[+,-][0-2][0-9]:[0-6][0-9])",
+    fullmatch=True,
+)
+uniform = st.from_regex(
+    r"[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]\.[0-9]{3}Z", fullmatch=True
+)
+texts = st.one_of(st.builds(str.__add__, times, offsets), shapes, st.text(max_size=30))
+
+
+def one_by_one(items: list[str]) -> tuple[list[float], set[int]]:
+    seconds, refused = [0.0] * len(items), set()
+    for index, text in enumerate(items):
+        try:
+            seconds[index] = to_seconds(parse_instant(text))
+        except ValueError:
+            refused.add(index)
+    return seconds, refused
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts, st.integers(12, 20))
+@example("2026-03-01T12:00:00Z\n2026-03-01T12:00:00Z", 12)
+@example("2026-03-01T12:00:00,05:30", 12)
+@example("0001-12-31T23:59:59Z", 12)
+@example("0002-01-01T00:00:00+23:59", 12)
+@example("9998-12-31T23:59:59.999999-23:59", 12)
+@example("9999-01-01T00:00:00+23:59", 12)
+def test_many_of_one_form(text: str, count: int) -> None:
+    assert parse_all([text] * count) == one_by_one([text] * count)
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(texts, max_size=8), st.integers(0, 15))
+def test_many_of_many_forms(items: list[str], repeats: int) -> None:
+    items = items * repeats
+    assert parse_all(list(items)) == one_by_one(items)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(uniform, min_size=12, max_size=12))
+def test_different_texts_of_one_length(items: list[str]) -> None:
+    assert parse_all(list(items)) == one_by_one(items)
+
+
+@settings(max_examples=300, deadline=None)
+@given(texts)
+def test_what_is_accepted_is_rfc_3339(text: str) -> None:
+    try:
+        moment = parse_instant(text)
+    except ValueError:
+        return
+    assert STRICT.fullmatch(text)
+    assert FIRST_YEAR <= moment.year <= LAST_YEAR
+
+
+@given(
+    st.lists(
+        st.sampled_from(["2026-03-01T12:00:00.5Z", "Z", "2026-03-01T12:00:00.50000Z2026", ""]), max_size=40
+    )
+)
+def test_texts_cannot_borrow_from_their_neighbours(items: list[str]) -> None:
+    assert parse_all(list(items)) == one_by_one(items)
