@@ -1,1 +1,5 @@
 """The api role."""
+
+from streams.http.server import serve
+
+__all__ = ["serve"]

@@ -1,0 +1,36 @@
+"""The api as an ASGI application (docs/contract.md §6)."""
+
+from __future__ import annotations
+
+from fastapi import FastAPI, Request, Response
+
+from streams.http import docs_page, operation, problems, views
+from streams.http.live import Live
+from streams.http.views import ScopeOf
+from tables.query import Scope
+
+API_VERSION = "1"
+
+DESCRIPTION = (
+    "Live views over marketplace events, exact up to each partition's checkpoint. Errors are"
+    " application/problem+json. Amounts are integers in the currency's minor unit; times are RFC 3339 in UTC."
+)
+
+
+def everything(_: Request) -> Scope:
+    """Every city, and null."""
+    return None
+
+
+def create_app(live: Live, scope_of: ScopeOf = everything) -> FastAPI:
+    """The routes over one feed's state. `scope_of`: which cities a request may see."""
+    app = FastAPI(title="Sluice", version=API_VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    problems.install(app)
+    app.include_router(views.router(live, scope_of))
+    app.include_router(operation.router(live))
+
+    @app.get("/docs", include_in_schema=False)
+    async def docs() -> Response:
+        return Response(docs_page.page(app.openapi(), live.views.values()), media_type="text/html")
+
+    return app

@@ -1,0 +1,147 @@
+"""What the api answers, for its OpenAPI document; the parts about views come from their declarations."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, Field, JsonValue
+
+from tables.spec import Kind, Measure, Ratio, Unit, View
+from tables.views import VIEWS
+
+TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
+
+
+class Described(BaseModel):
+    """A measure: what it is and what its number means."""
+
+    name: str
+    description: str
+    unit: Unit
+
+
+class ViewListed(BaseModel):
+    """One view."""
+
+    name: str
+    kind: str = Field(description="windowed: sums over event time; entity: the latest state of entities")
+    dimensions: list[str]
+    measures: list[Described]
+    description: str
+    states: list[str] = Field(description="what `state` of the entities route takes; empty if there is none")
+
+
+class ViewsListed(BaseModel):
+    """Every view."""
+
+    views: list[ViewListed]
+
+
+class Partition(BaseModel):
+    """How far one source partition has come."""
+
+    topic: str
+    partition: int
+    watermark: str | None = Field(description="newest accepted occurred_at", json_schema_extra=TIME)
+    checkpoint_offset: int | None = Field(description="the next source offset to be folded")
+    lag_records: int | None = Field(description="records after it; null if no worker has reported")
+
+
+def _rows_schema(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [row_schema(view) for view in VIEWS.values()]}
+
+
+class Head(BaseModel):
+    """What every answer begins with."""
+
+    view: str
+    kind: str
+    as_of: str = Field(json_schema_extra=TIME)
+    from_: str | None = Field(
+        alias="from", description="first instant of the panes added up; null without a window"
+    )
+    to: str | None = Field(description="their end, exclusive")
+    watermark: str | None = Field(description="minimum of the partitions' watermarks: what all have reached")
+    freshness_seconds: float | None = Field(
+        description="what was in Kafka so long ago is in the answer; null: no worker reports on some partition"
+    )
+    complete: bool = Field(
+        description="false while a partition is not reported on by a worker, has unread records older than"
+        " SLUICE_STALE_SECONDS, has lost records, or is not yet read"
+    )
+    partitions: list[Partition]
+
+
+class Answer(Head):
+    """A view's answer."""
+
+    rows: list[dict[str, Any]] = Field(
+        description="one flat object of dimensions and measures each, by `t` and dimensions, null first",
+        json_schema_extra=_rows_schema,
+    )
+
+
+def _entities_schema(schema: dict[str, Any]) -> None:
+    schema["items"] = {"anyOf": [entity_schema(view) for view in VIEWS.values() if view.tracks]}
+
+
+class EntitiesAnswer(Head):
+    """A page of a view's entities."""
+
+    state: str | None
+    rows: list[dict[str, Any]] = Field(
+        description="oldest first: by the time of the latest event, then by id",
+        json_schema_extra=_entities_schema,
+    )
+    cursor: str | None = Field(description="of the next page; null on the last")
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457, application/problem+json)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    parameter: str | None = Field(default=None, description="400: the parameter that is wrong")
+    views: list[str] | None = Field(default=None, description="404: the views there are")
+
+
+def listed(view: View) -> dict[str, Any]:
+    """A view as /v1/views lists it."""
+    return ViewListed(
+        name=view.name,
+        kind=view.kind,
+        dimensions=list(view.dimensions),
+        measures=[Described(name=m.name, description=m.description, unit=m.unit) for m in view.measures],
+        description=view.description,
+        states=list(view.tracks.by_selection) if view.tracks else [],
+    ).model_dump(mode="json")
+
+
+def row_schema(view: View) -> dict[str, Any]:
+    """JSON Schema of a view's rows."""
+    properties: dict[str, Any] = {"t": {**TIME, "description": "start of the step; only with `step`"}}
+    properties |= {name: {"type": ["string", "null"]} for name in view.dimensions}
+    properties |= {measure.name: _measure_schema(measure) for measure in view.measures}
+    return {"title": view.name, "type": "object", "properties": properties}
+
+
+def _measure_schema(measure: Measure) -> dict[str, Any]:
+    fraction = isinstance(measure, Ratio) or measure.unit is Unit.SECONDS
+    return {
+        "type": ["number", "null"] if fraction else ["integer", "null"],
+        "description": measure.description,
+    }
+
+
+def entity_schema(view: View) -> dict[str, Any]:
+    """JSON Schema of a view's entities."""
+    assert view.tracks is not None
+    kinds = {Kind.TEXT: "string", Kind.TIME: "string", Kind.WHOLE: "integer"}
+    properties: dict[str, Any] = {name: {"type": "string"} for name in view.tracks.id_fields}
+    properties["city"] = {"type": ["string", "null"]}
+    properties["state"] = {"type": "string", "enum": [stage.state for stage in view.tracks.stages]}
+    properties["occurred_at"] = {**TIME, "description": "of the latest event"}
+    properties |= {kept.field: {"type": [kinds[kept.kind], "null"]} for kept in view.tracks.keep}
+    return {"title": f"{view.name} entity", "type": "object", "properties": properties}

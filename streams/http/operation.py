@@ -1,0 +1,55 @@
+"""/healthz, /readyz and /metrics."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import msgspec
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+
+from streams import metrics
+from streams.http.live import Live
+from streams.http.models import Problem
+from streams.http.problems import MEDIA_TYPE, problem
+from tables.reader import ReaderState
+from tables.status import status
+
+
+def router(live: Live) -> APIRouter:
+    """What orchestrators and Prometheus ask."""
+    routes = APIRouter(tags=["operation"])
+
+    @routes.get("/healthz", summary="200: the process runs")
+    async def healthz() -> Response:
+        return Response(msgspec.json.encode({"status": "ok"}), media_type="application/json")
+
+    @routes.get(
+        "/readyz",
+        summary="200: the feed has been read to the end it had at the start",
+        responses={503: {"description": "Not yet.", "model": Problem, "content": {MEDIA_TYPE: {}}}},
+    )
+    async def readyz() -> Response:
+        if live.waiting_for is not None:
+            return problem(503, f"waiting for {live.waiting_for}", {"retry-after": "1"})
+        return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
+
+    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    async def prometheus() -> Response:
+        for name, seconds in (await live.run(_freshness(live))).items():
+            metrics.VIEW_FRESHNESS.labels(name).set(seconds)
+        return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return routes
+
+
+def _freshness(live: Live) -> Callable[[ReaderState], dict[str, float]]:
+    """Freshness by view; infinite where it is not known."""
+    situation = live.situation()
+
+    def ask(reader: ReaderState) -> dict[str, float]:
+        ages = {name: status(reader, view, situation).freshness_seconds for name, view in live.views.items()}
+        return {name: math.inf if age is None else age for name, age in ages.items()}
+
+    return ask

@@ -1,0 +1,57 @@
+"""Errors as RFC 9457 problem documents (docs/contract.md §6)."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+from fastapi import FastAPI, Request, Response
+from starlette.exceptions import HTTPException
+
+from tables.query_params import ParameterError
+
+log = logging.getLogger(__name__)
+
+MEDIA_TYPE = "application/problem+json"
+
+
+class NotFoundError(Exception):
+    """There is no such thing: `detail` says what, `members` what there is instead."""
+
+    def __init__(self, detail: str, **members: list[str]) -> None:
+        super().__init__(detail)
+        self.members = members
+
+
+def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:
+    """A problem document; its title is that of the HTTP status."""
+    body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
+    return Response(msgspec.json.encode(body | members), status, headers, MEDIA_TYPE)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every error of the app with a problem document."""
+
+    @app.exception_handler(ParameterError)
+    async def wrong_parameter(_: Request, error: ParameterError) -> Response:
+        return problem(400, str(error), parameter=error.parameter)
+
+    @app.exception_handler(NotFoundError)
+    async def not_found(_: Request, error: NotFoundError) -> Response:
+        return problem(404, str(error), None, **error.members)
+
+    @app.exception_handler(HTTPException)
+    async def http_error(request: Request, error: HTTPException) -> Response:
+        detail = f"{request.url.path}: {error.detail}"
+        if error.status_code == 405:
+            allowed = (error.headers or {}).get("allow", "GET")
+            detail = f"{request.method} is not possible here, only {allowed}"
+        return problem(error.status_code, detail, error.headers)
+
+    @app.exception_handler(Exception)
+    async def bug(request: Request, error: Exception) -> Response:
+        log.error("%s %s failed", request.method, request.url.path, exc_info=error)
+        return problem(500, "this is a fault of the api; its log says more")

@@ -1,0 +1,107 @@
+"""`sluice api`: the server process around the app and the follower."""
+
+from __future__ import annotations
+
+import asyncio
+import ipaddress
+import socket
+from importlib.metadata import version
+from types import FrameType
+from typing import Any
+
+import uvicorn
+
+from streams import logs, metrics
+from streams.http.app import create_app
+from streams.http.follower import Follower
+from streams.http.live import Live
+from streams.settings import SettingError, Settings
+from tables.views import VIEWS
+
+BACKLOG = 2048
+DRAIN_SECONDS = 8
+
+
+def serve(settings: Settings) -> None:
+    """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
+    check_host(settings)
+    logs.configure(settings.log_level, emf=bool(settings.emf))
+    listener = listen(settings.http_host.strip("[]"), settings.http_port)
+    metrics.BUILD_INFO.labels(version("sluice")).set(1)
+    problem = asyncio.run(_serve(settings, listener))
+    if problem is not None:
+        raise SystemExit(f"sluice: {problem}")
+
+
+def check_host(settings: Settings) -> None:
+    """Without authentication only this machine may ask (docs/contract.md §6). Raises `SettingError`."""
+    host = settings.http_host.strip("[]")
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if settings.auth == "off" and not loopback:
+        allowed = "a loopback address (127.0.0.1, ::1 or localhost) while SLUICE_AUTH=off"
+        raise SettingError("SLUICE_HTTP_HOST", settings.http_host, allowed)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; exits with 1 and one line if there can't be one."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(BACKLOG)
+    except OSError as error:
+        listener.close()
+        reason = error.strerror or str(error)
+        raise SystemExit(
+            f"sluice: can't listen on {host} port {port}: {reason};"
+            " SLUICE_HTTP_PORT sets another port, 0 takes a free one"
+        ) from None
+    return listener
+
+
+class _Server(uvicorn.Server):
+    """Ends streams as soon as a signal comes, so that draining need not wait for them; exits with 0 then."""
+
+    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+        super().__init__(config)
+        self._live = live
+        self._loop = asyncio.get_running_loop()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        self.should_exit = True
+        self._loop.call_soon_threadsafe(self._live.end)
+
+
+async def _serve(settings: Settings, listener: socket.socket) -> str | None:
+    """Serve; answers why it could not go on, None after a signal."""
+    live = Live(VIEWS, settings)
+    config = uvicorn.Config(
+        create_app(live),
+        log_config=None,
+        access_log=False,
+        lifespan="off",
+        ws="none",
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+    server = _Server(config, live)
+    follower = asyncio.create_task(Follower(live, settings).run())
+
+    def stop(_: asyncio.Task[Any]) -> None:
+        server.should_exit = True
+        live.end()
+
+    follower.add_done_callback(stop)
+    host, port = listener.getsockname()[:2]
+    print(f"sluice api: http://{f'[{host}]' if ':' in host else host}:{port} (/docs)", flush=True)  # noqa: T201
+    try:
+        await server.serve([listener])
+    finally:
+        failed = follower.done()
+        follower.cancel()
+        (outcome,) = await asyncio.gather(follower, return_exceptions=True)
+        live.close()
+    return str(outcome) if failed else None

@@ -1,0 +1,58 @@
+"""Server-Sent Events: a view's answer, sent again when it changed."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from typing import Any
+
+import msgspec
+
+from streams.http.live import Live
+from tables.query import Scope, answer_view
+from tables.query_params import ParameterError, ViewQuery
+from tables.reader import ReaderState
+from tables.spec import Unit, View
+
+KEEP_ALIVE_SECONDS = 15.0
+RETRY_MS = 2000
+
+
+async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> AsyncGenerator[bytes, None]:
+    """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
+
+    An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
+    window, the watermark, `complete`) is. Comments keep the connection alive. Ends when the api ends.
+    """
+    pace = live.settings.stream_seconds
+    shown: bytes | None = None
+    sent_at = live.monotonic()
+    number = 0
+
+    def ask(reader: ReaderState) -> tuple[bytes, bytes]:
+        answer = answer_view(reader, view, query, live.situation(), scope)
+        return _fingerprint(view, answer), msgspec.json.encode(answer)
+
+    while not live.closing.is_set():
+        asked_at = live.monotonic()
+        try:
+            print_, body = await live.run(ask)
+        except ParameterError as error:
+            if shown is None:
+                raise
+            yield b"event: error\ndata: " + msgspec.json.encode({"detail": str(error)}) + b"\n\n"
+            return
+        if print_ != shown:
+            number += 1
+            yield f"id: {number}\nretry: {RETRY_MS}\ndata: ".encode() + body + b"\n\n"
+            shown, sent_at = print_, asked_at
+        elif asked_at - sent_at >= KEEP_ALIVE_SECONDS:
+            yield b": still here\n\n"
+            sent_at = asked_at
+        await live.pause(pace)
+        await live.changed(pace)  # a change is sent at once, what time alone brings a little later
+
+
+def _fingerprint(view: View, answer: dict[str, Any]) -> bytes:
+    ages = {measure.name for measure in view.measures if measure.unit is Unit.SECONDS}
+    rows = [{name: value for name, value in row.items() if name not in ages} for row in answer["rows"]]
+    return msgspec.json.encode([rows, *(answer[name] for name in ("from", "to", "watermark", "complete"))])
