@@ -30,5 +30,5 @@ class ErrorCode(Enum):
 
     @property
     def runbook(self) -> str:
-        """The page to open, relative to the repository's root."""
-        return f"docs/runbooks/{self.name.lower()}.md"
+        """What to open, relative to the repository's root."""
+        return f"docs/runbooks.md#{self.name.lower()}"
