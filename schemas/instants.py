@@ -20,6 +20,7 @@ _FIRST_MICROS, _END_MICROS = (
     (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND for year in (FIRST_YEAR, LAST_YEAR + 1)
 )
 _MINUTE_MICROS = 60_000_000
+_ROUNDING_DIGIT = len("0000-00-00T00:00:00.000000")
 _FEW = 12
 """Below this many texts numpy's fixed costs are higher than parsing one by one."""
 
@@ -85,21 +86,23 @@ class _Layout(NamedTuple):
     low: npt.NDArray[np.uint8]
     span: npt.NDArray[np.uint8]
     local: np.dtype[Any]
+    rounds: bool
+    """There are digits after those of the microseconds."""
 
 
 @lru_cache(maxsize=32)
 def _layout(width: int, utc: bool) -> _Layout | None:
-    """The layout of `width` bytes, of which the last separates; None if no text with up to 6 digits of
+    """The layout of `width` bytes, of which the last separates; None if no text with up to 9 digits of
     fraction is as long as that."""
     tail = "Z\n" if utc else "+00:00\n"
     fraction = width - 19 - len(tail)
-    if fraction not in (0, 2, 3, 4, 5, 6, 7):
+    if fraction != 0 and not 2 <= fraction <= 10:
         return None
-    low = "0000-00-00T00:00:00" + ".000000"[:fraction] + tail
+    low = "0000-00-00T00:00:00" + ".000000000"[:fraction] + tail
     high = low.replace("0", "9").replace("+", "-")
-    local = np.dtype({"names": ["local"], "formats": [f"S{19 + fraction}"], "itemsize": width})
+    local = np.dtype({"names": ["local"], "formats": [f"S{19 + min(fraction, 7)}"], "itemsize": width})
     low_bytes, high_bytes = (np.frombuffer(text.encode(), np.uint8) for text in (low, high))
-    return _Layout(low_bytes, high_bytes - low_bytes, local)
+    return _Layout(low_bytes, high_bytes - low_bytes, local, fraction > 7)
 
 
 def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
@@ -119,6 +122,8 @@ def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
         local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
     except ValueError:
         return None
+    if layout.rounds:
+        local = local + (cells[:, _ROUNDING_DIGIT] >= ord("5"))
     if local.min() < _FIRST_MICROS or local.max() >= _END_MICROS:
         return None
     if not utc:

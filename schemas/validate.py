@@ -84,28 +84,32 @@ class Validator:
         return Decoded(judged, times, bad)
 
 
-_PLACEHOLDER = DECODER.decode(
+_BLANK = DECODER.decode(
     b'{"event_id":"-","event":"booking.expired","version":1,"occurred_at":"1970-01-01T00:00:00Z","source":"-",'
     b'"payload":{"booking_id":"-"}}'
 )
-"""Stands in a batch for a record that the decoder refused: it passes every check."""
 
 
 def _decode(values: list[bytes | None]) -> tuple[list[Event], set[int]]:
-    """Decode all records; those refused are placeholders, and their indexes are returned too.
+    """Decode all records. In the place of one that is refused stands another event of the batch, so that the
+    batch stays uniform for the checks; the indexes of those refused are returned too.
 
     `list.extend` keeps what it had before its iterator raised: a bad record costs an exception, no restart.
     """
     events: list[Event] = []
-    refused: set[int] = set()
+    refused: list[int] = []
     rest = map(DECODER.decode, values)  # type: ignore[arg-type]
     while len(events) < len(values):
         try:
             events.extend(rest)
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
-            refused.add(len(events))
-            events.append(_PLACEHOLDER)
-    return events, refused
+            refused.append(len(events))
+            events.append(_BLANK)
+    if refused:
+        stand_in = next((event for event in events if event is not _BLANK), _BLANK)
+        for index in refused:
+            events[index] = stand_in
+    return events, set(refused)
 
 
 _CHUNK = 128
