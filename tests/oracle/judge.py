@@ -1,0 +1,192 @@
+"""Whether a raw record is a valid event, judged anew from the words of docs/contract.md §1 and §2.
+
+It shares no code with `schemas`, so that the two can be held against each other: plain Python, one record at a
+time, slow. Known limits: JSON nested deeper than Python's own parser goes, and Avro, are not judged here.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from typing import Any, NamedTuple
+
+MAX_FUTURE_US = 300 * 1_000_000
+MAX_MINOR = 2**53 - 1
+ENVELOPE = "EVENT_ENVELOPE_INVALID"
+SCHEMA = "EVENT_SCHEMA_INVALID"
+
+# The table of §2, as it stands there; `?` = optional, null allowed.
+CATALOGUE = {
+    "booking.requested": "booking_id user_id provider_id amount_minor currency accept_by",
+    "booking.accepted": "booking_id provider_id",
+    "booking.declined": "booking_id provider_id reason?",
+    "booking.expired": "booking_id",
+    "booking.confirmed": "booking_id user_id provider_id amount_minor currency",
+    "booking.cancelled": "booking_id amount_minor currency reason?",
+    "charge.succeeded": "charge_id booking_id amount_minor currency",
+    "charge.failed": "charge_id booking_id amount_minor currency reason?",
+    "refund.succeeded": "refund_id charge_id amount_minor currency",
+    "fee.assessed": "fee_id kind amount_minor currency booking_id?",
+    "payout.initiated": "payout_id provider_id amount_minor currency due_at booking_id?",
+    "payout.paid": "payout_id provider_id amount_minor currency",
+    "payout.canceled": "payout_id provider_id amount_minor currency",
+    "payout.failed": "payout_id provider_id amount_minor currency reason?",
+    "dispute.opened": "dispute_id charge_id amount_minor currency respond_by reason?",
+    "dispute.responded": "dispute_id charge_id amount_minor currency",
+    "dispute.resolved": "dispute_id charge_id amount_minor currency outcome",
+    "search.impression": "session_id listing_id position user_id?",
+    "search.click": "session_id listing_id position user_id?",
+    "profile.view": "session_id provider_id user_id?",
+    "checkout.start": "session_id user_id listing_id?",
+}
+ENVELOPE_FIELDS = "event_id event version occurred_at source city? trace_id? payload".split()
+
+
+class Bad(NamedTuple):
+    """Why a record belongs into the quarantine."""
+
+    code: str
+    reason: str
+    field: str = ""
+
+
+class Good(NamedTuple):
+    """A valid event: its envelope, its time in µs since the epoch, its payload."""
+
+    event_id: str
+    event: str
+    occurred_us: int
+    city: str | None
+    payload: dict[str, Any]
+
+
+def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Good | Bad:
+    """Size, bytes, JSON, object, envelope fields, event name, version, payload, future: in this order."""
+    if value is not None and len(value) > max_bytes:
+        return Bad(ENVELOPE, "too_large")
+    if value is None or value == b"":
+        return Bad(ENVELOPE, "empty")
+    if value[0] == 0:
+        return Bad(SCHEMA, "avro_undecodable" if len(value) < 5 else "unknown_schema_id")
+    try:
+        record = json.loads(value.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole)
+    except (UnicodeDecodeError, ValueError, RecursionError):
+        return Bad(ENVELOPE, "not_json")
+    if not isinstance(record, dict):
+        return Bad(ENVELOPE, "not_object")
+    for field in ENVELOPE_FIELDS:
+        if not _fits(field, record, _ENVELOPE_RULES):
+            return Bad(ENVELOPE, "envelope_field", field.rstrip("?"))
+    return _judge_event(record, timestamp_ms)
+
+
+def _judge_event(record: dict[str, Any], timestamp_ms: int) -> Good | Bad:
+    if record["event"] not in CATALOGUE:
+        return Bad(SCHEMA, "unknown_event")
+    if record["version"] != 1:
+        return Bad(SCHEMA, "unknown_version")
+    payload = record["payload"]
+    for field in CATALOGUE[record["event"]].split():
+        if not _fits(field, payload, _PAYLOAD_RULES):
+            return Bad(SCHEMA, "payload_field", field.rstrip("?"))
+    occurred_us = parse_time(record["occurred_at"])
+    assert occurred_us is not None
+    if occurred_us > timestamp_ms * 1000 + MAX_FUTURE_US:
+        return Bad(ENVELOPE, "in_future")
+    return Good(record["event_id"], record["event"], occurred_us, record.get("city"), payload)
+
+
+def _no_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _whole(digits: str) -> int | float:
+    return int(digits) if len(digits) < 400 else float("inf")
+
+
+def _fits(field: str, record: dict[str, Any], rules: dict[str, Any]) -> bool:
+    name = field.rstrip("?")
+    value = record.get(name)
+    if value is None:
+        return field.endswith("?")
+    return bool(rules.get(name, _is_id)(value))
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= 128
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_money(value: Any) -> bool:
+    return _is_whole(value) and 0 <= value <= MAX_MINOR
+
+
+def _is_currency(value: Any) -> bool:
+    return isinstance(value, str) and re.fullmatch("[A-Z]{3}", value) is not None
+
+
+def _is_time(value: Any) -> bool:
+    return isinstance(value, str) and parse_time(value) is not None
+
+
+_ENVELOPE_RULES = {
+    "event_id": lambda v: isinstance(v, str) and re.fullmatch("[A-Za-z0-9_.:-]{1,64}", v),
+    "event": _is_text,
+    "version": lambda v: _is_whole(v) and v >= 1,
+    "occurred_at": _is_time,
+    "source": lambda v: isinstance(v, str) and 1 <= len(v) <= 64,
+    "city": lambda v: isinstance(v, str) and re.fullmatch("[a-z0-9_-]{1,64}", v),
+    "trace_id": _is_text,
+    "payload": lambda v: isinstance(v, dict),
+}
+_PAYLOAD_RULES = {
+    "amount_minor": _is_money,
+    "currency": _is_currency,
+    "accept_by": _is_time,
+    "due_at": _is_time,
+    "respond_by": _is_time,
+    "reason": _is_text,
+    "kind": lambda v: v in ("platform", "processing") if isinstance(v, str) else False,
+    "outcome": lambda v: v in ("won", "lost", "withdrawn") if isinstance(v, str) else False,
+    "position": lambda v: _is_whole(v) and v >= 0,
+}
+
+_TIME = re.compile(
+    r"(\d{4})-(\d\d)-(\d\d)[Tt](\d\d):(\d\d):(\d\d)(?:\.(\d+))?(?:([Zz])|([+-])(\d\d):(\d\d))", re.ASCII
+)
+_DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
+
+
+def parse_time(text: str) -> int | None:
+    """RFC 3339 with an offset → µs since the epoch, the fraction rounded to the nearest; None if it is not."""
+    found = _TIME.fullmatch(text)
+    if found is None:
+        return None
+    year, month, day, hour, minute, second = (int(found[n]) for n in range(1, 7))
+    leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
+    if not (1 <= year and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+        return None
+    if not 1 <= day <= _DAYS[month - 1] + (leap and month == 2):
+        return None
+    offset_minutes = 0
+    if found[9]:
+        if int(found[10]) > 23 or int(found[11]) > 59:
+            return None
+        offset_minutes = (int(found[10]) * 60 + int(found[11])) * (1 if found[9] == "+" else -1)
+    days = _days_before(year) - _days_before(1970) + sum(_DAYS[: month - 1]) + (leap and month > 2) + day - 1
+    seconds = ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second
+    digits = found[7] or "0"
+    micros = (int(digits) * 10**6 * 2 + 10 ** len(digits)) // (2 * 10 ** len(digits))
+    return seconds * 10**6 + micros
+
+
+def _days_before(year: int) -> int:
+    past = year - 1
+    return past * 365 + past // 4 - past // 100 + past // 400
