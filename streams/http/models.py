@@ -63,7 +63,7 @@ class Head(BaseModel):
     to: str | None = Field(description="their end, exclusive")
     watermark: str | None = Field(description="minimum of the partitions' watermarks: what all have reached")
     freshness_seconds: float | None = Field(
-        description="what was in Kafka so long ago is in the answer; null: no worker reports on some partition"
+        description="what was in Kafka so long ago is in the answer; null: no worker reports on a partition"
     )
     complete: bool = Field(
         description="false while a partition is not reported on by a worker, has unread records older than"
