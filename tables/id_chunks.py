@@ -11,6 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -94,8 +95,8 @@ class Chunks:
             value = pack(Ids(ids.hashes[part], ids.ms[part]), clock_ms, until_ms)
             # Every id has an offset of its own: the keys of the parts cannot meet those of later chunks.
             self._append(first_offset + number, value, until_ms, written=False)
-        for level_bytes in _LEVEL_BYTES:
-            self._merge(level_bytes)
+        for above, level_bytes in pairwise((0, *_LEVEL_BYTES)):
+            self._merge(above, level_bytes)
 
     def expire(self, clock_ms: int) -> None:
         """Drop the chunks that nobody needs."""
@@ -129,16 +130,22 @@ class Chunks:
         else:
             self._unwritten.pop(chunk.first_offset, None)
 
-    def _merge(self, level_bytes: int) -> None:
-        """Make one of the newest chunks up to this size, if they are many or enough for a whole one."""
-        start, total = len(self._live), 0
+    def _merge(self, above: int, level_bytes: int) -> None:
+        """Make one of the chunks of this level, if they are many or enough for a whole one.
+
+        Of a level are the newest chunks up to its size, without those at the end that are of a lower one.
+        """
+        last = len(self._live)
+        while last and self._live[last - 1].size <= above:
+            last -= 1
+        start, total = last, 0
         while start and self._live[start - 1].size <= level_bytes:
             start -= 1
             total += self._live[start].size
-        if len(self._live) - start < _FANOUT and total < CHUNK_BYTES * 9 // 10:
+        if last - start < _FANOUT and total < CHUNK_BYTES * 9 // 10:
             return
         end, total = start, 0
-        while end < len(self._live) and total + self._live[end].size <= CHUNK_BYTES:
+        while end < last and total + self._live[end].size <= CHUNK_BYTES:
             total += self._live[end].size
             end += 1
         run, newer = self._live[start:end], self._live[end:]
