@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Mapping
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.bus.client import client_kwargs, connected_admin
+from streams.bus.client import client_kwargs
 from streams.settings import Settings
-from streams.sources.produce import RefusedError
+from streams.sources.produce import partition_count
 
 POLL_MS = 200
 
@@ -60,23 +60,26 @@ class BadRecord:
 
 async def bad_records(
     settings: Settings, wanted: Mapping[int, int] | None = None
-) -> AsyncIterator[BadRecord]:
+) -> AsyncGenerator[BadRecord, None]:
     """All committed records of the quarantine topic up to its end of now, partition by partition in order.
 
     `wanted` reads only these partitions, from these offsets on. Raises `RefusedError` without the topic.
     """
     topic = settings.topic("events.quarantine")
-    async with _consumer(settings, topic) as consumer:
-        partitions = sorted(TopicPartition(topic, number) for number in consumer.partitions_for_topic(topic))
-        if wanted is not None:
-            partitions = [partition for partition in partitions if partition.partition in wanted]
-        ends = await consumer.end_offsets(partitions) if partitions else {}
-        for partition in partitions:
-            consumer.assign([partition])
-            if wanted is None:
-                await consumer.seek_to_beginning(partition)
-            else:
+    known = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
+    partitions = [partition for partition in known if wanted is None or partition.partition in wanted]
+    if not partitions:
+        return
+    async with _consumer(settings) as consumer:
+        # Assigned once: aiokafka's stop() hangs when an assignment has just been replaced by another.
+        consumer.assign(partitions)
+        if wanted is None:
+            await consumer.seek_to_beginning(*partitions)
+        else:
+            for partition in partitions:
                 consumer.seek(partition, wanted[partition.partition])
+        ends = await consumer.end_offsets(partitions)
+        for partition in partitions:
             # The position, unlike the records, also passes the marks that end a transaction.
             while await consumer.position(partition) < ends[partition]:
                 for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
@@ -86,21 +89,15 @@ async def bad_records(
 
 async def bad_record(settings: Settings, at: Position) -> BadRecord | None:
     """The record at a position; None if there is none. Raises `RefusedError`."""
-    async for record in bad_records(settings, {at.partition: at.offset}):
-        return record if record.at == at else None
+    async with aclosing(bad_records(settings, {at.partition: at.offset})) as records:
+        async for record in records:
+            return record if record.at == at else None
     return None
 
 
 @asynccontextmanager
-async def _consumer(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaConsumer]:
-    admin = await connected_admin(settings)
-    try:
-        if topic not in await admin.list_topics():
-            raise RefusedError(f"there is no topic {topic}: `sluice topics create` makes it")
-    finally:
-        await admin.close()
+async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
     consumer = AIOKafkaConsumer(
-        topic,
         **client_kwargs(settings),
         client_id="sluice-quarantine",
         isolation_level="read_committed",
@@ -108,7 +105,6 @@ async def _consumer(settings: Settings, topic: str) -> AsyncIterator[AIOKafkaCon
         enable_auto_commit=False,
     )
     await consumer.start()
-    consumer.unsubscribe()
     try:
         yield consumer
     finally:

@@ -42,7 +42,8 @@ def test_ages_are_in_their_two_largest_units(seconds: float, text: str) -> None:
     [
         ("variance_ratio", 0.0512, "5.12%"), ("ctr", 1.0, "100.00%"), ("take_rate", None, "-"),
         ("bookings", 19960, "19,960"), ("gmv_minor", 12345, "123.45"), ("oldest_seconds", 61, "1 min 1 s"),
-        ("city", "london", "london"), ("city", None, "-"), ("valid", True, "yes"), ("mean_y", 0.12345, "0.1235"),
+        ("city", "london", "london"), ("city", None, "-"), ("valid", True, "yes"),
+        ("mean_y", 0.12345, "0.1235"),
         ("t", "2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05"),
         ("due_at", "2026-01-02T05:04:05+02:00", "2026-01-02 03:04:05"),
     ],

@@ -17,7 +17,7 @@ def record(value: object) -> Record:
 
 def test_all_instants_move_and_nothing_else() -> None:
     event = {
-        "event_id": "e", "occurred_at": "2026-02-28T23:59:59.123456789+02:00", "other": "2026-01-01T00:00:00Z",
+        "occurred_at": "2026-02-28T23:59:59.123456789+02:00", "other": "2026-01-01T00:00:00Z",
         "payload": {"payout_id": "p", "due_at": "2026-03-01t00:00:00z", "reason": "on 2026-03-01T00:00:00Z",
                     "amount_minor": 9007199254740991, "nested": {"at": "2026-03-01T00:00:00Z"}},
     }  # fmt: skip

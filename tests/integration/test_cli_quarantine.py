@@ -1,0 +1,120 @@
+"""`sluice quarantine` on a real Kafka: bad records listed, shown and sent again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from streams.bus.embedded import EmbeddedKafka
+from tests.kafka import Raw, create_topics, produce, read_all
+
+QUARANTINE = [sys.executable, "-m", "streams.cli.main", "quarantine"]
+BAD = b'{"secret":"alice@example.com"'
+
+
+class Shop:
+    """A raw topic and a quarantine with three bad records in it."""
+
+    def __init__(self, kafka: EmbeddedKafka, prefix: str) -> None:
+        self.kafka = kafka
+        self.raw = f"{prefix}raw"
+        self.quarantine = f"{prefix}events.quarantine"
+        self.environment = {
+            **os.environ, "SLUICE_KAFKA": kafka.bootstrap, "SLUICE_PREFIX": prefix,
+            "SLUICE_RAW_TOPICS": self.raw,
+        }  # fmt: skip
+
+    def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
+        return subprocess.run(
+            [*QUARANTINE, *arguments], env=self.environment, capture_output=True, check=False, timeout=60
+        )
+
+    def listed(self, *arguments: str) -> dict[str, Any]:
+        done = self.run("list", "--json", *arguments)
+        assert done.returncode == 0, done.stderr
+        answer: dict[str, Any] = json.loads(done.stdout)
+        return answer
+
+
+def bad(
+    shop: Shop, reason: str, value: bytes | None, at: str, *, partition: int, key: bytes | None = b"k"
+) -> Raw:
+    headers = {
+        "code": "EVENT_SCHEMA_INVALID", "reason": reason, "field": "amount_minor",
+        "detail": "is not an integer",
+        "topic": shop.raw, "partition": str(partition), "offset": "7", "quarantined_at": at,
+    }  # fmt: skip
+    return Raw(
+        value,
+        key,
+        partition=partition,
+        headers=tuple((name, text.encode()) for name, text in headers.items()),
+    )
+
+
+@pytest.fixture
+async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
+    shop = Shop(kafka, prefix)
+    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, partitions=2)
+    records = [
+        bad(shop, "payload_field", BAD, "2026-01-01T00:00:02Z", partition=0),
+        bad(shop, "unknown_event", b"\xff\x00", "2026-01-01T00:00:01Z", partition=1, key=None),
+        bad(shop, "empty", None, "2026-01-01T00:00:03Z", partition=1),
+    ]
+    await produce(kafka.bootstrap, shop.quarantine, records)
+    return shop
+
+
+async def test_the_newest_are_listed_oldest_first_without_their_content(shop: Shop) -> None:
+    listed = shop.listed()
+    assert [record["id"] for record in listed["records"]] == ["1:0", "0:0", "1:1"]
+    assert listed["records"][1] == {
+        "id": "0:0", "code": "EVENT_SCHEMA_INVALID", "reason": "payload_field", "field": "amount_minor",
+        "detail": "is not an integer", "topic": shop.raw, "partition": 0, "offset": 7,
+        "quarantined_at": "2026-01-01T00:00:02Z", "value_bytes": len(BAD),
+    }  # fmt: skip
+    assert [record["value_bytes"] for record in listed["records"]] == [2, len(BAD), None]
+    table = shop.run("list").stdout.decode()
+    assert "payload_field" in table
+    assert "3 of 3 shown" in table
+    assert "alice" not in table
+
+
+async def test_filters_and_limit_narrow_the_list(shop: Shop) -> None:
+    assert [record["id"] for record in shop.listed("--reason", "empty")["records"]] == ["1:1"]
+    assert shop.listed("--code", "EVENT_ENVELOPE_INVALID") == {"total": 0, "records": []}
+    limited = shop.listed("--limit", "1")
+    assert (limited["total"], [record["id"] for record in limited["records"]]) == (3, ["1:1"])
+
+
+async def test_content_is_shown_only_when_asked_for(shop: Shop) -> None:
+    shown = shop.run("show", "0:0")
+    assert (b"payload_field" in shown.stdout, b"alice" in shown.stdout) == (True, False)
+    assert shop.run("show", "0:0", "--value").stdout == BAD
+    assert shop.run("show", "1:0", "--value").stdout == b"\xff\x00"
+    assert json.loads(shop.run("show", "1:0", "--value", "--json").stdout)["value_base64"] == "/wA="
+    for nowhere in ("0:1", "5:0"):
+        done = shop.run("show", nowhere)
+        assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
+        assert f"no record {nowhere}".encode() in done.stderr
+    assert shop.run("show", "one").returncode == 2
+
+
+async def test_chosen_records_go_again_to_their_source_byte_for_byte(shop: Shop) -> None:
+    assert shop.run("replay").returncode == 2
+    assert shop.run("replay", "0:0", "--all").returncode == 2
+    done = shop.run("replay", "--json", "0:0", "1:1")
+    assert json.loads(done.stdout) == {"sent": 2, "topics": {shop.raw: 2}}
+    assert shop.run("replay", "--reason", "unknown_event").stdout == f"sent again: 1 to {shop.raw}\n".encode()
+    records = await read_all(shop.kafka.bootstrap, shop.raw)
+    assert [(record.partition, record.key, record.value) for record in records] == [
+        (0, b"k", BAD),
+        (1, b"k", None),
+        (1, None, b"\xff\x00"),
+    ]
+    assert shop.listed()["total"] == 3

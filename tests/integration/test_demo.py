@@ -1,0 +1,124 @@
+"""`sluice demo`: from nothing to answers, and nothing left behind."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from streams.bus.embedded import EmbeddedKafka
+from tests.kafka import wait_until
+
+DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
+READY = "Sluice is running. Ctrl-C ends all of it."
+READY_SECONDS = 120
+
+
+@contextmanager
+def demo(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
+    """A demo of its own. It is always asked to end, so that a failing test leaves nothing behind either."""
+    environment = {**os.environ, "SLUICE_DATA_DIR": str(folder), **settings}
+    with subprocess.Popen(
+        DEMO, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
+    ) as running:
+        try:
+            yield running
+        finally:
+            running.terminate()
+            running.wait(60)
+
+
+def read_until_ready(running: subprocess.Popen[str]) -> str:
+    assert running.stdout is not None
+    said = ""
+    for line in running.stdout:
+        said += line
+        if READY in line:
+            return said
+    raise AssertionError(f"it ended before it was ready:\n{said}")
+
+
+def children_of(pid: int) -> dict[str, int]:
+    """The demo's processes by name."""
+    listed = subprocess.run(
+        ["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+    ).stdout
+    found = {}
+    for line in listed.splitlines():
+        child, parent, arguments = line.split(None, 2)
+        if int(parent) == pid:
+            name = next(
+                (name for name in ("worker views", "kafka.Kafka", "api") if name in arguments), arguments
+            )
+            found[name] = int(child)
+    return found
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def get(url: str) -> Any:
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number: int) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with demo(tmp_path, SLUICE_HTTP_PORT=str(port)) as running:
+            said = read_until_ready(running)
+            assert f"port {port} is in use: the api takes " in said
+            url = re.search(r"(http://\S+)/docs", said)
+            assert url, said
+            answer = get(f"{url[1]}/v1/views/kpi_gmv?window=7d&group_by=currency")
+            assert answer["complete"] is True
+            (row,) = answer["rows"]
+            assert (row["bookings"], row["gmv_minor"]) == (197, 9_848_926)
+            variance = get(f"{url[1]}/v1/views/ops_recon_variance?window=7d&group_by=currency")["rows"][0]
+            assert (variance["charges_minor"], variance["refunds_minor"]) == (9_848_926, 205_363)
+            assert variance["fees_minor"] == 1_135_162
+
+            children = children_of(running.pid)
+            assert set(children) == {"worker views", "kafka.Kafka", "api"}
+            running.send_signal(number)
+            rest, _ = running.communicate(timeout=60)
+            assert running.returncode == 0, rest
+            assert rest.endswith("all of it has ended\n")
+            assert not [name for name, pid in children.items() if is_running(pid)]
+            assert EmbeddedKafka(tmp_path / "demo" / "kafka").pid() is None
+
+
+async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) -> None:
+    with demo(tmp_path, SLUICE_HTTP_PORT="0", SLUICE_METRICS_PORT="0") as running:
+        read_until_ready(running)
+        children = children_of(running.pid)
+        second = subprocess.run(
+            DEMO,
+            env={**os.environ, "SLUICE_DATA_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (second.returncode, "a demo is already running in" in second.stderr) == (1, True)
+        os.kill(children["worker views"], signal.SIGKILL)
+        rest, _ = running.communicate(timeout=60)
+        assert running.returncode == 1
+        assert "sluice: worker views has ended with exit code -9; the last lines of " in rest
+        await wait_until(lambda: not any(map(is_running, children.values())), "all of it to end")
