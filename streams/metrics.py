@@ -35,12 +35,20 @@ LAG_SECONDS = Gauge(
     ["group", "topic", "partition"],
 )
 WATERMARK = Gauge(
-    "sluice_watermark_timestamp_seconds", "Newest accepted occurred_at of a partition.", ["topic", "partition"]
+    "sluice_watermark_timestamp_seconds",
+    "Newest accepted occurred_at of a partition.",
+    ["topic", "partition"],
 )
 RECOVERY = Histogram(
     "sluice_recovery_seconds",
     "From an assignment to its partitions being ready to fold.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
 )
+GATE_STATE = Gauge(
+    "sluice_gate_state",
+    "The worst state of a gate over its cities: 0 ok, 1 warn, 2 alarm, 3 stale. Of the leader alone.",
+    ["gate", "currency"],
+)
+GATES = Gauge("sluice_gates", "How many gates are in a state. Of the leader alone.", ["gate", "state"])
 STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
 BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])

@@ -10,6 +10,7 @@ import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,19 @@ def _real(low: float, high: float) -> tuple[Callable[[str], float], str]:
         return number
 
     return parse, f"a number from {low:g} to {high:g}"
+
+
+def _exact(low: str, high: str) -> tuple[Callable[[str], Decimal], str]:
+    """A decimal fraction that is kept as it is written, for limits that are compared exactly."""
+
+    def parse(text: str) -> Decimal:
+        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,18})?", text):
+            raise _NotAllowedError
+        if not Decimal(low) <= Decimal(text) <= Decimal(high):
+            raise _NotAllowedError
+        return Decimal(text)
+
+    return parse, f"a decimal number from {low} to {high}"
 
 
 def _choice(*allowed: str) -> tuple[Callable[[str], str], str]:
@@ -151,6 +165,25 @@ class Settings:
         "stable name of this worker (static group membership), such as a StatefulSet's pod name",
     )
     clock: str = _setting("wall", _choice("wall", "event"), "what 'now' means: the clock or the newest event")
+    recon_window_hours: int = _setting(
+        "24", _whole(1, 1000000), "window over which the recon gate compares charges and payouts, in hours"
+    )
+    recon_warn: Decimal = _setting(  # noqa: RUF009
+        "0.02", _exact("0", "1000000"), "variance_ratio above which a gate warns"
+    )
+    recon_alarm: Decimal = _setting(  # noqa: RUF009
+        "0.05", _exact("0", "1000000"), "variance_ratio above which a gate closes"
+    )
+    recon_min_minor: int = _setting(
+        "10000",
+        _whole(1, 2**53 - 1),
+        "while both sides are under it, in minor units, a gate holds its state",
+    )
+    recon_settlement_hours: int = _setting(
+        "0", _whole(0, 1000000), "how long payouts come after their charges, in hours"
+    )
+    gate_raise: int = _setting("3", _whole(1, 10000), "evaluations in a row that a worse state needs")
+    gate_clear: int = _setting("10", _whole(1, 10000), "evaluations in a row that a better state needs")
     http_host: str = _setting("127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address the api listens on")
     http_port: int = _setting("8080", _whole(0, 65535), "port of the api (0: any free one)")
     metrics_host: str = _setting(
@@ -185,6 +218,10 @@ class Settings:
                 "SLUICE_PANE_HOURS",
                 str(self.pane_hours),
                 f"at least SLUICE_PANE_MINUTES ({self.pane_minutes}) / 60",
+            )
+        if self.recon_warn > self.recon_alarm:
+            raise SettingError(
+                "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
             )
         if self.kafka_security.startswith("SASL") and not (self.kafka_user and self.kafka_password_file):
             raise SettingError(

@@ -88,9 +88,12 @@ def plan(settings: Settings) -> list[TopicPlan]:
 
 
 def transactional_ids(settings: Settings, partitions: dict[str, int]) -> list[str]:
-    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers."""
+    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, and the
+    gates' one.
+    """
     group = settings.group("views")
-    return [f"{group}-{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
+    views = [f"{group}-{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
+    return [*views, settings.group("gates")]
 
 
 @dataclass(frozen=True)
