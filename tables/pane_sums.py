@@ -111,7 +111,7 @@ class _Hour:
         self.merged: Part | None = None
 
 
-class PaneStore:
+class PaneSums:
     """All panes of one windowed view with `sums` sums, over all sources (a source: a raw topic's
     partition).
     """

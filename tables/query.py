@@ -14,7 +14,7 @@ import numpy as np
 from tables.codec import Group
 from tables.columns import EntityColumns
 from tables.measures import finish
-from tables.pane_sums import Ints, PaneStore, Part, join, merge
+from tables.pane_sums import Ints, PaneSums, Part, join, merge
 from tables.query_params import Filters, ParameterError, ViewQuery, format_time
 from tables.reader import ReaderState, ViewState, group_fields
 from tables.spec import CITY, Oldest, Sum, View
@@ -101,7 +101,7 @@ def _minutes(query: ViewQuery, end_us: int) -> tuple[int, int]:
     return first, end
 
 
-def _widen(reader: ReaderState, panes: PaneStore, query: ViewQuery, first: int, end: int) -> tuple[int, int]:
+def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, end: int) -> tuple[int, int]:
     """Move ends that lie among hour panes out to whole hours."""
     rolled_until = reader.rolled_until(panes)
     if rolled_until is None or first >= rolled_until:
@@ -149,7 +149,7 @@ def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: S
 
 
 def _project(
-    view: View, panes: PaneStore, query: ViewQuery, scope: Scope, present: Ints
+    view: View, panes: PaneSums, query: ViewQuery, scope: Scope, present: Ints
 ) -> tuple[list[Group], Ints]:
     """The shown groups, and group number → number of its shown group, -1 where it is filtered out."""
     fields = group_fields(view)

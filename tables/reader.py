@@ -19,7 +19,7 @@ from tables.codec import (
     parse_key,
 )
 from tables.columns import EntityColumns
-from tables.pane_sums import PaneStore
+from tables.pane_sums import PaneSums
 from tables.spec import CITY, View, Windowed
 
 Source = tuple[str, int]
@@ -69,7 +69,7 @@ class ViewState:
     def __init__(self, view: View) -> None:
         self.view = view
         self.version = 0
-        self.panes = PaneStore(len(view.sums)) if isinstance(view, Windowed) else None
+        self.panes = PaneSums(len(view.sums)) if isinstance(view, Windowed) else None
         self.entities: EntityColumns | None = None
         if view.tracks is not None:
             self.entities = EntityColumns(view.tracks, group_fields(view))
@@ -196,7 +196,7 @@ class ReaderState:
     def _watermarks(self) -> list[int]:
         return [c.watermark for c in self.checkpoints.values() if c.watermark is not None]
 
-    def rolled_until(self, panes: PaneStore) -> int | None:
+    def rolled_until(self, panes: PaneSums) -> int | None:
         """The epoch minute before which some partition keeps whole hours alone; None where none does."""
         ends = []
         newest = self.newest_us()
