@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from tables.state import PartitionState
-
 from agents.protocols import BadRecord, FeedRecord
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
+from tables.state import PartitionState
+
+UNKNOWN_EVENT = "_unknown"
+"""Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
 
 
 @dataclass
@@ -122,6 +124,7 @@ class Projector:
             interval.quarantine.append(BadRecord(record.key, record.value, self._headers(record.offset, why)))
             interval.bad_bytes += len(record.value or b"")
             interval.reasons[why.code, why.reason] += 1
+            interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
 
     def _headers(self, offset: int, why: Quarantined) -> list[tuple[str, bytes]]:
         now = datetime.fromtimestamp(self._now_ms() / 1000, UTC).isoformat(timespec="milliseconds")

@@ -15,6 +15,7 @@ from schemas.catalogue import EVENTS
 from schemas.decode import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.instants import to_seconds
 from schemas.reasons import Quarantined, Reason, quarantined
+from schemas.spec import EventSpec
 from schemas.types import Envelope
 
 FUTURE_SECONDS = 300.0
@@ -131,6 +132,14 @@ def _judge(members: dict[str, Any], timestamp_ms: int) -> Event:
     spec = EVENTS.get(envelope.event)
     if spec is None:
         raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
+    try:
+        return _judge_event(spec, envelope, members, timestamp_ms)
+    except _RefusedError as refused:
+        refused.verdict = refused.verdict._replace(event=spec.name)
+        raise
+
+
+def _judge_event(spec: EventSpec, envelope: Envelope, members: dict[str, Any], timestamp_ms: int) -> Event:
     if envelope.version != spec.version:
         raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
     try:

@@ -50,12 +50,13 @@ _ENVELOPE = frozenset(
 
 class Quarantined(NamedTuple):
     """The verdict on a bad record. `field` is "" where no field is to blame; `detail` is ≤ 512 bytes of UTF-8
-    for people, and never shows a value of the record."""
+    for people, and never shows a value of the record. `event`: its name, if that is in the catalogue."""
 
     code: Code
     reason: Reason
     field: str
     detail: str
+    event: str = ""
 
 
 def quarantined(reason: Reason, detail: str, field: str = "") -> Quarantined:

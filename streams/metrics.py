@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
-UNKNOWN_EVENT = "_unknown"
-
 EVENTS = Counter("sluice_events", "Events by name and outcome.", ["event", "outcome"])
 ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
 QUARANTINE = Counter("sluice_quarantine", "Quarantined records by code and reason.", ["code", "reason"])

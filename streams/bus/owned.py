@@ -158,7 +158,6 @@ def _count(interval: Interval, seconds: float) -> None:
     for (code, reason), count in interval.reasons.items():
         metrics.QUARANTINE.labels(code, reason).inc(count)
         metrics.ERRORS.labels(code).inc(count)
-        metrics.EVENTS.labels(metrics.UNKNOWN_EVENT, "quarantined").inc(count)
     metrics.CHECKPOINT.observe(seconds)
     if interval.first_timestamp_ms is not None:
         metrics.EVENT_TO_VIEW.observe(max(0.0, time.time() - interval.first_timestamp_ms / 1000))
