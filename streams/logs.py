@@ -11,6 +11,10 @@ from typing import Any
 from streams import metrics
 from streams.errors import ErrorCode
 
+OURS = ("streams", "agents", "tables", "schemas")
+QUIET_SECONDS = 10.0
+MOST_COMPLAINTS = 1000
+
 _emf = logging.getLogger("streams.emf")
 """Standard output for CloudWatch; silent unless `configure` was told so."""
 
@@ -30,6 +34,25 @@ class _JsonLines(logging.Formatter):
         return json.dumps(line, ensure_ascii=False)
 
 
+class _OnceInAWhile(logging.Filter):
+    """A library's complaint once in `QUIET_SECONDS`: aiokafka has 1,000 a second while Kafka is away."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said_at: dict[tuple[str, str], float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.name.startswith(OURS):
+            return True
+        complaint = (record.name, str(record.msg)[:200])
+        if record.created - self._said_at.get(complaint, 0.0) < QUIET_SECONDS:
+            return False
+        if len(self._said_at) >= MOST_COMPLAINTS:
+            self._said_at.clear()
+        self._said_at[complaint] = record.created
+        return True
+
+
 def configure(level: str, *, emf: bool = False) -> None:
     """Set up logging for a process.
 
@@ -37,12 +60,13 @@ def configure(level: str, *, emf: bool = False) -> None:
     """
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(_JsonLines())
+    handler.addFilter(_OnceInAWhile())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
     _emf.propagate = False
     _emf.handlers = [logging.StreamHandler(sys.stdout)] if emf else [logging.NullHandler()]
     _emf.setLevel(logging.INFO)
-    for ours in ("streams", "agents", "tables", "schemas"):
+    for ours in OURS:
         logging.getLogger(ours).setLevel(level)
     for theirs in ("aiokafka", "faust", "mode"):
         logging.getLogger(theirs).setLevel(logging.WARNING)
