@@ -57,10 +57,7 @@ def status(reader: ReaderState, view: View, situation: Situation) -> Status:
 
     The watermark is the minimum over the partitions that have had an event: what all of them have got to.
     """
-    sources = set(reader.checkpoints)
-    for topic, count in situation.topics.items():
-        sources |= {(topic, number) for number in range(count or 0)}
-    partitions = [_partition(reader, view, source, situation) for source in sorted(sources)]
+    partitions = [_partition(reader, view, source, situation) for source in _sources(reader, situation)]
     ages = [partition.freshness_seconds for partition in partitions]
     known = situation.feed_read and bool(situation.topics) and all(situation.topics.values())
     freshness = max((age for age in ages if age is not None), default=None)
@@ -72,19 +69,20 @@ def status(reader: ReaderState, view: View, situation: Situation) -> Status:
     )
 
 
+def _sources(reader: ReaderState, situation: Situation) -> list[Source]:
+    sources = set(reader.checkpoints)
+    for topic, count in situation.topics.items():
+        sources |= {(topic, number) for number in range(count or 0)}
+    return sorted(sources)
+
+
 def _partition(reader: ReaderState, view: View, source: Source, situation: Situation) -> PartitionStatus:
     checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
     offset = checkpoint.next if checkpoint else report.next if report else None
     freshness = (
         None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
     )
-    current = (
-        report is not None
-        and freshness is not None
-        and situation.monotonic - report.heard_at <= situation.session_seconds
-        and _unread_seconds(reader, source, report, offset or 0, situation) <= situation.stale_seconds
-        and (checkpoint is None or (not checkpoint.lost and _computes(checkpoint.views.get(view.name), view)))
-    )
+    current = why_stale(reader, view, source, situation) is None and not (checkpoint and checkpoint.lost)
     return PartitionStatus(
         source,
         checkpoint.watermark if checkpoint else None,
@@ -93,6 +91,25 @@ def _partition(reader: ReaderState, view: View, source: Source, situation: Situa
         freshness,
         current,
     )
+
+
+def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list[tuple[Source, str]]:
+    """The source partitions that a view can't be trusted for now, sorted, and why."""
+    judged = [(source, why_stale(reader, view, source, situation)) for source in _sources(reader, situation)]
+    return [(source, why) for source, why in judged if why is not None]
+
+
+def why_stale(reader: ReaderState, view: View, source: Source, situation: Situation) -> str | None:
+    """Why a source partition is behind or not reported on, for people; None if it is neither."""
+    checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
+    if report is None or situation.monotonic - report.heard_at > situation.session_seconds:
+        return f"no worker has reported on it for {situation.session_seconds} s"
+    offset = checkpoint.next if checkpoint else report.next
+    if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
+        return f"a record has been unread for over {situation.stale_seconds} s"
+    if checkpoint is not None and not _computes(checkpoint.views.get(view.name), view):
+        return f"its worker computes another definition of {view.name}"
+    return None
 
 
 def _computes(entry: tuple[str, int] | None, view: View) -> bool:

@@ -1,0 +1,141 @@
+"""The recon gate's rule (docs/contract.md §3 "Recon gate"), without clocks, records or Kafka.
+
+An evaluation finds a level; a gate's standing is what the levels of its evaluations in a row make of it.
+docs/gates.md explains every choice that the contract leaves open.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from fractions import Fraction
+from typing import NamedTuple
+
+
+class State(StrEnum):
+    """From best to worst. A gate is open in `ok` and `warn` alone."""
+
+    OK = "ok"
+    WARN = "warn"
+    ALARM = "alarm"
+    STALE = "stale"
+
+    @property
+    def rank(self) -> int:
+        """0 ok … 3 stale, as in `sluice_gate_state`."""
+        return _RANKS[self]
+
+    @property
+    def open(self) -> bool:
+        """Whether what obeys the gate may go on."""
+        return self in (State.OK, State.WARN)
+
+
+_RANKS = {state: rank for rank, state in enumerate(State)}
+_BY_RANK = tuple(State)
+
+
+class Rule(NamedTuple):
+    """The settings of the rule.
+
+    `warn`, `alarm`: limits of the variance ratio, exact. `min_minor`: under it on both sides a gate holds.
+    `raise_after`, `clear_after`: evaluations in a row that a worse and a better state need.
+    """
+
+    warn: Fraction
+    alarm: Fraction
+    min_minor: int
+    raise_after: int
+    clear_after: int
+
+
+class Figures(NamedTuple):
+    """What a gate compares, in minor units: charges, and payouts + refunds + fees."""
+
+    charges: int
+    others: int
+
+    @property
+    def variance(self) -> int:
+        """Charges less the other side."""
+        return self.charges - self.others
+
+    @property
+    def ratio(self) -> float | None:
+        """Absolute variance ÷ charges, correctly rounded; None without charges."""
+        return abs(self.variance) / self.charges if self.charges else None
+
+
+NOTHING = Figures(0, 0)
+
+
+def level(figures: Figures, rule: Rule) -> State | None:
+    """What one evaluation that is not stale finds; None where there is too little to judge: the gate holds.
+
+    Ratios are compared as integers, so that a limit that is just met is not passed.
+    """
+    charges, others = figures
+    if charges < rule.min_minor and others < rule.min_minor:
+        return None
+    if not charges:
+        return State.ALARM
+    apart = abs(charges - others)
+    if apart * rule.alarm.denominator > rule.alarm.numerator * charges:
+        return State.ALARM
+    if apart * rule.warn.denominator > rule.warn.numerator * charges:
+        return State.WARN
+    return State.OK
+
+
+class Standing(NamedTuple):
+    """A gate between two evaluations.
+
+    `previous`: the state before this one, None for a gate that has had no other. `worse[i]`: how many
+    evaluations in a row, up to the last, found at least the level of rank i + 1 (warn, alarm); `better[i]`:
+    at most that of rank i (ok, warn, alarm).
+    """
+
+    state: State = State.OK
+    previous: State | None = None
+    worse: tuple[int, int] = (0, 0)
+    better: tuple[int, int, int] = (0, 0, 0)
+
+    @property
+    def held(self) -> State:
+        """What an evaluation with too little to judge stands for: the state, before it went stale."""
+        return (self.previous or State.OK) if self.state is State.STALE else self.state
+
+
+def step(standing: Standing, found: State | None, rule: Rule) -> Standing:
+    """One more evaluation; `found` is its level, `State.STALE` where it is stale, None where it is to hold.
+
+    A worse state is reached when the last `raise_after` evaluations all found at least that level, a better
+    one when the last `clear_after` found at most that. `stale` is reached at once.
+    """
+    rank = (standing.held if found is None else found).rank
+    worse = (
+        standing.worse[0] + 1 if rank >= 1 else 0,
+        standing.worse[1] + 1 if rank >= 2 else 0,
+    )
+    better = (
+        standing.better[0] + 1 if rank <= 0 else 0,
+        standing.better[1] + 1 if rank <= 1 else 0,
+        standing.better[2] + 1 if rank <= 2 else 0,
+    )
+    state = _moved(standing.state, rank, worse, better, rule)
+    previous = standing.previous if state is standing.state else standing.state
+    return Standing(state, previous, worse, better)
+
+
+def _moved(
+    state: State, rank: int, worse: tuple[int, int], better: tuple[int, int, int], rule: Rule
+) -> State:
+    if rank == State.STALE.rank:
+        return State.STALE
+    now = state.rank
+    for reached in (2, 1):
+        if reached > now and worse[reached - 1] >= rule.raise_after:
+            return _BY_RANK[reached]
+    for reached in (0, 1, 2):
+        if reached < now and better[reached] >= rule.clear_after:
+            return _BY_RANK[reached]
+    return state
