@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from pydantic.fields import FieldInfo
@@ -37,7 +38,7 @@ def list_(*, as_json: bool) -> None:
       sluice schemas list
       sluice schemas list --json
     """
-    listed = [
+    listed: list[dict[str, Any]] = [
         {
             "event": spec.name,
             "domain": spec.domain,
