@@ -33,11 +33,11 @@ class Window(NamedTuple):
 class Reading(NamedTuple):
     """What one evaluation sees.
 
-    `figures`: pairs that have something in the window. `first`, `end`: epoch minutes of the payouts' window.
-    `stale`: why nothing of this can be trusted, None if it can.
+    `figures`: pairs that have something in the window, None while the feed has not been read. `first`, `end`:
+    epoch minutes of the payouts' window. `stale`: why nothing of this can be trusted, None if it can.
     """
 
-    figures: dict[Pair, Figures]
+    figures: dict[Pair, Figures] | None
     first: int
     end: int
     stale: str | None
@@ -53,6 +53,9 @@ class ReconReader:
 
     def read(self, reader: ReaderState, situation: Situation) -> Reading:
         """The figures as of now: the clock's, or the newest event's (`situation.clock`)."""
+        stale = why_stale(reader, situation)
+        if not situation.feed_read:
+            return Reading(None, 0, 0, stale)
         state = reader.views[VIEW]
         _, end_us = resolve_as_of(reader, "now", situation)
         end = -(-end_us // MINUTE_US)
@@ -64,7 +67,7 @@ class ReconReader:
         if key != self._key:
             self._figures = _figures(state, (first, end), shifted)
             self._key = key
-        return Reading(self._figures, first, end, why_stale(reader, situation))
+        return Reading(self._figures, first, end, stale)
 
 
 def _widened(reader: ReaderState, state: ViewState, first: int, end: int) -> tuple[int, int]:
