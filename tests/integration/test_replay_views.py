@@ -30,7 +30,8 @@ class Sluice:
         self.environment = {
             **os.environ, "SLUICE_KAFKA": kafka.bootstrap, "SLUICE_PREFIX": prefix,
             "SLUICE_RAW_TOPICS": f"{prefix}raw",
-            "SLUICE_DATA_DIR": str(folder), "SLUICE_PANE_HOURS": "20000", "SLUICE_HTTP_PORT": str(port), "SLUICE_METRICS_PORT": "0",
+            "SLUICE_DATA_DIR": str(folder), "SLUICE_PANE_HOURS": "20000",
+            "SLUICE_HTTP_PORT": str(port), "SLUICE_METRICS_PORT": "0",
         }  # fmt: skip
         self.client = ApiClient(f"http://127.0.0.1:{port}")
         self.run("topics", "create")
