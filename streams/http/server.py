@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import logging
 import socket
 from importlib.metadata import version
 from types import FrameType
@@ -16,7 +17,10 @@ from streams.http.app import create_app
 from streams.http.follower import Follower
 from streams.http.live import Live
 from streams.settings import SettingError, Settings
+from tables.codec import FeedFormatError
 from tables.views import VIEWS
+
+log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 DRAIN_SECONDS = 8
@@ -100,8 +104,12 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     try:
         await server.serve([listener])
     finally:
-        failed = follower.done()
         follower.cancel()
         (outcome,) = await asyncio.gather(follower, return_exceptions=True)
         live.close()
-    return str(outcome) if failed else None
+    # After a signal the follower has returned by itself, or was cancelled just now.
+    if not isinstance(outcome, Exception):
+        return None
+    if not isinstance(outcome, FeedFormatError):  # a fault of ours: its one line would not be enough
+        log.error("following the feed failed", exc_info=outcome)
+    return f"the feed can't be followed: {outcome}"
