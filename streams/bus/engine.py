@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
-import signal
-import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -18,8 +15,6 @@ from streams.bus.transport import BatchConsumer, Owner, OwnerApp
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
-
-LEAVE_SECONDS = 9.0
 
 RECOVERY_SECONDS = 85.0
 """A recovery that takes longer ends the process: Faust gives up in silence at `broker_request_timeout`."""
@@ -102,28 +97,3 @@ async def run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event
     await asyncio.wait({stopped})
     if failure is not None:
         raise failure
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set. A process that is not gone `LEAVE_SECONDS` later is ended."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def leave() -> None:
-        stop.set()
-        # While Kafka is away its clients and Faust wait for it on their way out, some of them without end.
-        deadline = threading.Timer(LEAVE_SECONDS, _end_at_once)
-        deadline.daemon = True
-        deadline.start()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
-    return stop
-
-
-def _end_at_once() -> None:
-    log.error(
-        "could not leave within %.1f s (is Kafka away?): ending; what is in no checkpoint is read again",
-        LEAVE_SECONDS,
-    )
-    os._exit(1)

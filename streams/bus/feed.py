@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -24,6 +24,10 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES = 256 * 1024
 RECOVERY_FETCH_BYTES = 4 << 20
+
+
+Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
+"""Key, value and headers."""
 
 
 class PartitionLog:
@@ -63,55 +67,76 @@ class PartitionLog:
         """Let go of the partition; what is not committed is aborted by the next owner or by time."""
         producer, self._producer = self._producer, None
         if producer is not None:
-            await _stop_quietly(producer)
+            await stop_quietly(producer)
 
     async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
         """One transaction. Raises (ProducerFenced among others) when it is not known to be committed."""
         producer = self._producer
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
-        await producer.begin_transaction()
-        sent = await self._send(producer, self._quarantine, quarantine)
-        sent += await self._send(producer, self._feed, [(key, value, []) for key, value in feed])
-        # aiokafka commits without a batch that failed: every one has to be known to be there.
-        for outcome in await asyncio.gather(*sent, return_exceptions=True):
-            if isinstance(outcome, BaseException):
-                raise outcome
-        await producer.commit_transaction()
-
-    async def _send(self, producer: AIOKafkaProducer, topic: str, records: Sequence[Any]) -> list[Any]:
-        sent: list[Any] = []
-        batch = producer.create_batch()
-        now_ms = int(time.time() * 1000)
-        for key, value, headers in records:
-            while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
-                sent.append(await producer.send_batch(batch, topic, partition=self._partition))
-                batch = producer.create_batch()
-        if batch.record_count():
-            sent.append(await producer.send_batch(batch, topic, partition=self._partition))
-        return sent
+        plain: list[Record] = [(key, value, []) for key, value in feed]
+        await commit_all(producer, self._partition, {self._quarantine: quarantine, self._feed: plain})
 
     async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
         """Hand every record of this feed partition to `restore`, in order; answers how many there were.
 
         Call it after `open`: the high watermark of the first fetch is then final for this source partition.
         """
-        tp = TopicPartition(self._feed, self._partition)
-        consumer = AIOKafkaConsumer(
-            **client_kwargs(self._settings),
-            client_id="sluice",
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            max_partition_fetch_bytes=RECOVERY_FETCH_BYTES,
-            fetch_max_wait_ms=20,
-        )
-        await consumer.start()
-        try:
-            consumer.assign([tp])
-            await consumer.seek_to_beginning(tp)
-            return await _read_to_end(consumer, tp, restore)
-        finally:
-            await consumer.stop()
+        return await read_partition(self._settings, TopicPartition(self._feed, self._partition), restore)
+
+
+async def commit_all(
+    producer: AIOKafkaProducer, partition: int, records: Mapping[str, Sequence[Record]]
+) -> None:
+    """One transaction: `records` by topic, in this order, all to the same partition number.
+
+    Raises (ProducerFenced among others) when it is not known to be committed.
+    """
+    await producer.begin_transaction()
+    sent: list[Any] = []
+    for topic, of_topic in records.items():
+        sent += await _send(producer, topic, partition, of_topic)
+    # aiokafka commits without a batch that failed: every one has to be known to be there.
+    for outcome in await asyncio.gather(*sent, return_exceptions=True):
+        if isinstance(outcome, BaseException):
+            raise outcome
+    await producer.commit_transaction()
+
+
+async def _send(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
+) -> list[Any]:
+    sent: list[Any] = []
+    batch = producer.create_batch()
+    now_ms = int(time.time() * 1000)
+    for key, value, headers in records:
+        while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
+            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            batch = producer.create_batch()
+    if batch.record_count():
+        sent.append(await producer.send_batch(batch, topic, partition=partition))
+    return sent
+
+
+async def read_partition(
+    settings: Settings, tp: TopicPartition, restore: Callable[[bytes, bytes | None], None]
+) -> int:
+    """Hand a partition's committed records to `restore`, in order, up to its high watermark as of now."""
+    consumer = AIOKafkaConsumer(
+        **client_kwargs(settings),
+        client_id="sluice",
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=RECOVERY_FETCH_BYTES,
+        fetch_max_wait_ms=20,
+    )
+    await consumer.start()
+    try:
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        return await _read_to_end(consumer, tp, restore)
+    finally:
+        await consumer.stop()
 
 
 async def _read_to_end(
@@ -133,7 +158,8 @@ async def _read_to_end(
     return count
 
 
-async def _stop_quietly(producer: AIOKafkaProducer) -> None:
+async def stop_quietly(producer: AIOKafkaProducer) -> None:
+    """Stop a producer, whatever state it is in."""
     # stop() flushes; a fenced or unreachable producer answers that with an error that has been told already.
     try:
         await asyncio.wait_for(producer.stop(), timeout=3.0)

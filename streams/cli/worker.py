@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
+
 import click
 
 from streams.cli.common import Failure
@@ -22,11 +25,17 @@ def views() -> None:
       sluice worker views
       SLUICE_METRICS_PORT=9101 sluice worker views      a second one on the same machine
     """
-    settings = Settings.load()
     # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
-    from streams.bus.worker import CannotStartError, run_views  # noqa: PLC0415
+    _run("streams.bus.worker", "run_views")
 
+
+def _run(module: str, role: str) -> None:
+    """Run a role until it is told to stop."""
+    settings = Settings.load()
+    from streams.bus.role import CannotStartError  # noqa: PLC0415
+
+    run: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
     try:
-        run_views(settings)
+        run(settings)
     except CannotStartError as error:
         raise Failure(str(error)) from None
