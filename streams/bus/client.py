@@ -7,6 +7,7 @@ import logging
 import ssl
 from typing import Any
 
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 
@@ -16,6 +17,7 @@ log = logging.getLogger(__name__)
 
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 10.0
+STOP_SECONDS = 3.0
 
 
 def client_kwargs(settings: Settings) -> dict[str, Any]:
@@ -62,3 +64,19 @@ async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
             backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
         else:
             return admin
+
+
+async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Stop a client, whatever state it is in, within `STOP_SECONDS`.
+
+    A producer flushes first; a fenced or unreachable one answers with an error that has been told already.
+    A consumer may let the cancellation of its own fetch tasks out; only ours is to go on.
+    """
+    task = asyncio.current_task()
+    try:
+        await asyncio.wait_for(client.stop(), STOP_SECONDS)
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is let go of
+        log.debug("closing a client: %r", error)

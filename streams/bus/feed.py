@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import BadRecord, FeedRecord
 from streams.bus.batches import fetch_batches
-from streams.bus.client import client_kwargs
+from streams.bus.client import client_kwargs, stop_quietly
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -130,13 +130,13 @@ async def read_partition(
         max_partition_fetch_bytes=RECOVERY_FETCH_BYTES,
         fetch_max_wait_ms=20,
     )
-    await consumer.start()
     try:
+        await consumer.start()
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
         return await _read_to_end(consumer, tp, restore)
     finally:
-        await consumer.stop()
+        await stop_quietly(consumer)
 
 
 async def _read_to_end(
@@ -144,7 +144,7 @@ async def _read_to_end(
 ) -> int:
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
-        for fetched in await fetch_batches(consumer, 1.0):
+        for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
             for batch in fetched.batches:
                 for record in batch:
                     restore(record.key, record.value)
@@ -156,12 +156,3 @@ async def _read_to_end(
             # source topic can hold that one back below records of ours.
             end = consumer.highwater(tp)
     return count
-
-
-async def stop_quietly(producer: AIOKafkaProducer) -> None:
-    """Stop a producer, whatever state it is in."""
-    # stop() flushes; a fenced or unreachable producer answers that with an error that has been told already.
-    try:
-        await asyncio.wait_for(producer.stop(), timeout=3.0)
-    except Exception as error:  # noqa: BLE001 - whatever it is, the partition is let go of
-        log.debug("closing a producer: %r", error)

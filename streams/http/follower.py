@@ -89,7 +89,7 @@ class Follower:
                 looking.cancel()
                 await asyncio.gather(looking, return_exceptions=True)
             await topology.close()
-            await _stop(consumer)
+            await stop_quietly(consumer)
 
     async def _keep_looking(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
         while not self._live.closing.is_set():
@@ -169,18 +169,6 @@ class Follower:
             self._live.waiting_for = None
             self._live.notify()
             log.info("the feed has been read to its end: %d partitions", len(read))
-
-
-async def _stop(consumer: AIOKafkaConsumer) -> None:
-    # aiokafka lets the cancellation of its own fetch tasks out of stop(); ours alone is to go on.
-    task = asyncio.current_task()
-    try:
-        await consumer.stop()
-    except asyncio.CancelledError:
-        if task is not None and task.cancelling():
-            raise
-    except (KafkaError, OSError) as error:
-        log.debug("closing a consumer: %r", error)
 
 
 def items(fetched: Fetched, start: int) -> list[FeedItem]:
