@@ -29,6 +29,30 @@ def views() -> None:
     _run("streams.bus.worker", "run_views")
 
 
+@worker.command()
+def gates() -> None:
+    """Evaluate the recon gates, and publish them. One leads; others that are started stand by.
+
+    \b
+    Examples:
+      sluice worker gates
+      SLUICE_GATE_RAISE=1 sluice worker gates      close a gate at the first evaluation that says so
+    """
+    _run("streams.bus.gates", "run_gates")
+
+
+@worker.command()
+def bronze() -> None:
+    """Write all events to Bronze, as files in SLUICE_BRONZE_URL, each exactly once.
+
+    \b
+    Examples:
+      SLUICE_BRONZE_URL=file:///var/lib/bronze sluice worker bronze
+      SLUICE_BRONZE_URL=s3://bucket/prefix AWS_REGION=eu-west-1 sluice worker bronze
+    """
+    _run("streams.bus.bronze_worker", "run_bronze")
+
+
 def _run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
