@@ -48,5 +48,20 @@ GATE_STATE = Gauge(
     ["gate", "currency"],
 )
 GATES = Gauge("sluice_gates", "How many gates are in a state. Of the leader alone.", ["gate", "state"])
+BRONZE_OBJECTS = Counter("sluice_bronze_objects", "Objects written to Bronze and committed.")
+BRONZE_BYTES = Counter(
+    "sluice_bronze_bytes",
+    "Bytes committed to Bronze: `raw` as record values, `stored` as compressed objects.",
+    ["kind"],
+)
+BRONZE_COMMIT = Histogram(
+    "sluice_bronze_commit_seconds",
+    "From a range's end to its commit, compression and failed tries included.",
+    buckets=(0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300),
+)
+BRONZE_OLDEST = Gauge(
+    "sluice_bronze_oldest_uncommitted_seconds",
+    "Age of the oldest record of this worker's partitions that is not in Bronze yet; 0 when there is none.",
+)
 STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
 BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])

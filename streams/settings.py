@@ -184,6 +184,20 @@ class Settings:
     )
     gate_raise: int = _setting("3", _whole(1, 10000), "evaluations in a row that a worse state needs")
     gate_clear: int = _setting("10", _whole(1, 10000), "evaluations in a row that a better state needs")
+    bronze_url: str = _setting(
+        "",
+        _matching(
+            r"(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?|file:///[^\s?#]+)?",
+            "s3://bucket/prefix or file:///dir, or empty for the folder bronze in SLUICE_DATA_DIR",
+        ),
+        "where Bronze lies",
+    )
+    bronze_max_seconds: int = _setting(
+        "60", _whole(1, 86400), "age at which a Bronze range is closed, in seconds"
+    )
+    bronze_max_bytes: int = _setting(
+        "67108864", _whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
+    )
     http_host: str = _setting("127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address the api listens on")
     http_port: int = _setting("8080", _whole(0, 65535), "port of the api (0: any free one)")
     metrics_host: str = _setting(

@@ -14,6 +14,7 @@ from streams.cli.common import ErrorsToExitCodes
 
 COMMANDS = {
     "api": "Serve the views over HTTP.",
+    "bronze": "Look at what the bronze worker has written.",
     "bus": "Run the embedded Apache Kafka.",
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",

@@ -1,0 +1,280 @@
+"""How a range becomes a part of Bronze, exactly once: intent, objects, commit. And where to go on.
+
+Any number of writers may try the same range, stopped and woken at any instruction: the store's conditional
+writes decide. Per range `first`:
+1. the intent is created; who finds one there takes over its range and puts the same objects;
+2. the objects are created; one that is there already has the same bytes, or is replaced by him whose intent
+   holds;
+3. the commit is created. It is never changed, and what it lists is what counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from typing import NamedTuple, Protocol, TypeVar
+
+from agents.bronze_files import (
+    Commit,
+    CorruptFileError,
+    Intent,
+    ObjectEntry,
+    commit_path,
+    commits_folder,
+    decode_commit,
+    decode_intent,
+    encode,
+    intent_path,
+)
+from agents.bronze_gzip import crc32c
+from agents.bronze_range import BuiltObject
+from agents.bronze_store import ChangedError, ExistsError, Found, Store, StoreError
+
+CALLS_AT_ONCE = 16
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 30.0
+
+T = TypeVar("T")
+
+
+class OvertakenError(Exception):
+    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
+
+
+class Built(NamedTuple):
+    """A closed range with its objects' bytes."""
+
+    first: int
+    next: int
+    lost: tuple[int, int] | None
+    objects: Sequence[BuiltObject]
+
+
+class Hint(NamedTuple):
+    """What the consumer group's offset says: the newest commit begins at `first` and `next` comes after it.
+
+    It may be wrong in every way."""
+
+    first: int
+    next: int
+
+
+class Resume(NamedTuple):
+    """Where a partition goes on. `next`: None when nothing was ever written. `intent`: of the range there."""
+
+    next: int | None
+    intent: Intent | None
+
+
+class Failures(Protocol):
+    """Who is told of every try that failed."""
+
+    def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
+        """`operation`: put or read."""
+
+
+class Committer:
+    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same."""
+
+    def __init__(self, store: Store, topic: str, partition: int, nonce: str, on_failure: Failures) -> None:
+        self._store = store
+        self._topic = topic
+        self._partition = partition
+        self._nonce = nonce
+        self._on_failure = on_failure
+
+    # --- where to go on ------------------------------------------------------------------------------------
+
+    async def resume(self, hint: Hint | None) -> Resume:
+        """Find the newest commit. Raises `CorruptFileError` where it is not readable.
+
+        An intent that follows it, and whose objects are all there, is committed on the way.
+        """
+        newest = await self._newest(hint)
+        intent = await (self._first_intent() if newest is None else self._intent(newest.next))
+        while intent is not None and await self._is_complete(intent):
+            try:
+                newest = await self._create_commit(intent.commit)
+            except OvertakenError:  # somebody has committed this moment, after replacing this very intent
+                return await self.resume(hint)
+            intent = await self._intent(newest.next)
+        return Resume(None if newest is None else newest.next, intent)
+
+    async def _newest(self, hint: Hint | None) -> Commit | None:
+        folder = commits_folder(self._topic, self._partition)
+        known: Commit | None = None
+        if hint is not None:
+            known = await self._commit(commit_path(self._topic, self._partition, hint.first))
+            if known is not None and known.next != hint.next:
+                known = None
+        after = "" if known is None else commit_path(self._topic, self._partition, known.first)
+        last = await self._again("read", lambda: self._last_of(folder, after))
+        if last is None:
+            return known
+        commit = await self._commit(last)
+        if commit is None:
+            raise CorruptFileError(f"{last} was listed, but cannot be read: it is gone")
+        return commit
+
+    async def _last_of(self, folder: str, after: str) -> str | None:
+        return max([listed.path async for listed in self._store.list(folder, after)], default=None)
+
+    async def _first_intent(self) -> Intent | None:
+        """The first intent of a partition without commits: its writer began where Kafka began then."""
+        folder = intent_path(self._topic, self._partition, 0).rpartition("/")[0] + "/"
+
+        async def first() -> str | None:
+            return min([listed.path async for listed in self._store.list(folder)], default=None)
+
+        path = await self._again("read", first)
+        if path is None:
+            return None
+        found = await self._get(path)
+        return None if found is None else decode_intent(path, found.data)
+
+    async def _commit(self, path: str) -> Commit | None:
+        found = await self._get(path)
+        return None if found is None else decode_commit(path, found.data)
+
+    async def _intent(self, first: int) -> Intent | None:
+        path = intent_path(self._topic, self._partition, first)
+        found = await self._get(path)
+        return None if found is None else decode_intent(path, found.data)
+
+    async def _is_complete(self, intent: Intent) -> bool:
+        for start in range(0, len(intent.objects), CALLS_AT_ONCE):
+            entries = intent.objects[start : start + CALLS_AT_ONCE]
+            if not all(await asyncio.gather(*(self._is_there(entry) for entry in entries))):
+                return False
+        return True
+
+    async def _is_there(self, entry: ObjectEntry) -> bool:
+        found = await self._get(entry.path)
+        return found is not None and len(found.data) == entry.bytes and crc32c(found.data) == entry.crc32c
+
+    # --- writing a range -----------------------------------------------------------------------------------
+
+    async def commit(self, built: Built) -> Commit:
+        """Write a range; tries again until it is written. Raises `OvertakenError`, `CorruptFileError`."""
+        entries = tuple(
+            ObjectEntry(path, rows, len(data), crc32c(data)) for path, rows, data in built.objects
+        )
+        intent = Intent(
+            first=built.first,
+            last=built.next - 1,
+            next=built.next,
+            objects=entries,
+            lost=built.lost,
+            nonce=self._nonce,
+        )
+        await self._claim(intent)
+        slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        try:
+            async with asyncio.TaskGroup() as puts:
+                for made in built.objects:
+                    puts.create_task(self._put(made, intent, slots))
+        except* OvertakenError:
+            pass  # seen again below: what holds is not our intent
+        if not await self._holds(intent):
+            raise OvertakenError
+        return await self._create_commit(intent.commit)
+
+    async def _claim(self, intent: Intent) -> None:
+        """Make the range ours: by its intent, or by another's that means the same."""
+        path = intent_path(self._topic, self._partition, intent.first)
+        while not await self._create(path, encode(intent)):
+            found = await self._get(path)
+            if found is None:
+                continue
+            other = decode_intent(path, found.data)
+            if other.commit == intent.commit:  # our own whose answer was lost, or one that means the same
+                return
+            await self._make_way(other, intent)
+            if await self._replace(path, encode(intent), found.etag):
+                await self._remove_what_is_not_in(intent, other)
+                return
+
+    async def _make_way(self, other: Intent, intent: Intent) -> None:
+        """Raises `OvertakenError` unless the other intent is to be replaced by ours."""
+        if await self._commit(commit_path(self._topic, self._partition, intent.first)) is not None:
+            raise OvertakenError
+        if other.next != intent.next and not _swallows(intent, other):
+            raise OvertakenError
+        if await self._is_complete(other):
+            await self._create_commit(other.commit)
+            raise OvertakenError
+
+    async def _remove_what_is_not_in(self, intent: Intent, other: Intent) -> None:
+        kept = {entry.path for entry in intent.objects}
+        for entry in other.objects:
+            if entry.path not in kept:
+                await self._again("put", lambda path=entry.path: self._store.delete(path))  # type: ignore[misc]
+
+    async def _holds(self, intent: Intent) -> bool:
+        held = await self._intent(intent.first)
+        return held is not None and held.commit == intent.commit
+
+    async def _put(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
+        async with slots:
+            while not await self._create(made.path, made.data):
+                found = await self._get(made.path)
+                if found is not None and found.data == made.data:
+                    return
+                if not await self._holds(intent):
+                    raise OvertakenError
+                if found is not None and await self._replace(made.path, made.data, found.etag):
+                    return
+
+    async def _create_commit(self, commit: Commit) -> Commit:
+        path = commit_path(self._topic, self._partition, commit.first)
+        while not await self._create(path, encode(commit)):
+            there = await self._commit(path)
+            if there == commit:
+                break
+            if there is not None:
+                raise OvertakenError
+        return commit
+
+    # --- the store, tried again and again ------------------------------------------------------------------
+
+    async def _create(self, path: str, data: bytes) -> bool:
+        """False: there is something already, perhaps from an earlier try of ours whose answer was lost."""
+
+        async def create() -> bool:
+            try:
+                await self._store.create(path, data)
+            except ExistsError:
+                return False
+            return True
+
+        return await self._again("put", create)
+
+    async def _replace(self, path: str, data: bytes, etag: str) -> bool:
+        """False: it is not the version that `etag` names; look again what is there."""
+
+        async def replace() -> bool:
+            try:
+                await self._store.replace(path, data, etag)
+            except ChangedError:
+                return False
+            return True
+
+        return await self._again("put", replace)
+
+    async def _get(self, path: str) -> Found | None:
+        return await self._again("read", lambda: self._store.get(path))
+
+    async def _again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+        backoff = FIRST_BACKOFF_SECONDS
+        while True:
+            try:
+                return await call()
+            except StoreError as error:
+                self._on_failure(operation, error, backoff)
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+
+def _swallows(intent: Intent, other: Intent) -> bool:
+    """Whether all that the other intent wanted to write is gone from Kafka, as our intent says."""
+    return intent.lost is not None and other.next <= intent.lost[1]

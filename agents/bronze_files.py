@@ -1,0 +1,130 @@
+"""What lies in a Bronze store (docs/contract.md §5): the names of its files, and its commits and intents."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import TypeVar
+
+import msgspec
+
+from schemas.catalogue import EVENTS
+
+CITY_DOMAINS = frozenset({"search", "promotions"})
+"""The high-volume domains: their events are laid down by city, too."""
+NO_CITY = "__none__"
+COMMITS, INTENTS = "_commits/", "_intents/"
+EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+
+
+class CorruptFileError(Exception):
+    """A commit or an intent is not what a worker writes. `str()` names it and says what is wrong."""
+
+
+class ObjectEntry(msgspec.Struct, frozen=True):
+    """An object of a range: its path relative to the prefix, its lines, its size, and the CRC-32C of its
+    bytes as S3 writes it (base64 of 4 bytes, big-endian)."""
+
+    path: str
+    rows: int
+    bytes: int
+    crc32c: str
+
+
+class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
+    """A range of a partition that is written: offsets `first` to `last`; the next one begins at `next`.
+
+    `lost`: [from, to), what Kafka had deleted before it was read; it is a part of the range, at its beginning.
+    """
+
+    first: int
+    last: int
+    next: int
+    objects: tuple[ObjectEntry, ...]
+    lost: tuple[int, int] | None = None
+
+
+class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
+    """What a writer is about to put and commit. `nonce` names the writer."""
+
+    nonce: str
+
+    @property
+    def commit(self) -> Commit:
+        """The commit that this intent becomes."""
+        return Commit(first=self.first, last=self.last, next=self.next, objects=self.objects, lost=self.lost)
+
+
+def range_name(topic: str, partition: int, first: int, last: int) -> str:
+    """The name, without folders, of every object of a range."""
+    return f"{topic}+{partition}+{first:020d}-{last:020d}.ndjson.gz"
+
+
+def event_folder(event: str, day: int, city: str | None) -> str:
+    """Where events of that name lie; `day` counts from 1970-01-01 (UTC)."""
+    folder = f"event={event}/dt={_date(day)}/"
+    return f"{folder}city={city or NO_CITY}/" if has_city_level(event) else folder
+
+
+def has_city_level(event: str) -> bool:
+    """Whether the files of this event are laid down by city."""
+    return EVENTS[event].domain in CITY_DOMAINS
+
+
+def bad_folder(code: str, timestamp_ms: int) -> str:
+    """Where quarantined records of that code lie, by Kafka timestamp; without one it is 1970-01-01."""
+    return f"_bad/code={code}/dt={_date(max(timestamp_ms, 0) // 86_400_000)}/"
+
+
+def _date(day: int) -> str:
+    return date.fromordinal(EPOCH_ORDINAL + day).isoformat()
+
+
+def commits_folder(topic: str, partition: int) -> str:
+    """Where the commits of a partition lie, in the order of their ranges."""
+    return f"{COMMITS}{topic}/{partition}/"
+
+
+def commit_path(topic: str, partition: int, first: int) -> str:
+    """The commit of the range that begins at `first`."""
+    return f"{COMMITS}{topic}/{partition}/{first:020d}.json"
+
+
+def intent_path(topic: str, partition: int, first: int) -> str:
+    """The intent of the range that begins at `first`."""
+    return f"{INTENTS}{topic}/{partition}/{first:020d}.json"
+
+
+def encode(file: Commit) -> bytes:
+    """A commit or an intent as its file's bytes."""
+    return msgspec.json.encode(file)
+
+
+AnyCommit = TypeVar("AnyCommit", bound=Commit)
+
+
+def decode_commit(path: str, data: bytes) -> Commit:
+    """Read a commit. Raises `CorruptFileError`."""
+    return _decode(path, data, Commit)
+
+
+def decode_intent(path: str, data: bytes) -> Intent:
+    """Read an intent. Raises `CorruptFileError`."""
+    return _decode(path, data, Intent)
+
+
+def _decode(path: str, data: bytes, kind: type[AnyCommit]) -> AnyCommit:
+    try:
+        file = msgspec.json.decode(data, type=kind)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptFileError(f"{path} cannot be read: {error}") from None
+    if not path.endswith(f"/{file.first:020d}.json"):
+        raise CorruptFileError(f"{path} cannot be: it says that its range begins at {file.first}")
+    if not file.first <= file.last < file.next:
+        raise CorruptFileError(
+            f"{path} cannot be: its range is {file.first} to {file.last}, next {file.next}"
+        )
+    if file.lost is not None and not file.first == file.lost[0] < file.lost[1] <= file.next:
+        raise CorruptFileError(
+            f"{path} cannot be: its range begins at {file.first}, it lost {list(file.lost)}"
+        )
+    return file

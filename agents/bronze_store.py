@@ -1,0 +1,56 @@
+"""What Bronze needs of a store of objects, as a protocol: `streams.store` has the real ones."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple, Protocol
+
+
+class StoreError(Exception):
+    """The store did not do it, or is not known to have done it. `str()` says what and why, in one line."""
+
+
+class ExistsError(Exception):
+    """There is an object at that path already."""
+
+
+class ChangedError(Exception):
+    """The object at that path is not the one that was to be replaced, or is gone."""
+
+
+class Found(NamedTuple):
+    """An object: its bytes, and the tag that names this version of it."""
+
+    data: bytes
+    etag: str
+
+
+class Listed(NamedTuple):
+    """An object in a listing."""
+
+    path: str
+    size_bytes: int
+
+
+class Store(Protocol):
+    """Objects by path. Paths are relative to the store's prefix, with `/` between their parts.
+
+    A write is all or nothing, and durable once it is answered. Every method raises `StoreError`; after that a
+    write may have happened all the same.
+    """
+
+    async def create(self, path: str, data: bytes) -> None:
+        """Write an object that is not there yet. Raises `ExistsError`."""
+
+    async def replace(self, path: str, data: bytes, etag: str) -> None:
+        """Write over the version that `etag` names. Raises `ChangedError`."""
+
+    async def get(self, path: str) -> Found | None:
+        """Read an object; None: there is none."""
+
+    def list(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+        """All objects whose path begins with `prefix` (whole folders: it ends with `/`, or is "") and is
+        greater than `after`."""
+
+    async def delete(self, path: str) -> None:
+        """Remove an object, if it is there."""

@@ -1,0 +1,199 @@
+"""One source partition owned by a bronze worker: the range being filled, and the one being written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable
+from typing import Any
+
+from agents.bronze_commit import Built, Committer
+from agents.bronze_files import Commit
+from agents.bronze_range import RangeBuilder
+from agents.project import GapError
+from streams import metrics
+from streams.bus.batches import Fetched
+
+MakeRange = Callable[[int, int | None], RangeBuilder]
+"""Begins a range at its first offset; the second says where it has to end, if that is settled already."""
+
+
+class BronzePartition:
+    """Fills ranges from what it is given and writes them one after the other, reading on meanwhile.
+
+    A range is closed when it is full, when it is `max_seconds` old, or by `flush`. `on_written` is called
+    after each commit, `on_end` once when no more can be written: the partition then drops what it is given
+    (`failed`) until its owner has begun it anew.
+    """
+
+    def __init__(
+        self,
+        begin: RangeBuilder,
+        make_range: MakeRange,
+        committer: Committer,
+        *,
+        max_seconds: float,
+        on_written: Callable[[], None],
+        on_end: Callable[[BronzePartition, Exception], None],
+    ) -> None:
+        self.range = begin
+        self.newest: Commit | None = None
+        self.committed = begin.first
+        self.min_epoch = 0
+        self.failed = False
+        self.end_offset = 0
+        self.caught_up_ms: int | None = None
+        self.moved_at = time.monotonic()
+        self._make_range = make_range
+        self._committer = committer
+        self._max_seconds = max_seconds
+        self._on_written = on_written
+        self._on_end = on_end
+        self._writing: RangeBuilder | None = None
+        self._opened_at = time.monotonic()
+        self._flushing = False
+        self._news = asyncio.Event()
+        self._moved = asyncio.Event()
+        self._task = asyncio.create_task(self._write_ranges(), name=f"bronze-{begin.partition}")
+
+    @property
+    def position(self) -> int:
+        """The offset that is to be read next."""
+        return self.range.next
+
+    @property
+    def waits_for_store(self) -> bool:
+        """Whether a range is being written now."""
+        return self._writing is not None
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes in memory, about; what is being written is there twice for a moment."""
+        return self.range.held_bytes + (2 * self._writing.held_bytes if self._writing else 0)
+
+    async def take(self, fetched: Fetched) -> None:
+        """Add what was fetched; waits while a full range cannot be written yet. Raises `GapError`."""
+        if self.failed or fetched.epoch < self.min_epoch or fetched.after <= self.position:
+            return
+        if fetched.before > self.position:
+            raise GapError(self.position, fetched.before)
+        records: list[Any] = [record for batch in fetched.batches for record in batch]
+        if records and records[0].offset < self.position:
+            records = [record for record in records if record.offset >= self.position]
+        while self.position < fetched.after:
+            if not await self._has_room():
+                return
+            if self.range.empty:
+                self._opened_at = time.monotonic()
+            taken = self.range.take(records, fetched.after)
+            records = records[taken:]
+            self.moved_at = time.monotonic()
+            self._news.set()
+            await asyncio.sleep(0)
+
+    async def _has_room(self) -> bool:
+        """Wait until the range is not full; False when it will not be any more."""
+        while self.range.full and not self.failed:
+            self._moved.clear()
+            await self._moved.wait()
+        return not self.failed
+
+    async def lose(self, until: int) -> None:
+        """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
+        await self.flush()
+        if not self.failed:
+            self.range.lose(until)
+            self._news.set()
+
+    async def flush(self) -> None:
+        """Close the range and wait until all is written; one whose end is settled stays open."""
+        self._flushing = True
+        try:
+            while not self.failed and (self._writing is not None or self._closable):
+                self._news.set()
+                self._moved.clear()
+                await self._moved.wait()
+        finally:
+            self._flushing = False
+
+    def close_early(self) -> None:
+        """Close the range as soon as the one before it is written."""
+        self._opened_at = 0.0
+        self._news.set()
+
+    @property
+    def _closable(self) -> bool:
+        return not self.range.empty and self.range.until is None
+
+    async def close(self) -> None:
+        """Stop at once; what is not committed is read again by the next owner."""
+        self.failed = True
+        self._moved.set()
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    # --- writing -------------------------------------------------------------------------------------------
+
+    async def _write_ranges(self) -> None:
+        try:
+            while True:
+                await self._until_due()
+                closed = self._writing = self.range
+                closed.close()
+                self.range = self._make_range(closed.next, None)
+                self._moved.set()
+                await self._write(closed)
+                self._writing = None
+                self._moved.set()
+                self._on_written()
+        except Exception as error:  # noqa: BLE001 - the owner judges what is to be done
+            self.failed = True
+            self._moved.set()
+            self._on_end(self, error)
+
+    async def _until_due(self) -> None:
+        """Return when the range is to be closed."""
+        while True:
+            self._news.clear()
+            if self.range.full or (self._flushing and self._closable):
+                return
+            left = None
+            if self._closable:
+                left = self._opened_at + self._max_seconds - time.monotonic()
+                if left <= 0:
+                    return
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._news.wait(), left)
+
+    async def _write(self, closed: RangeBuilder) -> None:
+        started = time.monotonic()
+        objects = await asyncio.to_thread(closed.objects)
+        commit = await self._committer.commit(Built(closed.first, closed.next, closed.lost, objects))
+        self.newest, self.committed = commit, commit.next
+        self.moved_at = time.monotonic()
+        metrics.BRONZE_OBJECTS.inc(len(objects))
+        metrics.BRONZE_BYTES.labels("raw").inc(closed.raw_bytes)
+        metrics.BRONZE_BYTES.labels("stored").inc(sum(len(made.data) for made in objects))
+        metrics.BRONZE_COMMIT.observe(time.monotonic() - started)
+
+    # --- how far it is -------------------------------------------------------------------------------------
+
+    def saw_end(self, end_offset: int, now_ms: int) -> None:
+        """The partition ends here, as of now."""
+        self.end_offset = end_offset
+        if end_offset <= self.position:
+            self.caught_up_ms = now_ms
+            self.moved_at = time.monotonic()
+
+    def oldest_uncommitted_ms(self, now_ms: int) -> int:
+        """Kafka timestamp (ms) of the oldest record that is not committed; `now_ms` where there is none.
+
+        Where it is not read yet, it is as old as the last moment when all had been read, or not known.
+        """
+        for held in (self._writing, self.range):
+            if held is not None and held.first_timestamp_ms is not None:
+                return held.first_timestamp_ms
+        if self.end_offset > self.position and self.caught_up_ms is not None:
+            return self.caught_up_ms
+        return now_ms

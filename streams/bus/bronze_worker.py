@@ -1,0 +1,54 @@
+"""`sluice worker bronze`: from start to stop."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+from agents.bronze_files import CorruptFileError
+from streams.bus.bronze import BronzeOwner
+from streams.bus.bronze_monitor import BronzeMonitor
+from streams.bus.engine import make_app, run
+from streams.bus.health import Health
+from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.views import TopicMadeAnewError
+from streams.settings import Settings
+from streams.store.at_url import bronze_store
+
+
+def run_bronze(settings: Settings) -> None:
+    """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
+    with serving(settings) as health:
+        try:
+            asyncio.run(_bronze(settings, health))
+        except CorruptFileError as error:
+            raise CannotStartError(
+                f"in {bronze_store(settings)}: {error}; nothing is written behind it. Put the right file back"
+                " (`sluice bronze verify` shows what is around it)"
+            ) from None
+        except TopicMadeAnewError as error:
+            raise CannotStartError(str(error)) from None
+
+
+async def _bronze(settings: Settings, health: Health) -> None:
+    stop = stop_on_signals()
+    if not await topics_there(settings, health, stop):
+        return
+    owner = BronzeOwner(settings, bronze_store(settings), health)
+    app = owner.app = make_app(settings, "bronze", owner)
+    monitor: asyncio.Task[None] | None = None
+
+    @app.on_partitions_revoked.connect
+    async def close_ranges(*_: Any, **__: Any) -> None:
+        await owner.revoked()
+
+    def started() -> None:
+        nonlocal monitor
+        monitor = asyncio.create_task(BronzeMonitor(settings, owner, app).run())
+
+    try:
+        await run(app, started, stop)
+    finally:
+        if monitor is not None:
+            monitor.cancel()
+            await asyncio.gather(monitor, return_exceptions=True)

@@ -1,0 +1,97 @@
+"""S3, or what speaks its protocol, as a store of objects, by obstore.
+
+Where it is and who we are comes from the usual AWS_ variables (AWS_ENDPOINT_URL, AWS_ACCESS_KEY_ID,
+AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, web identity and container roles): obstore reads them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from datetime import timedelta
+
+import obstore
+from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
+from obstore.store import S3Store
+
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
+
+TIMEOUT_SECONDS = 30
+CONNECT_TIMEOUT_SECONDS = 5
+RETRIES = 2
+
+
+class S3ObjectStore:
+    """`agents.bronze_store.Store` on a bucket, below `prefix`."""
+
+    def __init__(self, bucket: str, prefix: str) -> None:
+        self._bucket = bucket
+        self._prefix = prefix.strip("/") + "/" if prefix.strip("/") else ""
+        self._store = S3Store(
+            bucket,
+            client_options={
+                "timeout": f"{TIMEOUT_SECONDS}s",
+                "connect_timeout": f"{CONNECT_TIMEOUT_SECONDS}s",
+                "allow_http": True,
+            },
+            retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=TIMEOUT_SECONDS)},
+        )
+
+    def __str__(self) -> str:
+        return f"s3://{self._bucket}/{self._prefix}"
+
+    async def create(self, path: str, data: bytes) -> None:
+        """Write an object that is not there yet. Raises `ExistsError`."""
+        try:
+            await obstore.put_async(
+                self._store, self._prefix + path, data, mode="create", use_multipart=False
+            )
+        except (AlreadyExistsError, PreconditionError):
+            raise ExistsError(path) from None
+        except (BaseError, OSError) as error:
+            raise self._failed("writing", path, error) from None
+
+    async def replace(self, path: str, data: bytes, etag: str) -> None:
+        """Write over the version that `etag` names. Raises `ChangedError`."""
+        try:
+            await obstore.put_async(
+                self._store, self._prefix + path, data, mode={"e_tag": etag}, use_multipart=False
+            )
+        except (PreconditionError, FileNotFoundError):
+            raise ChangedError(path) from None
+        except (BaseError, OSError) as error:
+            raise self._failed("writing", path, error) from None
+
+    async def get(self, path: str) -> Found | None:
+        """Read an object; None: there is none."""
+        try:
+            found = await obstore.get_async(self._store, self._prefix + path)
+            data = bytes(await found.bytes_async())
+        except FileNotFoundError:
+            return None
+        except (BaseError, OSError) as error:
+            raise self._failed("reading", path, error) from None
+        return Found(data, found.meta["e_tag"] or "")
+
+    async def list(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+        """All objects under `prefix`; those up to `after` are left out."""
+        skip = len(self._prefix)
+        offset = self._prefix + after if after else None
+        try:
+            async for page in obstore.list(self._store, self._prefix + prefix, offset=offset):
+                for meta in page:
+                    yield Listed(meta["path"][skip:], meta["size"])
+        except (BaseError, OSError) as error:
+            raise self._failed("listing", prefix, error) from None
+
+    async def delete(self, path: str) -> None:
+        """Remove an object, if it is there."""
+        try:
+            await obstore.delete_async(self._store, self._prefix + path)
+        except FileNotFoundError:
+            return
+        except (BaseError, OSError) as error:
+            raise self._failed("deleting", path, error) from None
+
+    def _failed(self, doing: str, path: str, error: Exception) -> StoreError:
+        first_line = str(error).strip().splitlines()[0]
+        return StoreError(f"{doing} {self}{path}: {first_line}")
