@@ -62,9 +62,11 @@ def decode_gate(value: bytes | None) -> GateRecord | None:
     if value is None:
         return None
     try:
-        return _decoder.decode(value)
+        record = _decoder.decode(value)
+        parse_instant(record.valid_until)
     except (msgspec.MsgspecError, ValueError):
         return None
+    return record
 
 
 def is_open(record: bytes | str | Mapping[str, Any] | None, now: datetime | float) -> bool:
@@ -84,6 +86,11 @@ def is_open(record: bytes | str | Mapping[str, Any] | None, now: datetime | floa
         found = msgspec.json.decode(record) if isinstance(record, bytes | str) else record
         if not isinstance(found, Mapping) or found["open"] is not True:
             return False
-        return State(found["state"]).open and now <= parse_instant(found["valid_until"])
+        return State(found["state"]).open and not expired(found["valid_until"], now)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError):
         return False
+
+
+def expired(valid_until: str, now: datetime) -> bool:
+    """Whether a record is past its `valid_until`. Raises ValueError where that is no RFC 3339 time."""
+    return now > parse_instant(valid_until)

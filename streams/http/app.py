@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
-from streams.http import docs_page, operation, problems, views
+from streams.http import docs_page, gates, operation, problems, views
+from streams.http.gate_table import GateTable
 from streams.http.live import Live
 from streams.http.views import ScopeOf
 from tables.query import Scope
@@ -22,11 +23,12 @@ def everything(_: Request) -> Scope:
     return None
 
 
-def create_app(live: Live, scope_of: ScopeOf = everything) -> FastAPI:
-    """The routes over one feed's state. `scope_of`: which cities a request may see."""
+def create_app(live: Live, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
+    """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
     app = FastAPI(title="Sluice", version=API_VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
     problems.install(app)
     app.include_router(views.router(live, scope_of))
+    app.include_router(gates.router(table or GateTable(live.settings), live.clock, scope_of))
     app.include_router(operation.router(live))
 
     @app.get("/docs", include_in_schema=False)

@@ -15,6 +15,7 @@ import uvicorn
 from streams import logs, metrics
 from streams.http.app import create_app
 from streams.http.follower import Follower
+from streams.http.gate_table import GateTable
 from streams.http.live import Live
 from streams.settings import SettingError, Settings
 from tables.codec import FeedFormatError
@@ -83,8 +84,9 @@ class _Server(uvicorn.Server):
 async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
     live = Live(VIEWS, settings)
+    table = GateTable(settings)
     config = uvicorn.Config(
-        create_app(live),
+        create_app(live, table=table),
         log_config=None,
         access_log=False,
         lifespan="off",
@@ -93,6 +95,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     )
     server = _Server(config, live)
     follower = asyncio.create_task(Follower(live, settings).run())
+    gates = asyncio.create_task(table.follow(live))
 
     def stop(_: asyncio.Task[Any]) -> None:
         server.should_exit = True
@@ -105,7 +108,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
         await server.serve([listener])
     finally:
         follower.cancel()
-        (outcome,) = await asyncio.gather(follower, return_exceptions=True)
+        gates.cancel()
+        outcome, _ = await asyncio.gather(follower, gates, return_exceptions=True)
         live.close()
     # After a signal the follower has returned by itself, or was cancelled just now.
     if not isinstance(outcome, Exception):

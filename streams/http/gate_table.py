@@ -1,0 +1,94 @@
+"""The newest record of every gate, read from `ops.gates` by each api for itself."""
+
+from __future__ import annotations
+
+import logging
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+
+from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.http.live import Live
+from streams.http.topology import Topology
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+FETCH_MS = 500
+
+
+class GateTable:
+    """Records of gates by key. `waiting_for`: why they have not been read to their end; None once they have.
+
+    What was read stays while Kafka is away: a record expires by itself.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self.records: dict[bytes, bytes] = {}
+        self.waiting_for: str | None = "the gates to be read"
+        self._settings = settings
+        self._topic = settings.topic("ops.gates")
+
+    async def follow(self, live: Live) -> None:
+        """Follow the topic until the process is to end; after a failure from its beginning."""
+        backoff = FIRST_BACKOFF_SECONDS
+        while not live.closing.is_set():
+            try:
+                await self._follow(live)
+                backoff = FIRST_BACKOFF_SECONDS
+            except (KafkaError, OSError) as error:
+                log.warning("reading the gates: %s; next try in %.1f s", type(error).__name__, backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            await live.pause(backoff)
+
+    async def _follow(self, live: Live) -> None:
+        """Read from the beginning and go on. Returns if there is no such topic."""
+        partitions = await self._partitions()
+        if not partitions:
+            self.waiting_for = f"topic {self._topic}: `sluice topics create` makes it"
+            return
+        consumer = AIOKafkaConsumer(
+            **client_kwargs(self._settings),
+            client_id="sluice",
+            isolation_level="read_committed",
+            auto_offset_reset="earliest",
+            enable_auto_commit=False,
+            fetch_max_wait_ms=100,
+        )
+        try:
+            await consumer.start()
+            consumer.assign(partitions)
+            await consumer.seek_to_beginning()
+            ends = await consumer.end_offsets(partitions)
+            read: dict[bytes, bytes] = {}
+            while not live.closing.is_set():
+                for records in (await consumer.getmany(timeout_ms=FETCH_MS)).values():
+                    _take(read, records)
+                if self.records is not read and await _reached(consumer, ends):
+                    self.records, self.waiting_for = read, None
+        finally:
+            await consumer.stop()
+
+    async def _partitions(self) -> list[TopicPartition]:
+        topology = Topology(self._settings)
+        try:
+            counts = await topology.partition_counts((self._topic,))
+        finally:
+            await topology.close()
+        return [TopicPartition(self._topic, number) for number in range(counts.get(self._topic, 0))]
+
+
+def _take(read: dict[bytes, bytes], records: list[object]) -> None:
+    for record in records:
+        key: bytes | None = getattr(record, "key", None)
+        value: bytes | None = getattr(record, "value", None)
+        if key is None:
+            continue
+        if value is None:
+            read.pop(key, None)
+        else:
+            read[key] = value
+
+
+async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
+    return all([await consumer.position(tp) >= end for tp, end in ends.items()])

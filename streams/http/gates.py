@@ -1,0 +1,119 @@
+"""GET /v1/gates/recon: every gate's newest record (docs/contract.md §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+import msgspec
+from fastapi import APIRouter, Request, Response
+from pydantic import BaseModel, Field
+
+from streams.http.gate_table import GateTable
+from streams.http.models import TIME, Problem
+from streams.http.problems import MEDIA_TYPE, problem
+from tables.gate_rule import State
+from tables.gates import RECON, GateRecord, decode_gate, expired
+from tables.query import Scope, sort_key
+from tables.query_params import ParameterError, format_time
+
+FILTERS = ("city", "currency")
+
+
+class GateRow(BaseModel):
+    """A gate's newest record."""
+
+    gate: str
+    city: str | None
+    currency: str
+    state: str = Field(json_schema_extra={"enum": [*State]}, description="stale also where it has expired")
+    open: bool = Field(description="true in ok and warn alone")
+    previous: str | None = Field(description="the state before; null if there has been no other")
+    since: str = Field(json_schema_extra=TIME)
+    evaluated_at: str = Field(json_schema_extra=TIME)
+    valid_until: str = Field(json_schema_extra=TIME, description="past it the gate counts as closed")
+    variance_minor: int = Field(description="charges − (payouts + refunds + fees), minor units")
+    variance_ratio: float | None = Field(description="|variance| ÷ charges; null without charges")
+    charges_minor: int
+    window_from: str = Field(json_schema_extra=TIME)
+    window_to: str = Field(json_schema_extra=TIME, description="exclusive")
+
+
+class GatesAnswer(BaseModel):
+    """All gates."""
+
+    gate: str
+    as_of: str = Field(json_schema_extra=TIME)
+    rows: list[GateRow] = Field(description="by city, null first, and currency")
+
+
+def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Request], Scope]) -> APIRouter:
+    """The route, answering from `table`."""
+    routes = APIRouter(prefix="/v1", tags=["gates"])
+    described = {"content": {MEDIA_TYPE: {}}, "model": Problem}
+
+    @routes.get(
+        "/gates/recon",
+        summary="Every recon gate's newest record",
+        responses={
+            200: {"model": GatesAnswer},
+            400: {"description": "A parameter is wrong; `parameter` names it.", **described},
+            503: {"description": "The gates have not been read yet.", **described},
+        },
+        openapi_extra={"parameters": [_filter(name) for name in FILTERS]},
+    )
+    async def recon(request: Request) -> Response:
+        wanted = _filters(request.query_params.multi_items())
+        if table.waiting_for is not None:
+            return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
+        rows = answer(table.records, int(clock() * 1_000_000), wanted, scope_of(request))
+        body = {"gate": RECON, "as_of": format_time(int(clock() * 1_000_000)), "rows": rows}
+        headers = {"cache-control": "no-store"}
+        return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)
+
+    return routes
+
+
+def _filter(name: str) -> dict[str, object]:
+    return {
+        "name": name,
+        "in": "query",
+        "description": "Only this value, or these if repeated; empty: null.",
+        "schema": {"type": "array", "items": {"type": "string"}},
+    }
+
+
+def _filters(params: list[tuple[str, str]]) -> dict[str, set[str | None]]:
+    wanted: dict[str, set[str | None]] = {}
+    for name, value in params:
+        if name not in FILTERS:
+            raise ParameterError(name, f"is no parameter here; there are {', '.join(FILTERS)}")
+        wanted.setdefault(name, set()).add(value or None)
+    return wanted
+
+
+def answer(
+    records: Mapping[bytes, bytes], now_us: int, wanted: Mapping[str, set[str | None]], scope: Scope
+) -> list[GateRecord]:
+    """The gates that are asked for and may be seen, by city and currency; expired ones are stale.
+
+    A record that can't be read is left out, which counts as closed.
+    """
+    shown = []
+    for value in records.values():
+        record = decode_gate(value)
+        if record is None or record.gate != RECON or (scope is not None and record.city not in scope):
+            continue
+        if all(getattr(record, name) in values for name, values in wanted.items()):
+            shown.append(_now(record, now_us))
+    return sorted(shown, key=lambda record: sort_key((record.city, record.currency)))
+
+
+def _now(record: GateRecord, now_us: int) -> GateRecord:
+    """The record as it counts now: past its `valid_until` nobody knows any better, as if it were stale."""
+    now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
+    if record.state is State.STALE or not expired(record.valid_until, now):
+        return record
+    return msgspec.structs.replace(
+        record, state=State.STALE, open=False, previous=record.state, since=record.valid_until
+    )
