@@ -9,7 +9,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
 from streams.bus.batches import Fetched, fetch_batches
-from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
 from streams.http.live import Live
 from streams.http.topology import Topology
 from streams.settings import Settings
