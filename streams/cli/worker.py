@@ -53,6 +53,27 @@ def bronze() -> None:
     _run("streams.bus.bronze_worker", "run_bronze")
 
 
+@worker.command(name="all")
+def every_role() -> None:
+    """Run views, bronze and gates as processes of this one command, and keep them up.
+
+    Their metrics are on SLUICE_METRICS_PORT (views) and the two ports after it. It ends with 1 if a role does
+    not stay up.
+
+    \b
+    Examples:
+      sluice worker all
+      SLUICE_METRICS_PORT=9200 sluice worker all      metrics on 9200, 9201 and 9202
+    """
+    settings = Settings.load()
+    from streams.bus.supervisor import RoleFailedError, run_all  # noqa: PLC0415
+
+    try:
+        run_all(settings)
+    except RoleFailedError as error:
+        raise Failure(str(error)) from None
+
+
 def _run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
