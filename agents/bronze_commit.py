@@ -169,12 +169,12 @@ class Committer:
         )
         await self._claim(intent)
         slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        try:
-            async with asyncio.TaskGroup() as puts:
-                for made in built.objects:
-                    puts.create_task(self._put(made, intent, slots))
-        except* OvertakenError:
-            pass  # seen again below: what holds is not our intent
+        outcomes = await asyncio.gather(
+            *(self._put(made, intent, slots) for made in built.objects), return_exceptions=True
+        )
+        for outcome in outcomes:  # every put has to be known to be done
+            if isinstance(outcome, BaseException):
+                raise outcome
         if not await self._holds(intent):
             raise OvertakenError
         return await self._create_commit(intent.commit)

@@ -1,0 +1,183 @@
+"""What every store does (`agents.bronze_store.Store`), held against local files and S3 servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from agents.bronze_store import ChangedError, ExistsError, Store, StoreError
+from streams.store.at_url import store_at
+from tests.s3 import BUCKET, S3Server, has_go
+
+NAMES = [
+    "event=search.click/dt=2026-03-01/city=__none__/events.raw+0+00000000000000000000-00000000000000000009.ndjson.gz",
+    "_commits/events.raw/0/00000000000000000000.json",
+    "_commits/.odd_topic-/12/00000000000000000010.json",
+]
+
+
+@pytest.fixture(scope="module", params=["file", "moto", "versity"])
+def server(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[S3Server | None]:
+    if request.param == "file":
+        yield None
+        return
+    if request.param == "versity" and not has_go():
+        pytest.skip("Go is not here to build Versity's gateway")
+    with S3Server(request.param, tmp_path_factory.mktemp(request.param)) as running:
+        yield running
+
+
+@pytest.fixture
+def store(server: S3Server | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Store:
+    if server is None:
+        return store_at(f"file://{tmp_path}/made/when needed")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    return store_at(f"s3://{BUCKET}/a/prefix-{tmp_path.name}")
+
+
+async def listed(store: Store, prefix: str = "", after: str = "") -> list[tuple[str, int]]:
+    return sorted([(found.path, found.size_bytes) async for found in store.list(prefix, after)])
+
+
+@pytest.mark.parametrize("path", NAMES)
+async def test_what_is_created_is_read_back(store: Store, path: str) -> None:
+    assert await store.get(path) is None
+    await store.create(path, b"\x1f\x8b\x00 bytes")
+    found = await store.get(path)
+    assert found is not None
+    assert found.data == b"\x1f\x8b\x00 bytes"
+    assert await listed(store) == [(path, 9)]
+
+
+async def test_an_object_is_created_once(store: Store) -> None:
+    await store.create("a/b", b"first")
+    with pytest.raises(ExistsError):
+        await store.create("a/b", b"second")
+    found = await store.get("a/b")
+    assert found is not None
+    assert found.data == b"first"
+
+
+async def test_of_many_who_create_one_wins(store: Store) -> None:
+    outcomes = await asyncio.gather(
+        *(store.create("a/b", b"%d" % number) for number in range(8)), return_exceptions=True
+    )
+    winners = [number for number, outcome in enumerate(outcomes) if outcome is None]
+    assert len(winners) == 1
+    assert all(isinstance(outcome, ExistsError) for outcome in outcomes if outcome is not None)
+    found = await store.get("a/b")
+    assert found is not None
+    assert found.data == b"%d" % winners[0]
+
+
+async def test_the_version_that_was_read_can_be_replaced(store: Store) -> None:
+    await store.create("a/b", b"first")
+    first = await store.get("a/b")
+    assert first is not None
+    await store.replace("a/b", b"second", first.etag)
+    with pytest.raises(ChangedError):
+        await store.replace("a/b", b"third", first.etag)
+    found = await store.get("a/b")
+    assert found is not None
+    assert found.data == b"second"
+    assert found.etag != first.etag
+
+
+async def test_what_is_gone_cannot_be_replaced(store: Store) -> None:
+    await store.create("a/b", b"first")
+    first = await store.get("a/b")
+    assert first is not None
+    await store.delete("a/b")
+    with pytest.raises(ChangedError):
+        await store.replace("a/b", b"second", first.etag)
+    assert await store.get("a/b") is None
+
+
+async def test_deleting_twice_is_no_error(store: Store) -> None:
+    await store.create("a/b", b"")
+    await store.delete("a/b")
+    await store.delete("a/b")
+    assert await listed(store) == []
+
+
+async def test_listing_begins_behind_an_offset_and_stays_in_its_folder(store: Store) -> None:
+    for number in (0, 9, 10, 100):
+        await store.create(f"c/t/0/{number:020d}.json", b"x" * number)
+    for other in ("c/t/00/0.json", "c/t/1/0.json", "c/t.json", "c/t/0-1.json"):
+        await store.create(other, b"")
+    every = [(f"c/t/0/{number:020d}.json", number) for number in (0, 9, 10, 100)]
+    assert await listed(store, "c/t/0/") == every
+    assert await listed(store, "c/t/0/", f"c/t/0/{9:020d}.json") == every[2:]
+    assert await listed(store, "c/t/0/", f"c/t/0/{10:020d}") == every[2:]
+    assert await listed(store, "c/t/0/", f"c/t/0/{100:020d}.json") == []
+    assert await listed(store, "none/") == []
+    assert len(await listed(store)) == 8
+
+
+async def test_more_than_a_page_is_listed(store: Store) -> None:
+    slots = asyncio.Semaphore(32)
+
+    async def create(number: int) -> None:
+        async with slots:
+            await store.create(f"many/{number:05d}", b"")
+
+    await asyncio.gather(*(create(number) for number in range(1050)))
+    assert [path for path, _ in await listed(store, "many/")] == [
+        f"many/{number:05d}" for number in range(1050)
+    ]
+
+
+async def test_a_large_object_is_created_whole_and_once(store: Store) -> None:
+    data = bytes(range(256)) * (48 << 10)
+    await store.create("large", data)
+    with pytest.raises(ExistsError):
+        await store.create("large", data)
+    found = await store.get("large")
+    assert found is not None
+    assert found.data == data
+
+
+async def test_a_server_that_is_away_is_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, server: S3Server | None, tmp_path: Path
+) -> None:
+    if server is None:
+        (tmp_path / "file").write_bytes(b"")
+        store: Store = store_at(f"file://{tmp_path}/file/below")
+        where = str(tmp_path)
+    else:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+        store, where = store_at(f"s3://{BUCKET}/p"), f"s3://{BUCKET}/p/a"
+    with pytest.raises(StoreError, match=where) as raised:
+        await store.create("a", b"")
+    assert "\n" not in str(raised.value)
+
+
+async def test_wrong_credentials_and_a_missing_bucket_are_told_in_a_line(
+    monkeypatch: pytest.MonkeyPatch, server: S3Server | None
+) -> None:
+    if server is None or server.kind == "moto":
+        pytest.skip("this store asks nobody who he is")
+    for name, value in server.environment.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(StoreError, match="s3://no-such-bucket/"):
+        await store_at("s3://no-such-bucket/p").create("a", b"")
+    with pytest.raises(StoreError, match="s3://no-such-bucket/"):
+        await listed(store_at("s3://no-such-bucket/p"))
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
+    wrong = store_at(f"s3://{BUCKET}/p")
+    with pytest.raises(StoreError, match=f"s3://{BUCKET}/") as raised:
+        await wrong.create("a", b"")
+    assert "\n" not in str(raised.value)
+    with pytest.raises(StoreError):
+        await wrong.get("a")
+    with pytest.raises(StoreError):
+        await listed(wrong)
+    print(raised.value)

@@ -1,0 +1,325 @@
+"""`sluice worker bronze` on a real Kafka: everything that was sent is in the store, once, whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import random
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from aiokafka import AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.admin.records_to_delete import RecordsToDelete
+
+from agents.bronze_files import CorruptFileError, decode_commit
+from agents.bronze_store import Store, StoreError
+from streams.bus import topics
+from streams.bus.embedded import EmbeddedKafka
+from streams.store.at_url import store_at
+from streams.store.bronze_reader import BronzeReader
+from streams.store.bronze_verify import Verdict, verify
+from tests.kafka import Raw, produce, read_all, wait_until
+from tests.processes import Role, Sluice
+from tests.s3 import BUCKET, S3Server
+from tests.unit.test_bronze_range import click, declined
+
+Place = tuple[int, int]
+
+
+@pytest.fixture
+def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
+    with Sluice(
+        tmp_path, kafka.bootstrap, prefix, partitions=2, bronze_url=f"file://{tmp_path}/store", bronze_max_seconds=1
+    ) as running:
+        yield running
+
+
+@pytest.fixture
+def store(sluice: Sluice) -> Store:
+    return store_at(sluice.settings.bronze_url)
+
+
+def raw_topic(sluice: Sluice) -> str:
+    return sluice.settings.raw_topics[0]
+
+
+def some(count: int, start: int = 0) -> list[Raw]:
+    """Records on both partitions, one in ten bad."""
+    return [
+        Raw(_value(number), f"k{number}".encode(), partition=number % 2) for number in range(start, start + count)
+    ]
+
+
+def _value(number: int) -> bytes | None:
+    if number % 10 == 7:
+        return [None, b"", b"\xff\xfe", b"{}", b"[1,\n2]"][number // 10 % 5]
+    if number % 10 == 3:
+        return json.dumps(json.loads(declined(number)), indent=2).encode() + b"\n"
+    return click(number, city=["berlin", "rome", None][number % 3])
+
+
+async def rows_of(store: Store) -> dict[Place, list[dict[str, Any]]]:
+    """Committed rows by (partition, offset)."""
+    rows: dict[Place, list[dict[str, Any]]] = {}
+    async for row in BronzeReader(store).rows():
+        kafka = row["_kafka"]
+        rows.setdefault((kafka["partition"], kafka["offset"]), []).append(row)
+    return rows
+
+
+async def covered(store: Store) -> dict[int, int]:
+    """The next offset of each partition."""
+    return {partition: commit.next async for _, partition, commit in BronzeReader(store).commits()}
+
+
+async def until_covered(sluice: Sluice, store: Store, *roles: Role, seconds: float = 60.0) -> None:
+    """Wait until the commits reach the ends of the raw topic."""
+    read = await read_all(sluice.settings.kafka[0], raw_topic(sluice))
+    ends = {record.partition: record.offset + 1 for record in read}
+
+    async def all_there() -> bool:
+        for role in roles:
+            assert role.running, role.tail()
+        try:
+            there = await covered(store)
+        except StoreError:
+            return False
+        return all(there.get(partition, 0) >= end for partition, end in ends.items())
+
+    await wait_until(all_there, "Bronze to cover the topic", seconds=seconds)
+
+
+async def hold(sluice: Sluice, store: Store) -> Verdict:
+    """Every record of the topic is a row, once, with what came; commits are adjacent; verify is content."""
+    verdict = await verify(store)
+    assert verdict.problems == []
+    rows = await rows_of(store)
+    read = await read_all(sluice.settings.kafka[0], raw_topic(sluice))
+    assert {place: len(found) for place, found in rows.items()} == {(r.partition, r.offset): 1 for r in read}
+    for record in read:
+        (row,) = rows[record.partition, record.offset]
+        kafka = row.pop("_kafka")
+        assert kafka["timestamp_ms"] == record.timestamp_ms
+        if "value_base64" not in row:
+            assert record.value is not None
+            assert row == json.loads(record.value)
+    return verdict
+
+
+def bronze(sluice: Sluice, name: str = "bronze", **settings: Any) -> Role:
+    role = sluice.role(name, "worker", "bronze", **settings)
+    role.start()
+    return role
+
+
+@pytest.mark.parametrize("codec", [None, "gzip", "snappy", "lz4", "zstd"])
+async def test_every_record_becomes_a_row_whatever_its_compression(
+    sluice: Sluice, store: Store, codec: str | None
+) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(500), compression_type=codec)
+    worker = bronze(sluice)
+    await until_covered(sluice, store, worker)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, 500), compression_type=codec)
+    await until_covered(sluice, store, worker)
+    verdict = await hold(sluice, store)
+    assert verdict.rows == 800
+    assert await worker.terminate() == 0
+
+
+async def test_aborted_transactions_leave_no_row_and_no_gap(sluice: Sluice, store: Store, prefix: str) -> None:
+    await topics.create(sluice.settings)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=sluice.settings.kafka[0], transactional_id=f"{prefix}tx", acks="all"
+    )
+    await producer.start()
+    for number in range(20):
+        await producer.begin_transaction()
+        for record in some(7, number * 7):
+            await producer.send(raw_topic(sluice), record.value, key=record.key, partition=record.partition)
+        await (producer.abort_transaction() if number % 3 == 0 else producer.commit_transaction())
+    await producer.stop()
+    worker = bronze(sluice)
+    await until_covered(sluice, store, worker)
+    verdict = await hold(sluice, store)
+    assert verdict.rows == 13 * 7
+    assert await worker.terminate() == 0
+
+
+async def test_a_stopped_worker_commits_what_it_has_and_leaves(sluice: Sluice, store: Store) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200))
+    worker = bronze(sluice, bronze_max_seconds=3600)
+    await worker.ready()
+    text = ""
+
+    async def has_read() -> bool:
+        nonlocal text
+        text = (await worker.get("/metrics")).text
+        return 'sluice_consumer_lag_records{group="' in text and "oldest_uncommitted_seconds 0.0" not in text
+
+    await wait_until(has_read, "records to be read")
+    assert await covered(store) == {}
+    assert await worker.terminate(10.0) == 0
+    assert (await hold(sluice, store)).rows == 200
+
+
+async def test_ranges_close_by_bytes_and_their_files_say_what_they_hold(sluice: Sluice, store: Store) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(2000))
+    worker = bronze(sluice, bronze_max_seconds=3600, bronze_max_bytes=20_000)
+    await wait_until(lambda: covered_beyond(store, 800), "ranges to be closed")
+    assert await worker.terminate() == 0
+    await hold(sluice, store)
+    sizes: dict[str, int] = {}
+    async for entry in BronzeReader(store).objects():
+        name = entry.path.rpartition("/")[2]
+        found = await store.get(entry.path)
+        assert found is not None
+        lines = gzip.decompress(found.data).splitlines()
+        first, last = name.removesuffix(".ndjson.gz").rpartition("+")[2].split("-")
+        assert all(int(first) <= json.loads(line)["_kafka"]["offset"] <= int(last) for line in lines)
+        sizes[name] = sizes.get(name, 0) + entry.rows
+    assert len(sizes) > 10
+
+
+async def covered_beyond(store: Store, offset: int) -> bool:
+    there = await covered(store)
+    return len(there) == 2 and min(there.values()) > offset
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
+    sluice: Sluice, store: Store, seed: int, kills: int
+) -> None:
+    await topics.create(sluice.settings)
+    draw = random.Random(seed)
+    workers = [bronze(sluice, f"bronze-{name}", bronze_max_bytes=30_000) for name in "ab"]
+    start = 0
+    for _ in range(max(2, kills // 5)):
+        count = draw.randrange(500, 3000)
+        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(count, start), compression_type="lz4")
+        start += count
+        await asyncio.sleep(draw.random() * 2)  # a moment to die in, not a wait
+        victim = draw.choice(workers)
+        if draw.random() < 0.3:
+            victim.signal(signal.SIGSTOP)
+            await asyncio.sleep(draw.random() * 8)
+            victim.signal(signal.SIGCONT)
+        else:
+            victim.kill()
+            victim.start()
+    await until_covered(sluice, store, *workers, seconds=120)
+    for worker in workers:
+        assert await worker.terminate() == 0
+    verdict = await hold(sluice, store)
+    assert verdict.unfinished == 0
+
+
+async def test_what_kafka_deleted_unread_is_noted_and_told(sluice: Sluice, store: Store) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
+    worker = bronze(sluice)
+    await until_covered(sluice, store, worker)
+    assert await worker.terminate() == 0
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
+    await delete_records(sluice, {0: 80})
+    worker.start()
+    await until_covered(sluice, store, worker)
+    assert await worker.terminate() == 0
+
+    verdict = await verify(store)
+    assert verdict.problems == []
+    assert verdict.lost == [(raw_topic(sluice), 0, 50, 80)]
+    assert sorted(offset for partition, offset in await rows_of(store) if partition == 0) == [
+        *range(50), *range(80, 100)
+    ]  # fmt: skip
+    alarms = [
+        json.loads(record.value or b"")
+        for record in await read_all(sluice.settings.kafka[0], sluice.settings.topic("ops.alarms"))
+    ]
+    assert {alarm["subject"] for alarm in alarms} == {f"{raw_topic(sluice)}-0"}
+    assert {(alarm["state"], alarm["code"]) for alarm in alarms} == {("raised", "PIPELINE_LAG_EXCEEDED")}
+
+
+async def delete_records(sluice: Sluice, before: dict[int, int]) -> None:
+    admin = AIOKafkaAdminClient(bootstrap_servers=sluice.settings.kafka[0])
+    await admin.start()
+    try:
+        await admin.delete_records(
+            {
+                TopicPartition(raw_topic(sluice), number): RecordsToDelete(before_offset=offset)
+                for number, offset in before.items()
+            }
+        )
+    finally:
+        await admin.close()
+
+
+async def test_a_corrupt_commit_ends_the_worker_with_its_name(sluice: Sluice, store: Store, tmp_path: Path) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
+    worker = bronze(sluice)
+    await until_covered(sluice, store, worker)
+    assert await worker.terminate() == 0
+    (newest, *_) = sorted((tmp_path / "store" / "_commits").rglob("1/*.json"), reverse=True)
+    content = newest.read_bytes()
+    newest.write_bytes(content[:-10])
+
+    worker.start()
+    assert await worker.end(40) == 1
+    assert str(newest.relative_to(tmp_path / "store")) in worker.tail()
+    verified = sluice.run("bronze", "verify")
+    assert verified.returncode == 1
+    assert newest.name in verified.stdout
+    with pytest.raises(CorruptFileError):
+        decode_commit(newest.name, newest.read_bytes())
+
+    newest.write_bytes(content)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
+    worker.start()
+    await until_covered(sluice, store, worker)
+    assert await worker.terminate() == 0
+    await hold(sluice, store)
+
+
+async def test_s3_that_is_away_loses_nothing(
+    sluice: Sluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await topics.create(sluice.settings)
+    with S3Server("moto", tmp_path / "s3") as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        url = f"s3://{BUCKET}/some/prefix"
+        store = store_at(url)
+        worker = bronze(sluice, bronze_url=url)
+        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300))
+        await until_covered(sluice, store, worker)
+        await hold(sluice, store)
+
+        server.suspend()
+        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, 300))
+        await worker.says("EVENT_PUT_FAILED", seconds=60)
+        server.resume()
+        await until_covered(sluice, store, worker, seconds=90)
+        await hold(sluice, store)
+        assert 'sluice_errors_total{code="EVENT_PUT_FAILED"}' in (await worker.get("/metrics")).text
+        assert await worker.terminate() == 0
+
+
+async def test_a_worker_waits_for_a_store_that_does_not_answer(sluice: Sluice, tmp_path: Path) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
+    (tmp_path / "blocked").write_bytes(b"a file, no folder")
+    worker = bronze(sluice, bronze_url=f"file://{tmp_path}/blocked/store")
+    await worker.says("EVENT_PUT_FAILED")
+    (tmp_path / "blocked").unlink()
+    store = store_at(f"file://{tmp_path}/blocked/store")
+    await until_covered(sluice, store, worker)
+    await hold(sluice, store)
+    assert await worker.terminate() == 0

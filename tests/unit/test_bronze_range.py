@@ -1,0 +1,146 @@
+"""Ranges: what objects they become, and where they end."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from typing import Any
+
+import fastavro
+import pytest
+
+from agents.bronze_files import ObjectEntry
+from agents.bronze_gzip import crc32c
+from schemas.avro import AvroDecoder
+from tests.bronze import Record, builder, built
+
+AT_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
+
+
+def event(name: str, number: int, payload: dict[str, Any], **envelope: Any) -> bytes:
+    return json.dumps(
+        {
+            "event_id": f"e{number}", "event": name, "version": 1, "occurred_at": "2026-03-01T12:00:00Z",
+            "source": "test", "payload": payload, **envelope,
+        }
+    ).encode()  # fmt: skip
+
+
+def click(number: int, **envelope: Any) -> bytes:
+    return event("search.click", number, {"session_id": "s", "listing_id": "l", "position": 1}, **envelope)
+
+
+def declined(number: int, **envelope: Any) -> bytes:
+    return event("booking.declined", number, {"booking_id": "b", "provider_id": "p"}, **envelope)
+
+
+def records(*values: bytes | None, first: int = 0) -> list[Record]:
+    return [Record(first + number, AT_MS + number, value) for number, value in enumerate(values)]
+
+
+NAME = "events.raw+0+00000000000000000000-00000000000000000005.ndjson.gz"
+
+
+def test_objects_lie_by_event_day_and_for_busy_domains_city() -> None:
+    made = built(
+        records(
+            click(0, city="berlin"),
+            click(1),
+            declined(2, city="berlin"),
+            declined(3, occurred_at="2026-03-01T01:30:00+02:00"),
+            declined(4, occurred_at="2026-02-28T23:59:59.999999Z"),
+            b"nonsense\n",
+        )
+    )
+    assert {made_object.path: made_object.rows for made_object in made.objects} == {
+        f"event=search.click/dt=2026-03-01/city=berlin/{NAME}": 1,
+        f"event=search.click/dt=2026-03-01/city=__none__/{NAME}": 1,
+        f"event=booking.declined/dt=2026-03-01/{NAME}": 1,
+        f"event=booking.declined/dt=2026-02-28/{NAME}": 2,
+        f"_bad/code=EVENT_ENVELOPE_INVALID/dt=2026-03-01/{NAME}": 1,
+    }
+    for _, rows, data in made.objects:
+        lines = gzip.decompress(data).splitlines()
+        assert len(lines) == rows
+        offsets = [json.loads(line)["_kafka"]["offset"] for line in lines]
+        assert offsets == sorted(offsets)
+
+
+def test_a_bad_record_without_a_timestamp_has_the_first_day() -> None:
+    made = built([Record(0, -1, None)])
+    assert made.objects[0].path.startswith("_bad/code=EVENT_ENVELOPE_INVALID/dt=1970-01-01/")
+
+
+def test_an_avro_record_is_its_object_as_json() -> None:
+    schema = {
+        "type": "record", "name": "Event",
+        "fields": [
+            *({"name": name, "type": "string"} for name in ("event_id", "event", "occurred_at", "source")),
+            {"name": "version", "type": "int"},
+            {"name": "payload", "type": {"type": "map", "values": "string"}},
+        ],
+    }  # fmt: skip
+    value = json.loads(declined(0))
+    import io
+
+    body = io.BytesIO()
+    fastavro.schemaless_writer(body, schema, value)
+    avro = AvroDecoder({17: schema})
+    made = builder(avro=avro)
+    made.take([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
+    made.close()
+    (found,) = made.objects()
+    row = json.loads(gzip.decompress(found.data))
+    assert row.pop("_kafka")["offset"] == 0
+    assert row == value
+
+
+def test_a_range_ends_with_the_record_that_fills_it() -> None:
+    many = records(*(click(number) for number in range(10)))
+    size = len(many[0].value or b"")
+    made = builder(max_bytes=3 * size)
+    assert made.take(many, 10) == 3
+    assert made.full
+    assert (made.first, made.next, made.raw_bytes) == (0, 3, 3 * size)
+
+
+def test_a_range_reaches_over_what_is_no_record() -> None:
+    made = builder(5)
+    assert made.take([], 9) == 0
+    assert (made.next, made.empty, made.rows) == (9, False, 0)
+    assert made.take(records(click(1), first=11), 20) == 1
+    assert made.next == 20
+
+
+@pytest.mark.parametrize(("until", "taken"), [(4, 4), (6, 4), (8, 6), (20, 10)])
+def test_a_range_whose_end_is_settled_ends_there(until: int, taken: int) -> None:
+    gap = [
+        record for record in records(*(click(number) for number in range(12))) if record.offset not in (4, 5)
+    ]
+    made = builder(until=until, max_bytes=1)
+    assert made.take(gap, 12) == taken
+    assert made.full is (until < 20)
+    assert made.next == min(until, 12)
+
+
+def test_what_was_lost_is_at_the_beginning_of_the_range() -> None:
+    made = builder(3)
+    made.lose(9)
+    made.take(records(click(0), first=9), 10)
+    assert (made.first, made.next, made.lost) == (3, 10, (3, 9))
+
+
+def test_memory_is_given_back_as_segments_are_compressed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("agents.bronze_range.SEGMENT_BYTES", 1 << 20)
+    made = builder()
+    for start in range(0, 40_000, 1000):
+        made.take(
+            records(*(click(number) for number in range(start, start + 1000)), first=start), start + 1000
+        )
+    assert made.raw_bytes > 7 << 20
+    assert made.held_bytes < 3 << 20
+
+
+def test_crc32c_is_as_s3_writes_it() -> None:
+    assert crc32c(b"123456789") == "4waSgw=="  # 0xE3069283, the check value of CRC-32C
+    assert ObjectEntry("p", 1, 2, "x").rows == 1
