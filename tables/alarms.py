@@ -40,6 +40,7 @@ def lost_alarm(
     lost stays lost.
     """
     first, end = lost
+    what = f"Kafka has deleted {topic}-{partition} offsets {first} to {end - 1} before they were read"
     return Alarm(
         alarm_id=f"lost/{role}/{topic}/{partition}/{first}",
         code=code,
@@ -47,5 +48,5 @@ def lost_alarm(
         subject=f"{topic}-{partition}",
         state="raised",
         at=format_time(at_us),
-        detail=f"{role}: Kafka deleted offsets {first} to {end - 1} before they were read",
+        detail=f"{role}: {what}",
     )

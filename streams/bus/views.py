@@ -24,6 +24,7 @@ from agents.project import GapError, Projector
 from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 from streams import metrics
+from streams.bus.alarms import raise_lost
 from streams.bus.batches import Fetched
 from streams.bus.engine import RECOVERY_SECONDS, consumer_of
 from streams.bus.feed import PartitionLog
@@ -152,18 +153,18 @@ class ViewsOwner:
             records = await store.recover(state.restore)
             state.restored()
             beginning, end = (await thread.beginnings({tp}))[tp], (await thread.ends({tp}))[tp]
+            projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
+            if state.next_offset < beginning:
+                await self._lost(projector, beginning, fresh=records == 0)
         except BaseException:
             await store.close()
             raise
-        projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
         if state.next_offset > end:
             await store.close()
             raise TopicMadeAnewError(
                 f"{tp.topic}-{tp.partition} ends at {end}, but its checkpoint is at {state.next_offset}:"
                 " the topic was made anew. Give it another name, or delete the feed to begin anew"
             )
-        if state.next_offset < beginning:
-            self._lost(projector, beginning, fresh=records == 0)
         log.info(
             "recovered %s-%d: %d records, from offset %d", tp.topic, tp.partition, records, state.next_offset
         )
@@ -215,21 +216,17 @@ class ViewsOwner:
         beginning = (await consumer_of(self.app).thread.beginnings({tp}))[tp]
         if beginning <= gap.expected:
             raise gap
-        self._lost(owned.projector, gap.got, fresh=False)
+        await self._lost(owned.projector, gap.got, fresh=False)
         await owned.take(fetched)
 
-    def _lost(self, projector: Projector, until: int, *, fresh: bool) -> None:
+    async def _lost(self, projector: Projector, until: int, *, fresh: bool) -> None:
         state = projector.state
         if fresh:  # nothing was ever read: what Kafka had deleted before our first start is not ours to miss
             state.next_offset = until
             return
-        log.error(
-            "Kafka has deleted %s-%d offsets %d to %d before they were read",
-            projector.topic,
-            projector.partition,
-            state.next_offset,
-            until - 1,
-        )
+        # Before the checkpoint that records the loss, so that no crash swallows the alarm.
+        lost = (state.next_offset, until)
+        await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
         projector.lose(until)
 
 
