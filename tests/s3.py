@@ -20,7 +20,7 @@ from botocore.config import Config
 
 BUCKET = "bronze"
 KEY, SECRET, REGION = "tester", "tester-secret", "us-east-1"
-VERSITY = "github.com/versity/versitygw/cmd/versitygw@v1.0.14"
+VERSITY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 START_SECONDS = 60.0
 
 

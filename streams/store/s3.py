@@ -6,6 +6,7 @@ AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, web identity and container
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from datetime import timedelta
 
@@ -16,6 +17,7 @@ from obstore.store import S3Store
 from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
 
 TIMEOUT_SECONDS = 30
+_CODE = re.compile(r"<Code>(\w+)</Code>")
 CONNECT_TIMEOUT_SECONDS = 5
 RETRIES = 2
 
@@ -48,6 +50,9 @@ class S3ObjectStore:
         except (AlreadyExistsError, PreconditionError):
             raise ExistsError(path) from None
         except (BaseError, OSError) as error:
+            # A server may refuse a large object before it has read it: its answer is then lost on the way.
+            if await self.get(path) is not None:
+                raise ExistsError(path) from None
             raise self._failed("writing", path, error) from None
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
@@ -59,6 +64,9 @@ class S3ObjectStore:
         except (PreconditionError, FileNotFoundError):
             raise ChangedError(path) from None
         except (BaseError, OSError) as error:
+            found = await self.get(path)
+            if found is None or found.etag != etag:
+                raise ChangedError(path) from None
             raise self._failed("writing", path, error) from None
 
     async def get(self, path: str) -> Found | None:
@@ -93,5 +101,7 @@ class S3ObjectStore:
             raise self._failed("deleting", path, error) from None
 
     def _failed(self, doing: str, path: str, error: Exception) -> StoreError:
-        first_line = str(error).strip().splitlines()[0]
-        return StoreError(f"{doing} {self}{path}: {first_line}")
+        said = str(error).partition("\nDebug source:")[0]
+        code = _CODE.search(said)
+        why = said.partition(": <?xml")[0].strip().splitlines()[0]
+        return StoreError(f"{doing} {self}{path}: {why}" + (f" ({code[1]})" if code else ""))

@@ -173,11 +173,9 @@ async def test_wrong_credentials_and_a_missing_bucket_are_told_in_a_line(
         await listed(store_at("s3://no-such-bucket/p"))
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "wrong")
     wrong = store_at(f"s3://{BUCKET}/p")
-    with pytest.raises(StoreError, match=f"s3://{BUCKET}/") as raised:
+    with pytest.raises(StoreError, match=rf"s3://{BUCKET}/p/a: .*403.*\(SignatureDoesNotMatch\)$"):
         await wrong.create("a", b"")
-    assert "\n" not in str(raised.value)
     with pytest.raises(StoreError):
         await wrong.get("a")
     with pytest.raises(StoreError):
         await listed(wrong)
-    print(raised.value)
