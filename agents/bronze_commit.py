@@ -4,7 +4,7 @@ Any number of writers may try the same range, stopped and woken at any instructi
 writes decide. Per range `first`:
 1. the intent is created; who finds one there takes over its range and puts the same objects;
 2. the objects are created; one that is there already has the same bytes, or is replaced by him whose intent
-   holds;
+   holds; then the intent is sealed (`whole`), if it still holds: nobody replaces it any more;
 3. the commit is created. It is never changed, and what it lists is what counts.
 """
 
@@ -13,6 +13,8 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol, TypeVar
+
+from msgspec import structs
 
 from agents.bronze_files import (
     Commit,
@@ -92,8 +94,9 @@ class Committer:
         """
         newest = await self._newest(hint)
         intent = await (self._first_intent() if newest is None else self._intent(newest.next))
-        while intent is not None and await self._is_complete(intent):
+        while intent is not None and (intent.whole or await self._is_complete(intent)):
             try:
+                await self._seal(intent)
                 newest = await self._create_commit(intent.commit)
             except OvertakenError:  # somebody has committed this moment, after replacing this very intent
                 return await self.resume(hint)
@@ -175,8 +178,7 @@ class Committer:
         for outcome in outcomes:  # every put has to be known to be done
             if isinstance(outcome, BaseException):
                 raise outcome
-        if not await self._holds(intent):
-            raise OvertakenError
+        await self._seal(intent)
         return await self._create_commit(intent.commit)
 
     async def _claim(self, intent: Intent) -> None:
@@ -200,7 +202,7 @@ class Committer:
             raise OvertakenError
         if other.next != intent.next and not _swallows(intent, other):
             raise OvertakenError
-        if await self._is_complete(other):
+        if other.whole:
             await self._create_commit(other.commit)
             raise OvertakenError
 
@@ -209,6 +211,17 @@ class Committer:
         for entry in other.objects:
             if entry.path not in kept:
                 await self._again("put", lambda path=entry.path: self._store.delete(path))  # type: ignore[misc]
+
+    async def _seal(self, intent: Intent) -> None:
+        """All objects are there: from now on nobody may replace the intent and then the objects' bytes."""
+        path = intent_path(self._topic, self._partition, intent.first)
+        while True:
+            found = await self._get(path)
+            held = None if found is None else decode_intent(path, found.data)
+            if found is None or held is None or held.commit != intent.commit:
+                raise OvertakenError
+            if held.whole or await self._replace(path, encode(structs.replace(held, whole=True)), found.etag):
+                return
 
     async def _holds(self, intent: Intent) -> bool:
         held = await self._intent(intent.first)

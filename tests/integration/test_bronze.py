@@ -193,7 +193,7 @@ async def covered_beyond(store: Store, offset: int) -> bool:
     return len(there) == 2 and min(there.values()) > offset
 
 
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
     sluice: Sluice, store: Store, seed: int, kills: int
 ) -> None:
@@ -201,7 +201,7 @@ async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
     draw = random.Random(seed)
     workers = [bronze(sluice, f"bronze-{name}", bronze_max_bytes=30_000) for name in "ab"]
     start = 0
-    for _ in range(max(2, kills // 5)):
+    for _ in range(kills):
         count = draw.randrange(500, 3000)
         await produce(sluice.settings.kafka[0], raw_topic(sluice), some(count, start), compression_type="lz4")
         start += count
@@ -209,13 +209,14 @@ async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
         victim = draw.choice(workers)
         if draw.random() < 0.3:
             victim.signal(signal.SIGSTOP)
-            await asyncio.sleep(draw.random() * 8)
+            await asyncio.sleep(draw.random() * 7)
             victim.signal(signal.SIGCONT)
         else:
             victim.kill()
             victim.start()
     await until_covered(sluice, store, *workers, seconds=120)
     for worker in workers:
+        await worker.ready()
         assert await worker.terminate() == 0
     verdict = await hold(sluice, store)
     assert verdict.unfinished == 0

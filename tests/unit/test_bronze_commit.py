@@ -65,7 +65,7 @@ async def test_a_range_is_intent_then_objects_then_commit(store: MemoryStore) ->
     order: list[str] = []
     store.after = lambda operation, path: order.append(path.split("/")[0])
     commit = await Writer(store).commit(a_range(0, 5))
-    assert order == ["_intents", "event=a", "event=b", "_commits"]
+    assert order == ["_intents", "event=a", "event=b", "_intents", "_commits"]
     assert (commit.first, commit.last, commit.next, commit.lost) == (0, 4, 5, None)
     assert await Writer(store).resume(None) == Resume(5, None)
 
@@ -147,10 +147,17 @@ async def test_other_bytes_replace_the_intent_and_the_objects(store: MemoryStore
 
 
 async def test_objects_that_are_not_in_the_new_intent_are_removed(store: MemoryStore) -> None:
-    await begun(store, a_range(0, 5, b"old"), "_commits")
-    del store.files[a_range(0, 5).objects[1].path]
+    await begun(store, a_range(0, 5, b"old"), "event=b")
     await Writer(store).commit(a_range(0, 5, b"new")._replace(objects=a_range(0, 5, b"new").objects[1:]))
     assert a_range(0, 5).objects[0].path not in store.files
+
+
+async def test_a_sealed_intent_is_committed_not_replaced(store: MemoryStore) -> None:
+    await begun(store, a_range(0, 5, b"old"), "_commits")
+    with pytest.raises(OvertakenError):
+        await Writer(store).commit(a_range(0, 5, b"new"))
+    assert {found.data for path, found in store.files.items() if path.startswith("event=")} == {b"old"}
+    assert await Writer(store).resume(None) == Resume(5, None)
 
 
 async def test_an_intent_whose_records_are_gone_is_replaced(store: MemoryStore) -> None:

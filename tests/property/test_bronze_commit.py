@@ -1,0 +1,85 @@
+"""The commit protocol under everything at once: many writers, crashes anywhere, failures, lost answers."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from agents import bronze_commit
+from agents.bronze_commit import Committer, OvertakenError
+from streams.store.bronze_reader import BronzeReader
+from streams.store.bronze_verify import verify
+from tests.bronze import MemoryStore, Record, built, failing_now_and_then
+from tests.unit.test_bronze_range import AT_MS, click, declined
+
+LOG = [
+    Record(offset, AT_MS + offset, declined(offset) if offset % 3 else click(offset, city="rome"))
+    for offset in range(60)
+    if offset % 7
+]
+END = LOG[-1].offset + 1
+
+
+@pytest.fixture(autouse=True, scope="module")
+def no_waiting() -> None:
+    bronze_commit.FIRST_BACKOFF_SECONDS = 0.0
+
+
+async def write(store: MemoryStore, draw: random.Random, writer: int) -> None:
+    """Write the whole log, from wherever the store says."""
+    committer = Committer(store, "events.raw", 0, f"writer-{writer}", lambda operation, error, wait: None)
+    while True:
+        resume = await committer.resume(None)
+        at = resume.next or 0
+        while at < END:
+            until = resume.intent.next if resume.intent is not None else min(END, at + draw.randrange(1, 20))
+            resume = resume._replace(intent=None)
+            made = built([record for record in LOG if at <= record.offset < until], at, until)
+            try:
+                at = (await committer.commit(made)).next
+            except OvertakenError:
+                break
+        if at >= END:
+            return
+
+
+async def run(seed: int, writers: int, crashes: int, share: float) -> None:
+    draw = random.Random(seed)
+    store = MemoryStore()
+    store.before = failing_now_and_then(share, draw.random)
+    store.after = failing_now_and_then(share, draw.random)
+    tasks = [asyncio.create_task(write(store, draw, number)) for number in range(writers)]
+    for crash in range(crashes):
+        for _ in range(draw.randrange(60)):
+            await asyncio.sleep(0)
+        victim = draw.randrange(writers)
+        tasks[victim].cancel()
+        await asyncio.gather(tasks[victim], return_exceptions=True)
+        tasks[victim] = asyncio.create_task(write(store, draw, writers + crash))
+    await asyncio.wait_for(asyncio.gather(*tasks), 60)
+    store.before = store.after = lambda operation, path: None
+    verdict = await verify(store)
+    assert verdict.problems == []
+    assert verdict.unfinished == 0
+    rows = [row async for row in BronzeReader(store).rows()]
+    assert sorted(row["_kafka"]["offset"] for row in rows) == [record.offset for record in LOG]
+    for row in rows:
+        offset = row.pop("_kafka")["offset"]
+        (value,) = [record.value for record in LOG if record.offset == offset]
+        assert value is not None
+        assert row == json.loads(value)
+    assert [found.commit.first async for found in BronzeReader(store).commits()][0] == 0
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    seed=st.integers(0, 2**32), writers=st.integers(1, 4), crashes=st.integers(0, 12),
+    share=st.sampled_from([0.0, 0.05, 0.3]),
+)  # fmt: skip
+def test_each_offset_is_committed_once(seed: int, writers: int, crashes: int, share: float) -> None:
+    asyncio.run(run(seed, writers, crashes, share))
