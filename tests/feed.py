@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
+import httpx
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
@@ -31,7 +32,7 @@ Source = tuple[str, int]
 class FeedWatcher:
     """Follows the feed as a read_committed reader, and notes every checkpoint that goes back.
 
-    `next`: source partition → its newest checkpoint. `owners`: source partition → (worker, its heartbeat's time).
+    `next`: source partition → its newest checkpoint; `owners`: → (worker, its newest heartbeat's time, ms).
     """
 
     def __init__(self, settings: Settings) -> None:
@@ -45,7 +46,7 @@ class FeedWatcher:
             bootstrap_servers=list(settings.kafka), isolation_level="read_committed", enable_auto_commit=False
         )
 
-    async def __aenter__(self) -> FeedWatcher:
+    async def __aenter__(self) -> Self:
         await self._consumer.start()
         feed = self._settings.topic("views.feed")
         await self._consumer._client.force_metadata_update()
@@ -80,7 +81,9 @@ class FeedWatcher:
             checkpoint = decode_checkpoint(record.value)
             source = (name, partition)
             if checkpoint.next < self.next.get(source, 0):
-                self.wrong.append(f"{source}: checkpoint went from {self.next[source]} back to {checkpoint.next}")
+                self.wrong.append(
+                    f"{source}: checkpoint went from {self.next[source]} back to {checkpoint.next}"
+                )
             self.next[source] = checkpoint.next
             self.lost[source] = checkpoint.lost
             self.checkpoints += 1
@@ -177,7 +180,7 @@ def micros(text: str) -> int:
 
 
 def windows(view: str, newest_us: int) -> list[dict[str, str]]:
-    """Parameters to ask a view with: all there is, the last hours, the last minutes, up to an event's time."""
+    """Parameters to ask a view with: all there is, the last hours, some minutes, up to an event's time."""
     if view == "ops_payout_backlog":
         return [{"as_of": rfc3339(newest_us)}, {"as_of": rfc3339(newest_us + 7_200_000_000)}]
     return [
@@ -205,7 +208,10 @@ async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str
         said = {name: value.decode() for name, value in read.headers}
         if int(said["partition"]) != read.partition:
             found.append(f"quarantine {read.partition}@{read.offset}: is of partition {said['partition']}")
-        if len(dict(read.headers)["detail"]) > 512 or abs(micros(said["quarantined_at"]) / 1e6 - time.time()) > 3600:
+        if (
+            len(dict(read.headers)["detail"]) > 512
+            or abs(micros(said["quarantined_at"]) / 1e6 - time.time()) > 3600
+        ):
             found.append(f"quarantine {read.partition}@{read.offset}: {said}")
         shown[said["topic"], int(said["partition"])].append(
             (int(said["offset"]), said["code"], said["reason"], said["field"], read.key, read.value)
@@ -224,10 +230,11 @@ def _sequence_differences(
     if expected == shown:
         return []
     offsets, seen = [item[0] for item in expected], [item[0] for item in shown]
+    twice = sorted(offset for offset, count in Counter(seen).items() if count > 1)
     found = [
-        f"quarantine of {source}: {len(shown)} records, not {len(expected)}; "
-        f"missing {sorted(set(offsets) - set(seen))[:20]}, too many {sorted(set(seen) - set(offsets))[:20]}, "
-        f"twice {sorted({o for o in seen if seen.count(o) > 1})[:20]}, in order: {seen == sorted(seen)}"
+        f"quarantine of {source}: {len(shown)} records, not {len(expected)}",
+        f"missing {sorted(set(offsets) - set(seen))[:20]}, too many {sorted(set(seen) - set(offsets))[:20]}",
+        f"twice {twice[:20]}, in order: {seen == sorted(seen)}",
     ]
     by_offset = {item[0]: item for item in expected}
     wrong = [(item[:4], by_offset[item[0]][:4]) for item in shown if item != by_offset.get(item[0], item)]
@@ -240,6 +247,8 @@ async def exact(sluice: Sluice, api: Role | None = None) -> Oracle:
     oracle = await read_oracle(settings, sluice.folder)
     reader = await feed_reader(settings)
     newest_us = oracle.newest_us() or 0
+    if api is not None:
+        await api_has_read(api, reader)
     found = await quarantine_differences(settings, oracle)
     for number in range(3):
         answers: dict[str, Any] = {}
@@ -257,3 +266,24 @@ async def exact(sluice: Sluice, api: Role | None = None) -> Oracle:
         found += view_differences(oracle, answers)
     assert not found, "\n".join(found[:40])
     return oracle
+
+
+async def api_has_read(api: Role, reader: ReaderState, *, seconds: float = 30.0) -> None:
+    """Wait until the api's answers rest on the same checkpoints as this reader, and are complete."""
+    wanted = {source: checkpoint.next for source, checkpoint in reader.checkpoints.items()}
+    shown: dict[str, Any] = {}
+
+    async def there() -> bool:
+        try:
+            response = await api.get("/v1/views/kpi_gmv")
+        except httpx.TransportError:
+            return False
+        shown.update(response.json())
+        found = {(p["topic"], p["partition"]): p["checkpoint_offset"] for p in shown.get("partitions", ())}
+        return bool(shown.get("complete")) and all(found.get(source) == at for source, at in wanted.items())
+
+    try:
+        await wait_until(there, "the api", seconds=seconds)
+    except AssertionError:
+        shown.pop("rows", None)
+        raise AssertionError(f"after {seconds:g} s the api is not at {wanted}, complete: {shown}") from None

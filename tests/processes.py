@@ -1,4 +1,4 @@
-"""Roles of Sluice as processes of their own: started, killed, stopped and resumed by tests, their output kept."""
+"""Roles of Sluice as processes: started, killed, stopped and resumed by tests, their output kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -157,7 +157,7 @@ class Sluice:
             check=False,
         )  # fmt: skip
 
-    def __enter__(self) -> Sluice:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(
@@ -168,4 +168,4 @@ class Sluice:
                 role.signal(signal.SIGCONT)
                 role.kill()
             if error is not None and role.runs:
-                print(f"--- {role.name}, run {role.runs} ---\n{role.tail(60)}")
+                print(f"--- {role.name}, run {role.runs} ---\n{role.tail(60)}")  # noqa: T201

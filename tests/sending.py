@@ -1,4 +1,4 @@
-"""Raw records into Kafka, whatever they are: also those that aiokafka's `send` refuses, as others' clients do not."""
+"""Raw records into Kafka, whatever they are: also a null key with a null value, which `send` refuses."""
 
 from __future__ import annotations
 

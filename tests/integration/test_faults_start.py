@@ -38,7 +38,7 @@ def test_a_wrong_setting_is_exit_2_and_says_which(
 
 
 async def test_topics_that_are_not_as_they_must_be(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
-    """Both policies the wrong way round, the feed too small: the worker ends at once, doctor says the same."""
+    """Both policies wrong, the feed too small: the worker ends at once, doctor says the same."""
     bootstrap = kafka.bootstrap
     await create_topics(bootstrap, f"{prefix}events.raw", partitions=3, cleanup_policy="compact")
     await create_topics(bootstrap, f"{prefix}views.feed", partitions=2, cleanup_policy="delete")
@@ -65,7 +65,9 @@ async def test_topics_that_are_not_as_they_must_be(kafka: EmbeddedKafka, prefix:
         assert "cleanup.policy" in refused.stdout + refused.stderr
 
 
-async def test_a_feed_with_too_few_partitions_is_grown(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
+async def test_a_feed_with_too_few_partitions_is_grown(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
         await create_topics(kafka.bootstrap, f"{prefix}more", partitions=3)

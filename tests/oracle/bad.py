@@ -8,6 +8,7 @@ from typing import Any
 
 from tests.oracle.judge import ENVELOPE, SCHEMA, Bad
 
+Case = tuple[bytes | None, Bad]
 LIMIT = 65_536
 _CHARGE = {"charge_id": "chg-1", "booking_id": "bkg-1", "amount_minor": 100, "currency": "EUR"}
 
@@ -34,12 +35,12 @@ def padded(size: int, timestamp_ms: int, **envelope: Any) -> bytes:
     return (start[:-2] + "x" * (size - len(start)) + start[-2:]).encode()
 
 
-def bad_records(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
+def bad_records(timestamp_ms: int) -> list[Case]:
     """Every reason at least once; `timestamp_ms` is the Kafka timestamp they will have."""
     return [*_not_events(), *_envelopes(timestamp_ms), *_events(timestamp_ms), *_too_large(timestamp_ms)]
 
 
-def _not_events() -> list[tuple[bytes | None, Bad]]:
+def _not_events() -> list[Case]:
     said = [
         (None, "empty"), (b"", "empty"),
         (b"{", "not_json"), (b"\xff\xfe{}", "not_json"), (b'{"a": NaN}', "not_json"), (b"{} {}", "not_json"),
@@ -54,7 +55,7 @@ def _not_events() -> list[tuple[bytes | None, Bad]]:
     ]
 
 
-def _envelopes(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
+def _envelopes(timestamp_ms: int) -> list[Case]:
     wrong: list[tuple[str, Any]] = [
         ("event_id", ...), ("event_id", ""), ("event_id", "a" * 65), ("event_id", "a b"), ("event_id", "é"),
         ("event_id", 7), ("event", ...), ("event", None), ("event", 5),
@@ -78,19 +79,20 @@ def _envelopes(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
     ]
 
 
-def _events(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
+def _events(timestamp_ms: int) -> list[Case]:
     late = at(timestamp_ms, 900)
     unknown = [
         (event("no.such", {}, timestamp_ms), "unknown_event"), (event("", {}, timestamp_ms), "unknown_event"),
         (event("Charge.succeeded", _CHARGE, timestamp_ms), "unknown_event"),
         (event("no.such", {}, timestamp_ms, version=9, occurred_at=late), "unknown_event"),
         (event("charge.succeeded", {}, timestamp_ms, version=2), "unknown_version"),
-        (event("charge.succeeded", _CHARGE, timestamp_ms, version=2**70, occurred_at=late), "unknown_version"),
+        (event("charge.failed", _CHARGE, timestamp_ms, version=2**70, occurred_at=late), "unknown_version"),
     ]  # fmt: skip
     wrong: list[tuple[str, Any]] = [
         ("charge_id", ...), ("charge_id", ""), ("charge_id", "c" * 129), ("booking_id", None),
         ("amount_minor", "100"), ("amount_minor", -1), ("amount_minor", 2**53), ("amount_minor", 1.5),
-        ("amount_minor", True), ("amount_minor", ...), ("currency", "eur"), ("currency", "EURO"), ("currency", 1),
+        ("amount_minor", True), ("amount_minor", ...),
+        ("currency", "eur"), ("currency", "EURO"), ("currency", 1),
     ]  # fmt: skip
     cases: list[tuple[dict[str, Any], str]] = [
         (event("charge.succeeded", _without({**_CHARGE, field: value}), timestamp_ms), field)
@@ -101,9 +103,15 @@ def _events(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
     cases += [
         (event("fee.assessed", fee, timestamp_ms), "kind"),
         (event("payout.initiated", payout, timestamp_ms), "due_at"),
-        (event("search.click", {"session_id": "s", "listing_id": "l", "position": -1}, timestamp_ms), "position"),
+        (
+            event("search.click", {"session_id": "s", "listing_id": "l", "position": -1}, timestamp_ms),
+            "position",
+        ),
         (event("charge.failed", {**_CHARGE, "reason": 5}, timestamp_ms), "reason"),
-        (event("charge.succeeded", {**_CHARGE, "amount_minor": "1"}, timestamp_ms, occurred_at=late), "amount_minor"),
+        (
+            event("charge.succeeded", {**_CHARGE, "amount_minor": "1"}, timestamp_ms, occurred_at=late),
+            "amount_minor",
+        ),
         (event("charge.succeeded", {"currency": "x", "charge_id": "c"}, timestamp_ms), "booking_id"),
     ]
     return [(_bytes(members), Bad(SCHEMA, reason)) for members, reason in unknown] + [
@@ -111,7 +119,7 @@ def _events(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
     ]
 
 
-def _too_large(timestamp_ms: int) -> list[tuple[bytes | None, Bad]]:
+def _too_large(timestamp_ms: int) -> list[Case]:
     too_large = Bad(ENVELOPE, "too_large")
     return [
         (padded(LIMIT + 1, timestamp_ms), too_large),
@@ -124,5 +132,5 @@ def _without(payload: dict[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in payload.items() if value is not ...}
 
 
-def _bytes(members: dict[str, Any]) -> bytes:
+def _bytes(members: dict[str, Any]) -> bytes | None:
     return json.dumps(members, ensure_ascii=False).encode()

@@ -1,7 +1,7 @@
 """Whether a raw record is a valid event, judged anew from the words of docs/contract.md §1 and §2.
 
-It shares no code with `schemas`, so that the two can be held against each other: plain Python, one record at a
-time, slow. Known limits: JSON nested deeper than Python's own parser goes, and Avro, are not judged here.
+It shares no code with `schemas`, so that the two can be held against each other: plain Python, one record at
+a time, slow. Known limits: JSON nested deeper than Python's own parser goes, and Avro, are not judged here.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ CATALOGUE = {
     "profile.view": "session_id provider_id user_id?",
     "checkout.start": "session_id user_id listing_id?",
 }
-ENVELOPE_FIELDS = "event_id event version occurred_at source city? trace_id? payload".split()
+ENVELOPE_FIELDS = ["event_id", "event", "version", "occurred_at", "source", "city?", "trace_id?", "payload"]
 
 
 class Bad(NamedTuple):
@@ -60,7 +60,7 @@ class Good(NamedTuple):
     payload: dict[str, Any]
 
 
-def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Good | Bad:
+def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Good | Bad:  # noqa: PLR0911
     """Size, bytes, JSON, object, envelope fields, event name, version, payload, future: in this order."""
     if value is not None and len(value) > max_bytes:
         return Bad(ENVELOPE, "too_large")
@@ -165,13 +165,13 @@ _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def parse_time(text: str) -> int | None:
-    """RFC 3339 with an offset → µs since the epoch, the fraction rounded to the nearest; None if it is not."""
+    """RFC 3339 with an offset → µs since the epoch, rounded to the nearest; None if it is none."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
     year, month, day, hour, minute, second = (int(found[n]) for n in range(1, 7))
     leap = year % 4 == 0 and (year % 100 != 0 or year % 400 == 0)
-    if not (1 <= year and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
+    if not (year >= 1 and 1 <= month <= 12 and hour < 24 and minute < 60 and second < 60):
         return None
     if not 1 <= day <= _DAYS[month - 1] + (leap and month == 2):
         return None
@@ -182,9 +182,9 @@ def parse_time(text: str) -> int | None:
         offset_minutes = (int(found[10]) * 60 + int(found[11])) * (1 if found[9] == "+" else -1)
     days = _days_before(year) - _days_before(1970) + sum(_DAYS[: month - 1]) + (leap and month > 2) + day - 1
     seconds = ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second
-    digits = found[7] or "0"
+    digits: str = found[7] or "0"
     micros = (int(digits) * 10**6 * 2 + 10 ** len(digits)) // (2 * 10 ** len(digits))
-    return seconds * 10**6 + micros
+    return int(seconds * 10**6 + micros)
 
 
 def _days_before(year: int) -> int:

@@ -1,7 +1,7 @@
 """Deterministic load: events of bookings, payments and search, with everything that real producers do wrong.
 
-The same seed and settings give the same records. Kafka timestamps are the load's own clock, which may run faster
-than the wall's, so that windows, late data and retention are met within a few thousand records.
+The same seed and settings give the same records. Kafka timestamps are the load's own clock, which may run
+faster than the wall's, so that windows, late data and retention are met within a few thousand records.
 """
 
 from __future__ import annotations
@@ -122,7 +122,13 @@ class Load:
 
     def _booking(self) -> tuple[str, dict[str, Any], bytes, str | None]:
         name = self._random.choice(
-            ("booking.requested", "booking.confirmed", "booking.confirmed", "booking.cancelled", "booking.accepted")
+            (
+                "booking.requested",
+                "booking.confirmed",
+                "booking.confirmed",
+                "booking.cancelled",
+                "booking.accepted",
+            )
         )
         booking = f"bkg-{self._number}"
         payload: dict[str, Any] = {"booking_id": booking, "provider_id": "prv-1"}
@@ -157,16 +163,26 @@ class Load:
             self._payouts.append(payout)
             del self._payouts[:-300]
             due = at(int(payout.at_ms), self._random.choice((-3600, 60, 7200, 86_400)))
-            return self._raw("payout.initiated", self._paid(payout) | {"due_at": due}, payout.key, payout.city, payout.at_ms)
+            return self._raw(
+                "payout.initiated",
+                self._paid(payout) | {"due_at": due},
+                payout.key,
+                payout.city,
+                payout.at_ms,
+            )
         payout = self._random.choice(self._payouts)
-        name = self._random.choice(("payout.paid", "payout.paid", "payout.failed", "payout.canceled", "payout.initiated"))
+        name = self._random.choice(
+            ("payout.paid", "payout.paid", "payout.failed", "payout.canceled", "payout.initiated")
+        )
         # Before, at the same moment as, and after what was sent earlier: the rank and the id decide.
         moment = payout.at_ms + self._random.choice((-60_000, 0, 0, 1, 60_000, 600_000))
         moment = min(moment, self.now_ms)
         paid = self._paid(payout)
         if name == "payout.initiated":
             paid["due_at"] = at(int(moment), 60)
-        key = payout.key if self._random.random() < 0.9 else b"other"  # keyed wrongly: another partition's partial
+        key = (
+            payout.key if self._random.random() < 0.9 else b"other"
+        )  # keyed wrongly: another partition's partial
         return self._raw(name, paid, key, payout.city, moment)
 
     def _paid(self, payout: _Payout) -> dict[str, Any]:
@@ -175,10 +191,13 @@ class Load:
             "amount_minor": payout.amount, "currency": payout.currency,
         }  # fmt: skip
 
-    def _raw(self, name: str, payload: dict[str, Any], key: bytes, city: str | None, occurred_ms: float) -> Raw:
+    def _raw(
+        self, name: str, payload: dict[str, Any], key: bytes, city: str | None, occurred_ms: float
+    ) -> Raw:
         envelope: dict[str, Any] = {
             "event_id": f"{self._seed}-{self._number}", "event": name, "version": 1,
-            "occurred_at": self._written(occurred_ms), "source": "load", "payload": payload, "later": {"field": 1},
+            "occurred_at": self._written(occurred_ms), "source": "load", "payload": payload,
+            "later": {"field": 1},
         }  # fmt: skip
         if city is not None or self._random.random() < 0.5:
             envelope["city"] = city
@@ -214,7 +233,9 @@ class Load:
         return int(self.now_ms)
 
     def _amount(self) -> int:
-        return self._random.choice((0, 1, 999, MAX_MINOR, *(self._random.randrange(100, 90_000) for _ in range(12))))
+        return self._random.choice(
+            (0, 1, 999, MAX_MINOR, *(self._random.randrange(100, 90_000) for _ in range(12)))
+        )
 
     def _currency(self) -> str:
         return self._random.choice(CURRENCIES)

@@ -1,4 +1,4 @@
-"""The four views as SQL (DuckDB) over the accepted events of the raw topics, from the words of docs/contract.md §3.
+"""The four views as SQL (DuckDB) over the accepted events of the raw topics, from docs/contract.md §3.
 
 Nothing here comes from `tables`: it is what the views are held against. Sums are HUGEINT, hence exact.
 """
@@ -81,7 +81,8 @@ _VIEWS = {
     "ops_recon_variance": f"""
         SELECT *, charges_minor - (payouts_minor + refunds_minor + fees_minor) AS variance_minor,
                abs(variance_minor) AS abs_variance_minor,
-               CASE WHEN charges_minor <> 0 THEN abs_variance_minor / charges_minor::DOUBLE END AS variance_ratio
+               CASE WHEN charges_minor <> 0 THEN abs_variance_minor / charges_minor::DOUBLE END
+                   AS variance_ratio
         FROM (SELECT city, currency,
                      coalesce(sum(amount) FILTER (event = 'charge.succeeded'), 0) AS charges_minor,
                      coalesce(sum(amount) FILTER (event = 'payout.paid'), 0) AS payouts_minor,
@@ -134,7 +135,7 @@ class BadRecord(NamedTuple):
 
 
 class Oracle:
-    """What has to come of the records of the raw topics. `records`: topic → its records in partition order."""
+    """What has to come of the raw topics. `records`: topic → its records in partition order."""
 
     def __init__(
         self,
@@ -164,20 +165,21 @@ class Oracle:
         for statement in _FOLDED.split(";"):
             if statement.strip():
                 named = {"dedupe_ms": dedupe_seconds * 1000, "pane_hours": pane_hours}
-                self._db.execute(statement, {key: value for key, value in named.items() if f"${key}" in statement})
+                self._db.execute(
+                    statement, {key: value for key, value in named.items() if f"${key}" in statement}
+                )
 
     def _load(self, lines: Iterable[Row], file: Path) -> None:
         with file.open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(line) + "\n" for line in lines)
         kinds = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
-        self._db.execute(
-            f"INSERT INTO accepted SELECT * FROM read_json('{file}', format='newline_delimited', columns={{{kinds}}})"
-        )
+        source = f"read_json('{file}', format='newline_delimited', columns={{{kinds}}})"
+        self._db.execute(f"INSERT INTO accepted SELECT * FROM {source}")
 
     def rows(
         self, view: str, *, from_us: int = -(2**62), to_us: int = 2**62, as_of_us: int = 0
     ) -> dict[tuple[str | None, ...], Row]:
-        """A view's rows by their dimensions: over the panes that start in [from_us, to_us), ages at as_of_us."""
+        """A view's rows by their dimensions, over the panes that start in [from_us, to_us)."""
         named = {"pane_hours": self._pane_hours, "from_us": from_us, "to_us": to_us, "as_of_us": as_of_us}
         sql = _VIEWS[view]
         result = self._db.execute(sql, {key: value for key, value in named.items() if f"${key}" in sql})
@@ -186,8 +188,8 @@ class Oracle:
 
     def counts(self) -> dict[str, int]:
         """How many records were accepted, duplicate, late_dropped, and bad."""
-        (accepted, first_seen, folded), = self._db.execute(
-            "SELECT (SELECT count(*) FROM accepted), (SELECT count(*) FROM judged), (SELECT count(*) FROM folded)"
+        ((accepted, first_seen, folded),) = self._db.execute(
+            "SELECT (SELECT count(*) FROM accepted), (SELECT count(*) FROM judged), count(*) FROM folded"
         ).fetchall()
         return {
             "folded": folded, "duplicate": accepted - first_seen, "late_dropped": first_seen - folded,
@@ -196,7 +198,7 @@ class Oracle:
 
     def newest_us(self) -> int | None:
         """The newest time of an event that is no duplicate."""
-        (newest,), = self._db.execute("SELECT max(occurred_us) FROM judged").fetchall()
+        ((newest,),) = self._db.execute("SELECT max(occurred_us) FROM judged").fetchall()
         return None if newest is None else int(newest)
 
 
@@ -239,6 +241,7 @@ def _line(topic: str, read: Read, good: Good) -> Row:
     return {
         "topic": topic, "partition": read.partition, "position": read.offset, "kafka_ms": read.timestamp_ms,
         "event_id": good.event_id, "event": good.event, "occurred_us": good.occurred_us, "city": good.city,
-        "amount": payload.get("amount_minor"), "currency": payload.get("currency"), "kind": payload.get("kind"),
+        "amount": payload.get("amount_minor"), "currency": payload.get("currency"),
+        "kind": payload.get("kind"),
         "payout_id": payload.get("payout_id"), "due_us": None if due_at is None else parse_time(due_at),
     }  # fmt: skip
