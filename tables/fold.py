@@ -14,6 +14,8 @@ from operator import attrgetter, itemgetter
 from typing import Any
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
 from tables.codec import Group
 from tables.panes import PaneStore
@@ -166,6 +168,52 @@ class EventFold:
         return itemgetter(*places)
 
 
+class WindowedFold:
+    """All events' folds into all windowed views, given with their panes.
+
+    Raises ValueError for a declaration that names an unknown event or field.
+    """
+
+    def __init__(self, views: Mapping[Windowed, PaneStore], event_types: Mapping[str, type[Any]]) -> None:
+        self._folds = compile_folds(views, event_types)
+        self._names = {known: name for name, known in event_types.items()}
+        # A batch's events and their minutes, by class: the lists are kept, and emptied after each batch.
+        self._events: dict[type[Any], list[Any]] = {known: [] for known in self._names}
+        self._minutes: dict[type[Any], list[int]] = {known: [] for known in self._names}
+        self._add_event = {known: events.append for known, events in self._events.items()}
+        self._add_minute = {known: minutes.append for known, minutes in self._minutes.items()}
+
+    def add(self, events: Sequence[Any], minutes: npt.NDArray[np.int64]) -> dict[str, int]:
+        """Add one event or more, with the minutes they occurred in; answers how many of each name."""
+        add_event, add_minute = self._add_event, self._add_minute
+        minute = int(minutes[0])
+        if in_one_minute := bool((minutes == minute).all()):
+            for event in events:
+                add_event[event.__class__](event)
+        else:
+            for event, its_minute in zip(events, minutes.tolist(), strict=True):
+                known = event.__class__
+                add_event[known](event)
+                add_minute[known](its_minute)
+        counts = {}
+        for known, same in self._events.items():
+            if same:
+                counts[self._names[known]] = len(same)
+                fold = self._folds.get(known)
+                if fold is not None and in_one_minute:
+                    fold.add_minute(minute, same)
+                elif fold is not None:
+                    fold.add(self._minutes[known], same)
+                same.clear()
+                self._minutes[known].clear()
+        return counts
+
+    def project(self) -> None:
+        """Add what was folded since the last call to the panes."""
+        for fold in self._folds.values():
+            fold.project()
+
+
 def payload_fields(event_class: type[msgspec.Struct]) -> dict[str, Any]:
     """The fields of an event's payload and their types."""
     (payload,) = (found.type for found in msgspec.structs.fields(event_class) if found.name == "payload")
@@ -175,7 +223,7 @@ def payload_fields(event_class: type[msgspec.Struct]) -> dict[str, Any]:
 def compile_folds(
     views: Mapping[Windowed, PaneStore], event_types: Mapping[str, type[Any]]
 ) -> dict[type[Any], EventFold]:
-    """Event class → its fold. Raises ValueError for a declaration that names an unknown event or field."""
+    """Event class → its fold. Raises ValueError."""
     terms = [
         (view, store, number, term)
         for view, store in views.items()

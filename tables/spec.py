@@ -24,7 +24,7 @@ Value = str | int | bool | None
 """What a dimension or a compared field may hold."""
 
 Where = tuple[tuple[str, Value], ...]
-"""Payload (or kept) fields and the values they must have, all of them."""
+"""Payload (or kept) fields, and the value each of them must have."""
 
 
 class Unit(StrEnum):
@@ -93,10 +93,7 @@ class Ratio:
     over: tuple[str, ...]
     under: tuple[str, ...]
 
-    @property
-    def unit(self) -> Unit:
-        """Always a ratio."""
-        return Unit.RATIO
+    unit = Unit.RATIO
 
 
 @dataclass(frozen=True)
@@ -133,10 +130,7 @@ class Count:
     description: str
     of: str
 
-    @property
-    def unit(self) -> Unit:
-        """Always a count."""
-        return Unit.COUNT
+    unit = Unit.COUNT
 
 
 @dataclass(frozen=True)
@@ -159,10 +153,7 @@ class Oldest:
     description: str
     of: str
 
-    @property
-    def unit(self) -> Unit:
-        """Always seconds."""
-        return Unit.SECONDS
+    unit = Unit.SECONDS
 
 
 Derived = Difference | Absolute | Ratio
@@ -235,8 +226,19 @@ def _hash8(computed: Any) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
+class _Measured:
+    """What all views have."""
+
+    measures: tuple[Measure, ...]
+
+    @property
+    def has_money(self) -> bool:
+        """Whether a measure is in minor units, so that its currency may not be dropped."""
+        return any(measure.unit is Unit.MINOR for measure in self.measures)
+
+
 @dataclass(frozen=True)
-class Windowed:
+class Windowed(_Measured):
     """Sums over event time by `dimensions`. `tracks`: entities beside them, for what no window bounds."""
 
     name: str
@@ -266,17 +268,12 @@ class Windowed:
     @cached_property
     def events(self) -> frozenset[str]:
         """Names of the events that can change this view."""
-        tracked = self.tracks.by_event if self.tracks else ()
-        return frozenset(term.event for total in self.sums for term in total.terms) | frozenset(tracked)
-
-    @property
-    def has_money(self) -> bool:
-        """Whether a measure is in minor units, so that its currency may not be dropped."""
-        return any(measure.unit is Unit.MINOR for measure in self.measures)
+        summed = frozenset(term.event for total in self.sums for term in total.terms)
+        return summed | frozenset(self.tracks.by_event if self.tracks else ())
 
 
 @dataclass(frozen=True)
-class Entity:
+class Entity(_Measured):
     """The latest state of each entity, by `dimensions`: `city`, or kept fields."""
 
     name: str
@@ -297,64 +294,5 @@ class Entity:
         """Names of the events that can change this view."""
         return frozenset(self.tracks.by_event)
 
-    @property
-    def has_money(self) -> bool:
-        """Whether a measure is in minor units, so that its currency may not be dropped."""
-        return any(measure.unit is Unit.MINOR for measure in self.measures)
-
 
 View = Windowed | Entity
-
-
-def problems(view: View) -> list[str]:
-    """What contradicts itself in a declaration, one sentence each; none if it can be computed."""
-    found = []
-    earlier: set[str] = set()
-    selections = view.tracks.by_selection if view.tracks else {}
-    kept = view.tracks.kept_names if view.tracks else ()
-    for measure in view.measures:
-        if measure.name in earlier or measure.name in view.dimensions:
-            found.append(f"{view.name}: {measure.name} is there twice")
-        missing = [name for name in _inputs(measure) if name not in earlier]
-        found += [
-            f"{view.name}.{measure.name}: needs {name}, which is no earlier measure" for name in missing
-        ]
-        if isinstance(measure, EntityMeasure) and measure.of not in selections:
-            found.append(f"{view.name}.{measure.name}: {measure.of} is no selection")
-        if isinstance(measure, Total) and measure.field not in kept:
-            found.append(f"{view.name}.{measure.name}: {measure.field} is not kept")
-        earlier.add(measure.name)
-    if isinstance(view, Entity):
-        stored = {CITY, *kept}
-        found += [f"{view.name}: dimension {d} is not kept" for d in view.dimensions if d not in stored]
-    return found + (_tracked_problems(view.name, view.tracks) if view.tracks else [])
-
-
-def _inputs(measure: Measure) -> tuple[str, ...]:
-    match measure:
-        case Difference(plus=plus, minus=minus):
-            return plus + minus
-        case Absolute(of=of):
-            return (of,)
-        case Ratio(over=over, under=under):
-            return over + under
-        case _:
-            return ()
-
-
-def _tracked_problems(view: str, tracks: Tracked) -> list[str]:
-    found = []
-    states = {stage.state for stage in tracks.stages}
-    if len(tracks.by_rank) != len(tracks.stages) or len(tracks.by_event) != len(tracks.stages):
-        found.append(f"{view}: two stages share an event or a rank")
-    if not any(stage.opens for stage in tracks.stages):
-        found.append(f"{view}: no stage opens an entity")
-    times = {kept.field for kept in tracks.keep if kept.kind is Kind.TIME}
-    for selection in tracks.selections:
-        if not set(selection.states) <= states:
-            found.append(f"{view}: selection {selection.name} names a state that no stage leads to")
-        if selection.deadline and selection.deadline.field not in times:
-            found.append(f"{view}: selection {selection.name} has a deadline on what is no kept time")
-        if any(field not in tracks.kept_names for field, _ in selection.where):
-            found.append(f"{view}: selection {selection.name} compares a field that is not kept")
-    return found

@@ -8,7 +8,7 @@ checkpoint's offset.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from itertools import chain, compress
+from itertools import compress
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,13 +29,13 @@ from tables.codec import (
     parse_key,
     windowed_prefix,
 )
-from tables.dedupe import IdWindow, hash_id
+from tables.dedupe import IdWindow, hash_events
 from tables.entities import EntityStore
-from tables.fold import compile_folds
+from tables.fold import WindowedFold
+from tables.late import late_before, late_places
 from tables.panes import MINUTES, PaneStore
 from tables.spec import View, Windowed
 
-_HOUR_S = 3600
 _NEVER = float("-inf")
 
 FoldCounts = dict[str, dict[str, int]]
@@ -83,27 +83,20 @@ class PartitionState:
             for view in self._views.values()
             if isinstance(view, Windowed)
         }
-        self._folds = compile_folds(self._panes, event_types)
+        self._fold = WindowedFold(self._panes, event_types)
         self._entities = {
             view.name: EntityStore(
                 view.name,
                 entity_prefix(view.name, view.hash8, topic),
                 view.tracks,
                 event_types,
-                limits.closed_hours * _HOUR_S * 1_000_000,
+                limits.closed_hours * 3_600_000_000,
             )
             for view in self._views.values()
             if view.tracks
         }
         self._names = {known: name for name, known in event_types.items()}
         self._tracked = {known for store in self._entities.values() for known in store.stages}
-        # The events of a batch and their places in it, by class: kept, and emptied after each batch.
-        self._groups: dict[type[Any], tuple[list[Any], list[int]]] = {
-            known: ([], []) for known in self._names
-        }
-        self._appends = {
-            known: (events.append, places.append) for known, (events, places) in self._groups.items()
-        }
 
     @property
     def dirty(self) -> bool:
@@ -134,8 +127,7 @@ class PartitionState:
             times = list(compress(times, events))
             timestamps_ms = list(compress(timestamps_ms, events))
         if live:
-            hashes = [hash_id(event.event_id) for event in live]
-            repeated = self._ids.judge(hashes, timestamps_ms, offsets[0], now_ms)
+            repeated = self._ids.judge(hash_events(live), timestamps_ms, offsets[0], now_ms)
             if repeated:
                 live, times = self._drop(live, times, repeated, counts["duplicate"])
         if live:
@@ -151,8 +143,7 @@ class PartitionState:
             rolled_until = (minute - self.limits.pane_minutes) // MINUTES * MINUTES
             for panes in self._panes.values():
                 panes.advance(rolled_until, minute // MINUTES - self.limits.pane_hours)
-            for fold in self._folds.values():
-                fold.project()
+            self._fold.project()
             for panes in self._panes.values():
                 records += panes.changes(minute)
             for entities in self._entities.values():
@@ -257,62 +248,29 @@ class PartitionState:
         before = _NEVER if self.watermark is None else self.watermark
         instants = np.array(times, np.float64)
         newest = max(before, float(instants.max()))
-        if float(instants.min()) < self._late_before(newest):
-            late = self._late(times, before)
-            if late:
-                live, times = self._drop(live, times, late, counts["late_dropped"])
-                instants = np.array(times, np.float64)
-                if not live:
-                    return
+        if float(instants.min()) < late_before(newest, self.limits.pane_hours):
+            late = late_places(times, before, self.limits.pane_hours)
+            live, times = self._drop(live, times, late, counts["late_dropped"])
+            instants = np.array(times, np.float64)
+            if not live:
+                return
         self.watermark = newest
-        appends = self._appends
-        for place, event in enumerate(live):
-            add_event, add_place = appends[event.__class__]
-            add_event(event)
-            add_place(place)
-        minutes = (instants // 60).astype(np.int64)
-        minute = int(minutes[0])
-        each_minute = minutes.tolist() if (minutes != minute).any() else None
-        accepted = counts["accepted"]
-        for known, (events, places) in self._groups.items():
-            if events:
-                accepted[self._names[known]] = len(events)
-                fold = self._folds.get(known)
-                if fold is None:
-                    continue
-                if each_minute is None:
-                    fold.add_minute(minute, events)
-                else:
-                    fold.add([each_minute[place] for place in places], events)
-        self._join_entities(instants, before)
-        for events, places in self._groups.values():
-            events.clear()
-            places.clear()
+        counts["accepted"] = self._fold.add(live, (instants // 60).astype(np.int64))
+        self._join_entities(live, instants, before)
 
-    def _join_entities(self, instants: npt.NDArray[np.float64], before: float) -> None:
+    def _join_entities(self, live: list[Any], instants: npt.NDArray[np.float64], before: float) -> None:
         """Hand the entity views their events, in order, each with the watermark as it was then."""
-        present = [self._groups[known] for known in self._tracked if self._groups[known][0]]
-        if not present:
+        is_tracked = map(self._tracked.__contains__, map(type, live))
+        places = list(compress(range(len(live)), is_tracked))
+        if not places:
             return
         watermarks = np.maximum(np.maximum.accumulate(instants), before)
-        places = list(chain.from_iterable(places for _, places in present))
-        events = chain.from_iterable(events for events, _ in present)
-        occurred_us = np.rint(instants[places] * 1e6).astype(np.int64).tolist()
-        watermarks_us = np.rint(watermarks[places] * 1e6).astype(np.int64).tolist()
-        in_order = sorted(zip(places, occurred_us, watermarks_us, events, strict=True))
+        occurred_us, watermarks_us = _micros(instants[places]), _micros(watermarks[places])
+        items = list(zip([live[place] for place in places], occurred_us, watermarks_us, strict=True))
         for store in self._entities.values():
-            store.fold(in_order)
+            store.fold(items)
 
-    def _late_before(self, watermark: float) -> float:
-        """Events before this are late: their hour has expired."""
-        return (watermark // _HOUR_S - self.limits.pane_hours) * _HOUR_S
 
-    def _late(self, times: Sequence[float], watermark: float) -> list[int]:
-        """Places of the late ones, each judged by the watermark as it was then."""
-        late = []
-        for place, time in enumerate(times):
-            if time > watermark:
-                watermark = time
-            elif time < self._late_before(watermark):
-                late.append(place)
-        return late
+def _micros(instants: npt.NDArray[np.float64]) -> list[int]:
+    micros: list[int] = np.rint(instants * 1e6).astype(np.int64).tolist()
+    return micros

@@ -42,21 +42,27 @@ NAMES = [
     "checkout.start",
 ]
 
-instants = st.one_of(
+PAYOUTS = [name for name in NAMES if name.startswith("payout.")]
+
+anywhere = st.one_of(
     st.integers(0, 8 * HOUR_US),
     st.integers(0, 16).map(lambda half: half * HOUR_US // 2),  # on the edge of a pane
     st.integers(0, 8 * 60).map(lambda minute: minute * 60_000_000 - 1),
 )
+edges = st.sampled_from([0, 1, HOUR_US, HOUR_US + 1, HOUR_US + 2, 2 * HOUR_US])
 
 
 @st.composite
-def records(draw: st.DrawFn, most: int = 40) -> list[Made]:
+def records(draw: st.DrawFn, most: int = 30) -> list[Made]:
     """What a source partition holds: disordered, repeated, late, with quarantined records between."""
     made = []
     clock_ms = START_US // 1000
-    for _ in range(draw(st.integers(0, most))):
+    names, instants, ids = draw(
+        st.sampled_from([(NAMES, anywhere, 25), (PAYOUTS, edges, 10**6), (PAYOUTS, anywhere, 25)])
+    )
+    for _ in range(draw(st.sampled_from([0, 2, most // 3, most]))):
         clock_ms += draw(st.sampled_from([0, 1000, 30_000, 60_000, 200_000]))
-        name = draw(st.sampled_from(NAMES))
+        name = draw(st.sampled_from(names))
         payload: dict[str, Any] = {}
         if name not in ("booking.accepted", "search.impression", "checkout.start"):
             amounts = st.integers(0, 3) | st.just(2**53 - 1)
@@ -67,7 +73,7 @@ def records(draw: st.DrawFn, most: int = 40) -> list[Made]:
             payload["kind"] = draw(st.sampled_from(["platform", "processing"]))
         record = make(
             name,
-            f"e{draw(st.integers(0, 25))}",
+            f"e{draw(st.integers(0, ids))}",
             START_US + draw(instants),
             clock_ms - draw(st.sampled_from([0, 0, 0, 60_000, SLACK_MS])),
             draw(st.sampled_from([None, "ulm", "bonn"])),

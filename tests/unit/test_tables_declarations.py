@@ -21,8 +21,8 @@ from tables.spec import (
     Unit,
     View,
     Windowed,
-    problems,
 )
+from tables.spec_problems import problems
 from tables.state import Limits, PartitionState
 
 

@@ -25,7 +25,7 @@ def join(
     entities: EntityStore, name: str, at_us: int, watermark_us: int | None = None, event_id: str = "e"
 ) -> None:
     made = make(f"payout.{name}", event_id, at_us, 0, "ulm", payout_id="p", amount_minor=at_us % 97)
-    entities.fold([(0, at_us, at_us if watermark_us is None else watermark_us, made.event)])
+    entities.fold([(made.event, at_us, at_us if watermark_us is None else watermark_us)])
 
 
 def state(entities: EntityStore) -> list[Any] | None:
@@ -88,6 +88,14 @@ def test_it_is_as_forgotten_before_the_checkpoint_that_deletes_it() -> None:
     assert dict(entities.changes(HOUR + 8 + CLOSED_US))[b"e:v@h:t:p"] is not None
 
 
+def test_until_its_time_is_over_earlier_events_change_nothing() -> None:
+    entities = store()
+    join(entities, "initiated", HOUR)
+    join(entities, "paid", HOUR + 7)
+    join(entities, "failed", HOUR + 1, watermark_us=HOUR + 7 + CLOSED_US)
+    assert state(entities) == [True, HOUR + 7, 3]
+
+
 def test_one_that_closed_unopened_is_kept_until_it_was_opened() -> None:
     entities = store()
     join(entities, "paid", HOUR)
@@ -127,10 +135,23 @@ def test_times_that_are_written_shorter_are_understood(at_us: int) -> None:
 def test_a_live_one_takes_at_most_400_bytes() -> None:
     count = 50_000
     events = [
-        (0, HOUR + n, HOUR + n, make("payout.initiated", f"{n:036d}", HOUR + n, 0, "san-francisco",
-         payout_id=f"po_{n:024d}", provider_id=f"prov_{n:012d}", amount_minor=n, currency="USD").event)
+        (
+            make(
+                "payout.initiated",
+                f"{n:036d}",
+                HOUR + n,
+                0,
+                "san-francisco",
+                payout_id=f"po_{n:024d}",
+                provider_id=f"prov_{n:012d}",
+                amount_minor=n,
+                currency="USD",
+            ).event,
+            HOUR + n,
+            HOUR + n,
+        )
         for n in range(count)
-    ]  # fmt: skip
+    ]
     tracemalloc.start()
     entities = store()
     entities.fold(events)

@@ -27,8 +27,8 @@ from tables.spec import (
     Unit,
     View,
     Windowed,
-    problems,
 )
+from tables.spec_problems import problems
 from tables.views import VIEWS
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.kpi_gmv import KPI_GMV

@@ -13,7 +13,7 @@ from tables.views import VIEWS
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tables.views.ops_recon_variance import OPS_RECON_VARIANCE
-from tests.property.tables_oracle import HOUR_US, Feed, Made, make, windowed_in, write
+from tests.property.tables_oracle import HOUR_US, Feed, Made, entities_in, make, windowed_in, write
 
 HOUR = 497_000
 """An hour since the epoch."""
@@ -133,6 +133,20 @@ def test_what_came_in_time_and_expires_before_the_checkpoint_is_gone() -> None:
     write(feed, state.changes(0))
     assert keys(feed) == {"kpi_funnel:m600"}
     assert state.sizes()["panes"] == 1
+
+
+def test_an_entity_is_judged_by_the_watermark_as_it_was_not_by_that_of_its_batch() -> None:
+    state, feed = begin(), Feed()
+    at_us = HOUR * HOUR_US
+    fold(
+        state,
+        make("payout.initiated", "a", at_us, 5, payout_id="p"),
+        make("payout.paid", "b", at_us + 2, 5, payout_id="p"),
+        make("payout.failed", "c", at_us + 1, 5, payout_id="p"),
+        click("d", 61),
+    )
+    write(feed, state.changes(0))
+    assert entities_in(feed) == {}
 
 
 def test_sums_may_outgrow_64_bits() -> None:
