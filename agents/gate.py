@@ -18,8 +18,8 @@ from tables.gates import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_g
 from tables.query_params import MICROS, ParameterError, format_time, parse_time
 
 MINUTE_US = 60_000_000
-PUBLISH_US = 4_750_000
-"""A record as old as this is published again: every 5 s, evaluations being half a second apart."""
+PUBLISH_US = 4_950_000
+"""A record as old as this is published again: every 5 s, whichever side of it an evaluation falls on."""
 
 
 class AlarmCode(NamedTuple):
@@ -110,7 +110,7 @@ class Gatekeeper:
     def _alarm(
         self, pair: Pair, of: State, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
     ) -> Alarm:
-        """The alarm of a gate that came into the state `of` at `since_us`; `raised`, `cleared`: what to say."""
+        """The alarm of a gate that came into state `of` at `since_us`; `raised`, `cleared`: what to say."""
         subject = f"{RECON}/{gate_key(*pair).decode()}"
         return Alarm(
             alarm_id=f"{subject}/{of}/{since_us}",

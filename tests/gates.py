@@ -56,7 +56,7 @@ class GateTopics:
 
     async def history(self, city: str | None = "london", currency: str = "GBP") -> list[str]:
         """The states that the gate went through."""
-        key, states = gate_key(city, currency), []
+        key, states = gate_key(city, currency), list[str]()
         for record in gate_records(read for read in await self.reads() if read.key == key):
             if not states or states[-1] != record["state"]:
                 states.append(record["state"])
