@@ -34,8 +34,8 @@ from tables.views import VIEWS
 log = logging.getLogger(__name__)
 
 EVALUATE_SECONDS = 0.1
-"""Evenly spaced, so that how long so many evaluations in a row take does not depend on the traffic. Ten, which
-a better state needs, fit into the two seconds after the checkpoint in which a change is to be published.
+"""Evenly spaced, so that how long so many evaluations in a row take does not depend on the traffic. Ten,
+which a better state needs, fit into the two seconds after a checkpoint in which a change is to be published.
 """
 SWEEP_SECONDS = 600.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
