@@ -33,7 +33,7 @@ class ObjectEntry(msgspec.Struct, frozen=True):
 class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A range of a partition that is written: offsets `first` to `last`; the next one begins at `next`.
 
-    `lost`: [from, to), what Kafka had deleted before it was read; it is a part of the range, at its beginning.
+    `lost`: [from, to), what Kafka had deleted before it was read; it is the beginning of the range.
     """
 
     first: int

@@ -37,9 +37,17 @@ EVENT_TYPES_BY_CITY = frozenset(kind for name, kind in EVENT_TYPES.items() if ha
 class Record(Protocol):
     """What is read of a Kafka record."""
 
-    offset: int
-    timestamp: int
-    value: bytes | None
+    @property
+    def offset(self) -> int:
+        """Its offset."""
+
+    @property
+    def timestamp(self) -> int:
+        """Its Kafka timestamp, in ms; -1: it has none."""
+
+    @property
+    def value(self) -> bytes | None:
+        """Its value; None: a tombstone."""
 
 
 class BuiltObject(NamedTuple):

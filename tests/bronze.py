@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from agents.bronze_commit import Built
 from agents.bronze_range import RangeBuilder
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Store, StoreError
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
 from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 
@@ -52,15 +51,19 @@ def built(records: Sequence[Record], first: int = 0, after: int | None = None) -
     return Built(made.first, made.next, made.lost, made.objects())
 
 
+def nothing(_operation: str, _path: str) -> None:
+    """Neither fails nor waits."""
+
+
 class MemoryStore:
-    """`Store` in a dict. `before` is called with (operation, path) before each call and may raise, `after` after
-    it has been done: what it raises then is a lost answer."""
+    """`Store` in a dict. `before` is called with (operation, path) before each call and may raise, `after`
+    after it has been done: what it raises then is a lost answer."""
 
     def __init__(self) -> None:
         self.files: dict[str, Found] = {}
-        self.calls: Counter[str] = Counter()
-        self.before: Callable[[str, str], None] = lambda operation, path: None
-        self.after: Callable[[str, str], None] = lambda operation, path: None
+        self.listed_after: list[str] = []
+        self.before: Callable[[str, str], None] = nothing
+        self.after: Callable[[str, str], None] = nothing
         self._versions = 0
 
     async def create(self, path: str, data: bytes) -> None:
@@ -82,6 +85,7 @@ class MemoryStore:
         return self.files.get(path)
 
     async def list(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+        self.listed_after.append(after)
         await self._begin("list", prefix)
         for path, found in list(self.files.items()):
             if path.startswith(prefix) and path > after:
@@ -92,7 +96,6 @@ class MemoryStore:
         self.files.pop(path, None)
 
     async def _begin(self, operation: str, path: str) -> None:
-        self.calls[operation] += 1
         await asyncio.sleep(0)
         self.before(operation, path)
 
@@ -109,7 +112,3 @@ def failing_now_and_then(share: float, draw: Callable[[], float]) -> Callable[[s
             raise StoreError(f"{operation} {path}: made to fail")
 
     return fail
-
-
-def is_store(store: MemoryStore) -> Store:
-    return store

@@ -31,7 +31,7 @@ def free_port() -> int:
 
 
 class S3Server:
-    """A server of `kind` (moto or versity) with a bucket, on a port of its own that it keeps over restarts."""
+    """A server of `kind` (moto or versity) with a bucket, on a port of its own that it keeps."""
 
     def __init__(self, kind: str, folder: Path) -> None:
         self.kind = kind
@@ -107,8 +107,8 @@ class S3Server:
 
     def make_bucket(self) -> None:
         client = boto3.client(
-            "s3", endpoint_url=self.url, aws_access_key_id=KEY, aws_secret_access_key=SECRET, region_name=REGION,
-            config=Config(s3={"addressing_style": "path"}),
+            "s3", endpoint_url=self.url, aws_access_key_id=KEY, aws_secret_access_key=SECRET,
+            region_name=REGION, config=Config(s3={"addressing_style": "path"}),
         )  # fmt: skip
         client.create_bucket(Bucket=BUCKET)
         client.close()

@@ -33,7 +33,7 @@ class Check:
 @click.command()
 @json_option
 def doctor(*, as_json: bool) -> None:
-    """Look at settings, Kafka, topics, the data folder and the api; exit code 1 if anything is wrong.
+    """Look at settings, Kafka, topics, the data folder, Bronze and the api; exit code 1 if anything is wrong.
 
     \b
     Examples:
@@ -42,7 +42,7 @@ def doctor(*, as_json: bool) -> None:
     """
     settings = Settings.load()
     checks = [Check("settings", GOOD, "all are allowed"), *_kafka(settings)]
-    checks += [_data_dir(settings), _api(settings)]
+    checks += [_data_dir(settings), _bronze(settings), _api(settings)]
     if as_json:
         echo_json([asdict(check) for check in checks])
     else:
@@ -86,6 +86,26 @@ def _data_dir(settings: Settings) -> Check:
     if free_bytes < 1 << 30:
         return Check("data folder", NOTE, f"{folder}: {free_bytes >> 20} MiB free", "make room on its disk")
     return Check("data folder", GOOD, f"{folder}")
+
+
+def _bronze(settings: Settings) -> Check:
+    from agents.bronze_files import CorruptFileError  # noqa: PLC0415
+    from agents.bronze_store import StoreError  # noqa: PLC0415
+    from streams.store.at_url import bronze_store  # noqa: PLC0415
+    from streams.store.bronze_verify import uncommitted  # noqa: PLC0415
+
+    store = bronze_store(settings)
+    try:
+        left = asyncio.run(asyncio.wait_for(uncommitted(store), 30))
+    except (StoreError, CorruptFileError) as error:
+        mend = "see `sluice bronze verify`; SLUICE_BRONZE_URL and the AWS_ variables say where Bronze lies"
+        return Check("bronze", WRONG, str(error), mend)
+    except TimeoutError:
+        return Check("bronze", NOTE, f"{store} takes long to list", "run `sluice bronze verify`")
+    if left:
+        mend = "no worker will commit them: look at them, then delete them (`sluice bronze verify` lists all)"
+        return Check("bronze", WRONG, f"{len(left)} objects are in no commit: {left[0].path}", mend)
+    return Check("bronze", GOOD, f"every object in {store} is in a commit, or about to be")
 
 
 def _writable(folder: Path) -> bool:

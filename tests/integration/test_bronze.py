@@ -1,4 +1,4 @@
-"""`sluice worker bronze` on a real Kafka: everything that was sent is in the store, once, whatever happens."""
+"""`sluice worker bronze` on a real Kafka: what was sent is in the store, once, whatever happens."""
 
 from __future__ import annotations
 
@@ -34,7 +34,12 @@ Place = tuple[int, int]
 @pytest.fixture
 def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
     with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=2, bronze_url=f"file://{tmp_path}/store", bronze_max_seconds=1
+        tmp_path,
+        kafka.bootstrap,
+        prefix,
+        partitions=2,
+        bronze_url=f"file://{tmp_path}/store",
+        bronze_max_seconds=1,
     ) as running:
         yield running
 
@@ -51,7 +56,8 @@ def raw_topic(sluice: Sluice) -> str:
 def some(count: int, start: int = 0) -> list[Raw]:
     """Records on both partitions, one in ten bad."""
     return [
-        Raw(_value(number), f"k{number}".encode(), partition=number % 2) for number in range(start, start + count)
+        Raw(_value(number), f"k{number}".encode(), partition=number % 2)
+        for number in range(start, start + count)
     ]
 
 
@@ -132,7 +138,9 @@ async def test_every_record_becomes_a_row_whatever_its_compression(
     assert await worker.terminate() == 0
 
 
-async def test_aborted_transactions_leave_no_row_and_no_gap(sluice: Sluice, store: Store, prefix: str) -> None:
+async def test_aborted_transactions_leave_no_row_and_no_gap(
+    sluice: Sluice, store: Store, prefix: str
+) -> None:
     await topics.create(sluice.settings)
     producer = AIOKafkaProducer(
         bootstrap_servers=sluice.settings.kafka[0], transactional_id=f"{prefix}tx", acks="all"
@@ -262,7 +270,9 @@ async def delete_records(sluice: Sluice, before: dict[int, int]) -> None:
         await admin.close()
 
 
-async def test_a_corrupt_commit_ends_the_worker_with_its_name(sluice: Sluice, store: Store, tmp_path: Path) -> None:
+async def test_a_corrupt_commit_ends_the_worker_with_its_name(
+    sluice: Sluice, store: Store, tmp_path: Path
+) -> None:
     await topics.create(sluice.settings)
     await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
     worker = bronze(sluice)

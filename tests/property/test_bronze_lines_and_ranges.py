@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from typing import Any
+from unittest.mock import patch
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -30,7 +32,7 @@ OBJECTS = st.dictionaries(st.text().filter(lambda name: name != "_kafka"), JSON,
     timestamp_ms=st.integers(-1, 2**53),
 )
 def test_a_line_without_kafka_is_the_value(
-    value: dict[str, Any], indent: int | None, ascii_only: bool, end: str, offset: int, timestamp_ms: int
+    *, value: dict[str, Any], indent: int | None, ascii_only: bool, end: str, offset: int, timestamp_ms: int
 ) -> None:
     text = (
         json.dumps(value, indent=indent, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
@@ -64,7 +66,7 @@ def objects(
     """The objects of all ranges that these records become when they come in batches cut at `cuts`."""
     made, ranges = builder(until=until, max_bytes=max_bytes), []
     edges = [0, *sorted(cuts), records[-1].offset + 1]
-    for before, after in zip(edges, edges[1:], strict=False):
+    for before, after in pairwise(edges):
         batch = [record for record in records if before <= record.offset < after]
         while made.next < after:
             batch = batch[made.take(batch, after) :]
@@ -87,6 +89,7 @@ def objects(
     piece=st.sampled_from([1, 300, 64 << 10]),
 )
 def test_objects_do_not_depend_on_batches(
+    *,
     values: list[bytes | None],
     gaps: set[int],
     cuts: list[int],
@@ -95,8 +98,6 @@ def test_objects_do_not_depend_on_batches(
     segment: int,
     piece: int,
 ) -> None:
-    from unittest.mock import patch
-
     offsets = [offset for offset in range(200) if offset not in gaps][: len(values)]
     records = [Record(offset, AT_MS + offset, value) for offset, value in zip(offsets, values, strict=True)]
     end = records[-1].offset + 1

@@ -13,7 +13,7 @@ from agents.bronze_files import CorruptFileError, commit_path, decode_commit, en
 from agents.bronze_range import BuiltObject
 from agents.bronze_store import StoreError
 from streams.store.bronze_verify import verify
-from tests.bronze import MemoryStore
+from tests.bronze import MemoryStore, nothing
 
 TOPIC = "t"
 
@@ -33,9 +33,7 @@ class Writer(Committer):
 
     def __init__(self, store: MemoryStore, nonce: str = "me") -> None:
         self.failures: list[str] = []
-        super().__init__(
-            store, TOPIC, 0, nonce, lambda operation, error, wait: self.failures.append(operation)
-        )
+        super().__init__(store, TOPIC, 0, nonce, lambda operation, *_: self.failures.append(operation))
 
 
 def a_range(first: int, after: int, text: bytes = b"x", lost: tuple[int, int] | None = None) -> Built:
@@ -63,7 +61,7 @@ def committed(store: MemoryStore, first: int) -> list[str]:
 
 async def test_a_range_is_intent_then_objects_then_commit(store: MemoryStore) -> None:
     order: list[str] = []
-    store.after = lambda operation, path: order.append(path.split("/")[0])
+    store.after = lambda _, path: order.append(path.split("/")[0])
     commit = await Writer(store).commit(a_range(0, 5))
     assert order == ["_intents", "event=a", "event=b", "_intents", "_commits"]
     assert (commit.first, commit.last, commit.next, commit.lost) == (0, 4, 5, None)
@@ -82,11 +80,8 @@ async def test_the_hint_may_be_wrong_in_every_way(store: MemoryStore, hint: Hint
 async def test_a_right_hint_spares_the_listing_of_what_is_before(store: MemoryStore) -> None:
     for first in range(20):
         await Writer(store).commit(a_range(first, first + 1))
-    seen: list[str] = []
-    real = store.list
-    store.list = lambda prefix, after="": seen.append(after) or real(prefix, after)  # type: ignore[func-returns-value, method-assign]
     assert (await Writer(store).resume(Hint(19, 20))).next == 20
-    assert seen == [commit_path(TOPIC, 0, 19)]
+    assert store.listed_after == [commit_path(TOPIC, 0, 19)]
 
 
 @pytest.mark.parametrize("part", ["_intents", "event=a", "_commits"])
@@ -118,7 +113,7 @@ async def begun(store: MemoryStore, made: Built, until: str) -> None:
     store.before = die
     with pytest.raises(asyncio.CancelledError):
         await Writer(store, "dead").commit(made)
-    store.before = lambda operation, path: None
+    store.before = nothing
 
 
 async def test_a_dead_writers_range_is_taken_over(store: MemoryStore) -> None:
@@ -202,7 +197,8 @@ async def test_a_writer_that_wakes_up_does_not_write_over_the_new_owners_objects
     "data",
     [
         b"", b"nonsense", b"[]", b'{"first":5}', b'{"first":6,"last":8,"next":9,"objects":[]}',
-        b'{"first":5,"last":8,"next":7,"objects":[]}', b'{"first":5,"last":8,"next":9,"objects":[],"lost":[6,7]}',
+        b'{"first":5,"last":8,"next":7,"objects":[]}',
+        b'{"first":5,"last":8,"next":9,"objects":[],"lost":[6,7]}',
     ],
 )  # fmt: skip
 async def test_a_corrupt_commit_is_named_and_not_skipped(store: MemoryStore, data: bytes) -> None:
