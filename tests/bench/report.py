@@ -1,0 +1,83 @@
+"""The tables that `make bench` prints."""
+
+from __future__ import annotations
+
+import os
+import platform
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+from streams.bus.embedded import JARS
+from tests.bench.contest import CONTESTANTS, Run
+from tests.bench.latency import Latency
+from tests.bench.memory import Use
+from tests.bench.recovery import Recovery
+
+
+def conditions() -> str:
+    """What the numbers depend on."""
+    kafka = next((re.sub(r"^kafka_[\d.]+-|\.jar$", "", jar.name) for jar in JARS.glob("kafka_2*.jar")), "?")
+    model = re.search(
+        r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
+    )
+    return (
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), Kafka {kafka},"
+        f" Python {platform.python_version()}"
+    )
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it can be read as text; the first column is left-aligned."""
+    widths = [max(len(row[at]) for row in (header, *rows)) for at in range(len(header))]
+    rule = ["-" * width if at == 0 else "-" * (width - 1) + ":" for at, width in enumerate(widths)]
+
+    def line(cells: Sequence[str]) -> str:
+        first, *rest = zip(cells, widths, strict=True)
+        padded = [first[0].ljust(first[1]), *(cell.rjust(width) for cell, width in rest)]
+        return f"| {' | '.join(padded)} |"
+
+    return "\n".join(line(row) for row in (header, rule, *rows))
+
+
+def contest_table(results: dict[str, Run]) -> str:
+    """The contest's one table: ratios are of CPU per event."""
+    against = [name for name in ("a", "c") if name in results]
+    header = ["", "events", "events/s", "CPU µs/event", "peak RSS MiB", *(f"÷ ({name})" for name in against)]
+    rows = [
+        [
+            f"({name}) {CONTESTANTS[name][0]}", f"{run.events:,.0f}", f"{run.events_per_s:,.0f}",
+            f"{run.cpu_us_per_event:.2f}", f"{run.peak_rss_mib:.0f}",
+            *(f"{run.cpu_us_per_event / results[other].cpu_us_per_event:.2f}" for other in against),
+        ]
+        for name, run in results.items()
+    ]  # fmt: skip
+    return table(header, rows)
+
+
+def memory_table(uses: dict[str, Use]) -> str:
+    """Bytes per item of each kind."""
+    rows = [
+        [what, f"{use.items:,}", f"{use.traced:.0f}", f"{use.resident:.0f}"] for what, use in uses.items()
+    ]
+    return table(["memory", "items", "bytes/item", "bytes/item, resident"], rows)
+
+
+def recovery_table(found: Recovery) -> str:
+    """How long a worker takes to own its partitions."""
+    cells = [
+        f"{found.open_payouts:,} open payouts", f"{found.feed_records:,}", f"{found.feed_mib:.0f}",
+        f"{found.recovered_s:.1f}", f"{found.start_to_owned_s:.1f}", f"{found.peak_rss_mib:.0f}",
+    ]  # fmt: skip
+    header = ["recovery", "feed records", "feed MiB", "recovered s", "from process start s", "peak RSS MiB"]
+    return table(header, [cells])
+
+
+def latency_table(found: Latency, events_per_s: int) -> str:
+    """Kafka timestamp to the first answer that includes the record."""
+    cells = [
+        f"{events_per_s:,} events/s", f"{found.records:,}", f"{found.p50_ms:.0f}", f"{found.p99_ms:.0f}",
+        f"{found.max_ms:.0f}", f"{found.worker_cores:.2f}", f"{found.api_cores:.2f}",
+    ]  # fmt: skip
+    header = ["latency", "records", "p50 ms", "p99 ms", "max ms", "cores of the worker", "cores of the api"]
+    return table(header, [cells])
