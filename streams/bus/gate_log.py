@@ -11,8 +11,7 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from agents.protocols import FeedRecord
-from streams.bus.client import client_kwargs
-from streams.bus.client import stop_quietly
+from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.feed import Record, commit_all, read_partition
 from streams.settings import Settings
 from tables.alarms import Alarm, encode_alarm
