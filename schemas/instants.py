@@ -21,6 +21,7 @@ _FIRST_MICROS, _END_MICROS = (
 )
 _MINUTE_MICROS = 60_000_000
 _ROUNDING_DIGIT = len("0000-00-00T00:00:00.000000")
+_MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
 _FEW = 12
 """Below this many texts numpy's fixed costs are higher than parsing one by one."""
 
@@ -98,8 +99,9 @@ def _layout(width: int, utc: bool) -> _Layout | None:
     fraction = width - 19 - len(tail)
     if fraction != 0 and not 2 <= fraction <= 10:
         return None
-    low = "0000-00-00T00:00:00" + ".000000000"[:fraction] + tail
-    high = low.replace("0", "9").replace("+", "-")
+    rest = ".000000000"[:fraction] + tail
+    low = "0000-00-00T00:00:00" + rest
+    high = "9999-19-39T29:59:59" + rest.replace("0", "9").replace("+", "-")
     local = np.dtype({"names": ["local"], "formats": [f"S{19 + min(fraction, 7)}"], "itemsize": width})
     low_bytes, high_bytes = (np.frombuffer(text.encode(), np.uint8) for text in (low, high))
     return _Layout(low_bytes, high_bytes - low_bytes, local, fraction > 7)
@@ -118,10 +120,9 @@ def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
     cells = np.frombuffer(buffer, np.uint8).reshape(count, width)
     if not (cells - layout.low <= layout.span).all():  # what is below `low` wraps around to a large number
         return None
-    try:
-        local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
-    except ValueError:
+    if not _all_exist(cells):
         return None
+    local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
     if layout.rounds:
         local = local + (cells[:, _ROUNDING_DIGIT] >= ord("5"))
     if local.min() < _FIRST_MICROS or local.max() >= _END_MICROS:
@@ -133,6 +134,24 @@ def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
         local -= offsets
     seconds: list[float] = (local / 1e6).tolist()
     return seconds
+
+
+def _all_exist(cells: npt.NDArray[np.uint8]) -> bool:
+    """Whether all texts begin with a date of the calendar and an hour of the day; all have their digits.
+
+    numpy cannot be asked: in an array of more than 500 it raises for a wrong date without holding the
+    interpreter's lock, which ends the process.
+    """
+    tens, ones = cells[:, (5, 8, 11)] - ord("0"), cells[:, (6, 9, 12)] - ord("0")
+    months, days, hours = (tens * 10 + ones).T
+    if not (months.all() and days.all()) or months.max() > 12 or hours.max() > 23:
+        return False
+    over = days > _MONTH_DAYS[months]
+    if not over.any():
+        return True
+    years = (cells[over, :4] - ord("0")) @ np.array((1000, 100, 10, 1))
+    leap = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
+    return bool((leap & (months[over] == 2) & (days[over] == 29)).all())
 
 
 def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
