@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
+import numpy as np
+
 from tables.gate_rule import Figures
-from tables.pane_sums import join
+from tables.pane_sums import Ints, PaneSums, Part, join
 from tables.reader import ReaderState, ViewState
 from tables.spec import Sum
 from tables.status import Situation, resolve_as_of, stale_sources
@@ -33,7 +35,7 @@ class Window(NamedTuple):
 class Reading(NamedTuple):
     """What one evaluation sees.
 
-    `figures`: pairs that have something in the window, None while the feed has not been read. `first`, `end`:
+    `figures`: pairs that have money in the window, None while the feed has not been read. `first`, `end`:
     epoch minutes of the payouts' window. `stale`: why nothing of this can be trusted, None if it can.
     """
 
@@ -43,11 +45,36 @@ class Reading(NamedTuple):
     stale: str | None
 
 
+class RunningSums:
+    """Exact sums by group over a window that moves on: only what has come, gone or changed is added up."""
+
+    def __init__(self, panes: PaneSums) -> None:
+        self._panes = panes
+        self._parts: dict[int, Part] = {}
+        self._limbs = np.zeros((0, panes.width), np.int64)
+
+    def over(self, first: int, end: int) -> Ints:
+        """The limbs (tables/pane_sums.py) of every group's sums over the epoch minutes [first, end)."""
+        now = self._panes.parts(first, end)
+        new = len(self._panes.groups) - len(self._limbs)  # after decoding, which may have found new groups
+        if new:
+            self._limbs = np.concatenate((self._limbs, np.zeros((new, self._panes.width), np.int64)))
+        for at, part in self._parts.items():
+            if now.get(at) is not part:
+                self._limbs[part.keys] -= part.limbs
+        for at, part in now.items():
+            if self._parts.get(at) is not part:
+                self._limbs[part.keys] += part.limbs
+        self._parts = now
+        return self._limbs
+
+
 class ReconReader:
-    """Reads the gates' figures from a feed's state; sums that have not changed are not added up again."""
+    """Reads the gates' figures from a feed's state; what has not changed is not added up again."""
 
     def __init__(self, window: Window) -> None:
         self._window = window
+        self._state: ViewState | None = None
         self._key: tuple[object, ...] | None = None
         self._figures: dict[Pair, Figures] = {}
 
@@ -63,11 +90,32 @@ class ReconReader:
         first, end = _widened(reader, state, first, end)
         shift = self._window.settlement_hours * HOUR_MINUTES
         shifted = _widened(reader, state, first - shift, end - shift)
-        key = (state, state.version, first, end, shifted)
+        if state is not self._state:  # the feed is read anew
+            self._state, self._key = state, None
+            assert state.panes is not None
+            self._paid, self._rest = RunningSums(state.panes), RunningSums(state.panes)
+        key = (state.version, first, end, shifted)
         if key != self._key:
-            self._figures = _figures(state, (first, end), shifted)
+            self._figures = self._add_up(state, (first, end), shifted)
             self._key = key
         return Reading(self._figures, first, end, stale)
+
+    def _add_up(
+        self, state: ViewState, payouts: tuple[int, int], others: tuple[int, int]
+    ) -> dict[Pair, Figures]:
+        panes = state.panes
+        assert panes is not None
+        names = [measure.name for measure in state.view.measures if isinstance(measure, Sum)]
+        charge, payout = names.index("charges_minor"), names.index("payouts_minor")
+        refund, fee = names.index("refunds_minor"), names.index("fees_minor")
+        paid = join(self._paid.over(*payouts))
+        rest = paid if others == payouts else join(self._rest.over(*others))
+        found = {}
+        for group, of_payouts, of_others in zip(panes.groups.groups, paid, rest, strict=False):
+            figures = Figures(of_others[charge], of_payouts[payout] + of_others[refund] + of_others[fee])
+            if any(figures):
+                found[_pair(group)] = figures
+        return found
 
 
 def _widened(reader: ReaderState, state: ViewState, first: int, end: int) -> tuple[int, int]:
@@ -80,31 +128,6 @@ def _widened(reader: ReaderState, state: ViewState, first: int, end: int) -> tup
     return first, -(-end // HOUR_MINUTES) * HOUR_MINUTES if end < rolled_until else end
 
 
-def _figures(state: ViewState, payouts: tuple[int, int], others: tuple[int, int]) -> dict[Pair, Figures]:
-    names = [measure.name for measure in state.view.measures if isinstance(measure, Sum)]
-    charge, payout = names.index("charges_minor"), names.index("payouts_minor")
-    refund, fee = names.index("refunds_minor"), names.index("fees_minor")
-    paid = _sums(state, *payouts)
-    rest = paid if others == payouts else _sums(state, *others)
-    nothing = [0] * len(names)
-    found = {}
-    for pair in {**paid, **rest}:
-        row = rest.get(pair, nothing)
-        found[pair] = Figures(row[charge], paid.get(pair, nothing)[payout] + row[refund] + row[fee])
-    return found
-
-
-def _sums(state: ViewState, first: int, end: int) -> dict[Pair, list[int]]:
-    """Exact sums by pair, in the order in which the view declares them."""
-    panes = state.panes
-    assert panes is not None
-    part = panes.total(first, end)
-    groups = panes.groups.groups
-    return {
-        _pair(groups[number]): sums for number, sums in zip(part.keys.tolist(), join(part.limbs), strict=True)
-    }
-
-
 def _pair(group: tuple[object, ...]) -> Pair:
     city, currency = group
     assert city is None or isinstance(city, str)
@@ -114,7 +137,9 @@ def _pair(group: tuple[object, ...]) -> Pair:
 
 def pairs_kept(reader: ReaderState) -> set[Pair]:
     """Every pair that some pane has, however old."""
-    return set(_sums(reader.views[VIEW], -EVER, EVER))
+    panes = reader.views[VIEW].panes
+    assert panes is not None
+    return {_pair(panes.groups.groups[number]) for number in panes.total(-EVER, EVER).keys.tolist()}
 
 
 def why_stale(reader: ReaderState, situation: Situation) -> str | None:

@@ -162,6 +162,13 @@ class PaneSums:
         """How many panes there are."""
         return sum(len(hour.minutes) + (hour.whole is not None) for hour in self._hours.values())
 
+    def parts(self, first: int, end: int) -> dict[int, Part]:
+        """What the epoch minutes [first, end) are made of, by first minute: hours, and minutes at the ends.
+
+        A part that has not changed since is the same object.
+        """
+        return dict(self._parts(first, end, None))
+
     def total(self, first: int, end: int) -> Part:
         """Sums by group number over the epoch minutes [first, end)."""
         return merge((part for _, part in self._parts(first, end, None)), self.width)
