@@ -14,7 +14,7 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 from streams.settings import Settings
-from tables.codec import decode_checkpoint, decode_heartbeat
+from tables.codec import Assigned, decode_checkpoint, decode_heartbeat
 from tables.query import answer_view
 from tables.query_params import parse_view_query
 from tables.reader import ReaderState
@@ -32,14 +32,15 @@ Source = tuple[str, int]
 class FeedWatcher:
     """Follows the feed as a read_committed reader, and notes every checkpoint that goes back.
 
-    `next`: source partition → its newest checkpoint; `owners`: → (worker, its newest heartbeat's time, ms).
+    `next`: source partition → its newest checkpoint; `owners`: → (worker, its newest heartbeat's time, ms);
+    `reports`: → what that heartbeat said of it.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.next: dict[Source, int] = {}
         self.lost: dict[Source, list[tuple[int, int]]] = {}
         self.owners: dict[Source, tuple[str, int]] = {}
-        self.checkpoints = 0
+        self.reports: dict[Source, Assigned] = {}
         self.wrong: list[str] = []
         self._settings = settings
         self._consumer = AIOKafkaConsumer(
@@ -86,11 +87,11 @@ class FeedWatcher:
                 )
             self.next[source] = checkpoint.next
             self.lost[source] = checkpoint.lost
-            self.checkpoints += 1
         elif kind == "h":
             heartbeat = decode_heartbeat(record.value)
             for assigned in heartbeat.partitions:
                 self.owners[assigned.topic, assigned.partition] = (heartbeat.worker, heartbeat.at)
+                self.reports[assigned.topic, assigned.partition] = assigned
 
     def folded(self) -> int:
         """Source offsets below all checkpoints, summed up."""

@@ -9,7 +9,7 @@ from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
 from tests.feed import FeedWatcher, exact
 from tests.kafka import Raw, create_topics
-from tests.oracle.bad import LIMIT, bad_records, padded
+from tests.oracle.bad import LIMIT, at, bad_records, padded
 from tests.oracle.load import Load, Mix, huge_charges
 from tests.processes import Role, Sluice
 from tests.sending import produce_all, send_all, started_producer
@@ -85,6 +85,25 @@ async def test_every_reason_reaches_the_quarantine_from_real_bytes(
             oracle = await exact(sluice)
     assert [bad.why for bad in oracle.bad] == [why for _, why in bad_records(now_ms)]
     assert oracle.counts()["folded"] == len(records) // 2
+
+
+async def test_one_impossible_date_among_thousands(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
+    """Times are parsed many at once, where a wrong one must stop neither the others nor the process."""
+    now_ms = int(time.time()) * 1000 - HOUR_MS
+    dates = [at(now_ms, number) for number in range(3_000)]
+    dates[1_500] = "2025-02-29T00:00:00Z"
+    records = [
+        Raw(padded(300, now_ms, event_id=f"e-{number}", occurred_at=date), None, now_ms + HOUR_MS)
+        for number, date in enumerate(dates)
+    ]
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        await topics.create(sluice.settings)
+        await produce_all(kafka.bootstrap, sluice.settings.raw_topics[0], records)
+        sluice.worker()
+        async with FeedWatcher(sluice.settings) as feed:
+            await feed.caught_up()
+            oracle = await exact(sluice)
+    assert [bad.read.offset for bad in oracle.bad] == [1_500]
 
 
 async def test_sizes_up_to_what_kafka_takes(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
