@@ -5,7 +5,7 @@ after that it is a new first occurrence. An id is held until the partition's clo
 5 min, so records may be that much out of order. The clock is the newest of the batches' older ends, never
 ahead of the worker's own: one absurd timestamp cannot make it forget.
 
-Ids of the last minute lie in a dict, older ones packed (12 bytes each). Ids are known by `hash_id`; with n
+Ids of the last minute lie in a dict, older ones packed (14 bytes each). Ids are known by `hash_id`; with n
 ids held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
 """
 

@@ -1,4 +1,4 @@
-"""A set of 64-bit hashes with a time each, 12 bytes an entry: two sorted numpy arrays that grow in place."""
+"""A set of 64-bit hashes with a time each, 14 bytes an entry: sorted numpy arrays that grow in place."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ Millis = npt.NDArray[np.int64]
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _BLOCK = 1 << 16  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
+_MARK_BITS = 16  # of the marks, per entry
+_HALF, _THREE, _SEVEN = np.uint64(32), np.uint64(3), np.uint64(7)
 _LATEST = (1 << 32) - 1
 
 
@@ -22,13 +24,20 @@ class SortedIds:
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._since: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
         self._base_ms = 0
+        # A bit for each sixteenth of the hashes' mean distance, set where there is one: of needles that are
+        # not here, one in sixteen has to be searched for.
+        self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
         return len(self._hashes)
 
     def find(self, needles: Hashes) -> list[tuple[int, int]]:
-        """(hash, ms) of the ascending `needles` that are here."""
+        """(hash, ms) of the `needles` that are here."""
         if not len(self._hashes):
+            return []
+        bits = self._bits_of(needles)
+        needles = needles[self._marks[bits >> _THREE] >> (bits & _SEVEN).astype(np.uint8) & 1 == 1]
+        if not len(needles):
             return []
         places = self._hashes.searchsorted(needles)
         np.minimum(places, len(self._hashes) - 1, out=places)
@@ -51,6 +60,7 @@ class SortedIds:
             self._since[at[known]] = since[known]
             hashes, since, places = hashes[~known], since[~known], places[~known]
         self._insert(hashes, since, places)
+        self._mark()
 
     def all(self) -> tuple[Hashes, Millis]:
         """Every hash, ascending, and its ms."""
@@ -83,6 +93,19 @@ class SortedIds:
             self._hashes[into] = _woven(self._hashes[start:end], hashes[first:last], fresh)
             self._since[into] = _woven(self._since[start:end], since[first:last], fresh)
             end, last = start, first
+
+    def _bits_of(self, hashes: Hashes) -> Hashes:
+        return (hashes >> _HALF) * np.uint64(8 * len(self._marks)) >> _HALF
+
+    def _mark(self) -> None:
+        self._marks = np.zeros(_MARK_BITS * len(self._hashes) // 8, np.uint8)
+        for start in range(0, len(self._hashes), _BLOCK):
+            bits = self._bits_of(self._hashes[start : start + _BLOCK])
+            first_byte = bits[0] >> _THREE
+            is_set = np.zeros((int(bits[-1] >> _THREE) - int(first_byte) + 1) * 8, bool)
+            is_set[bits - (first_byte << _THREE)] = True
+            marks = np.packbits(is_set, bitorder="little")
+            self._marks[int(first_byte) : int(first_byte) + len(marks)] |= marks
 
     def _resize(self, size: int) -> None:
         # refcheck: no view of these arrays outlives the call that made it
