@@ -1,0 +1,97 @@
+"""Leaders killed and stopped one after the other while gates open and close: what was told stays exact."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+from streams.bus import topics
+from streams.bus.embedded import EmbeddedKafka
+from tests.gates import GateTopics, alarm_differences, gate_records, payment
+from tests.kafka import wait_until
+from tests.processes import Role, Sluice
+from tests.sending import produce_all
+
+CITIES = ("london", "paris", "rome", None)
+
+
+@contextlib.asynccontextmanager
+async def swinging(sluice: Sluice) -> AsyncIterator[None]:
+    """Payments that close and open the gates of all cities in turn, for as long as it lasts."""
+    raw, kafka = sluice.settings.raw_topics[0], ",".join(sluice.settings.kafka)
+
+    async def swing() -> None:
+        number = 0
+        while True:
+            city = CITIES[number % len(CITIES)]
+            event = ("payout.paid", "charge.succeeded")[number // len(CITIES) % 2]
+            await produce_all(kafka, raw, [payment(event, 100_000, number, city=city, partition=number % 2)])
+            number += 1
+            await asyncio.sleep(0.3)
+
+    swings = asyncio.create_task(swing())
+    try:
+        yield
+    finally:
+        swings.cancel()
+        await asyncio.gather(swings, return_exceptions=True)
+
+
+async def leader(workers: list[Role], last: Role | None) -> Role:
+    """The worker that was the last to take the lead, once it is another one than `last`."""
+
+    def found() -> Role | None:
+        leading = [one for one in workers if one is not last and one.running and "leading" in one.output()]
+        return leading[0] if leading else None
+
+    role: Role = await wait_until(found, "a worker to lead", seconds=40)
+    return role
+
+
+async def test_no_alarm_is_lost_or_doubled_through_kills_and_stops(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path, kills: int
+) -> None:
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2, gate_clear=4) as sluice:
+        await topics.create(sluice.settings)
+        raw, gates = sluice.settings.raw_topics[0], GateTopics(sluice.settings)
+        views = sluice.worker()
+        base = [payment("charge.succeeded", 200_000, f"base-{city}", city=city) for city in CITIES]
+        base += [payment("payout.paid", 200_000, f"base-{city}", city=city) for city in CITIES]
+        await produce_all(kafka.bootstrap, raw, base)
+        workers = [sluice.role(f"gates-{number}", "worker", "gates") for number in (1, 2)]
+        for worker in workers:
+            worker.start()
+        leads: Role | None = None
+        async with swinging(sluice):
+            for turn in range(max(2, kills // 3)):
+                leads = await leader(workers, leads)
+                told = len(await gates.alarms())
+                await wait_until(lambda told=told: more_alarms(gates, told + 3), "gates to swing", seconds=30)
+                if turn % 2:
+                    leads.signal(signal.SIGSTOP)
+                    await leader(workers, leads)
+                    leads.signal(signal.SIGCONT)
+                    await wait_until(lambda role=leads: stands_by(role), "it to stand by", seconds=30)
+                    leads.kill()  # so that what it has said is about one lead
+                else:
+                    leads.kill()
+                leads.start()
+            views.kill()
+            await gates.until("stale", seconds=40)
+            views.start()
+        reads, alarms = await gates.reads(), await gates.alarms()
+        assert alarm_differences(reads, alarms) == []
+        assert len(alarms) > 10
+        for record in gate_records(reads):
+            assert record["open"] is (record["state"] in ("ok", "warn")), record
+
+
+async def more_alarms(gates: GateTopics, count: int) -> bool:
+    return len(await gates.alarms()) >= count
+
+
+def stands_by(role: Role) -> bool:
+    return "a standby" in role.output().rpartition("leading")[2]
