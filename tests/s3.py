@@ -95,15 +95,20 @@ class S3Server:
             self._process.wait()
             self._process = None
 
-    def suspend(self) -> None:
-        """Answer nothing any more, and keep what there is."""
+    def go_away(self) -> None:
+        """Answer nothing any more, and keep what there is. Moto has it in memory: it is only stopped."""
         assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
+        if self.kind == "moto":
+            self._process.send_signal(signal.SIGSTOP)
+        else:
+            self.stop()
 
-    def resume(self) -> None:
+    def come_back(self) -> None:
         """Answer again."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
+        if self._process is None:
+            self.start()
+        else:
+            self._process.send_signal(signal.SIGCONT)
 
     def make_bucket(self) -> None:
         client = boto3.client(

@@ -6,21 +6,31 @@ need not list every commit there is. Nothing rests on it: what the store says co
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+import asyncio
+from collections.abc import Coroutine, Mapping
+from typing import Any, TypeVar
 
 from aiokafka import TopicPartition
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.bronze_commit import Hint
 from agents.bronze_files import Commit
 from streams.bus.transport import BatchConsumerThread
 
+ASK_SECONDS = 5.0
+
+T = TypeVar("T")
+
+
+async def _ask(thread: BatchConsumerThread, question: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine in the consumer's thread, for a limited time."""
+    limited = asyncio.wait_for(question, ASK_SECONDS)
+    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, thread.thread_loop))
+
 
 async def publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> None:
-    """Commit where these partitions are. Raises `KafkaError`."""
-    await thread.call_thread(_publish, thread, newest)
+    """Commit where these partitions are. Raises `KafkaError`, `TimeoutError`."""
+    await _ask(thread, _publish(thread, newest))
 
 
 async def _publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> None:
@@ -34,17 +44,13 @@ async def _publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> 
 
 
 async def hint_of(thread: BatchConsumerThread, tp: TP) -> Hint | None:
-    """What the group's offset says, or None where it says nothing of use. Raises `KafkaError`."""
-    hint: Hint | None = await thread.call_thread(_hint_of, thread, TopicPartition(*tp))
-    return hint
+    """What the group's offset says, or None where it is of no use. Raises `KafkaError`, `TimeoutError`."""
+    return await _ask(thread, _hint_of(thread, TopicPartition(*tp)))
 
 
 async def _hint_of(thread: BatchConsumerThread, tp: TopicPartition) -> Hint | None:
     coordinator: Any = thread._ensure_consumer()._coordinator
-    try:
-        committed = (await coordinator.fetch_committed_offsets([tp])).get(tp)
-    except KafkaError:
-        return None
+    committed = (await coordinator.fetch_committed_offsets([tp])).get(tp)
     if committed is None or not committed.metadata.isdecimal():
         return None
     return Hint(int(committed.metadata), committed.offset)

@@ -19,7 +19,7 @@ from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreE
 TIMEOUT_SECONDS = 30
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 CONNECT_TIMEOUT_SECONDS = 5
-RETRIES = 2
+RETRIES = 1
 
 
 class S3ObjectStore:

@@ -25,7 +25,7 @@ from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import Verdict, verify
 from tests.kafka import Raw, produce, read_all, wait_until
 from tests.processes import Role, Sluice
-from tests.s3 import BUCKET, S3Server
+from tests.s3 import BUCKET, S3Server, has_go
 from tests.unit.test_bronze_range import click, declined
 
 Place = tuple[int, int]
@@ -303,7 +303,7 @@ async def test_s3_that_is_away_loses_nothing(
     sluice: Sluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await topics.create(sluice.settings)
-    with S3Server("moto", tmp_path / "s3") as server:
+    with S3Server("versity" if has_go() else "moto", tmp_path / "s3") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         url = f"s3://{BUCKET}/some/prefix"
@@ -313,10 +313,10 @@ async def test_s3_that_is_away_loses_nothing(
         await until_covered(sluice, store, worker)
         await hold(sluice, store)
 
-        server.suspend()
+        server.go_away()
         await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, 300))
-        await worker.says("EVENT_PUT_FAILED", seconds=60)
-        server.resume()
+        await worker.says("EVENT_PUT_FAILED", seconds=150)
+        server.come_back()
         await until_covered(sluice, store, worker, seconds=90)
         await hold(sluice, store)
         assert 'sluice_errors_total{code="EVENT_PUT_FAILED"}' in (await worker.get("/metrics")).text
