@@ -95,3 +95,23 @@ async def more_alarms(gates: GateTopics, count: int) -> bool:
 
 def stands_by(role: Role) -> bool:
     return "a standby" in role.output().rpartition("leading")[2]
+
+
+async def test_gates_go_on_after_a_broker_restart(
+    own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
+        await topics.create(sluice.settings)
+        raw, gates = sluice.settings.raw_topics[0], GateTopics(sluice.settings)
+        sluice.worker()
+        worker = sluice.role("gates", "worker", "gates")
+        worker.start()
+        await produce_all(own_kafka.bootstrap, raw, [payment("charge.succeeded", 50_000, 1)])
+        before = await gates.until("alarm")
+        own_kafka.stop()
+        own_kafka.start()
+        await produce_all(own_kafka.bootstrap, raw, [payment("payout.paid", 50_000, 1)])
+        after = await gates.until("ok", seconds=60)
+        assert after["evaluated_at"] > before["evaluated_at"]
+        assert alarm_differences(await gates.reads(), await gates.alarms()) == []
+        assert worker.running
