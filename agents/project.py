@@ -13,6 +13,9 @@ from schemas.reasons import Quarantined
 from schemas.validate import Validator
 from tables.state import PartitionState
 
+FUTURE_MS = 5 * 60 * 1000
+"""No event occurred later than this after its Kafka timestamp (docs/contract.md §1)."""
+
 UNKNOWN_EVENT = "_unknown"
 """Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
 
@@ -88,8 +91,7 @@ class Projector:
 
     def lose(self, until: int) -> None:
         """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
-        self.state.lost.append([self.state.next_offset, until])
-        self.state.next_offset = until
+        self.state.lose(until, (self._now_ms() + FUTURE_MS) * 1000)
         self._interval.next_offset = until
 
     def interval(self) -> Interval | None:

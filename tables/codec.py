@@ -84,6 +84,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
     `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
+    `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
     """
 
     next: int
@@ -92,6 +93,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     at: int
     views: dict[str, tuple[str, int]]
     lost: list[tuple[int, int]] = []
+    partial_until: dict[str, int] = {}
     v: int = FORMAT_VERSION
 
 

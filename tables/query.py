@@ -53,8 +53,9 @@ def answer_view(
         table = _windowed(state, query, first, end, scope)
     if state.entities is not None:
         _add_tracked(table, state, query, as_of_us, scope)
+    from_us = None if first is None else first * MINUTE_US
     return {
-        **head(view, as_of_us, status(reader, view, situation), first, end),
+        **head(view, as_of_us, status(reader, view, situation, from_us), first, end),
         "rows": _rows(view, query, table, first or 0, as_of_us),
     }
 

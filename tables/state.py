@@ -56,7 +56,8 @@ class PartitionState:
 
     `next_offset`: source offset of the next record; `fold` moves it, and so may the caller, upwards.
     `watermark`: newest accepted occurred_at, s; `kafka_ms`: newest Kafka timestamp; both None at first.
-    `lost`: offsets [from, to) that were deleted before they were read; the caller appends to it.
+    `lost`: offsets [from, to) that were deleted before they were read; see `lose`. `partial_until`: view →
+    µs, before which events may be missing from it; forgotten with the hour panes.
     """
 
     def __init__(
@@ -72,6 +73,7 @@ class PartitionState:
         self.watermark: float | None = None
         self.kafka_ms: int | None = None
         self.lost: list[list[int]] = []
+        self.partial_until: dict[str, int] = {}
         self._views = {view.name: view for view in views}
         self._since: dict[str, int] = {}
         self._written_offset = 0
@@ -119,7 +121,6 @@ class PartitionState:
         if not events:
             return counts
         self._date_views()
-        self.next_offset = offsets[-1] + 1
         newest_ms = max(timestamps_ms)
         self.kafka_ms = newest_ms if self.kafka_ms is None else max(self.kafka_ms, newest_ms)
         live = list(filter(None, events))
@@ -132,7 +133,15 @@ class PartitionState:
                 live, times = self._drop(live, times, repeated, counts["duplicate"])
         if live:
             self._fold_first_seen(live, times, counts)
+        self.next_offset = offsets[-1] + 1
         return counts
+
+    def lose(self, until: int, until_us: int) -> None:
+        """Kafka deleted the records up to offset `until` unread; their events occurred before `until_us`."""
+        self.lost.append([self.next_offset, until])
+        self.next_offset = until
+        for name in self._views:
+            self._miss_until(name, until_us)
 
     def changes(self, now_ms: int) -> list[tuple[bytes, bytes | None]]:
         """The feed records that changed since the last call (None: a tombstone); the checkpoint's is last."""
@@ -156,6 +165,7 @@ class PartitionState:
     def checkpoint_record(self, at_ms: int) -> tuple[bytes, bytes]:
         """The record that says how far the fold is; `at_ms`: the wall clock."""
         self._date_views()
+        self._forget_losses()
         checkpoint = Checkpoint(
             next=self.next_offset,
             watermark=None if self.watermark is None else round(self.watermark * 1e6),
@@ -163,6 +173,7 @@ class PartitionState:
             at=at_ms,
             views={view.name: (view.hash8, self._since[view.name]) for view in self._views.values()},
             lost=[(first, end) for first, end in self.lost],
+            partial_until=self.partial_until,
         )
         return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
 
@@ -191,14 +202,19 @@ class PartitionState:
             case DedupeKey(topic, first_offset) if topic == self.topic:
                 self._ids.restore(first_offset, value)
 
-    def restored(self) -> None:
-        """Call it when every record of the feed partition has been restored, before the first `fold`."""
+    def restored(self) -> bool:
+        """Call it when every record of the feed partition has been restored, before the first `fold`.
+
+        True if there was a checkpoint; False: nothing of this topic has ever been folded.
+        """
+        known = self._checkpoint is not None
         if self._checkpoint is not None:
             checkpoint, self._checkpoint = self._checkpoint, None
             self.next_offset = self._written_offset = checkpoint.next
             self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / 1_000_000
             self.kafka_ms = checkpoint.kafka_ms
             self.lost = [list(span) for span in checkpoint.lost]
+            self.partial_until = {n: us for n, us in checkpoint.partial_until.items() if n in self._views}
             for name, (hash8, since) in checkpoint.views.items():
                 if name in self._views and self._views[name].hash8 == hash8:
                     self._since[name] = since
@@ -207,6 +223,7 @@ class PartitionState:
         for entities in self._entities.values():
             entities.restored()
         self._ids.restored()
+        return known
 
     def sizes(self) -> dict[str, int]:
         """How much is held, for metrics."""
@@ -222,8 +239,20 @@ class PartitionState:
     def _date_views(self) -> None:
         """A view that the checkpoint does not know is computed from here on."""
         if len(self._since) < len(self._views):
-            for name in self._views:
-                self._since.setdefault(name, self.next_offset)
+            for name in self._views.keys() - self._since.keys():
+                self._since[name] = self.next_offset
+                if self.watermark is not None:
+                    self._miss_until(name, round(self.watermark * 1e6))
+
+    def _miss_until(self, view: str, until_us: int) -> None:
+        self.partial_until[view] = max(until_us, self.partial_until.get(view, until_us))
+
+    def _forget_losses(self) -> None:
+        if self.watermark is not None and self.partial_until:
+            kept_us = round(late_before(self.watermark, self.limits.pane_hours) * 1e6)
+            self.partial_until = {name: us for name, us in self.partial_until.items() if us > kept_us}
+            if not self.partial_until:
+                self.lost = []
 
     def _outdate(self, key: bytes, value: bytes | None) -> None:
         """Of a view that is no more, or was declared otherwise: to be deleted with the next checkpoint."""

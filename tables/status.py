@@ -52,12 +52,15 @@ class Status(NamedTuple):
     freshness_seconds: float | None
 
 
-def status(reader: ReaderState, view: View, situation: Situation) -> Status:
+def status(reader: ReaderState, view: View, situation: Situation, from_us: int | None = None) -> Status:
     """The state of all source partitions as one view's answer rests on them.
 
+    `from_us`: where the answer's window begins; None: it looks back as far as there is anything.
     The watermark is the minimum over the partitions that have had an event: what all of them have got to.
     """
-    partitions = [_partition(reader, view, source, situation) for source in _sources(reader, situation)]
+    partitions = [
+        _partition(reader, view, source, situation, from_us) for source in _sources(reader, situation)
+    ]
     ages = [partition.freshness_seconds for partition in partitions]
     known = situation.feed_read and bool(situation.topics) and all(situation.topics.values())
     freshness = max((age for age in ages if age is not None), default=None)
@@ -76,13 +79,17 @@ def _sources(reader: ReaderState, situation: Situation) -> list[Source]:
     return sorted(sources)
 
 
-def _partition(reader: ReaderState, view: View, source: Source, situation: Situation) -> PartitionStatus:
+def _partition(
+    reader: ReaderState, view: View, source: Source, situation: Situation, from_us: int | None
+) -> PartitionStatus:
     checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
     offset = checkpoint.next if checkpoint else report.next if report else None
     freshness = (
         None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
     )
-    current = why_stale(reader, view, source, situation) is None and not (checkpoint and checkpoint.lost)
+    partial_until = checkpoint.partial_until.get(view.name) if checkpoint else None
+    whole = partial_until is None or (from_us is not None and from_us >= partial_until)
+    current = whole and why_stale(reader, view, source, situation) is None
     return PartitionStatus(
         source,
         checkpoint.watermark if checkpoint else None,

@@ -26,8 +26,9 @@ from streams.bus.bronze_hint import hint_of
 from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import consumer_of
 from streams.bus.health import Health
+from streams.bus.owned import TopicMadeAnewError
 from streams.bus.transport import OwnerApp
-from streams.bus.views import TopicMadeAnewError, now_ms
+from streams.bus.views import now_ms
 from streams.errors import ErrorCode
 from streams.settings import Settings
 from tables.alarms import lost_alarm
@@ -160,7 +161,7 @@ class BronzeOwner:
         while True:
             try:
                 return await self._begin_once(tp, committer)
-            except KafkaError as error:
+            except (KafkaError, TimeoutError) as error:
                 log.warning("beginning %s-%d: %s: %s; trying again", *tp, type(error).__name__, error)
                 await asyncio.sleep(PAUSE_SECONDS)
 

@@ -10,8 +10,8 @@ from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_monitor import BronzeMonitor
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
+from streams.bus.owned import TopicMadeAnewError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
-from streams.bus.views import TopicMadeAnewError
 from streams.settings import Settings
 from streams.store.at_url import bronze_store
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine, Iterable
 from typing import Any, cast
 
 import faust
 from faust.app.base import BootStrategy
 
 from streams.bus.batches import Fetched
+from streams.bus.role import end_soon
 from streams.bus.transport import BatchConsumer, Owner, OwnerApp
 from streams.settings import Settings
 
@@ -59,6 +60,12 @@ def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
     app.sluice = settings
     raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
 
+    @app.on_rebalance_complete.connect
+    async def let_go(*_: Any, **__: Any) -> None:
+        # Faust does not seek where nothing is assigned, and so would not tell the owner.
+        if not app.consumer.assignment():
+            await owner.assigned(set(), app.consumer_generation_id)
+
     @app.agent(raw, name=f"{role}-batches")
     async def take_batches(stream: Any) -> None:
         async for fetched in stream:
@@ -83,17 +90,40 @@ def consumer_of(app: OwnerApp) -> BatchConsumer:
     return cast(BatchConsumer, app.consumer)
 
 
+async def all_of(steps: Iterable[Coroutine[Any, Any, Any]]) -> None:
+    """Run them side by side; when one fails, or we are cancelled, end the others before going on."""
+    tasks = [asyncio.create_task(step) for step in steps]
+    if not tasks:
+        return
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_EXCEPTION)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
 async def run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event) -> None:
     """Run until `stop` is set or the app fails; raises what it failed with."""
     app.finalize()
-    await app.start()
-    on_started()
     stopping = asyncio.create_task(stop.wait())
-    stopped = asyncio.create_task(app.wait_until_stopped())
-    await asyncio.wait({stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+    # It has started when the first recovery has ended, which nobody who wants to stop should wait for.
+    starting = asyncio.create_task(app.start())
+    await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
+    if starting.done():
+        starting.result()
+        on_started()
+        stopped = asyncio.create_task(app.wait_until_stopped())
+        await asyncio.wait({stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
+        stopped.cancel()
+    starting.cancel()
     stopping.cancel()
     failure = app.crash_reason
+    if failure is not None:
+        end_soon()
     await app.stop()
-    await asyncio.wait({stopped})
+    await asyncio.gather(starting, stopping, return_exceptions=True)
     if failure is not None:
         raise failure

@@ -10,12 +10,13 @@ from collections import Counter
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams import metrics
-from streams.bus.client import client_kwargs
+from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.engine import consumer_of
-from streams.bus.owned import OwnedPartition
+from streams.bus.owned import OwnedPartition, TopicMadeAnewError
 from streams.bus.transport import OwnerApp
 from streams.bus.views import ViewsOwner, now_ms
 from streams.settings import Settings
@@ -49,12 +50,13 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat until cancelled; then say that this worker left."""
-        producer = AIOKafkaProducer(**client_kwargs(self._settings), client_id="sluice", acks="all")
-        await producer.start()
+        producer = await self._connected()
         try:
             while True:
                 try:
                     await self._beat(producer)
+                except TopicMadeAnewError as error:
+                    await self._app.crash(error)
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
                     for partition in self._owner.owned.values():
@@ -63,25 +65,38 @@ class Heartbeat:
         finally:
             await self._leave(producer)
 
+    async def _connected(self) -> AIOKafkaProducer:
+        while True:
+            producer = AIOKafkaProducer(**client_kwargs(self._settings), client_id="sluice", acks="all")
+            try:
+                await producer.start()
+            except (KafkaError, OSError) as error:
+                log.warning("heartbeat: %s: %s", type(error).__name__, error)
+                await stop_quietly(producer)
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+            else:
+                return producer
+
     async def _leave(self, producer: AIOKafkaProducer) -> None:
         try:
             async with asyncio.timeout(1.0):
                 await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=None)
         except Exception as error:  # noqa: BLE001 - readers let the worker expire
             log.debug("last heartbeat: %r", error)
-        await asyncio.wait_for(producer.stop(), 2.0)
+        await stop_quietly(producer)
 
     async def _beat(self, producer: AIOKafkaProducer) -> None:
         owned = dict(self._owner.owned)
         thread = consumer_of(self._app).thread
-        async with asyncio.timeout(KAFKA_SECONDS):
-            ends = await thread.ends(set(owned)) if owned else {}
+        ends = await thread.ends(set(owned)) if owned else {}
         now = now_ms()
         partitions = []
         for tp, partition in owned.items():
-            partition.saw_end(ends[tp], now)
+            # What lies behind somebody's open transaction is unread too, though it cannot be read yet.
+            end = max(ends[tp], thread.highwater(tp) or 0)
+            partition.saw_end(ends[tp], end, now)
             oldest = partition.oldest_unread_ms()
-            partitions.append(Assigned(tp.topic, tp.partition, partition.committed, ends[tp], oldest))
+            partitions.append(Assigned(tp.topic, tp.partition, partition.committed, end, oldest))
             self._measure(tp, partition, oldest, now)
             if not partition.failed and time.monotonic() - partition.moved_at > STUCK_SECONDS:
                 stuck = f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s"

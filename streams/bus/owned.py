@@ -9,10 +9,11 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
-from agents.project import Interval, Projector
+from agents.project import GapError, Interval, Projector
 from agents.protocols import Log
 from streams import metrics
 from streams.bus.batches import Fetched
+from streams.bus.caught_up import CaughtUp
 
 log = logging.getLogger(__name__)
 
@@ -21,6 +22,18 @@ BEHIND_INTERVAL_SECONDS = 1.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
 """When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
+
+
+class TopicMadeAnewError(Exception):
+    """A raw topic ends before its checkpoint: it is not the topic that was folded."""
+
+
+def made_anew(topic: str, partition: int, end: int, checkpoint: int) -> TopicMadeAnewError:
+    """The error, with what to do."""
+    return TopicMadeAnewError(
+        f"{topic}-{partition} ends at {end}, but its checkpoint is at {checkpoint}: the topic was made anew."
+        " Give it another name, or delete the feed to begin anew"
+    )
 
 
 class PartitionStore(Log, Protocol):
@@ -50,7 +63,8 @@ class OwnedPartition:
         self.committed = projector.state.next_offset
         self.failed = False
         self.end_offset = 0
-        self.caught_up_ms: int | None = None
+        self._caught_up = CaughtUp()
+        self._was_below = False
         self.moved_at = time.monotonic()
         self._store = store
         self._interval_s = interval_s
@@ -67,7 +81,13 @@ class OwnedPartition:
         """Fold one fetched share; waits while too much is not yet written. Raises `GapError`."""
         if self.failed or fetched.epoch < self.min_epoch:
             return
-        self.projector.take(fetched.before, fetched.after, fetched.batches)
+        try:
+            self.projector.take(fetched.before, fetched.after, fetched.batches)
+        except GapError:
+            raise
+        except Exception:
+            self._give_up()  # half a batch may be folded: nothing of it may be written
+            raise
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._something.set()
         while self._too_much() and not self.failed:
@@ -89,42 +109,55 @@ class OwnedPartition:
                 return interval.first_timestamp_ms
         if self.end_offset <= self.committed:
             return None
-        return self.caught_up_ms if self.caught_up_ms is not None else self.projector.state.kafka_ms or 0
+        known = self._caught_up.at_ms
+        return known if known is not None else self.projector.state.kafka_ms or 0
 
-    def saw_end(self, end_offset: int, now_ms: int) -> None:
-        """The partition ends here, as of now."""
-        self.end_offset = end_offset
-        if end_offset <= self.committed:
-            self.caught_up_ms = now_ms
+    def saw_end(self, stable_end: int, end: int, now_ms: int) -> None:
+        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
+
+        Raises `TopicMadeAnewError` when it ends below its checkpoint, and not only at one look.
+        """
+        self.end_offset = end
+        self._caught_up.saw_end(end, self.committed, now_ms)
+        if stable_end <= self.committed:
             self.moved_at = time.monotonic()
+        below = stable_end < self.committed
+        if below and self._was_below:
+            raise made_anew(self.projector.topic, self.projector.partition, stable_end, self.committed)
+        self._was_below = below
 
     async def checkpoint(self) -> bool:
         """Write what has been folded. False when it failed; the partition is then to be recovered."""
         async with self._lock:
             if self.failed:
                 return False
-            interval = self.projector.interval()
-            return True if interval is None else await self._write(interval)
+            return await self._write(prove=False)
 
     async def still_ours(self) -> bool:
         """Prove by a checkpoint, with or without changes, that nobody has fenced us."""
-        if not await self.checkpoint():
-            return False
         async with self._lock:
-            state = self.projector.state
-            empty = Interval(state.next_offset, feed=[state.checkpoint_record(int(time.time() * 1000))])
-            return await self._write(empty)
+            return not self.failed and await self._write(prove=True)
 
-    async def _write(self, interval: Interval) -> bool:
-        self._writing = interval
+    async def _write(self, *, prove: bool) -> bool:
         started = time.monotonic()
         try:
+            interval = self.projector.interval()
+            if interval is None and prove:
+                state = self.projector.state
+                interval = Interval(
+                    state.next_offset, feed=[state.checkpoint_record(int(time.time() * 1000))]
+                )
+            if interval is None:
+                return True
+            self._writing = interval
             await self._store.commit(interval.feed, interval.quarantine)
         except Exception as error:  # noqa: BLE001 - whatever it is, only recovery tells what was written
-            self.failed = True
-            self._written.set()
+            self._give_up()
             self._on_failure(self, error)
             return False
+        except BaseException:  # cancelled in the middle: the transaction is open, and nobody will end it
+            self._give_up()
+            raise
         self._writing = None
         if interval.next_offset != self.committed:
             self.committed = interval.next_offset
@@ -135,11 +168,15 @@ class OwnedPartition:
 
     async def close(self) -> None:
         """Stop at once and let go of the store; what is not written will be read again by the next owner."""
-        self.failed = True
-        self._written.set()
+        self._give_up()
         self._task.cancel()
         await asyncio.gather(self._task, return_exceptions=True)
         await self._store.close()
+
+    def _give_up(self) -> None:
+        """From here on the state is worth nothing: only what is in the feed counts."""
+        self.failed = True
+        self._written.set()
 
     async def _checkpoints(self) -> None:
         while not self.failed:

@@ -90,14 +90,21 @@ def stop_on_signals() -> asyncio.Event:
 
     def leave() -> None:
         stop.set()
-        # While Kafka is away its clients and Faust wait for it on their way out, some of them without end.
-        deadline = threading.Timer(LEAVE_SECONDS, _end_at_once)
-        deadline.daemon = True
-        deadline.start()
+        end_soon()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, leave)
     return stop
+
+
+def end_soon() -> None:
+    """End this process in `LEAVE_SECONDS`, with 1, if it is not gone by then.
+
+    While Kafka is away its clients and Faust wait for it on their way out, some of them without end.
+    """
+    deadline = threading.Timer(LEAVE_SECONDS, _end_at_once)
+    deadline.daemon = True
+    deadline.start()
 
 
 def _end_at_once() -> None:

@@ -8,8 +8,9 @@ docs/architecture.md, "Faust".
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping
 from time import time
 from typing import Any, Protocol, cast
 
@@ -32,6 +33,7 @@ FETCH_MIN_BYTES = 1 << 20
 FETCH_MAX_WAIT_MS = 50
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
+ASK_SECONDS = 5.0
 
 
 class Owner(Protocol):
@@ -120,7 +122,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
         """Seek, and start a new epoch of each partition, so that what was fetched before is told apart."""
-        await self.call_thread(self._begin_at, positions)
+        await self._ask(self._begin_at(positions))
 
     async def _begin_at(self, positions: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -132,27 +134,55 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
         """First offsets that Kafka still has."""
-        return cast(
-            Mapping[TP, int], await self.call_thread(self._ensure_consumer().beginning_offsets, list(tps))
-        )
+        return cast(Mapping[TP, int], await self._ask(self._ensure_consumer().beginning_offsets(list(tps))))
 
     async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
-        """Ends of the partitions as a read_committed reader sees them."""
-        return cast(Mapping[TP, int], await self.call_thread(self._ensure_consumer().end_offsets, list(tps)))
+        """Ends of the partitions for read_committed readers: an open transaction holds them back."""
+        return cast(Mapping[TP, int], await self._ask(self._ensure_consumer().end_offsets(list(tps))))
+
+    def generation(self) -> int:
+        """The group's generation as the coordinator last said; below 0: not a member."""
+        return cast(int, self._ensure_consumer()._coordinator.generation)
 
     async def publish(self, offsets: Mapping[TP, int]) -> None:
         """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
-        await self.call_thread(self._publish, offsets)
+        await self._ask(self._publish(offsets))
 
     async def _publish(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
+        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
+        if not ours:
+            return
         try:
-            await consumer.commit(
-                {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
-            )
+            await consumer.commit(ours)
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
+
+    async def _ask(self, question: Coroutine[Any, Any, Any]) -> Any:
+        """Run a coroutine in the consumer's thread, for a limited time.
+
+        Not by Faust's method queue: its two workers are also what fetches, and a question about a partition
+        without a leader would hold them for as long as aiokafka asks.
+        """
+        limited = asyncio.wait_for(question, ASK_SECONDS)
+        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, self.thread_loop))
+
+
+class _Unread(dict[TP, int | None]):
+    """Stands for Faust's memory of the last offset read, by which it drops messages it takes for old ones.
+
+    After a seek back those are the ones that are wanted; what is old is judged by epochs.
+    """
+
+    def __getitem__(self, _: TP) -> None:
+        return None
+
+    def __setitem__(self, _: TP, __: int | None) -> None:
+        pass
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
 
 
 class BatchConsumer(FaustConsumer):
@@ -161,6 +191,10 @@ class BatchConsumer(FaustConsumer):
     logger = _faust_log
     RebalanceListener = GenerationListener
     _thread: BatchConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _Unread()
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -186,8 +220,6 @@ class BatchConsumer(FaustConsumer):
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
         """Read these partitions from these offsets on, whatever was fetched before."""
         await self._thread.begin_at(positions)
-        for tp in positions:
-            self._read_offset[tp] = None
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
         """Yield one message per partition that has something; nothing once the flow stopped or moved on."""

@@ -26,11 +26,11 @@ from schemas.validate import Validator
 from streams import metrics
 from streams.bus.alarms import raise_lost
 from streams.bus.batches import Fetched
-from streams.bus.engine import RECOVERY_SECONDS, consumer_of
+from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
-from streams.bus.owned import OwnedPartition
-from streams.bus.transport import OwnerApp
+from streams.bus.owned import OwnedPartition, made_anew
+from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.settings import Settings
 from tables.state import Limits, PartitionState
 from tables.views import VIEWS
@@ -50,10 +50,6 @@ HOPELESS = (
 """Answers of Kafka that stay the same however often one asks."""
 
 
-class TopicMadeAnewError(Exception):
-    """A raw topic ends before its checkpoint: it is not the topic that was folded."""
-
-
 class ViewsOwner:
     """`streams.bus.transport.Owner` of the views role."""
 
@@ -62,6 +58,7 @@ class ViewsOwner:
         self._health = health
         self._owned: dict[TP, OwnedPartition] = {}
         self._lock = asyncio.Lock()
+        self._generation = 0
         self._recoveries: set[asyncio.Task[None]] = set()
         self._validator = Validator(
             settings.max_event_bytes,
@@ -78,6 +75,11 @@ class ViewsOwner:
         """The partitions that this worker owns now."""
         return self._owned
 
+    @property
+    def _thread(self) -> BatchConsumerThread:
+        assert self.app is not None
+        return consumer_of(self.app).thread
+
     def interval_s(self) -> float:
         """Seconds between two checkpoints of a partition."""
         return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * len(self._owned))
@@ -86,11 +88,11 @@ class ViewsOwner:
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Let go of what is not ours any more, prove what we kept, recover the rest."""
-        async with self._lock:
-            started = time.monotonic()
-            await asyncio.gather(*(self._owned.pop(tp).close() for tp in set(self._owned) - tps))
-            async with asyncio.timeout(RECOVERY_SECONDS):
-                await asyncio.gather(*(self._keep_or_recover(tp) for tp in tps))
+        started = time.monotonic()
+        async with asyncio.timeout(RECOVERY_SECONDS), self._lock:
+            self._generation = generation
+            await all_of(self._owned.pop(tp).close() for tp in set(self._owned) - tps)
+            await all_of(self._keep_or_recover(tp) for tp in tps)
             if tps:
                 seconds = time.monotonic() - started
                 metrics.RECOVERY.observe(seconds)
@@ -111,76 +113,64 @@ class ViewsOwner:
 
     async def drain(self) -> None:
         """Last checkpoints, then let go. What is not written in time is read again by the next owner."""
-        async with self._lock:
-            for task in self._recoveries:
-                task.cancel()
-            owned = list(self._owned.values())
-            self._owned.clear()
-            try:
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    await asyncio.gather(*(partition.checkpoint() for partition in owned))
-            except TimeoutError:
-                log.warning("the last checkpoint did not end within %.0f s", DRAIN_SECONDS)
-            await asyncio.gather(*(partition.close() for partition in owned))
+        for task in self._recoveries:
+            task.cancel()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS), self._lock:
+                owned = list(self._owned.values())
+                await all_of(partition.checkpoint() for partition in owned)
+        except TimeoutError:
+            log.warning("the last checkpoint did not end within %.0f s", DRAIN_SECONDS)
+        owned = list(self._owned.values())
+        self._owned.clear()
+        await asyncio.gather(*(partition.close() for partition in owned))
 
     # --- recovery ------------------------------------------------------------------------------------------
 
     async def _keep_or_recover(self, tp: TP) -> None:
         kept = self._owned.get(tp)
         if kept is not None:
+            kept.min_epoch = self._thread.epochs.get(tp, 0) + 1
             if await kept.still_ours():
                 return
             await self._owned.pop(tp).close()
-        self._owned[tp] = await self._recover(tp)
-
-    async def _recover(self, tp: TP) -> OwnedPartition:
-        """Recover, again and again while Kafka is away."""
         while True:
             try:
-                return await self._recover_once(tp)
-            except KafkaError as error:
+                self._owned[tp] = await self._recover(tp)
+            except HOPELESS:
+                raise
+            except (KafkaError, OSError) as error:  # Kafka went away again; the time for it all is limited
                 log.warning("recovering %s-%d: %s: %s; trying again", *tp, type(error).__name__, error)
                 await asyncio.sleep(RECOVERY_PAUSE_SECONDS)
+            else:
+                return
 
-    async def _recover_once(self, tp: TP) -> OwnedPartition:
-        assert self.app is not None
-        thread = consumer_of(self.app).thread
-        min_epoch = thread.epochs.get(tp, 0) + 1
+    async def _recover(self, tp: TP) -> OwnedPartition:
+        min_epoch = self._thread.epochs.get(tp, 0) + 1
         store = PartitionLog(self._settings, tp.topic, tp.partition)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:
             await store.open()
             records = await store.recover(state.restore)
-            state.restored()
-            beginning, end = (await thread.beginnings({tp}))[tp], (await thread.ends({tp}))[tp]
+            known = state.restored()
+            beginning, end = (await self._thread.beginnings({tp}))[tp], (await self._thread.ends({tp}))[tp]
+            if state.next_offset > end:
+                raise made_anew(tp.topic, tp.partition, end, state.next_offset)  # noqa: TRY301 - it closes the store
             projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
             if state.next_offset < beginning:
-                await self._lost(projector, beginning, fresh=records == 0)
+                await self._lost(projector, beginning, fresh=not known)
         except BaseException:
             await store.close()
             raise
-        if state.next_offset > end:
-            await store.close()
-            raise TopicMadeAnewError(
-                f"{tp.topic}-{tp.partition} ends at {end}, but its checkpoint is at {state.next_offset}:"
-                " the topic was made anew. Give it another name, or delete the feed to begin anew"
-            )
-        log.info(
-            "recovered %s-%d: %d records, from offset %d", tp.topic, tp.partition, records, state.next_offset
-        )
+        log.info("recovered %s-%d: %d records, from offset %d", *tp, records, state.next_offset)
         owned = OwnedPartition(projector, store, min_epoch, self.interval_s, self._failed)
         owned.end_offset = end
         return owned
 
     def _failed(self, owned: OwnedPartition, error: Exception) -> None:
-        log.warning(
-            "checkpoint of %s-%d failed: %s: %s",
-            owned.projector.topic,
-            owned.projector.partition,
-            type(error).__name__,
-            error,
-        )
-        task = asyncio.create_task(self._mend(owned, error))
+        name = f"{owned.projector.topic}-{owned.projector.partition}"
+        log.warning("checkpoint of %s failed: %s: %s", name, type(error).__name__, error)
+        task = asyncio.create_task(self._mend(owned, error), name=f"mend-{name}")
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
 
@@ -192,28 +182,29 @@ class ViewsOwner:
         """
         assert self.app is not None
         tp = TP(owned.projector.topic, owned.projector.partition)
-        generation = self.app.consumer_generation_id
-        if isinstance(error, HOPELESS) or not isinstance(error, KafkaError | OSError):
-            await self.app.crash(error)
-            return
-        await asyncio.sleep(2 * self._settings.session_seconds / 5)
-        try:
+        await_heartbeats = 2 * self._settings.session_seconds / 5
+        while not isinstance(error, HOPELESS) and isinstance(error, KafkaError | OSError):
+            await asyncio.sleep(await_heartbeats)
             async with self._lock:
-                if self._owned.get(tp) is not owned or self.app.consumer_generation_id != generation:
+                if self._owned.get(tp) is not owned or self._thread.generation() != self._generation:
                     return
-                await owned.close()
-                fresh = self._owned[tp] = await self._recover(tp)
-                await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
-        except Exception as failure:
-            log.exception("recovering %s-%d failed", tp.topic, tp.partition)
-            await self.app.crash(failure)
+                try:
+                    async with asyncio.timeout(RECOVERY_SECONDS):
+                        await owned.close()
+                        fresh = self._owned[tp] = await self._recover(tp)
+                        await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
+                except Exception as failure:  # noqa: BLE001 - judged by the loop's condition
+                    log.warning("recovering %s-%d: %s: %s", *tp, type(failure).__name__, failure)
+                    error = failure
+                else:
+                    return
+        await self.app.crash(error)
 
     # --- lost records --------------------------------------------------------------------------------------
 
     async def _lose(self, owned: OwnedPartition, fetched: Fetched, gap: GapError) -> None:
-        assert self.app is not None
         tp = TP(*fetched.tp)
-        beginning = (await consumer_of(self.app).thread.beginnings({tp}))[tp]
+        beginning = (await self._thread.beginnings({tp}))[tp]
         if beginning <= gap.expected:
             raise gap
         await self._lost(owned.projector, gap.got, fresh=False)

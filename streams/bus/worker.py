@@ -7,8 +7,9 @@ import asyncio
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
+from streams.bus.owned import TopicMadeAnewError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
-from streams.bus.views import TopicMadeAnewError, ViewsOwner
+from streams.bus.views import ViewsOwner
 from streams.settings import Settings
 from tables.codec import FeedFormatError
 

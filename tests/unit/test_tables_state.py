@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 
+import pytest
+
 from tables import codec
 from tables.codec import Checkpoint, WindowedKey, decode_checkpoint, decode_partial, parse_key
 from tables.spec import View
@@ -202,15 +204,41 @@ def test_a_first_start_may_begin_above_zero() -> None:
     assert {since for _, since in checkpoint.views.values()} == {40}
 
 
-def test_lost_records_stay_known() -> None:
+def test_lost_records_stay_known_as_long_as_their_panes() -> None:
     state, feed = begin(), Feed()
-    state.lost.append([0, 9])
-    state.next_offset = 9
+    lost_until_us = HOUR * HOUR_US
+    state.lose(9, lost_until_us)
     assert state.dirty
     write(feed, state.changes(0))
     again = begin(feed)
     assert again.lost == [[0, 9]]
     assert again.next_offset == 9
+    assert again.partial_until == dict.fromkeys(VIEWS, lost_until_us)
+
+    fold(again, click("a", 60 * LIMITS.pane_hours - 1))
+    assert last_checkpoint(again.changes(0)).lost == [(0, 9)]
+    fold(again, click("b", 60 * LIMITS.pane_hours + 1))
+    checkpoint = last_checkpoint(again.changes(0))
+    assert (checkpoint.lost, checkpoint.partial_until) == ([], {})
+
+
+def test_a_view_that_begins_later_says_until_when_it_is_partial() -> None:
+    feed, state = Feed(), begin(views=[KPI_FUNNEL])
+    fold(state, click("a", 5))
+    write(feed, state.changes(0))
+    more = begin(feed, views=[KPI_FUNNEL, OPS_RECON_VARIANCE])
+    fold(more, click("b", 6))
+    watermark_us = HOUR * HOUR_US + 5 * 60_000_000
+    assert last_checkpoint(more.changes(0)).partial_until == {OPS_RECON_VARIANCE.name: watermark_us}
+
+
+def test_a_fold_that_fails_does_not_move_on() -> None:
+    state = begin()
+    fold(state, click("a", 0))
+    broken = click("b", 1)._replace(event=object())
+    with pytest.raises(AttributeError):
+        fold(state, broken)
+    assert state.next_offset == 1
 
 
 def test_records_of_other_topics_and_workers_are_passed_over() -> None:
