@@ -1,4 +1,4 @@
-"""`sluice demo`: Kafka, a views worker and the api on this machine, with real data, until Ctrl-C."""
+"""`sluice demo`: Kafka, all workers and the api on this machine, with real data, until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -19,9 +19,11 @@ import click
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import HOST, free_port, is_free
+from streams.bus.supervisor import ROLES
 from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
 from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
+from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
 from streams.cli.views_table import view_table
 from streams.settings import Settings, child_environment
 from streams.sources import replay
@@ -32,18 +34,24 @@ from streams.sources.rebase import newest, whole_seconds
 
 POLL_SECONDS = 0.1
 READY_SECONDS = 90.0
+WATCH_SECONDS = 1.0
 SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
 
 NEXT = """
 Open:
   {api}/docs   the api and all it can be asked
   {api}/v1/views/{view}?window={window}
-  {worker}/metrics   the worker's metrics
+  {api}/v1/gates/recon
+  {worker}/metrics   the views worker's metrics; the next two ports have Bronze's and the gates'
   {api}/metrics   the api's
 
 Paste into another terminal:
   {sluice} views{url}
   {sluice} views {view} --window {window} --watch{url}
+  {sluice} views ops_recon_variance --window 1h --watch{url}
+  SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze ls
+  SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze verify
+  SLUICE_KAFKA={kafka} {sluice} quarantine list
   SLUICE_KAFKA={kafka} {sluice} doctor
   SLUICE_KAFKA={kafka} {sluice} replay --format online-retail --rebase now {fixture}
 
@@ -58,10 +66,10 @@ class _StoppedError(Exception):
 
 @click.command()
 def demo() -> None:
-    """Start an embedded Kafka, a views worker and the api, and feed them real invoices as if of today.
+    """Start an embedded Kafka, the workers and the api; feed them real invoices, then a live marketplace.
 
-    Everything lies in SLUICE_DATA_DIR/demo and starts anew each time. A port that is in use is replaced by a
-    free one. Ctrl-C ends all of it.
+    The workers are views, Bronze (to a local folder) and gates. Everything lies in SLUICE_DATA_DIR/demo and
+    starts anew each time. A port that is in use is replaced by a free one. Ctrl-C ends all of it.
 
     \b
     Examples:
@@ -114,6 +122,7 @@ class _Demo:
         self._running = running
         self._children: list[Child] = []
         self._kafka = EmbeddedKafka(folder / "kafka")
+        self._bronze = folder / "bronze"
 
     def run(self) -> None:
         """Start, feed, show and stay. Raises `_StoppedError`, `Failure` and `EmbeddedKafkaError`."""
@@ -125,13 +134,17 @@ class _Demo:
         sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
         client = ApiClient.of(settings)
         worker = ApiClient(f"http://{HOST}:{settings.metrics_port}")
-        self._step("waiting for the worker", lambda: self._wait(lambda: worker.ready()[0], "the worker"))
+        self._step("waiting for the workers", lambda: self._wait(lambda: worker.ready()[0], "a worker"))
         self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
         self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
         click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
         self._show(client, worker, settings)
-        while not self._stop.wait(POLL_SECONDS):
+        self._start_child("simulate", list(SIMULATE), environment)
+        click.echo(ANNOUNCED)
+        gates = GateWatch(client)
+        while not self._stop.wait(WATCH_SECONDS):
             self._look_after()
+            gates.look()
         raise self._stopped()
 
     @staticmethod
@@ -157,6 +170,7 @@ class _Demo:
         kafka = self._kafka
         kafka.stop()  # of a demo that was killed
         shutil.rmtree(kafka.folder, ignore_errors=True)
+        shutil.rmtree(self._bronze, ignore_errors=True)  # it is of the Kafka that is gone
         kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]))
         self._running.callback(kafka.stop)
         self._step("starting Apache Kafka", kafka.start)
@@ -164,7 +178,7 @@ class _Demo:
     def _choose_ports(self) -> tuple[Settings, dict[str, str]]:
         """The settings of this demo, and the environment that gives them to its processes."""
         http_port = self._port("the api", self._settings.http_port)
-        metrics_port = self._port("the worker's metrics", self._settings.metrics_port, http_port)
+        metrics_port = self._metrics_port(http_port)
         environment = child_environment(
             {
                 "SLUICE_KAFKA": self._kafka.bootstrap,
@@ -174,6 +188,9 @@ class _Demo:
                 "SLUICE_HTTP_PORT": str(http_port),
                 "SLUICE_METRICS_HOST": HOST,
                 "SLUICE_METRICS_PORT": str(metrics_port),
+                "SLUICE_BRONZE_URL": f"file://{self._bronze}",
+                "SLUICE_BRONZE_MAX_SECONDS": "10",
+                **CALM_GATES,
             }
         )
         return Settings.load(environment), environment
@@ -186,12 +203,26 @@ class _Demo:
             click.echo(f"port {wanted} is in use: {whose} takes {port}")
         return port
 
+    def _metrics_port(self, http_port: int) -> int:
+        """The first of as many free ports in a row as there are roles."""
+        wanted = self._settings.metrics_port
+        first = wanted or free_port()
+        while not all(is_free(first + role) and first + role != http_port for role in range(len(ROLES))):
+            first = free_port()
+        if wanted not in (0, first):
+            click.echo(
+                f"port {wanted} or one of the next is in use: the workers' metrics take {first} and up"
+            )
+        return first
+
     def _start_children(self, environment: dict[str, str]) -> None:
         self._running.callback(stop_all, self._children)
-        for name, arguments in (("worker views", ["worker", "views"]), ("api", ["api"])):
-            command = [sys.executable, "-m", "streams.cli.main", *arguments]
-            log = self._folder / f"{arguments[0]}.log"
-            self._children.append(Child(name, command, environment, log))
+        self._start_child("worker all", ["worker", "all"], environment)
+        self._start_child("api", ["api"], environment)
+
+    def _start_child(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
+        command = [sys.executable, "-m", "streams.cli.main", *arguments]
+        self._children.append(Child(name, command, environment, self._folder / f"{arguments[0]}.log"))
 
     def _replay(self, settings: Settings) -> int:
         source = OnlineRetail(InputFile(str(FIXTURE)))
@@ -252,6 +283,7 @@ class _Demo:
             sluice=_as_called(),
             url=url,
             kafka=settings.kafka[0],
+            bronze=self._bronze,
             fixture=_short(FIXTURE),
             logs=_short(self._folder),
         )

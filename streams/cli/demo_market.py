@@ -1,0 +1,65 @@
+"""The demo's marketplace: what the simulator is told, and the gates' changes said aloud."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from streams.cli.api_client import ApiClient, ApiError
+
+CITIES = ("berlin", "london", "stockholm")
+LEAK_AFTER_SECONDS = 60
+LEAK_SECONDS = 90
+CALM_GATES = {
+    "SLUICE_RECON_MIN_MINOR": "500000",
+    "SLUICE_GATE_RAISE": "20",
+    "SLUICE_GATE_CLEAR": "50",
+}
+"""A market that has just opened, and is small, is not judged by every payout that is still under way."""
+
+SIMULATE = (
+    "simulate",
+    *("--rate", "300", "--flat", "--cities", ",".join(CITIES)),
+    *("--bad", "0.01", "--duplicates", "0.01", "--late", "0.01", "--recon-leak", "0.5"),
+    *("--leak-after", f"{LEAK_AFTER_SECONDS}s", "--leak-until", f"{LEAK_AFTER_SECONDS + LEAK_SECONDS}s"),
+)
+"""300 events a second of three cities; for a while half of the payouts are 1.5 times their charge."""
+
+ANNOUNCED = f"""
+A simulated marketplace in {", ".join(CITIES)} goes on from here. In {LEAK_AFTER_SECONDS} s it begins
+to pay out too much, for {LEAK_SECONDS} s: watch the gates close below, and open again some minutes later.
+(The gates of the shop's countries are in alarm from the start: its invoices have charges and no payouts.)
+"""
+
+
+class GateWatch:
+    """Says what changes about the simulated cities' gates. Call `look` about once a second."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._client = client
+        self._states: dict[tuple[str | None, str], str] = {}
+
+    def look(self) -> None:
+        """Ask the api, and say what has changed. An api that does not answer now is asked again later."""
+        try:
+            rows = self._client.get("/v1/gates/recon")["rows"]
+        except ApiError:
+            return
+        for row in rows:
+            if row["city"] in CITIES:
+                self._compare(row)
+
+    def _compare(self, row: dict[str, Any]) -> None:
+        gate = (row["city"], row["currency"])
+        before, now = self._states.get(gate), row["state"]
+        self._states[gate] = now
+        if now == before or (before is None and now == "ok"):
+            return
+        ratio = row["variance_ratio"]
+        variance = "no charges" if ratio is None else f"variance {ratio:.1%} of charges"
+        door = "open" if row["open"] else "closed"
+        at = row["evaluated_at"][11:19]
+        click.echo(
+            f"{at}  gate {row['city']} {row['currency']}: {before or 'ok'} → {now}, {door} ({variance})"
+        )
