@@ -7,7 +7,7 @@ by their first appearance, so that no record outgrows what a broker takes.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from operator import add
 
 from tables.codec import SHARD_GROUPS, Group, count_groups, decode_partial, encode_partial
@@ -61,7 +61,7 @@ class Pane:
             return [group for shard in self.shards for group in decode_partial(shard)]
         return list(zip(self.index, self.sums, strict=True))
 
-    def freeze(self) -> Iterator[tuple[int, bytes]]:
+    def freeze(self) -> list[tuple[int, bytes]]:
         """Make it cold; answers the shards that changed."""
         groups = self.groups()
         self.shards = [
@@ -69,15 +69,19 @@ class Pane:
             for start in range(0, len(groups), SHARD_GROUPS)
         ]
         self.index, self.sums = None, []
-        yield from ((shard, self.shards[shard]) for shard in sorted(self.dirty))
+        changed = [(shard, self.shards[shard]) for shard in sorted(self.dirty)]
         self.dirty.clear()
+        return changed
 
-    def pack(self) -> Iterator[tuple[int, bytes]]:
+    def pack(self) -> list[tuple[int, bytes]]:
         """The shards that changed; it stays hot."""
         groups = self.groups()
-        for shard in sorted(self.dirty):
-            yield shard, encode_partial(groups[shard * SHARD_GROUPS : (shard + 1) * SHARD_GROUPS])
+        changed = [
+            (shard, encode_partial(groups[shard * SHARD_GROUPS : (shard + 1) * SHARD_GROUPS]))
+            for shard in sorted(self.dirty)
+        ]
         self.dirty.clear()
+        return changed
 
     def __len__(self) -> int:
         if self.index is not None:
@@ -99,6 +103,7 @@ class PaneStore:
         self._hot: dict[PaneKey, Pane] = {}
         self._at: dict[int, Pane] = {}  # minute → the hot pane it goes to, until the next checkpoint
         self._gone: dict[PaneKey, int] = {}
+        self._cold_groups = 0
         self._rolled_until = -(1 << 62)
         self._first_hour = -(1 << 62)
 
@@ -138,6 +143,7 @@ class PaneStore:
                 changed = pane.pack()
             else:
                 changed = pane.freeze()
+                self._cold_groups += len(pane)
                 del self._hot[unit, number]
             for shard, value in changed:
                 yield f"{prefix}{unit}{number}:{shard}".encode(), value
@@ -159,19 +165,22 @@ class PaneStore:
                 del panes[number]
             for pane in panes.values():
                 pane.written = len(pane.shards)
+                self._cold_groups += len(pane)
 
     def sizes(self) -> tuple[int, int]:
         """How many panes, how many groups in them."""
-        panes: Iterable[Pane] = [*self.minutes.values(), *self.hours.values()]
-        return len(self.minutes) + len(self.hours), sum(map(len, panes))
+        groups = self._cold_groups + sum(map(len, self._hot.values()))
+        return len(self.minutes) + len(self.hours), groups
 
     def _open(self, unit: str, number: int) -> Pane:
         panes = self.minutes if unit == "m" else self.hours
         pane = panes.get(number)
         if pane is None:
             pane = panes[number] = Pane(self.width)
-        pane.thaw()
-        self._hot[unit, number] = pane
+        if (unit, number) not in self._hot:
+            self._cold_groups -= len(pane)
+            pane.thaw()
+            self._hot[unit, number] = pane
         return pane
 
     def _roll(self, minute: int) -> None:
@@ -183,6 +192,7 @@ class PaneStore:
         self._forget("m", minute, pane)
 
     def _forget(self, unit: str, number: int, pane: Pane) -> None:
-        self._hot.pop((unit, number), None)
+        if self._hot.pop((unit, number), None) is None:
+            self._cold_groups -= len(pane)
         if pane.written:
             self._gone[unit, number] = pane.written

@@ -99,6 +99,7 @@ class PartitionState:
         }
         self._names = {known: name for name, known in event_types.items()}
         self._tracked = {known for store in self._entities.values() for known in store.stages}
+        self._tracked_names = {self._names[known] for known in self._tracked}
 
     @property
     def dirty(self) -> bool:
@@ -285,14 +286,13 @@ class PartitionState:
                 return
         self.watermark = newest
         counts["accepted"] = self._fold.add(live, (instants // 60).astype(np.int64))
-        self._join_entities(live, instants, before)
+        if not self._tracked_names.isdisjoint(counts["accepted"]):
+            self._join_entities(live, instants, before)
 
     def _join_entities(self, live: list[Any], instants: npt.NDArray[np.float64], before: float) -> None:
         """Hand the entity views their events, in order, each with the watermark as it was then."""
         is_tracked = map(self._tracked.__contains__, map(type, live))
         places = list(compress(range(len(live)), is_tracked))
-        if not places:
-            return
         watermarks = np.maximum(np.maximum.accumulate(instants), before)
         occurred_us, watermarks_us = _micros(instants[places]), _micros(watermarks[places])
         items = list(zip([live[place] for place in places], occurred_us, watermarks_us, strict=True))

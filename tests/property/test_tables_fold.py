@@ -135,6 +135,8 @@ def test_a_fold_equals_plain_loops_whatever_the_batches_checkpoints_and_restarts
             write(feed, written)
             expect(feed, plain)
             assert not state.dirty
+            in_feed = windowed_in(feed)
+            assert state.sizes()["groups"] == sum(map(len, in_feed.values()))
             if data.draw(st.booleans()):
                 state = restored(feed, shuffle)
                 assert state.next_offset == done
