@@ -142,6 +142,8 @@ async def read_partition(
 async def _read_to_end(
     consumer: AIOKafkaConsumer, tp: TopicPartition, restore: Callable[[bytes, bytes | None], None]
 ) -> int:
+    # A leader that is new answers this only when its high watermark is what it was before.
+    stable = (await consumer.end_offsets([tp]))[tp]
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
@@ -154,5 +156,6 @@ async def _read_to_end(
         if end is None:
             # The high watermark, not the end for read_committed readers: an open transaction of another
             # source topic can hold that one back below records of ours.
-            end = consumer.highwater(tp)
+            highwater = consumer.highwater(tp)
+            end = None if highwater is None else max(highwater, stable)
     return count

@@ -14,6 +14,9 @@ from streams.settings import Settings
 
 DEFAULT_MESSAGE_BYTES = 1048588
 QUARANTINE_EXTRA_BYTES = 64 * 1024
+QUARANTINE_BYTES = 16 << 20
+"""The quarantine's largest record batch. The limit counts compressed bytes, and a producer may have
+compressed a bad record better than we do: it is far above what the raw topics take."""
 FUTURE_MS = 5 * 60 * 1000
 VISIBLE_SECONDS = 15.0
 
@@ -67,7 +70,7 @@ def plan(settings: Settings) -> list[TopicPlan]:
             "delete",
             "records that are not valid events, and why",
             {
-                "max.message.bytes": str(DEFAULT_MESSAGE_BYTES + QUARANTINE_EXTRA_BYTES),
+                "max.message.bytes": str(QUARANTINE_BYTES),
                 "retention.ms": "1209600000",
             },
         ),
@@ -149,7 +152,8 @@ def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) 
         return topic
     config = dict(topic.config)
     if topic.name == settings.topic("events.quarantine"):
-        config["max.message.bytes"] = str(max(map(_message_bytes, raw)) + QUARANTINE_EXTRA_BYTES)
+        needed = max(map(_message_bytes, raw)) + QUARANTINE_EXTRA_BYTES
+        config["max.message.bytes"] = str(max(needed, QUARANTINE_BYTES))
     return replace(topic, partitions=max(state.partitions for state in raw), config=config)
 
 

@@ -133,7 +133,8 @@ class Follower:
         # After a silence the first records may be old news, as they are before the first end.
         late = silent_seconds > self._settings.session_seconds / 2
         for fetched in taken:
-            await self._apply(fetched, late=late)
+            # Where more is waiting, what comes is not of this moment either.
+            await self._apply(fetched, late=late or fetched.highwater > fetched.after)
         if self._live.waiting_for is not None:
             self._check_ready(consumer)
 
