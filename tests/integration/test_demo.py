@@ -18,11 +18,16 @@ from typing import Any
 import pytest
 
 from streams.bus.embedded import EmbeddedKafka
+from streams.cli.demo_market import CITIES
 from tests.kafka import wait_until
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
 READY = "Sluice is running. Ctrl-C ends all of it."
 READY_SECONDS = 120
+PROCESSES = (
+    *("worker all", "worker views", "worker bronze", "worker gates"),
+    *("kafka.Kafka", "main api", "main simulate"),
+)
 
 
 @contextmanager
@@ -58,9 +63,7 @@ def children_of(pid: int) -> dict[str, int]:
     for line in listed.splitlines():
         child, parent, arguments = line.split(None, 2)
         if int(parent) == pid:
-            name = next(
-                (name for name in ("worker views", "kafka.Kafka", "api") if name in arguments), arguments
-            )
+            name = next((name for name in PROCESSES if name in arguments), arguments)
             found[name] = int(child)
     return found
 
@@ -73,13 +76,19 @@ def is_running(pid: int) -> bool:
     return True
 
 
+def of_the_shop(answer: Any, *measures: str) -> list[int]:
+    """Sums over all cities but the simulated ones, where more and more happens."""
+    rows = [row for row in answer["rows"] if row["city"] is not None and row["city"] not in CITIES]
+    return [sum(row[measure] for row in rows) for measure in measures]
+
+
 def get(url: str) -> Any:
     with urllib.request.urlopen(url, timeout=10) as answer:
         return json.load(answer)
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number: int) -> None:
+async def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         with demo(tmp_path, SLUICE_HTTP_PORT=str(port)) as running:
@@ -87,16 +96,19 @@ def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number: int) 
             assert f"port {port} is in use: the api takes " in said
             url = re.search(r"(http://\S+)/docs", said)
             assert url, said
-            answer = get(f"{url[1]}/v1/views/kpi_gmv?window=7d&group_by=currency")
+            answer = get(f"{url[1]}/v1/views/kpi_gmv?window=7d")
             assert answer["complete"] is True
-            (row,) = answer["rows"]
-            assert (row["bookings"], row["gmv_minor"]) == (197, 9_848_926)
-            variance = get(f"{url[1]}/v1/views/ops_recon_variance?window=7d&group_by=currency")["rows"][0]
-            assert (variance["charges_minor"], variance["refunds_minor"]) == (9_848_926, 205_363)
-            assert variance["fees_minor"] == 1_135_162
+            assert of_the_shop(answer, "bookings", "gmv_minor") == [197, 9_848_926]
+            variance = get(f"{url[1]}/v1/views/ops_recon_variance?window=7d")
+            sums = of_the_shop(variance, "charges_minor", "refunds_minor", "fees_minor")
+            assert sums == [9_848_926, 205_363, 1_135_162]
 
+            await wait_until(lambda: "main simulate" in children_of(running.pid), "the market")
             children = children_of(running.pid)
-            assert set(children) == {"worker views", "kafka.Kafka", "api"}
+            assert set(children) == {"worker all", "kafka.Kafka", "main api", "main simulate"}
+            roles = children_of(children["worker all"])
+            assert set(roles) == {"worker views", "worker bronze", "worker gates"}
+            children |= roles
             running.send_signal(number)
             rest, _ = running.communicate(timeout=60)
             assert running.returncode == 0, rest
@@ -117,8 +129,9 @@ async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) ->
             check=False,
         )
         assert (second.returncode, "a demo is already running in" in second.stderr) == (1, True)
-        os.kill(children["worker views"], signal.SIGKILL)
+        children |= children_of(children["worker all"])
+        os.kill(children["worker all"], signal.SIGKILL)
         rest, _ = running.communicate(timeout=60)
         assert running.returncode == 1
-        assert "sluice: worker views has ended with exit code -9; the last lines of " in rest
+        assert "sluice: worker all has ended with exit code -9; the last lines of " in rest
         await wait_until(lambda: not any(map(is_running, children.values())), "all of it to end")
