@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from tables.codec import (
@@ -42,7 +42,7 @@ def partial(
     return key, None if groups is None else encode_partial([(g, list(s)) for g, s in groups]), 0
 
 
-def entity(view: View, entity_id: str, members: Iterable[Any] | None, topic: str = TOPIC) -> FeedItem:
+def entity(view: View, entity_id: str, members: Sequence[Any] | None, topic: str = TOPIC) -> FeedItem:
     """An entity record: opened, occurred_us, rank, event_id, city, kept fields; None for a tombstone."""
     key = f"{entity_prefix(view.name, view.hash8, topic)}{entity_id}".encode()
     return key, None if members is None else encode_entity(members), 0

@@ -94,8 +94,9 @@ def test_a_partition_that_nobody_reports_on_is_unknown() -> None:
 @pytest.mark.parametrize(("age_hours", "complete"), [(1, False), (23, False), (25, True)])
 def test_lost_records_make_answers_incomplete_that_reach_back_to_them(age_hours: int, complete: bool) -> None:
     until_us = int((NOW_S - age_hours * 3600) * 1_000_000)
-    lost = {"lost": [(3, 5)], "partial_until": {GMV.name: until_us, "kpi_funnel": until_us}}
-    state = reader(checkpoint(10, NOW_S - 1, **lost), heartbeat((0, 10, 10, None)))
+    partial = {GMV.name: until_us, "kpi_funnel": until_us}
+    lossy = checkpoint(10, NOW_S - 1, lost=[(3, 5)], partial_until=partial)
+    state = reader(lossy, heartbeat((0, 10, 10, None)))
     assert ask(state)["complete"] is complete
     backlog = VIEWS["ops_payout_backlog"]
     missing = reader(
