@@ -38,6 +38,7 @@ from tables.spec import View, Windowed
 
 _NEVER = float("-inf")
 
+EventTypes = Mapping[str, type[Any]]
 FoldCounts = dict[str, dict[str, int]]
 """Outcome (`accepted`, `duplicate`, `late_dropped`) → event name → how many."""
 
@@ -61,11 +62,7 @@ class PartitionState:
     """
 
     def __init__(
-        self,
-        topic: str,
-        views: Iterable[View],
-        limits: Limits,
-        event_types: Mapping[str, type[Any]] = EVENT_TYPES,
+        self, topic: str, views: Iterable[View], limits: Limits, event_types: EventTypes = EVENT_TYPES
     ) -> None:
         self.topic = topic
         self.limits = limits
@@ -257,10 +254,7 @@ class PartitionState:
 
     def _outdate(self, key: bytes, value: bytes | None) -> None:
         """Of a view that is no more, or was declared otherwise: to be deleted with the next checkpoint."""
-        if value is None:
-            self._stale.discard(key)
-        else:
-            self._stale.add(key)
+        (self._stale.discard if value is None else self._stale.add)(key)
 
     def _drop(
         self, live: list[Any], times: Sequence[float], places: list[int], counts: dict[str, int]
