@@ -2,7 +2,7 @@
 
 The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window;
 after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
-5 min, so records may be that much out of order. The clock is the newest of the batches' older ends, never
+5 min: records may be that much out of order, and an older one's repetition may be missed. The clock is the newest of the batches' older ends, never
 ahead of the worker's own: one absurd timestamp cannot make it forget.
 
 Ids of the last minute lie in a dict, older ones packed (14 bytes each). Ids are known by `hash_id`; with n
@@ -23,6 +23,9 @@ from tables.sorted_ids import SortedIds
 SLACK_MS = 300_000
 """How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
 
+_AHEAD_MS = 86_400_000
+"""A time further ahead of the worker's clock than this is taken for so much: it would be held for as long as it
+claims. So a worker whose clock is hours behind still judges as one whose clock is right."""
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
@@ -92,7 +95,7 @@ class IdWindow:
         parts, self._pending = self._pending, []
         ids = joined(parts)
         if len(ids.ms):
-            latest = min(int(ids.ms.max()), self._now_ms + SLACK_MS)
+            latest = min(int(ids.ms.max()), self._now_ms + _AHEAD_MS)
             until = max(latest, self._clock_ms) + self._window_ms + SLACK_MS
             self._chunks.add(self._pending_offset, ids, self._clock_ms, until)
         self._chunks.expire(self._clock_ms)
@@ -144,8 +147,7 @@ class IdWindow:
         self._recent_since_ms = self._clock_ms
         horizon = self._clock_ms - self._window_ms - SLACK_MS
         order = ids.argsort()
-        # A time further ahead than a raw topic allows would be held for as long as it claims.
-        self._warm.merge(ids[order], np.minimum(ms[order], self._now_ms + SLACK_MS), horizon)
+        self._warm.merge(ids[order], np.minimum(ms[order], self._now_ms + _AHEAD_MS), horizon)
         if len(self._warm) > max(_WARM_IDS, len(self._cold) // 8):
             self._cold.merge(*self._warm.all(), horizon)
             self._warm = SortedIds()
