@@ -2,8 +2,9 @@
 
 The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window;
 after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
-5 min: records may be that much out of order, and an older one's repetition may be missed. The clock is the newest of the batches' older ends, never
-ahead of the worker's own: one absurd timestamp cannot make it forget.
+5 min: records may be that much out of order, and the repetition of an older one may be missed. The clock is
+the newest of the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot make it
+forget.
 
 Ids of the last minute lie in a dict, older ones packed (14 bytes each). Ids are known by `hash_id`; with n
 ids held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
@@ -24,8 +25,8 @@ SLACK_MS = 300_000
 """How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
 
 _AHEAD_MS = 86_400_000
-"""A time further ahead of the worker's clock than this is taken for so much: it would be held for as long as it
-claims. So a worker whose clock is hours behind still judges as one whose clock is right."""
+"""A time further ahead of the worker's clock than this is taken for so much: it would be held for as long
+as it claims. A worker whose clock is hours behind still judges as one whose clock is right."""
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
