@@ -5,33 +5,22 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-import uuid
 from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.bronze_commit import Committer, OvertakenError, Resume
-from agents.bronze_range import RangeBuilder
-from agents.bronze_store import Store, StoreError
+from agents.bronze_commit import OvertakenError
+from agents.bronze_store import Store
 from agents.project import GapError
-from schemas.avro import AvroDecoder
-from schemas.validate import Validator
-from streams import logs
+from streams.bus.alarms import raise_lost
 from streams.bus.batches import Fetched
-from streams.bus.bronze_alarm import send_alarm
-from streams.bus.bronze_hint import hint_of
+from streams.bus.bronze_begin import PAUSE_SECONDS, Beginner, patiently
 from streams.bus.bronze_partition import BronzePartition
-from streams.bus.engine import consumer_of
+from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.health import Health
-from streams.bus.owned import TopicMadeAnewError
-from streams.bus.transport import OwnerApp
+from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.bus.views import now_ms
-from streams.errors import ErrorCode
 from streams.settings import Settings
-from tables.alarms import lost_alarm
 
 log = logging.getLogger(__name__)
 
@@ -41,8 +30,6 @@ BEGIN_SECONDS = 20.0
 """How long an assignment waits for the store; partitions that take longer are begun in the background."""
 DRAIN_SECONDS = 7.5
 REVOKED_SECONDS = 3.0
-PAUSE_SECONDS = 1.0
-COMPRESSING_THREADS = 2
 
 
 class BronzeOwner:
@@ -53,25 +40,30 @@ class BronzeOwner:
         self._store = store
         self._health = health
         self._owned: dict[TP, BronzePartition] = {}
+        self._begun: set[asyncio.Task[BronzePartition]] = set()
         self._beginning: dict[TP, asyncio.Task[None]] = {}
+        self._waiting_since_ms: dict[TP, int] = {}
         self._lock = asyncio.Lock()
+        self._generation = 0
         self._written = asyncio.Event()
         self._draining = False
         self._crashing: asyncio.Task[None] | None = None
-        self._avro = (
-            AvroDecoder.load(Path(settings.avro_schemas_dir))
-            if settings.avro_schemas_dir
-            else AvroDecoder({})
-        )
-        self._validator = Validator(settings.max_event_bytes, self._avro)
-        self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
-        self._nonce = uuid.uuid4().hex
+        self._beginner = Beginner(settings, store, self._written.set, self._ended)
         self.app: OwnerApp | None = None
 
     @property
     def owned(self) -> Mapping[TP, BronzePartition]:
         """The partitions that this worker fills ranges of now."""
         return self._owned
+
+    @property
+    def waiting_since_ms(self) -> Mapping[TP, int]:
+        """The partitions that wait for the store before they begin, and since when (wall clock, ms)."""
+        return {tp: since for tp, since in self._waiting_since_ms.items() if tp in self._beginning}
+
+    @property
+    def _thread(self) -> BatchConsumerThread:
+        return consumer_of(self._app()).thread
 
     # --- Owner ---------------------------------------------------------------------------------------------
 
@@ -81,32 +73,28 @@ class BronzeOwner:
         While the store does not answer, its partitions are parked at their ends and begun when it does: Faust
         would not wait so long.
         """
-        async with self._lock:
-            started = time.monotonic()
-            for tp in set(self._beginning) - tps:
-                self._beginning.pop(tp).cancel()
+        started = time.monotonic()
+        async with asyncio.timeout(RECOVERY_SECONDS), self._lock:
+            self._generation = generation
+            self._stop_beginning(set(self._beginning) - tps)
             gone = [tp for tp, owned in self._owned.items() if tp not in tps or owned.failed]
-            await asyncio.gather(*(self._owned.pop(tp).close() for tp in gone))
-            new = tps - set(self._owned) - set(self._beginning)
-            begun = {tp: asyncio.create_task(self._begin(tp)) for tp in new}
-            if begun:
-                await asyncio.wait(begun.values(), timeout=BEGIN_SECONDS)
-            late = {tp for tp, task in begun.items() if not task.done()}
-            for tp in set(begun) - late:
-                self._owned[tp] = begun[tp].result()
-            await self._park({tp: begun[tp] for tp in late})
+            await all_of([self._owned.pop(tp).close() for tp in gone])
+            await self._begin_all(tps - set(self._owned) - set(self._beginning))
+            parked = set(self._beginning)
+            ends = await patiently("parking partitions", lambda: self._thread.ends(parked)) if parked else {}
             if tps:
                 seconds = time.monotonic() - started
                 log.info("own %d partitions as of generation %d, after %.2f s", len(tps), generation, seconds)
             self._tell_health()
-            return {tp: self._position_after_seek(tp) for tp in self._owned}
+            return {**ends, **{tp: self._position_after_seek(tp) for tp in self._owned}}
 
     async def take(self, fetched: Fetched) -> None:
         """Add what was fetched to its partition's range; waits while memory is full."""
         owned = self._owned.get(TP(*fetched.tp))
         if owned is None:
             return
-        while self._held_bytes() > MEMORY_BYTES and not owned.failed:
+        # A range whose end is settled cannot be closed earlier to make room: it is filled whatever it holds.
+        while self._held_bytes() > MEMORY_BYTES and not owned.failed and owned.range.until is None:
             await self._make_room()
         try:
             await owned.take(fetched)
@@ -117,26 +105,24 @@ class BronzeOwner:
         """A rebalance begins: close all ranges and write them, if that is quick."""
         try:
             async with asyncio.timeout(REVOKED_SECONDS):
-                await asyncio.gather(*(owned.flush() for owned in self._owned.values()))
+                await all_of([owned.flush() for owned in self._owned.values()])
         except TimeoutError:
             log.info("a rebalance did not wait for the ranges that are being written")
 
     async def drain(self) -> None:
         """The process stops: write what can be written in time; the rest is read again later."""
         self._draining = True
-        async with self._lock:
-            for task in self._beginning.values():
-                task.cancel()
-            owned = list(self._owned.values())
-            try:
-                async with asyncio.timeout(DRAIN_SECONDS):
-                    await asyncio.gather(*(partition.flush() for partition in owned))
-            except TimeoutError:
-                log.warning(
-                    "ranges not finished within %.1f s are dropped and read again later", DRAIN_SECONDS
-                )
-            await asyncio.gather(*(partition.close() for partition in owned))
-            self._owned.clear()
+        self._stop_beginning(set(self._beginning))
+        for begun in self._begun:
+            begun.cancel()
+        try:
+            async with asyncio.timeout(DRAIN_SECONDS), self._lock:
+                await all_of([partition.flush() for partition in self._owned.values()])
+        except TimeoutError:
+            log.warning("ranges not finished within %.1f s are dropped and read again later", DRAIN_SECONDS)
+        owned = list(self._owned.values())
+        self._owned.clear()
+        await asyncio.gather(*(partition.close() for partition in owned))
 
     # --- memory --------------------------------------------------------------------------------------------
 
@@ -153,84 +139,57 @@ class BronzeOwner:
         except TimeoutError:
             log.debug("waiting for memory: %d bytes are held", self._held_bytes())
 
-    # --- where a partition begins --------------------------------------------------------------------------
+    # --- beginning partitions ------------------------------------------------------------------------------
 
-    async def _begin(self, tp: TP) -> BronzePartition:
-        """Find out where a partition goes on, again and again while store or Kafka are away."""
-        committer = Committer(self._store, tp.topic, tp.partition, self._nonce, self._store_failed)
-        while True:
-            try:
-                return await self._begin_once(tp, committer)
-            except (KafkaError, TimeoutError) as error:
-                log.warning("beginning %s-%d: %s: %s; trying again", *tp, type(error).__name__, error)
-                await asyncio.sleep(PAUSE_SECONDS)
+    async def _begin_all(self, tps: set[TP]) -> None:
+        """Begin partitions; those that take long are begun in the background."""
+        begun = {tp: asyncio.create_task(self._beginner.begin(self._thread, tp)) for tp in tps}
+        self._begun = set(begun.values())
+        try:
+            if begun:
+                await asyncio.wait(self._begun, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
+            for tp, task in begun.items():
+                if not task.done():
+                    self._begin_in_background(tp, task)
+                elif not task.cancelled():
+                    self._owned[tp] = task.result()
+        except BaseException:
+            for task in begun.values():
+                task.cancel()
+            raise
+        finally:
+            self._begun = set()
 
-    async def _begin_once(self, tp: TP, committer: Committer) -> BronzePartition:
-        assert self.app is not None
-        thread = consumer_of(self.app).thread
-        hint = await hint_of(thread, tp)
-        resume = await committer.resume(hint)
-        beginning, end = (await thread.beginnings({tp}))[tp], (await thread.ends({tp}))[tp]
-        first = _first_of(resume, beginning)
-        if first > end:
-            raise TopicMadeAnewError(
-                f"{tp.topic}-{tp.partition} ends at {end}, but its newest Bronze commit goes up to {first}:"
-                " the topic was made anew. Give it another name, or SLUICE_BRONZE_URL another prefix"
-            )
-        until = resume.intent.next if resume.intent is not None and resume.intent.next > beginning else None
-        begin = self._range(tp, first, until)
-        if beginning > first:
-            await self._alarm(tp, first, beginning)
-            begin.lose(beginning)
-        log.info("%s-%d goes on at offset %d", *tp, begin.next)
-        return BronzePartition(
-            begin,
-            lambda first, until: self._range(tp, first, until),
-            committer,
-            max_seconds=self._settings.bronze_max_seconds,
-            on_written=self._written.set,
-            on_end=self._ended,
-        )
-
-    def _range(self, tp: TP, first: int, until: int | None) -> RangeBuilder:
-        return RangeBuilder(
-            tp.topic,
-            tp.partition,
-            first,
-            validator=self._validator,
-            avro=self._avro,
-            pool=self._pool,
-            max_bytes=self._settings.bronze_max_bytes,
-            until=until,
-        )
-
-    async def _park(self, late: Mapping[TP, asyncio.Task[BronzePartition]]) -> None:
-        """Begin these partitions whenever the store answers; until then nothing of them is read."""
-        if not late:
-            return
-        consumer = consumer_of(self._app())
-        await consumer.begin_at(await consumer.thread.ends(set(late)))
-        for tp, task in late.items():
-            self._beginning[tp] = asyncio.create_task(self._begin_late(tp, task))
+    def _begin_in_background(self, tp: TP, begun: asyncio.Task[BronzePartition]) -> None:
+        self._waiting_since_ms[tp] = now_ms()
+        late = self._beginning[tp] = asyncio.create_task(self._begin_late(tp, begun))
+        late.add_done_callback(lambda _: begun.cancel())
 
     async def _begin_late(self, tp: TP, begun: asyncio.Task[BronzePartition]) -> None:
+        owned: BronzePartition | None = None
         try:
             owned = await begun
             async with self._lock:
                 if self._draining or self._beginning.get(tp) is not asyncio.current_task():
-                    await owned.close()
                     return
                 del self._beginning[tp]
                 self._owned[tp] = owned
-                await consumer_of(self._app()).begin_at({tp: self._position_after_seek(tp)})
+                await self._thread.begin_at({tp: self._position_after_seek(tp)})
                 self._tell_health()
         except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
             await self._app().crash(error)
+        finally:
+            if owned is not None and self._owned.get(tp) is not owned:
+                await owned.close()
+
+    def _stop_beginning(self, tps: set[TP]) -> None:
+        for tp in tps:
+            self._beginning.pop(tp).cancel()
 
     def _position_after_seek(self, tp: TP) -> int:
         """Where to seek a partition to; what was fetched before that seek is not for it any more."""
         owned = self._owned[tp]
-        owned.min_epoch = consumer_of(self._app()).thread.epochs.get(tp, 0) + 1
+        owned.min_epoch = self._thread.epochs.get(tp, 0) + 1
         return owned.position
 
     def _app(self) -> OwnerApp:
@@ -242,13 +201,6 @@ class BronzeOwner:
 
     # --- what goes wrong -----------------------------------------------------------------------------------
 
-    def _store_failed(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
-        logs.emit(
-            ErrorCode.EVENT_PUT_FAILED,
-            f"Bronze: {error}; next try in {next_try_seconds:g} s",
-            operation=operation,
-        )
-
     def _ended(self, owned: BronzePartition, error: Exception) -> None:
         tp = TP(owned.range.topic, owned.range.partition)
         if self._draining or self._owned.get(tp) is not owned:
@@ -258,33 +210,24 @@ class BronzeOwner:
             self._crashing = asyncio.create_task(self._app().crash(error))
             return
         log.info("another writer was ahead on %s-%d: looking where to go on", *tp)
-        begun = asyncio.create_task(self._begin_anew(owned, tp))
-        self._beginning[tp] = asyncio.create_task(self._begin_late(tp, begun))
+        self._begin_in_background(tp, asyncio.create_task(self._begin_anew(owned, tp)))
 
     async def _begin_anew(self, owned: BronzePartition, tp: TP) -> BronzePartition:
-        await asyncio.sleep(PAUSE_SECONDS)
+        """Begin again after two heartbeats, in a generation that is ours.
+
+        Somebody who was stopped learns by then that the partition is another's, and is cancelled here.
+        """
         await owned.close()
-        return await self._begin(tp)
+        await asyncio.sleep(2 * self._settings.session_seconds / 5)
+        while self._thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka tells nobody
+            await asyncio.sleep(PAUSE_SECONDS)
+        return await self._beginner.begin(self._thread, tp)
 
     async def _lose(self, owned: BronzePartition, fetched: Fetched, gap: GapError) -> None:
         tp = TP(*fetched.tp)
-        beginning = (await consumer_of(self._app()).thread.beginnings({tp}))[tp]
+        beginning = (await patiently("looking for lost records", lambda: self._thread.beginnings({tp})))[tp]
         if beginning <= gap.expected:
             raise gap
-        await self._alarm(tp, gap.expected, gap.got)
+        await raise_lost(self._settings, "bronze", *tp, (gap.expected, gap.got))
         await owned.lose(gap.got)
         await owned.take(fetched)
-
-    async def _alarm(self, tp: TP, first: int, until: int) -> None:
-        code = ErrorCode.PIPELINE_LAG_EXCEEDED
-        alarm = lost_alarm(
-            "bronze", *tp, (first, until), code=code.name, severity=code.severity, at_us=now_ms() * 1000
-        )
-        logs.emit(code, alarm.detail, topic=tp.topic, partition=tp.partition)
-        await send_alarm(self._settings, alarm)
-
-
-def _first_of(resume: Resume, beginning: int) -> int:
-    if resume.next is not None:
-        return resume.next
-    return beginning if resume.intent is None else min(resume.intent.first, beginning)

@@ -6,9 +6,8 @@ need not list every commit there is. Nothing rests on it: what the store says co
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Coroutine, Mapping
-from typing import Any, TypeVar
+from collections.abc import Mapping
+from typing import Any
 
 from aiokafka import TopicPartition
 from faust.types import TP
@@ -17,20 +16,10 @@ from agents.bronze_commit import Hint
 from agents.bronze_files import Commit
 from streams.bus.transport import BatchConsumerThread
 
-ASK_SECONDS = 5.0
-
-T = TypeVar("T")
-
-
-async def _ask(thread: BatchConsumerThread, question: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine in the consumer's thread, for a limited time."""
-    limited = asyncio.wait_for(question, ASK_SECONDS)
-    return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, thread.thread_loop))
-
 
 async def publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> None:
     """Commit where these partitions are. Raises `KafkaError`, `TimeoutError`."""
-    await _ask(thread, _publish(thread, newest))
+    await thread.ask(_publish(thread, newest))
 
 
 async def _publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> None:
@@ -45,7 +34,7 @@ async def _publish(thread: BatchConsumerThread, newest: Mapping[TP, Commit]) -> 
 
 async def hint_of(thread: BatchConsumerThread, tp: TP) -> Hint | None:
     """What the group's offset says, or None where it is of no use. Raises `KafkaError`, `TimeoutError`."""
-    return await _ask(thread, _hint_of(thread, TopicPartition(*tp)))
+    return await thread.ask(_hint_of(thread, TopicPartition(*tp)))
 
 
 async def _hint_of(thread: BatchConsumerThread, tp: TopicPartition) -> Hint | None:

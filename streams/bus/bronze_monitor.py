@@ -5,9 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from typing import Any
 
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from streams import metrics
@@ -15,6 +13,8 @@ from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_hint import publish
 from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import consumer_of
+from streams.bus.lag import LagGauges, StuckError, check_moves
+from streams.bus.made_anew import TopicMadeAnewError
 from streams.bus.transport import OwnerApp
 from streams.bus.views import now_ms
 from streams.settings import Settings
@@ -22,8 +22,6 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 BEAT_SECONDS = 1.0
-KAFKA_SECONDS = 5.0
-STUCK_SECONDS = 90.0
 BEATS_A_PUBLISH = 5
 
 
@@ -33,8 +31,7 @@ class BronzeMonitor:
     def __init__(self, settings: Settings, owner: BronzeOwner, app: OwnerApp) -> None:
         self._owner = owner
         self._app = app
-        self._group = settings.group("bronze")
-        self._measured: set[TP] = set()
+        self._lag = LagGauges(settings.group("bronze"))
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -42,7 +39,9 @@ class BronzeMonitor:
         while True:
             try:
                 await self._beat(publishes=beats % BEATS_A_PUBLISH == 0)
-            except (KafkaError, TimeoutError) as error:
+            except (TopicMadeAnewError, StuckError) as error:
+                await self._app.crash(error)
+            except Exception as error:  # noqa: BLE001 - the next beat may work
                 log.warning("watching Bronze: %s: %s", type(error).__name__, error)
                 for partition in self._owner.owned.values():
                     partition.moved_at = time.monotonic()  # nobody moves while Kafka is away
@@ -52,38 +51,27 @@ class BronzeMonitor:
     async def _beat(self, *, publishes: bool) -> None:
         owned = dict(self._owner.owned)
         thread = consumer_of(self._app).thread
-        async with asyncio.timeout(KAFKA_SECONDS):
-            ends = await thread.ends(set(owned)) if owned else {}
+        positions = {tp: partition.position for tp, partition in owned.items()}
+        ends = await thread.ends(set(owned)) if owned else {}
         now = now_ms()
-        oldest_ms = now
+        waiting = self._owner.waiting_since_ms
+        oldest = list(waiting.values())
         for tp, partition in owned.items():
-            partition.saw_end(ends[tp], now)
-            oldest_ms = min(oldest_ms, self._measure(tp, partition, now))
-            await self._end_if_stuck(tp, partition)
-        metrics.BRONZE_OLDEST.set((now - oldest_ms) / 1000)
-        self._forget(set(owned))
+            # What lies behind somebody's open transaction is not written either, and cannot be read yet.
+            end = max(ends[tp], thread.highwater(tp) or 0)
+            partition.saw_end(ends[tp], end, positions[tp], now)
+            oldest_ms = partition.oldest_uncommitted_ms()
+            self._lag.measure(tp, end - partition.committed, oldest_ms, now)
+            oldest += [] if oldest_ms is None else [oldest_ms]
+            self._check_moves(tp, partition, begins=tp in waiting)
+        metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
+        self._lag.keep(set(owned))
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
-            async with asyncio.timeout(KAFKA_SECONDS):
-                await publish(thread, newest)
+            await publish(thread, newest)
 
-    def _measure(self, tp: TP, partition: BronzePartition, now: int) -> int:
-        labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
-        oldest_ms = min(now, partition.oldest_uncommitted_ms(now))
-        metrics.LAG_RECORDS.labels(*labels).set(max(0, partition.end_offset - partition.committed))
-        metrics.LAG_SECONDS.labels(*labels).set((now - oldest_ms) / 1000)
-        return oldest_ms
-
-    def _forget(self, owned: set[TP]) -> None:
-        """Measure no longer what is not ours any more: somebody else does."""
-        for tp in self._measured - owned:
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
-                gauge.remove(self._group, tp.topic, tp.partition)
-        self._measured = owned
-
-    async def _end_if_stuck(self, tp: TP, partition: BronzePartition) -> None:
-        if partition.failed or partition.waits_for_store:
+    def _check_moves(self, tp: TP, partition: BronzePartition, *, begins: bool) -> None:
+        """Waiting for the store is no standing still."""
+        if begins or partition.waits_for_store:
             partition.moved_at = time.monotonic()
-        elif time.monotonic() - partition.moved_at > STUCK_SECONDS:
-            stuck = f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s"
-            await self._app.crash(RuntimeError(stuck))
+        check_moves(tp, partition.moved_at)

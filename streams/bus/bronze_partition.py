@@ -8,12 +8,14 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from agents.bronze_commit import Built, Committer
+from agents.bronze_commit import Built, Committer, OvertakenError
 from agents.bronze_files import Commit
 from agents.bronze_range import RangeBuilder
 from agents.project import GapError
 from streams import metrics
 from streams.bus.batches import Fetched
+from streams.bus.caught_up import CaughtUp
+from streams.bus.made_anew import MadeAnew
 
 MakeRange = Callable[[int, int | None], RangeBuilder]
 """Begins a range at its first offset; the second says where it has to end, if that is settled already."""
@@ -32,6 +34,7 @@ class BronzePartition:
         begin: RangeBuilder,
         make_range: MakeRange,
         committer: Committer,
+        made_anew: MadeAnew,
         *,
         max_seconds: float,
         on_written: Callable[[], None],
@@ -43,16 +46,18 @@ class BronzePartition:
         self.min_epoch = 0
         self.failed = False
         self.end_offset = 0
-        self.caught_up_ms: int | None = None
         self.moved_at = time.monotonic()
         self._make_range = make_range
         self._committer = committer
+        self._made_anew = made_anew
+        self._caught_up = CaughtUp()
+        self._begun_ms = int(time.time() * 1000)
         self._max_seconds = max_seconds
         self._on_written = on_written
         self._on_end = on_end
         self._writing: RangeBuilder | None = None
         self._opened_at = time.monotonic()
-        self._flushing = False
+        self._flushing = 0
         self._news = asyncio.Event()
         self._moved = asyncio.Event()
         self._task = asyncio.create_task(self._write_ranges(), name=f"bronze-{begin.partition}")
@@ -86,7 +91,11 @@ class BronzePartition:
                 return
             if self.range.empty:
                 self._opened_at = time.monotonic()
-            taken = self.range.take(records, fetched.after)
+            try:
+                taken = self.range.take(records, fetched.after)
+            except Exception:
+                self._give_up()  # half of it may be in the range: nothing of that may be written
+                raise
             records = records[taken:]
             self.moved_at = time.monotonic()
             self._news.set()
@@ -102,20 +111,25 @@ class BronzePartition:
     async def lose(self, until: int) -> None:
         """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
         await self.flush()
-        if not self.failed:
-            self.range.lose(until)
-            self._news.set()
+        if self.failed:
+            return
+        if self.range.rows:  # its end is settled, and cannot be reached any more: begin again, with the loss
+            self._give_up()
+            self._on_end(self, OvertakenError())
+            return
+        self.range.lose(until)
+        self._news.set()
 
     async def flush(self) -> None:
         """Close the range and wait until all is written; one whose end is settled stays open."""
-        self._flushing = True
+        self._flushing += 1
         try:
             while not self.failed and (self._writing is not None or self._closable):
                 self._news.set()
                 self._moved.clear()
                 await self._moved.wait()
         finally:
-            self._flushing = False
+            self._flushing -= 1
 
     def close_early(self) -> None:
         """Close the range as soon as the one before it is written."""
@@ -128,10 +142,14 @@ class BronzePartition:
 
     async def close(self) -> None:
         """Stop at once; what is not committed is read again by the next owner."""
+        self._give_up()
+        await asyncio.gather(self._task, return_exceptions=True)
+
+    def _give_up(self) -> None:
+        """From here on the ranges are worth nothing: only what is in the store counts."""
         self.failed = True
         self._moved.set()
         self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
 
     # --- writing -------------------------------------------------------------------------------------------
 
@@ -149,8 +167,10 @@ class BronzePartition:
                 self._on_written()
         except Exception as error:  # noqa: BLE001 - the owner judges what is to be done
             self.failed = True
-            self._moved.set()
             self._on_end(self, error)
+        finally:
+            self.failed = True
+            self._moved.set()
 
     async def _until_due(self) -> None:
         """Return when the range is to be closed."""
@@ -179,21 +199,27 @@ class BronzePartition:
 
     # --- how far it is -------------------------------------------------------------------------------------
 
-    def saw_end(self, end_offset: int, now_ms: int) -> None:
-        """The partition ends here, as of now."""
-        self.end_offset = end_offset
-        if end_offset <= self.position:
-            self.caught_up_ms = now_ms
+    def saw_end(self, stable_end: int, end: int, position: int, now_ms: int) -> None:
+        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
+
+        `position`: where we were before that was asked; raises `TopicMadeAnewError` when the partition ends
+        below it, and not only at one look.
+        """
+        self.end_offset = end
+        self._caught_up.saw_end(end, self.position, now_ms)
+        if stable_end <= self.position:
             self.moved_at = time.monotonic()
+        self._made_anew.saw_end(stable_end, position)
 
-    def oldest_uncommitted_ms(self, now_ms: int) -> int:
-        """Kafka timestamp (ms) of the oldest record that is not committed; `now_ms` where there is none.
+    def oldest_uncommitted_ms(self) -> int | None:
+        """Kafka timestamp (ms) of the oldest record that is not committed, at worst too old; None: none.
 
-        Where it is not read yet, it is as old as the last moment when all had been read, or not known.
+        Where it is not read yet, it is as old as the last moment when all had been read, or as our beginning.
         """
         for held in (self._writing, self.range):
             if held is not None and held.first_timestamp_ms is not None:
                 return held.first_timestamp_ms
-        if self.end_offset > self.position and self.caught_up_ms is not None:
-            return self.caught_up_ms
-        return now_ms
+        if self.end_offset <= self.position:
+            return None
+        known = self._caught_up.at_ms
+        return known if known is not None else self._begun_ms

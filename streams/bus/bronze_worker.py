@@ -10,7 +10,7 @@ from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_monitor import BronzeMonitor
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
-from streams.bus.owned import TopicMadeAnewError
+from streams.bus.made_anew import TopicMadeAnewError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
 from streams.settings import Settings
 from streams.store.at_url import bronze_store
@@ -36,19 +36,9 @@ async def _bronze(settings: Settings, health: Health) -> None:
         return
     owner = BronzeOwner(settings, bronze_store(settings), health)
     app = owner.app = make_app(settings, "bronze", owner)
-    monitor: asyncio.Task[None] | None = None
 
     @app.on_partitions_revoked.connect
     async def close_ranges(*_: Any, **__: Any) -> None:
         await owner.revoked()
 
-    def started() -> None:
-        nonlocal monitor
-        monitor = asyncio.create_task(BronzeMonitor(settings, owner, app).run())
-
-    try:
-        await run(app, started, stop)
-    finally:
-        if monitor is not None:
-            monitor.cancel()
-            await asyncio.gather(monitor, return_exceptions=True)
+    await run(app, BronzeMonitor(settings, owner, app).run, stop)

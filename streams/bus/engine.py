@@ -105,8 +105,21 @@ async def all_of(steps: Iterable[Coroutine[Any, Any, Any]]) -> None:
         task.result()
 
 
-async def run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event) -> None:
-    """Run until `stop` is set or the app fails; raises what it failed with."""
+async def run(app: OwnerApp, beside: Callable[[], Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
+    """Run until `stop` is set or the app fails; raises what it failed with.
+
+    `beside()` runs from the moment when the app has started until it has ended, and is then cancelled.
+    """
+    companions: list[asyncio.Task[None]] = []
+    try:
+        await _run(app, lambda: companions.append(asyncio.create_task(beside())), stop)
+    finally:
+        for companion in companions:
+            companion.cancel()
+        await asyncio.gather(*companions, return_exceptions=True)
+
+
+async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event) -> None:
     app.finalize()
     stopping = asyncio.create_task(stop.wait())
     # It has started when the first recovery has ended, which nobody who wants to stop should wait for.

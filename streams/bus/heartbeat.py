@@ -7,7 +7,6 @@ import contextlib
 import logging
 import time
 from collections import Counter
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -16,7 +15,9 @@ from faust.types import TP
 from streams import metrics
 from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.engine import consumer_of
-from streams.bus.owned import OwnedPartition, TopicMadeAnewError
+from streams.bus.lag import LagGauges, StuckError, check_moves
+from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
 from streams.bus.views import ViewsOwner, now_ms
 from streams.settings import Settings
@@ -26,7 +27,6 @@ from tables.codec import Heartbeat as HeartbeatRecord
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
-STUCK_SECONDS = 90.0
 KAFKA_SECONDS = 5.0
 BEATS_A_COMMIT = 5
 
@@ -44,8 +44,7 @@ class Heartbeat:
         self._owner = owner
         self._app = app
         self._feed = settings.topic("views.feed")
-        self._group = settings.group("views")
-        self._measured: set[TP] = set()
+        self._lag = LagGauges(settings.group("views"))
         self._beats = 0
 
     async def run(self) -> None:
@@ -55,7 +54,7 @@ class Heartbeat:
             while True:
                 try:
                     await self._beat(producer)
-                except TopicMadeAnewError as error:
+                except (TopicMadeAnewError, StuckError) as error:
                     await self._app.crash(error)
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
@@ -98,9 +97,8 @@ class Heartbeat:
             oldest = partition.oldest_unread_ms()
             partitions.append(Assigned(tp.topic, tp.partition, partition.committed, end, oldest))
             self._measure(tp, partition, oldest, now)
-            if not partition.failed and time.monotonic() - partition.moved_at > STUCK_SECONDS:
-                stuck = f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s"
-                await self._app.crash(RuntimeError(stuck))
+            if not partition.failed:
+                check_moves(tp, partition.moved_at)
         value = encode_heartbeat(HeartbeatRecord(self._owner.worker, now, partitions))
         async with asyncio.timeout(KAFKA_SECONDS):
             await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
@@ -111,9 +109,7 @@ class Heartbeat:
         self._beats += 1
 
     def _measure(self, tp: TP, partition: OwnedPartition, oldest: int | None, now: int) -> None:
-        labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
-        metrics.LAG_RECORDS.labels(*labels).set(max(0, partition.end_offset - partition.committed))
-        metrics.LAG_SECONDS.labels(*labels).set(0 if oldest is None else max(0, now - oldest) / 1000)
+        self._lag.measure(tp, partition.end_offset - partition.committed, oldest, now)
         watermark = partition.projector.state.watermark
         if watermark is not None:
             metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)
@@ -127,9 +123,6 @@ class Heartbeat:
 
     def _forget(self, owned: set[TP]) -> None:
         """Measure no longer what is not ours any more: somebody else does."""
-        for tp in self._measured - owned:
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
-                gauge.remove(self._group, tp.topic, tp.partition)
+        for tp in self._lag.keep(owned):
             with contextlib.suppress(KeyError):  # a partition without an event has no watermark
                 metrics.WATERMARK.remove(tp.topic, tp.partition)
-        self._measured = owned

@@ -14,6 +14,7 @@ from agents.protocols import Log
 from streams import metrics
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
+from streams.bus.made_anew import MadeAnew
 
 log = logging.getLogger(__name__)
 
@@ -24,16 +25,10 @@ PENDING_BAD_BYTES = 16 << 20
 """When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
 
 
-class TopicMadeAnewError(Exception):
-    """A raw topic ends before its checkpoint: it is not the topic that was folded."""
-
-
-def made_anew(topic: str, partition: int, end: int, checkpoint: int) -> TopicMadeAnewError:
-    """The error, with what to do."""
-    return TopicMadeAnewError(
-        f"{topic}-{partition} ends at {end}, but its checkpoint is at {checkpoint}: the topic was made anew."
-        " Give it another name, or delete the feed to begin anew"
-    )
+def made_anew_watch(topic: str, partition: int) -> MadeAnew:
+    """Whether a raw topic is still the one that was folded."""
+    mend = "Give it another name, or delete the feed to begin anew"
+    return MadeAnew(topic, partition, "checkpoint is at", mend)
 
 
 class PartitionStore(Log, Protocol):
@@ -64,7 +59,7 @@ class OwnedPartition:
         self.failed = False
         self.end_offset = 0
         self._caught_up = CaughtUp()
-        self._was_below = False
+        self._made_anew = made_anew_watch(projector.topic, projector.partition)
         self.moved_at = time.monotonic()
         self._store = store
         self._interval_s = interval_s
@@ -121,10 +116,7 @@ class OwnedPartition:
         self._caught_up.saw_end(end, self.committed, now_ms)
         if stable_end <= self.committed:
             self.moved_at = time.monotonic()
-        below = stable_end < self.committed
-        if below and self._was_below:
-            raise made_anew(self.projector.topic, self.projector.partition, stable_end, self.committed)
-        self._was_below = below
+        self._made_anew.saw_end(stable_end, self.committed)
 
     async def checkpoint(self) -> bool:
         """Write what has been folded. False when it failed; the partition is then to be recovered."""

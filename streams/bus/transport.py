@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from time import time
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -34,6 +34,8 @@ FETCH_MAX_WAIT_MS = 50
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
+
+T = TypeVar("T")
 
 
 class Owner(Protocol):
@@ -122,7 +124,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
         """Seek, and start a new epoch of each partition, so that what was fetched before is told apart."""
-        await self._ask(self._begin_at(positions))
+        await self.ask(self._begin_at(positions))
 
     async def _begin_at(self, positions: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -134,11 +136,11 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
         """First offsets that Kafka still has."""
-        return cast(Mapping[TP, int], await self._ask(self._ensure_consumer().beginning_offsets(list(tps))))
+        return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().beginning_offsets(list(tps))))
 
     async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
         """Ends of the partitions for read_committed readers: an open transaction holds them back."""
-        return cast(Mapping[TP, int], await self._ask(self._ensure_consumer().end_offsets(list(tps))))
+        return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().end_offsets(list(tps))))
 
     def generation(self) -> int:
         """The group's generation as the coordinator last said; below 0: not a member."""
@@ -146,7 +148,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def publish(self, offsets: Mapping[TP, int]) -> None:
         """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
-        await self._ask(self._publish(offsets))
+        await self.ask(self._publish(offsets))
 
     async def _publish(self, offsets: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
@@ -159,8 +161,8 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
 
-    async def _ask(self, question: Coroutine[Any, Any, Any]) -> Any:
-        """Run a coroutine in the consumer's thread, for a limited time.
+    async def ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the consumer's thread, for a limited time. Raises `TimeoutError`.
 
         Not by Faust's method queue: its two workers are also what fetches, and a question about a partition
         without a leader would hold them for as long as aiokafka asks.

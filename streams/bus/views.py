@@ -29,7 +29,7 @@ from streams.bus.batches import Fetched
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
-from streams.bus.owned import OwnedPartition, made_anew
+from streams.bus.owned import OwnedPartition, made_anew_watch
 from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.settings import Settings
 from tables.state import Limits, PartitionState
@@ -154,8 +154,7 @@ class ViewsOwner:
             records = await store.recover(state.restore)
             known = state.restored()
             beginning, end = (await self._thread.beginnings({tp}))[tp], (await self._thread.ends({tp}))[tp]
-            if state.next_offset > end:
-                raise made_anew(tp.topic, tp.partition, end, state.next_offset)  # noqa: TRY301 - it closes the store
+            made_anew_watch(*tp).begins(end, state.next_offset)
             projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
             if state.next_offset < beginning:
                 await self._lost(projector, beginning, fresh=not known)

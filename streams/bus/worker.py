@@ -7,7 +7,7 @@ import asyncio
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
-from streams.bus.owned import TopicMadeAnewError
+from streams.bus.made_anew import TopicMadeAnewError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
@@ -29,15 +29,4 @@ async def _views(settings: Settings, health: Health) -> None:
         return
     owner = ViewsOwner(settings, health)
     app = owner.app = make_app(settings, "views", owner)
-    heartbeat: asyncio.Task[None] | None = None
-
-    def started() -> None:
-        nonlocal heartbeat
-        heartbeat = asyncio.create_task(Heartbeat(settings, owner, app).run())
-
-    try:
-        await run(app, started, stop)
-    finally:
-        if heartbeat is not None:
-            heartbeat.cancel()
-            await asyncio.gather(heartbeat, return_exceptions=True)
+    await run(app, Heartbeat(settings, owner, app).run, stop)

@@ -1,4 +1,4 @@
-"""Alarms of the views worker: told before the checkpoint that rests on them, and hindering nobody."""
+"""Alarms of the views worker: told before the checkpoint that rests on them."""
 
 from __future__ import annotations
 
@@ -8,10 +8,7 @@ from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 
 from streams.bus import topics
-from streams.bus.alarms import send_alarm
 from streams.bus.embedded import EmbeddedKafka
-from streams.settings import Settings
-from tables.alarms import Alarm
 from tests.feed import FeedWatcher
 from tests.gates import GateTopics, payment
 from tests.processes import Sluice
@@ -46,19 +43,3 @@ async def test_records_that_kafka_deleted_unread_raise_one_alarm(
         "subject": f"{raw}-0", "state": "raised", "at": alarm["at"],
         "detail": f"views: Kafka has deleted {raw}-0 offsets 5 to 11 before they were read",
     }  # fmt: skip
-
-
-async def test_an_alarm_that_cannot_be_written_is_counted_and_goes_by(monkeypatch, caplog) -> None:  # type: ignore[no-untyped-def]
-    monkeypatch.setattr("streams.bus.alarms.SEND_SECONDS", 0.5)
-    nowhere = Settings.load({"SLUICE_KAFKA": "127.0.0.1:1"})
-    alarm = Alarm(
-        alarm_id="a",
-        code="PIPELINE_LAG_EXCEEDED",
-        severity="critical",
-        subject="s",
-        state="raised",
-        at="",
-        detail="d",
-    )
-    await send_alarm(nowhere, alarm)
-    assert any("alarm a could not be written" in record.message for record in caplog.records)

@@ -14,7 +14,8 @@ from agents.protocols import BadRecord, FeedRecord
 from schemas.validate import Validator
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
-from streams.bus.owned import OwnedPartition, TopicMadeAnewError
+from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.owned import OwnedPartition
 from tables.codec import decode_checkpoint
 from tables.state import Limits, PartitionState
 from tables.views import VIEWS

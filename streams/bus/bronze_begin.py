@@ -1,0 +1,130 @@
+"""Where a source partition goes on in Bronze: behind the store's newest commit, or in a range begun there."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import uuid
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TypeVar
+
+from aiokafka.errors import KafkaError
+from faust.types import TP
+
+from agents.bronze_commit import Committer, Resume
+from agents.bronze_range import RangeBuilder
+from agents.bronze_store import Store, StoreError
+from schemas.avro import AvroDecoder
+from schemas.validate import Validator
+from streams import logs
+from streams.bus.alarms import raise_lost
+from streams.bus.bronze_hint import hint_of
+from streams.bus.bronze_partition import BronzePartition
+from streams.bus.made_anew import MadeAnew
+from streams.bus.transport import BatchConsumerThread
+from streams.errors import ErrorCode
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+COMPRESSING_THREADS = 2
+
+T = TypeVar("T")
+
+
+class Beginner:
+    """Begins partitions for one worker. `on_written` and `on_end` are those of `BronzePartition`."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        store: Store,
+        on_written: Callable[[], None],
+        on_end: Callable[[BronzePartition, Exception], None],
+    ) -> None:
+        self._settings = settings
+        self._store = store
+        self._on_written = on_written
+        self._on_end = on_end
+        self._avro = (
+            AvroDecoder.load(Path(settings.avro_schemas_dir))
+            if settings.avro_schemas_dir
+            else AvroDecoder({})
+        )
+        self._validator = Validator(settings.max_event_bytes, self._avro)
+        self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
+        self._nonce = uuid.uuid4().hex
+
+    async def begin(self, thread: BatchConsumerThread, tp: TP) -> BronzePartition:
+        """Find out where a partition goes on, again and again while store or Kafka are away.
+
+        Raises `CorruptFileError`, `TopicMadeAnewError`.
+        """
+        committer = Committer(self._store, tp.topic, tp.partition, self._nonce, self._store_failed)
+        return await patiently(
+            f"beginning {tp.topic}-{tp.partition}", lambda: self._begin(thread, tp, committer)
+        )
+
+    async def _begin(self, thread: BatchConsumerThread, tp: TP, committer: Committer) -> BronzePartition:
+        resume = await committer.resume(await hint_of(thread, tp))
+        beginning, end = (await thread.beginnings({tp}))[tp], (await thread.ends({tp}))[tp]
+        first = _first_of(resume, beginning)
+        made_anew = MadeAnew(
+            *tp,
+            "newest Bronze commit goes up to",
+            "Give it another name, or SLUICE_BRONZE_URL another prefix",
+        )
+        made_anew.begins(end, first)
+        until = resume.intent.next if resume.intent is not None and resume.intent.next > beginning else None
+        begin = self._range(tp, first, until)
+        if beginning > first:
+            await raise_lost(self._settings, "bronze", *tp, (first, beginning))
+            begin.lose(beginning)
+        log.info("%s-%d goes on at offset %d", *tp, begin.next)
+        return BronzePartition(
+            begin,
+            lambda first, until: self._range(tp, first, until),
+            committer,
+            made_anew,
+            max_seconds=self._settings.bronze_max_seconds,
+            on_written=self._on_written,
+            on_end=self._on_end,
+        )
+
+    def _range(self, tp: TP, first: int, until: int | None) -> RangeBuilder:
+        return RangeBuilder(
+            tp.topic,
+            tp.partition,
+            first,
+            validator=self._validator,
+            avro=self._avro,
+            pool=self._pool,
+            max_bytes=self._settings.bronze_max_bytes,
+            until=until,
+        )
+
+    def _store_failed(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
+        logs.emit(
+            ErrorCode.EVENT_PUT_FAILED,
+            f"Bronze: {error}; next try in {next_try_seconds:g} s",
+            operation=operation,
+        )
+
+
+async def patiently(doing: str, step: Callable[[], Awaitable[T]]) -> T:
+    """Do it again and again while Kafka is away."""
+    while True:
+        try:
+            return await step()
+        except (KafkaError, OSError) as error:  # running out of time is an OSError
+            log.warning("%s: %s: %s; trying again", doing, type(error).__name__, error)
+            await asyncio.sleep(PAUSE_SECONDS)
+
+
+def _first_of(resume: Resume, beginning: int) -> int:
+    if resume.next is not None:
+        return resume.next
+    return beginning if resume.intent is None else min(resume.intent.first, beginning)
