@@ -38,6 +38,7 @@ class S3Server:
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
         self._folder = folder
+        self._secret = SECRET
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -68,7 +69,7 @@ class S3Server:
         else:
             (self._folder / "data").mkdir(parents=True, exist_ok=True)
             argv = [versitygw(), "--port", f"127.0.0.1:{self.port}", "posix", str(self._folder / "data")]
-        environ = {**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": SECRET}
+        environ = {**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": self._secret}
         self._process = subprocess.Popen(
             argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
@@ -109,6 +110,12 @@ class S3Server:
             self.start()
         else:
             self._process.send_signal(signal.SIGCONT)
+
+    def change_secret(self, secret: str | None) -> None:
+        """Take another secret than the one that clients have; None: theirs again. Versity's alone."""
+        self.stop()
+        self._secret = secret or SECRET
+        self.start()
 
     def make_bucket(self) -> None:
         client = boto3.client(
