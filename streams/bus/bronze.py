@@ -30,6 +30,7 @@ BEGIN_SECONDS = 20.0
 """How long an assignment waits for the store; partitions that take longer are begun in the background."""
 DRAIN_SECONDS = 7.5
 REVOKED_SECONDS = 3.0
+BLOCKED_SECONDS = 1.0
 
 
 class BronzeOwner:
@@ -45,6 +46,7 @@ class BronzeOwner:
         self._waiting_since_ms: dict[TP, int] = {}
         self._lock = asyncio.Lock()
         self._generation = 0
+        self._taking_since: float | None = None
         self._written = asyncio.Event()
         self._draining = False
         self._crashing: asyncio.Task[None] | None = None
@@ -60,6 +62,12 @@ class BronzeOwner:
     def waiting_since_ms(self) -> Mapping[TP, int]:
         """The partitions that wait for the store before they begin, and since when (wall clock, ms)."""
         return {tp: since for tp, since in self._waiting_since_ms.items() if tp in self._beginning}
+
+    @property
+    def blocked(self) -> bool:
+        """Whether what is fetched of any partition waits behind one whose range cannot be written yet."""
+        since = self._taking_since
+        return since is not None and time.monotonic() - since > BLOCKED_SECONDS
 
     @property
     def _thread(self) -> BatchConsumerThread:
@@ -93,6 +101,13 @@ class BronzeOwner:
         owned = self._owned.get(TP(*fetched.tp))
         if owned is None:
             return
+        self._taking_since = time.monotonic()
+        try:
+            await self._take(owned, fetched)
+        finally:
+            self._taking_since = None
+
+    async def _take(self, owned: BronzePartition, fetched: Fetched) -> None:
         # A range whose end is settled cannot be closed earlier to make room: it is filled whatever it holds.
         while self._held_bytes() > MEMORY_BYTES and not owned.failed and owned.range.until is None:
             await self._make_room()

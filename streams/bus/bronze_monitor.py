@@ -63,15 +63,15 @@ class BronzeMonitor:
             oldest_ms = partition.oldest_uncommitted_ms()
             self._lag.measure(tp, end - partition.committed, oldest_ms, now)
             oldest += [] if oldest_ms is None else [oldest_ms]
-            self._check_moves(tp, partition, begins=tp in waiting)
+            self._check_moves(tp, partition, waits=tp in waiting or self._owner.blocked)
         metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
         self._lag.keep(set(owned))
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
             await publish(thread, newest)
 
-    def _check_moves(self, tp: TP, partition: BronzePartition, *, begins: bool) -> None:
+    def _check_moves(self, tp: TP, partition: BronzePartition, *, waits: bool) -> None:
         """Waiting for the store is no standing still."""
-        if begins or partition.waits_for_store:
+        if waits or partition.waits_for_store:
             partition.moved_at = time.monotonic()
         check_moves(tp, partition.moved_at)

@@ -79,13 +79,13 @@ class App:
 
 
 class Worker:
-    """An owner with all that is around it."""
+    """An owner with all that is around it; `more` are settings."""
 
-    def __init__(self) -> None:
+    def __init__(self, **more: Any) -> None:
         self.store, self.thread = GatedStore(), Thread()
         self.app = App(self.thread)
         self.health = Health()
-        settings = replace(Settings.load({}), session_seconds=1, bronze_max_seconds=3600)
+        settings = replace(Settings.load({}), session_seconds=1, bronze_max_seconds=3600, **more)
         self.owner = BronzeOwner(settings, self.store, self.health)
         self.owner.app = self.app  # type: ignore[assignment]
 
@@ -207,3 +207,21 @@ async def test_who_was_overtaken_begins_again_only_in_its_own_generation(worker:
     await worker.owner.drain()
     assert worker.app.crashes == []
     await no_tasks_left()
+
+
+async def test_a_store_that_stands_still_blocks_reading_and_is_told_from_a_stuck_consumer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(bronze_begin, "hint_of", _no_hint)
+    monkeypatch.setattr(bronze, "BLOCKED_SECONDS", 0.05)
+    worker = Worker(bronze_max_bytes=1)
+    await worker.assigned(ONE, TWO)
+    worker.store.gate.clear()
+    taking = asyncio.create_task(worker.take(ONE, 0, 5))
+    await wait_until(lambda: worker.owner.blocked, "reading to wait for the store")
+    assert not worker.owner.owned[TWO].waits_for_store
+    worker.store.gate.set()
+    await taking
+    assert not worker.owner.blocked
+    await worker.owner.drain()
+    assert await worker.nexts() == {0: 5}
