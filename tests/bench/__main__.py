@@ -13,8 +13,8 @@ from pathlib import Path
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
-from tests.bench import latency, memory, recovery, report
-from tests.bench.contest import CONTESTANTS, Arena, hold
+from tests.bench import bronze, latency, memory, recovery, report
+from tests.bench.contest import CONTESTANTS, TIMEOUT_SECONDS, Arena, hold
 from tests.bench.events import events
 from tests.bench.load import ends_of, load
 from tests.bench.worker import settings_of
@@ -47,6 +47,9 @@ def arguments() -> argparse.Namespace:
         "--rounds", type=int, default=3, help="runs of each contestant; the table has medians"
     )
     parser.add_argument("--dir", type=Path, help="keep Kafka's data and the logs there, and use them again")
+    parser.add_argument(
+        "--bronze-backlog", type=int, metavar="N", help="also measure `worker bronze` on N events at once"
+    )
     options = parser.parse_args()
     unknown = set(options.only.split(",")) - {*CONTESTANTS, *SECTIONS}
     if unknown:
@@ -109,6 +112,12 @@ def latency_section(server: str, folder: Path) -> str:
     return report.latency_table(found, LATENCY_EVENTS_PER_S)
 
 
+def backlog_section(server: str, folder: Path, count: int) -> str:
+    say(f"a backlog of {count:,} events for Bronze")
+    found = asyncio.run(bronze.backlog(server, count, folder, timeout_s=TIMEOUT_SECONDS))
+    return report.backlog_table(found, count)
+
+
 def main() -> None:
     """Run what was asked for and print its tables."""
     options = arguments()
@@ -126,6 +135,8 @@ def main() -> None:
                 print("\n" + recovery_section(kafka, folder, options.rounds), flush=True)
             if "latency" in names:
                 print("\n" + latency_section(kafka.bootstrap, folder), flush=True)
+            if options.bronze_backlog:
+                print("\n" + backlog_section(kafka.bootstrap, folder, options.bronze_backlog), flush=True)
         finally:
             kafka.stop()
 

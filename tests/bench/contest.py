@@ -11,7 +11,7 @@ from statistics import median
 from typing import NamedTuple
 
 from streams.bus import topics
-from tests.bench import worker
+from tests.bench import bronze, worker
 from tests.bench.events import BAD_EVERY
 from tests.bench.load import PARTITIONS, ends_of
 from tests.bench.process import Child, Mark, python
@@ -103,10 +103,22 @@ async def _check(child: Child, events: int) -> None:
         raise RuntimeError(f"of {events} events the worker has counted {dict(counts)}")
 
 
+def run_bronze(arena: Arena) -> Run:
+    """Contestant (d), with a group and a store of its own. It waits for the last ranges' time to close."""
+    written = bronze.write(
+        arena.server, arena.topic, arena.events, arena.folder,
+        max_seconds=bronze.CONTEST_SECONDS, timeout_s=TIMEOUT_SECONDS,
+    )  # fmt: skip
+    done = asyncio.run(written)
+    elapsed_s = done.last.at_s - done.first.at_s
+    return Run(arena.events, elapsed_s, done.last.cpu_s - done.first.cpu_s, done.peak_rss_mib)
+
+
 CONTESTANTS: dict[str, tuple[str, Callable[[Arena], Run]]] = {
     "a": ("aiokafka getmany, decoded and validated, nothing kept", run_getmany),
     "b": ("stock Faust, agent by event, one table write", run_stock_faust),
     "c": ("sluice worker views, all views, exactly once", run_views),
+    "d": ("sluice worker bronze, to a local folder", run_bronze),
 }
 
 

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from streams.bus.embedded import JARS
+from tests.bench.bronze import Written
 from tests.bench.contest import CONTESTANTS, Run
 from tests.bench.latency import Latency
 from tests.bench.memory import Use
@@ -80,4 +81,17 @@ def latency_table(found: Latency, events_per_s: int) -> str:
         f"{found.max_ms:.0f}", f"{found.worker_cores:.2f}", f"{found.api_cores:.2f}",
     ]  # fmt: skip
     header = ["latency", "records", "p50 ms", "p99 ms", "max ms", "cores of the worker", "cores of the api"]
+    return table(header, [cells])
+
+
+def backlog_table(found: Written, events: int) -> str:
+    """What Bronze takes to write what has piled up."""
+    elapsed_s, cpu_s = found.last.at_s - found.first.at_s, found.last.cpu_s - found.first.cpu_s
+    cells = [
+        f"{events:,} events", f"{events / elapsed_s:,.0f}", f"{cpu_s / events * 1e6:.2f}",
+        f"{found.peak_rss_mib:.0f}", f"{found.objects:,}", f"{found.small:,}", f"{found.stored_mib:,.0f}",
+    ]  # fmt: skip
+    header = [
+        "Bronze backlog", "events/s", "CPU µs/event", "peak RSS MiB", "objects", "under 1 MiB", "stored MiB",
+    ]  # fmt: skip
     return table(header, [cells])
