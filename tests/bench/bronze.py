@@ -22,7 +22,7 @@ from tests.bench.load import ends_of, load
 from tests.bench.process import Child, Mark, python
 
 COMMAND = python("streams.cli.main", "worker", "bronze")
-CONTEST_SECONDS = 5
+CONTEST_SECONDS = 15
 """In the contest ranges close after so long, so that nobody waits a minute for the last ones."""
 BACKLOG_SECONDS = 60
 """On a backlog they close by bytes, as they do by default; the last ones are waited for."""
