@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -55,30 +56,54 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
 
     Texts of one length and form are parsed together, which takes a tenth of the time.
     """
-    if len(texts) >= _FEW:
-        together = _parse_uniform("\n".join(texts), len(texts), texts[0][-1:] == "Z")
-        if together is not None:
-            return together, set()
-        groups: dict[tuple[int, bool], list[int]] = {}
-        for index, text in enumerate(texts):
-            groups.setdefault((len(text), text[-1:] == "Z"), []).append(index)
-    else:
-        groups = {(0, False): list(range(len(texts)))}
     times = [0.0] * len(texts)
     refused: set[int] = set()
+    if len(texts) < _FEW:
+        _parse_each(texts, range(len(texts)), times, refused)
+        return times, refused
+    together, odd = _parse_usual(texts)
+    if together is not None:
+        _parse_each(texts, odd, together, refused)
+        return together, refused
+    groups: dict[tuple[int, bool], list[int]] = {}
+    for index, text in enumerate(texts):
+        groups.setdefault((len(text), text[-1:] == "Z"), []).append(index)
     for (_, utc), indexes in groups.items():
         group = [texts[index] for index in indexes]
         parsed = _parse_uniform("\n".join(group), len(group), utc) if len(group) >= _FEW else None
-        if parsed is not None:
-            for index, seconds in zip(indexes, parsed, strict=True):
-                times[index] = seconds
+        if parsed is None:
+            _parse_each(texts, indexes, times, refused)
             continue
-        for index, text in zip(indexes, group, strict=True):
-            try:
-                times[index] = to_seconds(parse_instant(text))
-            except ValueError:
-                refused.add(index)
+        for index, seconds in zip(indexes, parsed, strict=True):
+            times[index] = seconds
     return times, refused
+
+
+def _parse_usual(texts: list[str]) -> tuple[list[float] | None, list[int]]:
+    """Parse all texts of the usual length together; the indexes of the others, whose times are not theirs.
+
+    A few odd ones are what a batch with bad records has. None: there are many, or they are of several forms.
+    """
+    lengths = list(map(len, texts))
+    usual = max(set(lengths), key=lengths.count)
+    odd = [index for index, length in enumerate(lengths) if length != usual]
+    if len(odd) * 8 > len(texts):
+        return None, odd
+    sample = texts[lengths.index(usual)]
+    if odd:
+        texts = texts.copy()
+        for index in odd:
+            texts[index] = sample
+    return _parse_uniform("\n".join(texts), len(texts), sample[-1:] == "Z"), odd
+
+
+def _parse_each(texts: list[str], indexes: Iterable[int], times: list[float], refused: set[int]) -> None:
+    for index in indexes:
+        try:
+            times[index] = to_seconds(parse_instant(texts[index]))
+        except ValueError:
+            times[index] = 0.0
+            refused.add(index)
 
 
 class _Layout(NamedTuple):

@@ -9,6 +9,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
+import numpy as np
 
 from schemas.avro import AvroDecoder, AvroRecordError
 from schemas.decode import DECODER, Event
@@ -173,4 +174,8 @@ def _bad_texts(events: list[Event]) -> set[int]:
 def _in_future(times: list[float], timestamps_ms: list[int]) -> set[int]:
     if max(times) <= min(timestamps_ms) / 1000 + FUTURE_SECONDS:
         return set()
-    return {index for index, time in enumerate(times) if is_future(time, timestamps_ms[index])}
+    stamps = np.array(timestamps_ms, np.float64)
+    ahead = np.array(times) > stamps / 1000 + FUTURE_SECONDS
+    return {
+        place for place in np.flatnonzero(ahead).tolist() if is_future(times[place], timestamps_ms[place])
+    }

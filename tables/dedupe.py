@@ -82,14 +82,19 @@ class IdWindow:
             self._pending_offset = first_offset
         array, stamps = np.array(hashes, np.uint64), np.array(stamps_ms, np.int64)
         needles = np.sort(array)
-        known = self._cold.find(needles) + self._warm.find(needles)
-        if known or (needles[1:] == needles[:-1]).any() or not self._recent.keys().isdisjoint(hashes):
-            repeated, fresh = self._judge_each(hashes, stamps_ms, dict(known))
-            self._pending.append(Ids(array[fresh], stamps[fresh]))
-            return repeated
-        self._recent.update(zip(hashes, stamps_ms, strict=True))
+        firsts = dict(self._cold.find(needles) + self._warm.find(needles))
+        firsts.update([(hashed, self._recent[hashed]) for hashed in hashes if hashed in self._recent])
+        doubled: list[int] = needles[1:][needles[1:] == needles[:-1]].tolist()
+        repeated: list[int] = []
+        if firsts or doubled:
+            repeated = self._judge_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
+            fresh = np.ones(len(hashes), bool)
+            fresh[repeated] = False
+            array, stamps = array[fresh], stamps[fresh]
+        else:
+            self._recent.update(zip(hashes, stamps_ms, strict=True))
         self._pending.append(Ids(array, stamps))
-        return []
+        return repeated
 
     def changes(self) -> dict[int, bytes | None]:
         """First offset → chunk (None: delete it) of what changed since the last call."""
@@ -124,20 +129,26 @@ class IdWindow:
             self._cold.merge(newest.hashes, newest.ms, self._clock_ms - self._window_ms - SLACK_MS)
 
     def _judge_each(
-        self, hashes: list[int], stamps_ms: Sequence[int], known: dict[int, int]
-    ) -> tuple[list[int], list[int]]:
-        repeated: list[int] = []
-        fresh: list[int] = []
-        for index, (hashed, stamp) in enumerate(zip(hashes, stamps_ms, strict=True)):
-            first = self._recent.get(hashed)
-            if first is None:
-                first = known.get(hashed)
-            if first is not None and stamp <= first + self._window_ms:
-                repeated.append(index)
+        self, hashes: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], suspects: set[int]
+    ) -> list[int]:
+        """Note all of a batch, and judge the `suspects`; `firsts`: when those held were first seen."""
+        recent, window_ms = self._recent, self._window_ms
+        held = {hashed: recent.get(hashed) for hashed in suspects}
+        recent.update(zip(hashes, stamps_ms, strict=True))
+        repeated = []
+        for place, hashed in enumerate(hashes):
+            if hashed in suspects:
+                first, stamp = firsts.get(hashed), stamps_ms[place]
+                if first is not None and stamp <= first + window_ms:
+                    repeated.append(place)
+                else:
+                    firsts[hashed] = held[hashed] = stamp
+        for hashed, ms in held.items():
+            if ms is None:
+                del recent[hashed]  # packed, and not seen anew
             else:
-                self._recent[hashed] = stamp
-                fresh.append(index)
-        return repeated, fresh
+                recent[hashed] = ms
+        return repeated
 
     def _settle(self) -> None:
         """Pack the recent ids. The horizon drops those whose window and slack are over."""
