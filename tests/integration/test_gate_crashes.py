@@ -40,12 +40,15 @@ async def swinging(sluice: Sluice) -> AsyncIterator[None]:
         await asyncio.gather(swings, return_exceptions=True)
 
 
-async def leader(workers: list[Role], last: Role | None) -> Role:
-    """The worker that was the last to take the lead, once it is another one than `last`."""
+async def leader(workers: list[Role], last: Path | None) -> Role:
+    """A worker whose run has taken the lead, once it is another run than that of the output file `last`.
+
+    A run, not a worker: one that was killed and started again may be elected again.
+    """
 
     def found() -> Role | None:
-        leading = [one for one in workers if one is not last and one.running and "leading" in one.output()]
-        return leading[0] if leading else None
+        others = (one for one in workers if one.running and one.output_file != last)
+        return next((one for one in others if "leading" in one.output()), None)
 
     role: Role = await wait_until(found, "a worker to lead", seconds=40)
     return role
@@ -64,15 +67,16 @@ async def test_no_alarm_is_lost_or_doubled_through_kills_and_stops(
         workers = [sluice.role(f"gates-{number}", "worker", "gates") for number in (1, 2)]
         for worker in workers:
             worker.start()
-        leads: Role | None = None
+        last: Path | None = None
         async with swinging(sluice):
             for turn in range(max(2, kills // 3)):
-                leads = await leader(workers, leads)
+                leads = await leader(workers, last)
+                last = leads.output_file
                 told = len(await gates.alarms())
                 await wait_until(lambda told=told: more_alarms(gates, told + 3), "gates to swing", seconds=30)
                 if turn % 2:
                     leads.signal(signal.SIGSTOP)
-                    await leader(workers, leads)
+                    await leader(workers, last)
                     leads.signal(signal.SIGCONT)
                     await wait_until(lambda role=leads: stands_by(role), "it to stand by", seconds=30)
                     leads.kill()  # so that what it has said is about one lead
