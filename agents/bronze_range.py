@@ -15,7 +15,7 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from agents.bronze_files import bad_folder, event_folder, has_city_level, range_name
+from agents.bronze_files import NO_CITY, bad_folder, event_folder, has_city_level, range_name
 from agents.bronze_gzip import GzipPieces
 from agents.bronze_lines import LineWriter
 from schemas.avro import AvroDecoder
@@ -215,7 +215,7 @@ class RangeBuilder:
         by_city = EVENT_TYPES_BY_CITY
         for event, line in zip(events, lines, strict=True):
             kind = event.__class__
-            key = (kind, event.city) if kind in by_city else kind
+            key = (kind, event.city or NO_CITY) if kind in by_city else kind
             try:
                 groups[key].append(line)
             except KeyError:

@@ -66,6 +66,15 @@ def test_objects_lie_by_event_day_and_for_busy_domains_city() -> None:
         assert offsets == sorted(offsets)
 
 
+def test_a_city_named_as_none_shares_the_file_of_none_in_the_order_of_offsets() -> None:
+    many = records(*(click(number, city=[None, "__none__"][number % 2]) for number in range(6)))
+    one_by_one = builder()
+    for record in many:
+        one_by_one.take([record], record.offset + 1)
+    one_by_one.close()
+    assert one_by_one.objects() == built(many).objects
+
+
 def test_a_bad_record_without_a_timestamp_has_the_first_day() -> None:
     made = built([Record(0, -1, None)])
     assert made.objects[0].path.startswith("_bad/code=EVENT_ENVELOPE_INVALID/dt=1970-01-01/")
