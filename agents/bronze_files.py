@@ -14,6 +14,8 @@ CITY_DOMAINS = frozenset({"search", "promotions"})
 NO_CITY = "__none__"
 COMMITS, INTENTS = "_commits/", "_intents/"
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
+LAST_MS = 253_402_300_799_999
+"""The end of 9999-12-31: a producer may write any timestamp, also in another unit, and dates end there."""
 
 
 class CorruptFileError(Exception):
@@ -74,8 +76,9 @@ def has_city_level(event: str) -> bool:
 
 
 def bad_folder(code: str, timestamp_ms: int) -> str:
-    """Where quarantined records of that code lie, by Kafka timestamp; without one it is 1970-01-01."""
-    return f"_bad/code={code}/dt={_date(max(timestamp_ms, 0) // 86_400_000)}/"
+    """Where quarantined records of that code lie, by Kafka timestamp; without one it is 1970-01-01, and
+    9999-12-31 for one that lies beyond."""
+    return f"_bad/code={code}/dt={_date(min(max(timestamp_ms, 0), LAST_MS) // 86_400_000)}/"
 
 
 def _date(day: int) -> str:

@@ -75,9 +75,20 @@ def test_a_city_named_as_none_shares_the_file_of_none_in_the_order_of_offsets() 
     assert one_by_one.objects() == built(many).objects
 
 
-def test_a_bad_record_without_a_timestamp_has_the_first_day() -> None:
-    made = built([Record(0, -1, None)])
-    assert made.objects[0].path.startswith("_bad/code=EVENT_ENVELOPE_INVALID/dt=1970-01-01/")
+@pytest.mark.parametrize(
+    ("timestamp_ms", "date"),
+    [
+        (-(2**63), "1970-01-01"),
+        (-1, "1970-01-01"),
+        (253_402_300_799_999, "9999-12-31"),
+        (AT_MS * 1000, "9999-12-31"),
+        (2**63 - 1, "9999-12-31"),
+    ],
+)
+def test_a_bad_record_has_a_date_whatever_its_timestamp(timestamp_ms: int, date: str) -> None:
+    made = built([Record(0, timestamp_ms, None)])
+    assert made.objects[0].path.startswith(f"_bad/code=EVENT_ENVELOPE_INVALID/dt={date}/")
+    assert json.loads(gzip.decompress(made.objects[0].data))["_kafka"]["timestamp_ms"] == timestamp_ms
 
 
 def test_an_avro_record_is_its_object_as_json() -> None:
