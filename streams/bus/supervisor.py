@@ -46,6 +46,14 @@ class RoleCommand:
     port: int
 
 
+def sluice_command(*arguments: str) -> tuple[str, ...]:
+    """The command line of `sluice` with these arguments.
+
+    With `-P`: the caller's folder is no place of modules, whatever lies there.
+    """
+    return (sys.executable, "-P", "-m", "streams.cli.main", *arguments)
+
+
 def commands(settings: Settings, roles: Sequence[str]) -> list[RoleCommand]:
     """Each role's command line, and its metrics port: SLUICE_METRICS_PORT, + 1, … Raises `SettingError`."""
     base = settings.metrics_port
@@ -55,7 +63,7 @@ def commands(settings: Settings, roles: Sequence[str]) -> list[RoleCommand]:
     return [
         RoleCommand(
             role,
-            (sys.executable, "-m", "streams.cli.main", "worker", role),
+            sluice_command("worker", role),
             base + number if base else 0,
         )
         for number, role in enumerate(roles)

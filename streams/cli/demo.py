@@ -19,7 +19,7 @@ import click
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import HOST, free_port, is_free
-from streams.bus.supervisor import ROLES
+from streams.bus.supervisor import ROLES, sluice_command
 from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
 from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
@@ -221,7 +221,7 @@ class _Demo:
         self._start_child("api", ["api"], environment)
 
     def _start_child(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
-        command = [sys.executable, "-m", "streams.cli.main", *arguments]
+        command = sluice_command(*arguments)
         self._children.append(Child(name, command, environment, self._folder / f"{arguments[0]}.log"))
 
     def _replay(self, settings: Settings) -> int:

@@ -10,6 +10,7 @@ import click
 import pytest
 from click.testing import CliRunner
 
+from streams.bus.supervisor import sluice_command
 from streams.cli.main import COMMANDS, main
 
 HEAVY = ("faust", "fastapi", "aiokafka", "pydantic", "numpy", "rich")
@@ -31,6 +32,15 @@ def test_help_of_a_role_does_not_load_its_engine(command: str) -> None:
     program = f"import sys\nimport streams.cli.{command}\n{look}"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "[]\n"
+
+
+def test_what_a_command_starts_takes_no_module_of_the_callers_folder(tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise SystemExit('the click.py of the folder')")
+    (tmp_path / "streams").mkdir()
+    done = subprocess.run(
+        sluice_command("worker", "--help"), cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def walk(name: str, command: click.Command) -> list[tuple[str, click.Command]]:
