@@ -13,13 +13,14 @@ from rich.table import Table
 from schemas.catalogue import EVENTS
 from schemas.render import render as render_all
 from schemas.spec import EventSpec
+from streams.bus.embedded import ROOT
 from streams.cli.common import Failure, console, echo_json, json_option
 
 out_option = click.option(
     "--out",
     type=click.Path(file_okay=False, path_type=Path),
-    default=Path(),
-    help="Folder.  [default: this one]",
+    default=ROOT,
+    help="Folder.  [default: the checkout that this command is of]",
 )
 
 
@@ -71,9 +72,7 @@ def render(*, out: Path, as_json: bool) -> None:
     """
     written = _differing(out)
     for path in written:
-        target = out / path
-        target.parent.mkdir(parents=True, exist_ok=True)
-        target.write_text(render_all()[path], encoding="utf-8")
+        _write(out / path, render_all()[path])
     if as_json:
         echo_json({"written": written})
     else:
@@ -107,6 +106,14 @@ def _fields(spec: EventSpec) -> Iterable[tuple[str, FieldInfo]]:
 
 def _differing(folder: Path) -> list[str]:
     return [path for path, content in render_all().items() if _read(folder / path) != content]
+
+
+def _write(path: Path, content: str) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+    except OSError as error:
+        raise Failure(f"{path} cannot be written ({error.strerror}); --out takes another folder") from None
 
 
 def _read(path: Path) -> str | None:
