@@ -25,9 +25,9 @@ def test_committed_files_are_as_declared() -> None:
 
 def test_the_commands_work_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for command, said in (("check", {"differing": []}), ("render", {"written": []})):
+    for command, said in (("check", "differing"), ("render", "written")):
         done = CliRunner().invoke(main, ["schemas", command, "--json"])
-        assert (done.exit_code, json.loads(done.stdout)) == (0, said)
+        assert (done.exit_code, json.loads(done.stdout)) == (0, {said: []})
     assert list(tmp_path.iterdir()) == []
 
 
