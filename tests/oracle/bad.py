@@ -61,6 +61,7 @@ def _envelopes(timestamp_ms: int) -> list[Case]:
         ("event_id", 7), ("event", ...), ("event", None), ("event", 5),
         ("version", ...), ("version", 0), ("version", "1"), ("version", True), ("version", 1.5),
         ("occurred_at", ...), ("occurred_at", "2026-01-01T00:00:00"), ("occurred_at", "2026-01-01 noon"),
+        ("occurred_at", "2026-01-01 00:00:00Z"),
         ("occurred_at", "2026-13-01T00:00:00Z"), ("occurred_at", "2026-02-29T00:00:00Z"),
         ("occurred_at", 1_750_000_000), ("occurred_at", "2026-01-01T00:00:00+0100"),
         ("source", ...), ("source", ""), ("source", "s" * 65),

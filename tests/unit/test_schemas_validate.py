@@ -138,6 +138,8 @@ def test_unknown_members_pass_whatever_they_are(extra: bytes, inside: str) -> No
         ("occurred_at", 1772366400),
         ("occurred_at", "2026-03-01T12:00:00"),
         ("occurred_at", "2026-03-01"),
+        ("occurred_at", "2026-03-01 12:00:00Z"),
+        ("occurred_at", "2026-03-01 17:30:00.123456789+05:30"),
         ("occurred_at", "2026-02-29T12:00:00Z"),
         ("occurred_at", "2026-03-01T12:00:00+0000"),
         ("occurred_at", "2026-03-01T12:00:00-0000"),
@@ -169,7 +171,7 @@ def test_envelope_field_is_named(field: str, value: object) -> None:
     [
         ("event_id", "A-z_0.9:" * 8),
         ("occurred_at", "2026-03-01t12:00:00z"),
-        ("occurred_at", "2026-03-01 17:30:00.123456789+05:30"),
+        ("occurred_at", "2026-03-01T17:30:00.123456789+05:30"),
         ("occurred_at", "2026-03-01T12:00:00-00:00"),
         ("occurred_at", "0002-01-01T00:00:00+23:59"),
         ("source", "é" * 64),
