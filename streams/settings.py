@@ -104,23 +104,44 @@ def _file() -> tuple[Callable[[str], Path | None], str]:
 
 
 def _folder() -> tuple[Callable[[str], Path], str]:
-    return (lambda text: Path(text).expanduser()), "a folder"
+    def parse(text: str) -> Path:
+        try:
+            folder = Path(text).expanduser()
+        except RuntimeError:  # ~somebody whom this machine does not know
+            raise _NotAllowedError from None
+        absolute = folder.absolute()
+        if not next(path for path in (absolute, *absolute.parents) if path.exists()).is_dir():
+            raise _NotAllowedError
+        return folder
+
+    return parse, "a folder, or a path where one can be made"
+
+
+def _servers() -> tuple[Callable[[str], tuple[str, ...]], str]:
+    names, _ = _names(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", "")
+
+    def parse(text: str) -> tuple[str, ...]:
+        servers = names(text)
+        if not all(1 <= int(server.rpartition(":")[2]) <= 65535 for server in servers):
+            raise _NotAllowedError
+        return servers
+
+    return parse, "host:port with a port from 1 to 65535, or several with commas"
 
 
 def _setting(default: str, rule: tuple[Callable[[str], Any], str], doc: str) -> Any:
     return field(metadata={"default": default, "parse": rule[0], "allowed": rule[1], "doc": doc})
 
 
-_HOST_PORT = r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}"
+OWN_TOPICS = ("views.feed", "events.quarantine", "ops.gates", "ops.alarms")
+"""What Sluice writes itself, without SLUICE_PREFIX."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """The settings of one process. Attribute = variable, lower case, without `SLUICE_`."""
 
-    kafka: tuple[str, ...] = _setting(
-        "127.0.0.1:9092", _names(_HOST_PORT, "host:port, or several with commas"), "Kafka's bootstrap servers"
-    )
+    kafka: tuple[str, ...] = _setting("127.0.0.1:9092", _servers(), "Kafka's bootstrap servers")
     kafka_security: str = _setting(
         "PLAINTEXT", _choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "Kafka's security protocol"
     )
@@ -137,7 +158,7 @@ class Settings:
     )
     raw_topics: tuple[str, ...] = _setting(
         "events.raw",
-        _names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice"),
+        _names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice, none that Sluice writes"),
         "topics to read",
     )
     partitions: int = _setting("4", _whole(1, 1000), "partitions of the topics that are made")
@@ -148,10 +169,14 @@ class Settings:
         _matching(r".*", "a folder"),
         "folder of <schema id>.avsc files for records in Confluent's Avro format",
     )
-    pane_minutes: int = _setting("2880", _whole(60, 1000000), "how long minute panes are kept, in minutes")
+    pane_minutes: int = _setting(
+        "2880",
+        _whole(1, 1000000),
+        "how long minute panes are kept, in minutes; never longer than SLUICE_PANE_HOURS",
+    )
     pane_hours: int = _setting("840", _whole(1, 1000000), "how long hour panes are kept, in hours")
     dedupe_seconds: int = _setting(
-        "3600", _whole(0, 86400), "window in which an event_id counts once, in seconds"
+        "3600", _whole(0, 604800), "window in which an event_id counts once, in seconds"
     )
     closed_hours: int = _setting("168", _whole(1, 1000000), "how long a closed entity is kept, in hours")
     checkpoint_ms: int = _setting("100", _whole(10, 60000), "shortest time between checkpoints, in ms")
@@ -176,7 +201,7 @@ class Settings:
     )
     recon_min_minor: int = _setting(
         "10000",
-        _whole(1, 2**53 - 1),
+        _whole(0, 2**53 - 1),
         "while both sides are under it, in minor units, a gate holds its state",
     )
     recon_settlement_hours: int = _setting(
@@ -220,18 +245,19 @@ class Settings:
             text = env.get(variable, setting.metadata["default"])
             try:
                 values[setting.name] = setting.metadata["parse"](text)
-            except _NotAllowedError:
+            except (_NotAllowedError, OSError):  # a path that cannot be looked at is an OSError
                 raise SettingError(variable, text, setting.metadata["allowed"]) from None
         settings = cls(**values)
         settings._check_together()
         return settings
 
     def _check_together(self) -> None:
-        if self.pane_hours * 60 < self.pane_minutes:
+        own = [name for name in map(self.topic, OWN_TOPICS) if name in self.raw_topics]
+        if own:
             raise SettingError(
-                "SLUICE_PANE_HOURS",
-                str(self.pane_hours),
-                f"at least SLUICE_PANE_MINUTES ({self.pane_minutes}) / 60",
+                "SLUICE_RAW_TOPICS",
+                ",".join(self.raw_topics),
+                f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
@@ -243,6 +269,15 @@ class Settings:
                 self.kafka_security,
                 "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
             )
+
+    def check_gates(self) -> None:
+        """The gates' window has to lie within what the views keep. Raises `SettingError`.
+
+        Only who runs gates needs it: the other roles go on with few hours.
+        """
+        if self.recon_window_hours + self.recon_settlement_hours > self.pane_hours:
+            allowed = f"with SLUICE_RECON_SETTLEMENT_HOURS at most SLUICE_PANE_HOURS ({self.pane_hours})"
+            raise SettingError("SLUICE_RECON_WINDOW_HOURS", str(self.recon_window_hours), allowed)
 
     def topic(self, name: str) -> str:
         """The full name of one of our own topics (`events.quarantine`, `views.feed`, …)."""

@@ -74,7 +74,7 @@ def level(figures: Figures, rule: Rule) -> State | None:
     Ratios are compared as integers, so that a limit that is just met is not passed.
     """
     charges, others = figures
-    if charges < rule.min_minor and others < rule.min_minor:
+    if max(charges, others) < max(rule.min_minor, 1):  # nothing at all is too little whatever the minimum
         return None
     if not charges:
         return State.ALARM

@@ -64,9 +64,7 @@ class ViewsOwner:
             settings.max_event_bytes,
             AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
         )
-        self._limits = Limits(
-            settings.pane_minutes, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours
-        )
+        self._limits = limits_of(settings)
         self.app: OwnerApp | None = None
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
@@ -218,6 +216,12 @@ class ViewsOwner:
         lost = (state.next_offset, until)
         await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
         projector.lose(until)
+
+
+def limits_of(settings: Settings) -> Limits:
+    """What the settings bound state by. Minute panes are not kept longer than hours are."""
+    minutes = min(settings.pane_minutes, settings.pane_hours * 60)
+    return Limits(minutes, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
 
 
 def now_ms() -> int:

@@ -18,7 +18,7 @@ from tests.processes import Sluice
         ("SESSION_SECONDS", "5", "a whole number from 6 to 300"),
         ("RAW_TOPICS", "a,a", "topic names"),
         ("KAFKA", "localhost", "host:port"),
-        ("PANE_HOURS", "1", "at least SLUICE_PANE_MINUTES"),
+        ("PANE_HOURS", "0", "a whole number from 1"),
         ("CHECKPOINT_MS", "fast", "a whole number from 10"),
         ("KAFKA_SECURITY", "TLS", "PLAINTEXT"),
         ("PREFIX", "a b", "up to 64"),

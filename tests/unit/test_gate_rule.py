@@ -43,6 +43,15 @@ def test_the_level_of_one_evaluation(charges: int, others: int, expected: State 
     assert level(Figures(charges, others), RULE) is expected
 
 
+@pytest.mark.parametrize(
+    ("charges", "others", "expected"), [(0, 0, HOLD), (0, 1, ALARM), (1, 1, OK), (1, 0, ALARM)]
+)
+def test_without_a_minimum_all_but_nothing_is_judged(
+    charges: int, others: int, expected: State | None
+) -> None:
+    assert level(Figures(charges, others), RULE._replace(min_minor=0)) is expected
+
+
 def states(*found: State | None, rule: Rule = RULE) -> list[State]:
     standing, seen = Standing(), []
     for one in found:
