@@ -24,7 +24,7 @@ from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_
 from streams.errors import ErrorCode
 from streams.http.follower import Follower
 from streams.http.live import Live
-from streams.settings import SettingError, Settings
+from streams.settings import Settings
 from tables.codec import FeedFormatError
 from tables.gate_figures import VIEW, ReconReader, Window, pairs_kept
 from tables.gate_rule import Rule, State
@@ -45,20 +45,12 @@ CODES = {State.ALARM: ErrorCode.QUALITY_CHECK_FAILED, State.STALE: ErrorCode.PIP
 
 def run_gates(settings: Settings) -> None:
     """Run the gates role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
-    check_window(settings)
+    settings.check_gates()
     with serving(settings) as health:
         try:
             asyncio.run(_gates(settings, health))
         except FeedFormatError as error:
             raise CannotStartError(str(error)) from None
-
-
-def check_window(settings: Settings) -> None:
-    """The window has to lie within what the views keep. Raises `SettingError`."""
-    hours = settings.recon_window_hours + settings.recon_settlement_hours
-    if hours > settings.pane_hours:
-        allowed = f"with SLUICE_RECON_SETTLEMENT_HOURS at most SLUICE_PANE_HOURS ({settings.pane_hours})"
-        raise SettingError("SLUICE_RECON_WINDOW_HOURS", str(settings.recon_window_hours), allowed)
 
 
 def rule_of(settings: Settings) -> Rule:

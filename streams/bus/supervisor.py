@@ -71,7 +71,9 @@ def commands(settings: Settings, roles: Sequence[str]) -> list[RoleCommand]:
 
 
 def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
-    """Run the roles until SIGTERM or SIGINT. Raises `RoleFailedError` if one can't be kept up."""
+    """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
+    kept up."""
+    settings.check_gates()
     logs.configure(settings.log_level, emf=bool(settings.emf))
     asyncio.run(_run_all(commands(settings, roles)))
 

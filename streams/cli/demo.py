@@ -77,6 +77,7 @@ def demo() -> None:
       SLUICE_HTTP_PORT=8081 sluice demo
     """
     settings = Settings.load()
+    settings.check_gates()
     plain_logs()
     stop = _stop_on_signals()
     folder = settings.data_dir.absolute() / "demo"

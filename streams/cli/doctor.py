@@ -14,7 +14,7 @@ from streams.bus import topics
 from streams.bus.client import connected_admin
 from streams.cli.api_client import ApiAwayError, ApiClient
 from streams.cli.common import Failure, ask_kafka, echo_json, json_option
-from streams.settings import Settings
+from streams.settings import SettingError, Settings
 
 GOOD, NOTE, WRONG = "good", "note", "wrong"
 MARKS = {GOOD: ("ok  ", "green"), NOTE: ("note", "yellow"), WRONG: ("FAIL", "red")}
@@ -41,7 +41,7 @@ def doctor(*, as_json: bool) -> None:
       sluice doctor --json
     """
     settings = Settings.load()
-    checks = [Check("settings", GOOD, "all are allowed"), *_kafka(settings)]
+    checks = [_settings(settings), *_kafka(settings)]
     checks += [_data_dir(settings), _bronze(settings), _api(settings)]
     if as_json:
         echo_json([asdict(check) for check in checks])
@@ -53,6 +53,17 @@ def doctor(*, as_json: bool) -> None:
                 click.echo(f"      → {check.mend}")
     if any(check.state == WRONG for check in checks):
         raise click.exceptions.Exit(1)
+
+
+def _settings(settings: Settings) -> Check:
+    """Those that are not allowed at all have ended the command already."""
+    try:
+        settings.check_gates()
+    except SettingError as error:
+        return Check(
+            "settings", WRONG, str(error), "until then `sluice worker gates` and `all` refuse to run"
+        )
+    return Check("settings", GOOD, "all are allowed")
 
 
 def _kafka(settings: Settings) -> list[Check]:

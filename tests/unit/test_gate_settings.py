@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from streams.bus.gates import check_window, rule_of
+from streams.bus.gates import rule_of
 from streams.cli.main import main
 from streams.settings import SettingError, Settings
+
+TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "41"}
 
 
 def test_the_defaults_are_the_contracts() -> None:
@@ -35,10 +38,22 @@ def test_a_warning_comes_before_an_alarm() -> None:
 
 
 def test_the_windows_lie_within_what_is_kept() -> None:
-    check_window(Settings.load({"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "40"}))
-    environ = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "41"}
+    Settings.load({"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "40"}).check_gates()
     with pytest.raises(SettingError, match=r"SLUICE_PANE_HOURS \(840\)"):
-        check_window(Settings.load(environ))
-    done = CliRunner().invoke(main, ["worker", "gates"], env=environ)
+        Settings.load(TOO_LONG).check_gates()
+
+
+@pytest.mark.parametrize("command", [("worker", "gates"), ("worker", "all"), ("demo",)])
+def test_all_that_run_gates_refuse_a_window_that_is_not_kept(
+    command: tuple[str, ...], tmp_path: Path
+) -> None:
+    done = CliRunner().invoke(main, command, env={**TOO_LONG, "SLUICE_DATA_DIR": str(tmp_path)})
     assert (done.exit_code, done.output.count("\n")) == (2, 1)
     assert "SLUICE_RECON_WINDOW_HOURS" in done.output
+
+
+def test_doctor_tells_of_a_window_that_is_not_kept(tmp_path: Path) -> None:
+    nobody = {"SLUICE_KAFKA": "127.0.0.1:1", "SLUICE_DATA_DIR": str(tmp_path), "SLUICE_HTTP_PORT": "1"}
+    done = CliRunner().invoke(main, ["doctor"], env={**TOO_LONG, **nobody})
+    assert done.exit_code == 1
+    assert "FAIL  settings: SLUICE_RECON_WINDOW_HOURS='800' is not allowed" in done.output
