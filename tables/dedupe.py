@@ -136,13 +136,13 @@ class IdWindow:
         held = {hashed: recent.get(hashed) for hashed in suspects}
         recent.update(zip(hashes, stamps_ms, strict=True))
         repeated = []
-        for place, hashed in enumerate(hashes):
-            if hashed in suspects:
-                first, stamp = firsts.get(hashed), stamps_ms[place]
-                if first is not None and stamp <= first + window_ms:
-                    repeated.append(place)
-                else:
-                    firsts[hashed] = held[hashed] = stamp
+        for place in [place for place, hashed in enumerate(hashes) if hashed in suspects]:
+            hashed, stamp = hashes[place], stamps_ms[place]
+            first = firsts.get(hashed)
+            if first is not None and stamp <= first + window_ms:
+                repeated.append(place)
+            else:
+                firsts[hashed] = held[hashed] = stamp
         for hashed, ms in held.items():
             if ms is None:
                 del recent[hashed]  # packed, and not seen anew

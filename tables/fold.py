@@ -168,6 +168,14 @@ class EventFold:
         return itemgetter(*places)
 
 
+def without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    """The items that are not at these places, which ascend and are few."""
+    left = list(items)
+    for place in reversed(places):
+        del left[place]
+    return left
+
+
 class WindowedFold:
     """All events' folds into all windowed views, given with their panes.
 
@@ -177,36 +185,41 @@ class WindowedFold:
     def __init__(self, views: Mapping[Windowed, PaneStore], event_types: Mapping[str, type[Any]]) -> None:
         self._folds = compile_folds(views, event_types)
         self._names = {known: name for name, known in event_types.items()}
-        # A batch's events and their minutes, by class: the lists are kept, and emptied after each batch.
+        # A batch's events by class, and those of another minute than most: lists that are kept and emptied.
         self._events: dict[type[Any], list[Any]] = {known: [] for known in self._names}
+        self._others: dict[type[Any], list[Any]] = {known: [] for known in self._names}
         self._minutes: dict[type[Any], list[int]] = {known: [] for known in self._names}
         self._add_event = {known: events.append for known, events in self._events.items()}
-        self._add_minute = {known: minutes.append for known, minutes in self._minutes.items()}
 
     def add(self, events: Sequence[Any], minutes: npt.NDArray[np.int64]) -> dict[str, int]:
         """Add one event or more, with the minutes they occurred in; answers how many of each name."""
-        add_event, add_minute = self._add_event, self._add_minute
-        minute = int(minutes[0])
-        if in_one_minute := bool((minutes == minute).all()):
-            for event in events:
-                add_event[event.__class__](event)
-        else:
-            for event, its_minute in zip(events, minutes.tolist(), strict=True):
-                known = event.__class__
-                add_event[known](event)
-                add_minute[known](its_minute)
-        counts = {}
-        for known, same in self._events.items():
-            if same:
-                counts[self._names[known]] = len(same)
-                fold = self._folds.get(known)
-                if fold is not None and in_one_minute:
-                    fold.add_minute(minute, same)
-                elif fold is not None:
-                    fold.add(self._minutes[known], same)
-                same.clear()
-                self._minutes[known].clear()
-        return counts
+        usual = int(minutes[len(minutes) // 2])
+        others = np.flatnonzero(minutes != usual).tolist()
+        if others:
+            for place, minute in zip(others, minutes[others].tolist(), strict=True):
+                event = events[place]
+                self._others[event.__class__].append(event)
+                self._minutes[event.__class__].append(minute)
+            events = without(events, others)
+        add_event = self._add_event
+        for event in events:
+            add_event[event.__class__](event)
+        return {name: count for known, name in self._names.items() if (count := self._fold(known, usual))}
+
+    def _fold(self, known: type[Any], usual: int) -> int:
+        """Fold what was sorted out of one class; answers how much that was."""
+        events, others, minutes = self._events[known], self._others[known], self._minutes[known]
+        count = len(events) + len(others)
+        fold = self._folds.get(known)
+        if events and fold is not None:
+            fold.add_minute(usual, events)
+        events.clear()
+        if others:
+            if fold is not None:
+                fold.add(minutes, others)
+            others.clear()
+            minutes.clear()
+        return count
 
     def project(self) -> None:
         """Add what was folded since the last call to the panes."""

@@ -31,7 +31,7 @@ from tables.codec import (
 )
 from tables.dedupe import IdWindow, hash_events
 from tables.entities import EntityStore
-from tables.fold import WindowedFold
+from tables.fold import WindowedFold, without
 from tables.late import late_before, late_places
 from tables.panes import MINUTES, PaneStore
 from tables.spec import View, Windowed
@@ -39,6 +39,8 @@ from tables.spec import View, Windowed
 _NEVER = float("-inf")
 
 EventTypes = Mapping[str, type[Any]]
+Instants = npt.NDArray[np.float64]
+"""Seconds since the epoch."""
 FoldCounts = dict[str, dict[str, int]]
 """Outcome (`accepted`, `duplicate`, `late_dropped`) → event name → how many."""
 
@@ -126,11 +128,12 @@ class PartitionState:
             times = list(compress(times, events))
             timestamps_ms = list(compress(timestamps_ms, events))
         if live:
+            instants = np.array(times, np.float64)
             repeated = self._ids.judge(hash_events(live), timestamps_ms, offsets[0], now_ms)
             if repeated:
-                live, times = self._drop(live, times, repeated, counts["duplicate"])
-        if live:
-            self._fold_first_seen(live, times, counts)
+                live, instants = self._drop(live, instants, repeated, counts["duplicate"])
+            if live:
+                self._fold_first_seen(live, instants, counts)
         self.next_offset = offsets[-1] + 1
         return counts
 
@@ -257,25 +260,21 @@ class PartitionState:
         (self._stale.discard if value is None else self._stale.add)(key)
 
     def _drop(
-        self, live: list[Any], times: Sequence[float], places: list[int], counts: dict[str, int]
-    ) -> tuple[list[Any], list[float]]:
+        self, live: list[Any], instants: Instants, places: list[int], counts: dict[str, int]
+    ) -> tuple[list[Any], Instants]:
         """Count the events at these places and leave them out."""
         for place in places:
             name = self._names[live[place].__class__]
             counts[name] = counts.get(name, 0) + 1
-        dropped = set(places)
-        stays = [place not in dropped for place in range(len(live))]
-        return list(compress(live, stays)), list(compress(times, stays))
+        return without(live, places), np.delete(instants, places)
 
-    def _fold_first_seen(self, live: list[Any], times: Sequence[float], counts: FoldCounts) -> None:
+    def _fold_first_seen(self, live: list[Any], instants: Instants, counts: FoldCounts) -> None:
         """Fold events that are no duplicates."""
         before = _NEVER if self.watermark is None else self.watermark
-        instants = np.array(times, np.float64)
         newest = max(before, float(instants.max()))
         if float(instants.min()) < late_before(newest, self.limits.pane_hours):
-            late = late_places(times, before, self.limits.pane_hours)
-            live, times = self._drop(live, times, late, counts["late_dropped"])
-            instants = np.array(times, np.float64)
+            late = late_places(instants.tolist(), before, self.limits.pane_hours)
+            live, instants = self._drop(live, instants, late, counts["late_dropped"])
             if not live:
                 return
         self.watermark = newest
@@ -283,7 +282,7 @@ class PartitionState:
         if not self._tracked_names.isdisjoint(counts["accepted"]):
             self._join_entities(live, instants, before)
 
-    def _join_entities(self, live: list[Any], instants: npt.NDArray[np.float64], before: float) -> None:
+    def _join_entities(self, live: list[Any], instants: Instants, before: float) -> None:
         """Hand the entity views their events, in order, each with the watermark as it was then."""
         is_tracked = map(self._tracked.__contains__, map(type, live))
         places = list(compress(range(len(live)), is_tracked))
@@ -294,6 +293,6 @@ class PartitionState:
             store.fold(items)
 
 
-def _micros(instants: npt.NDArray[np.float64]) -> list[int]:
+def _micros(instants: Instants) -> list[int]:
     micros: list[int] = np.rint(instants * 1e6).astype(np.int64).tolist()
     return micros
