@@ -5,51 +5,77 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from math import inf, nextafter
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
-FIRST_YEAR, LAST_YEAR = 2, 9998
-"""Years an instant may be in: one less than Python's own, so that no offset can lead out of its range."""
+FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
+"""Where an instant may lie, whatever its offset: the years 0001 to 9999, in UTC."""
 
 _decode = msgspec.json.Decoder(datetime).decode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_FIRST_MICROS, _END_MICROS = (
-    (datetime(year, 1, 1, tzinfo=UTC) - _EPOCH) // _MICROSECOND for year in (FIRST_YEAR, LAST_YEAR + 1)
-)
-_MINUTE_MICROS = 60_000_000
-_ROUNDING_DIGIT = len("0000-00-00T00:00:00.000000")
+FIRST_US, LAST_US = ((moment - _EPOCH) // _MICROSECOND for moment in (FIRST, LAST))
+"""The same in µs since 1970 UTC."""
+
+_DIGITS = "0123456789"
+_TO_MICROSECONDS = len("0000-00-00T00:00:00.000000Z")
+_SECOND_US, _MINUTE_US = 1_000_000, 60_000_000
+_EXACT_US = 2**33 * _SECOND_US
+"""As far from 1970 (in 1697 and 2242) seconds in a float are no longer exact to the microsecond."""
 _MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
 _FEW = 12
 """Below this many texts numpy's fixed costs are higher than parsing one by one."""
 
 
 def parse_instant(value: object) -> datetime:
-    """RFC 3339 text with an offset (`Z` or `+hh:mm`) to a datetime; its fraction is rounded to microseconds.
+    """RFC 3339 text with an offset (`Z` or `+hh:mm`) to a datetime; of its fraction, what is finer than
+    microseconds is cut off.
 
     A datetime with an offset passes (Avro's logical types give one). The ValueError does not show `value`.
     """
-    # msgspec reads RFC 3339, but also a space for the T, and offsets without a colon, or none. Its decoder
-    # takes half the time of its `convert`, and wants JSON: no quote can hide in it, but an escape could.
+    # msgspec reads RFC 3339, but also a space for the T, and offsets without a colon, or none; and it rounds.
+    # Its decoder takes half the time of its `convert`, and wants JSON: no quote can hide in it, an escape
+    # could.
     if isinstance(value, str):
+        if len(value) > _TO_MICROSECONDS and value[26] in _DIGITS and value[20:26].isdigit():
+            value = value[:26] + value[26:].lstrip(_DIGITS)
         try:
             if value[10] in "Tt" and (value[-1] in "Zz" or value[-3] == ":") and "\\" not in value:
                 value = _decode(f'"{value}"')
         except (msgspec.DecodeError, IndexError):
             pass
-    if not isinstance(value, datetime) or value.tzinfo is None:
-        raise ValueError("must be an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z")
-    if not FIRST_YEAR <= value.year <= LAST_YEAR:
-        raise ValueError(f"must be in a year from {FIRST_YEAR} to {LAST_YEAR}")
+    if (
+        not isinstance(value, datetime)
+        or value.tzinfo is None
+        or not (1 < value.year < 9999 or FIRST <= value <= LAST)  # from the years between no offset leads out
+    ):
+        raise ValueError(
+            "must be an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z, in the years 0001 to 9999"
+        )
     return value
 
 
 def to_seconds(moment: datetime) -> float:
-    """Seconds since 1970 UTC, from whole microseconds."""
-    return ((moment - _EPOCH) // _MICROSECOND) / 1e6
+    """Seconds since 1970 UTC, from whole microseconds.
+
+    Where a float is coarser than that, it is the nearest that still lies in the same second: no instant
+    gets into the next minute, or the year 10000.
+    """
+    micros = (moment - _EPOCH) // _MICROSECOND
+    return min(micros / 1e6, nextafter(micros // _SECOND_US + 1, -inf))
+
+
+def _all_to_seconds(micros: npt.NDArray[np.int64]) -> list[float]:
+    """As `to_seconds`."""
+    seconds = micros / 1e6
+    if micros.min() < -_EXACT_US or micros.max() > _EXACT_US:
+        seconds = np.minimum(seconds, np.nextafter(micros // _SECOND_US + 1.0, -inf))
+    listed: list[float] = seconds.tolist()
+    return listed
 
 
 def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
@@ -108,13 +134,12 @@ def _parse_each(texts: list[str], indexes: Iterable[int], times: list[float], re
 
 
 class _Layout(NamedTuple):
-    """How texts of one form lie in a buffer: bytes in [low, low + span]; `local` cuts out the local time."""
+    """How texts of one form lie in a buffer: bytes in [low, low + span]; `local` cuts out the local time,
+    down to microseconds."""
 
     low: npt.NDArray[np.uint8]
     span: npt.NDArray[np.uint8]
     local: np.dtype[Any]
-    rounds: bool
-    """There are digits after those of the microseconds."""
 
 
 @lru_cache(maxsize=32)
@@ -130,7 +155,7 @@ def _layout(width: int, utc: bool) -> _Layout | None:
     high = "9999-19-39T29:59:59" + rest.replace("0", "9").replace("+", "-")
     local = np.dtype({"names": ["local"], "formats": [f"S{19 + min(fraction, 7)}"], "itemsize": width})
     low_bytes, high_bytes = (np.frombuffer(text.encode(), np.uint8) for text in (low, high))
-    return _Layout(low_bytes, high_bytes - low_bytes, local, fraction > 7)
+    return _Layout(low_bytes, high_bytes - low_bytes, local)
 
 
 def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
@@ -149,17 +174,15 @@ def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
     if not _all_exist(cells):
         return None
     local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
-    if layout.rounds:
-        local = local + (cells[:, _ROUNDING_DIGIT] >= ord("5"))
-    if local.min() < _FIRST_MICROS or local.max() >= _END_MICROS:
-        return None
+    earliest = local.min()  # also here: there is no year 0000, whatever its offset
     if not utc:
         offsets = _offset_micros(cells[:, -7:-1])
         if offsets is None:
             return None
         local -= offsets
-    seconds: list[float] = (local / 1e6).tolist()
-    return seconds
+    if min(earliest, local.min()) < FIRST_US or local.max() > LAST_US:
+        return None
+    return _all_to_seconds(local)
 
 
 def _all_exist(cells: npt.NDArray[np.uint8]) -> bool:
@@ -187,5 +210,5 @@ def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None
     signs = ord(",") - cells[:, 0].astype(np.int64)  # "+" is 1 below ",", "-" 1 above
     if hours.max() > 23 or minutes.max() > 59 or not signs.all():
         return None
-    micros: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * _MINUTE_MICROS
+    micros: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * _MINUTE_US
     return micros

@@ -165,7 +165,8 @@ _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 
 
 def parse_time(text: str) -> int | None:
-    """RFC 3339 with an offset → µs since the epoch, rounded to the nearest; None if it is none."""
+    """RFC 3339 with an offset → µs since the epoch, what is finer cut off; None if it is none, or lies before
+    the year 0001 or after 9999."""
     found = _TIME.fullmatch(text)
     if found is None:
         return None
@@ -182,11 +183,15 @@ def parse_time(text: str) -> int | None:
         offset_minutes = (int(found[10]) * 60 + int(found[11])) * (1 if found[9] == "+" else -1)
     days = _days_before(year) - _days_before(1970) + sum(_DAYS[: month - 1]) + (leap and month > 2) + day - 1
     seconds = ((days * 24 + hour) * 60 + minute - offset_minutes) * 60 + second
-    digits: str = found[7] or "0"
-    micros = (int(digits) * 10**6 * 2 + 10 ** len(digits)) // (2 * 10 ** len(digits))
-    return int(seconds * 10**6 + micros)
+    if not _SECONDS[0] <= seconds < _SECONDS[1]:
+        return None
+    return int(seconds * 10**6 + int((found[7] or "")[:6].ljust(6, "0")))
 
 
 def _days_before(year: int) -> int:
     past = year - 1
     return past * 365 + past // 4 - past // 100 + past // 400
+
+
+_SECONDS = (-_days_before(1970) * 86_400, (_days_before(10_000) - _days_before(1970)) * 86_400)
+"""The years 0001 to 9999, in seconds since the epoch; the end is exclusive."""

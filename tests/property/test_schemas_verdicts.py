@@ -9,6 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from schemas.catalogue import EVENTS
+from schemas.instants import to_seconds
 from schemas.reasons import MAX_DETAIL_BYTES, Quarantined
 from schemas.types import Envelope
 from schemas.validate import Validator
@@ -170,4 +171,4 @@ def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None]
     for index, value in enumerate(batch):
         event = decoded.events[index]
         assert (bad[index] if event is None else event) == VALIDATOR.judge(value, NOW_MS)
-        assert decoded.times[index] == (0.0 if event is None else event.occurred_at.timestamp())
+        assert decoded.times[index] == (0.0 if event is None else to_seconds(event.occurred_at))

@@ -15,7 +15,7 @@ WRONG = [
     "2026-13-01T00:00:00", "2026-00-01T00:00:00", "2026-01-00T00:00:00", "2026-02-29T00:00:00",
     "2100-02-29T00:00:00", "2024-02-30T00:00:00", "2026-04-31T00:00:00", "2026-01-32T00:00:00",
     "2026-01-01T24:00:00", "2026-01-01T00:60:00", "2026-01-01T00:00:60", "0000-01-01T00:00:00",
-    "0001-01-01T00:00:00", "9999-01-01T00:00:00", "2026-01-01T00:00:0x", "2026-19-39T29:59:59",
+    "2026-01-01T00:00:0x", "2026-19-39T29:59:59", "0000-12-31T23:59:59",
 ]  # fmt: skip
 
 
@@ -32,7 +32,7 @@ def test_one_wrong_among_many_is_refused_alone(wrong: str, tail: str) -> None:
 
 def test_many_are_as_one_by_one() -> None:
     chance = random.Random(1)
-    first = datetime(2, 1, 2, tzinfo=UTC)
+    first = datetime(1, 1, 1, tzinfo=UTC)
     moments = [first + timedelta(seconds=chance.randrange(315_000_000_000)) for _ in range(MANY)]
     texts = [moment.isoformat().replace("+00:00", "Z") for moment in moments]
     times, refused = parse_all(texts)

@@ -145,8 +145,10 @@ def test_unknown_members_pass_whatever_they_are(extra: bytes, inside: str) -> No
         ("occurred_at", "2026-03-01T12:00:00-0000"),
         ("occurred_at", "2026-03-01T12:00:00+0530"),
         ("occurred_at", "2026-03-01T12:00:0\\u0030Z"),
-        ("occurred_at", "0001-03-01T12:00:00Z"),
-        ("occurred_at", "9999-03-01T12:00:00Z"),
+        ("occurred_at", "0000-12-31T23:59:59Z"),
+        ("occurred_at", "0000-12-31T23:59:59-01:00"),
+        ("occurred_at", "0001-01-01T00:59:59+01:00"),
+        ("occurred_at", "2026-03-01T12:00:60Z"),
         ("occurred_at", ""),
         ("source", MISSING),
         ("source", ""),
@@ -173,7 +175,8 @@ def test_envelope_field_is_named(field: str, value: object) -> None:
         ("occurred_at", "2026-03-01t12:00:00z"),
         ("occurred_at", "2026-03-01T17:30:00.123456789+05:30"),
         ("occurred_at", "2026-03-01T12:00:00-00:00"),
-        ("occurred_at", "0002-01-01T00:00:00+23:59"),
+        ("occurred_at", "0001-01-01T00:00:00Z"),
+        ("occurred_at", "0001-01-01T01:00:00+01:00"),
         ("source", "é" * 64),
         ("city", None),
         ("city", MISSING),
@@ -228,6 +231,21 @@ def test_order_of_the_later_checks(changes: dict[str, object], expected: tuple[s
 
 def test_a_record_without_timestamp_has_no_future() -> None:
     assert verdict(encoded(), timestamp_ms=-1) == ("accepted", "")
+    assert verdict(encoded(occurred_at="9999-12-31T23:59:59.999999Z"), timestamp_ms=-1) == ("accepted", "")
+    late = encoded(occurred_at="9999-12-31T23:59:59.999999-00:01")
+    assert verdict(late, timestamp_ms=-1) == ("envelope_field", "occurred_at")
+
+
+@pytest.mark.parametrize("due_at", ["9999-12-31T23:59:59Z", "0001-01-01T00:00:00Z"])
+def test_a_deadline_may_be_never(due_at: str) -> None:
+    payout = {"payout_id": "p", "provider_id": "v", "amount_minor": 1, "currency": "EUR", "due_at": due_at}
+    assert verdict(encoded(event="payout.initiated", payload=payout)) == ("accepted", "")
+
+
+def test_a_time_that_is_refused_is_told_which_years_there_are() -> None:
+    found = VALIDATOR.validate(encoded(occurred_at="0000-01-01T00:00:00Z"), OCCURRED_MS)
+    assert isinstance(found, Quarantined)
+    assert "in the years 0001 to 9999" in found.detail
 
 
 def test_details_never_show_what_the_record_holds() -> None:
