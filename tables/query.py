@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.instants import FIRST_US
 from tables.codec import Group
 from tables.columns import EntityColumns
 from tables.measures import finish
@@ -95,11 +96,7 @@ def _minutes(query: ViewQuery, end_us: int) -> tuple[int, int]:
         from_us = query.from_us
         if from_us >= to_us:
             raise ParameterError("from", "must be before as_of, where to is not given")
-    first, end = -(-from_us // MINUTE_US), -(-to_us // MINUTE_US)
-    earliest = -62_135_596_800 // HOUR_MINUTES  # 0001-01-01, the first minute that can be written
-    if first < earliest:
-        raise ParameterError("window", "reaches back before the year 1")
-    return first, end
+    return -(-max(from_us, FIRST_US) // MINUTE_US), -(-to_us // MINUTE_US)
 
 
 def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, end: int) -> tuple[int, int]:

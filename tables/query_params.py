@@ -17,7 +17,7 @@ from typing import Literal
 
 import msgspec
 
-from schemas.instants import parse_instant
+from schemas.instants import FIRST_US, LAST_US, parse_instant
 from tables.spec import Entity, View, Windowed
 
 MICROS = 1_000_000
@@ -25,8 +25,6 @@ SECOND_US = {"s": MICROS, "m": 60 * MICROS, "h": 3600 * MICROS, "d": 86_400 * MI
 DEFAULT_WINDOW_US = 24 * SECOND_US["h"]
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-FIRST_US = -62_104_060_800 * MICROS  # 0002-01-01
-LAST_US = 253_370_764_800 * MICROS  # 9999-01-01
 
 Params = Sequence[tuple[str, str]]
 AsOf = int | Literal["now", "watermark"]
@@ -140,11 +138,9 @@ def parse_time(parameter: str, text: str) -> int:
     """An RFC 3339 time in µs. Raises `ParameterError`."""
     try:
         instant = parse_instant(text)
-    except ValueError:
+    except ValueError as error:
         hint = "; in a URL, '+' is written %2B" if re.search(r" [0-9]{2}:[0-9]{2}$", text) else ""
-        raise ParameterError(
-            parameter, f"must be an RFC 3339 time with an offset, such as 2026-03-01T12:00:00Z{hint}"
-        ) from None
+        raise ParameterError(parameter, f"{error}{hint}") from None
     return (instant - EPOCH) // timedelta(microseconds=1)
 
 
@@ -224,11 +220,15 @@ def _cursor(view: View, text: str) -> Cursor:
         )
     except (binascii.Error, ValueError, msgspec.MsgspecError):
         raise ParameterError("cursor", "must be the cursor of the page before, as it was") from None
-    if name != view.name or not FIRST_US <= as_of_us < LAST_US or not FIRST_US <= occurred_us < LAST_US:
+    if name != view.name or not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
         raise ParameterError("cursor", "is of another view")
     return Cursor(as_of_us, occurred_us, entity_id)
 
 
 def format_time(at_us: int) -> str:
-    """RFC 3339 in UTC, with a fraction only where there is one."""
-    return (EPOCH + timedelta(microseconds=at_us)).isoformat().replace("+00:00", "Z")
+    """RFC 3339 in UTC, with a fraction only where there is one.
+
+    A window may reach beyond the times that can be written: their first or last stands for its end.
+    """
+    shown_us = min(max(at_us, FIRST_US), LAST_US)
+    return (EPOCH + timedelta(microseconds=shown_us)).isoformat().replace("+00:00", "Z")

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from schemas.instants import FIRST_US, LAST_US
 from tables.query_params import (
     Cursor,
     ParameterError,
@@ -112,12 +113,15 @@ def test_a_wrong_entity_parameter_is_named(params: list[tuple[str, str]], named:
     assert caught.value.parameter == named
 
 
-def test_a_cursor_comes_back_as_it_was() -> None:
-    cursor = Cursor(-5, 2**50, "po:1/ä")
+@pytest.mark.parametrize("as_of_us", [-5, FIRST_US, LAST_US])
+def test_a_cursor_comes_back_as_it_was(as_of_us: int) -> None:
+    cursor = Cursor(as_of_us, 2**50, "po:1/ä")
     assert parse_entity_query(PAYOUTS, [("cursor", encode_cursor(PAYOUTS, cursor))]).cursor == cursor
 
 
 def test_times_are_written_in_utc() -> None:
     assert format_time(0) == "1970-01-01T00:00:00Z"
     assert format_time(-1) == "1969-12-31T23:59:59.999999Z"
+    assert format_time(-(2**60)) == "0001-01-01T00:00:00Z"
+    assert format_time(2**60) == "9999-12-31T23:59:59.999999Z"
     assert format_time(parse_time("to", "2026-03-01T01:00:00.5+01:00")) == "2026-03-01T00:00:00.500000Z"
