@@ -17,6 +17,7 @@ from aiokafka.errors import KafkaError
 from agents.gate import AlarmCode, Gatekeeper, Publication
 from streams import logs, metrics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
+from streams.bus.failed_writes import tell_failed_write
 from streams.bus.gate_log import GateLog
 from streams.bus.health import Health
 from streams.bus.leader import Election
@@ -147,7 +148,8 @@ class GatesWorker:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                 await self._evaluate()
         except (KafkaError, OSError, TimeoutError) as error:
-            log.warning("gates: %s: %s; the lead has to be taken anew", type(error).__name__, error)
+            what = "publishing gates, after which the lead has to be taken anew,"
+            tell_failed_write(what, error, self._settings.topic("ops.gates"))
             await self._resign()
             if generation == self._election.generation:
                 # Whoever was stopped for long learns within two heartbeats that another one leads.

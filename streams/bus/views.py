@@ -27,6 +27,7 @@ from streams import metrics
 from streams.bus.alarms import raise_lost
 from streams.bus.batches import Fetched
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
+from streams.bus.failed_writes import tell_failed_write
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
 from streams.bus.owned import OwnedPartition, made_anew_watch
@@ -166,7 +167,7 @@ class ViewsOwner:
 
     def _failed(self, owned: OwnedPartition, error: Exception) -> None:
         name = f"{owned.projector.topic}-{owned.projector.partition}"
-        log.warning("checkpoint of %s failed: %s: %s", name, type(error).__name__, error)
+        tell_failed_write(f"the checkpoint of {name}", error, self._settings.topic("views.feed"))
         task = asyncio.create_task(self._mend(owned, error), name=f"mend-{name}")
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)

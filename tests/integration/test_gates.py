@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 import time
@@ -242,3 +243,18 @@ async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tm
         }
         assert json.dumps(answer["from"]) == json.dumps(record["window_from"])
         assert len(await read_all(kafka.bootstrap, sluice.settings.topic("ops.gates"))) > 0
+
+
+async def test_gates_that_cannot_be_published_are_an_error_that_is_told(
+    own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
+        await topics.create(sluice.settings)
+        sluice.worker()
+        worker, gates = gates_worker(sluice), GateTopics(sluice.settings)
+        await balanced(sluice, "london")
+        await gates.until("ok")
+        await asyncio.to_thread(own_kafka.kill)
+        told = await worker.says(r".*publishing gates.*failed: .*")
+        assert '"code": "EVENT_PUT_FAILED"' in told[0]
+        assert 'sluice_errors_total{code="EVENT_PUT_FAILED"}' in (await worker.get("/metrics")).text

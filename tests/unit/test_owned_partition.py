@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
@@ -27,6 +27,9 @@ CLICK = (
     b'{"event_id":"e%d","event":"search.click","version":1,"occurred_at":"2026-03-01T10:00:00Z","source":"s",'
     b'"city":"ulm","payload":{"session_id":"s","listing_id":"l","position":1}}'
 )
+
+
+OnFailure = Callable[[OwnedPartition, Exception], None]
 
 
 class Record:
@@ -70,14 +73,15 @@ class MemoryLog:
 class Owned:
     """A partition on a `MemoryLog`; its checkpoints come only when asked for, or once an hour."""
 
-    def __init__(self) -> None:
+    def __init__(self, on_failure: OnFailure | None = None) -> None:
         self.log = MemoryLog()
         self.failures: list[Exception] = []
         state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
         self.projector = Projector(TOPIC, 0, state, Validator(), lambda: NOW_MS)
         self.partition = OwnedPartition(
-            self.projector, self.log, 1, lambda: 3600.0, lambda _, error: self.failures.append(error)
-        )
+            self.projector, self.log, 1, lambda: 3600.0,
+            on_failure or (lambda _, error: self.failures.append(error)),
+        )  # fmt: skip
 
     async def take(self, first: int, end: int, epoch: int = 1) -> None:
         batches: list[Any] = [Batch(map(Record, range(first, end)))] if end > first else []
