@@ -46,6 +46,7 @@ def _not_events() -> list[Case]:
         (b"{", "not_json"), (b"\xff\xfe{}", "not_json"), (b'{"a": NaN}', "not_json"), (b"{} {}", "not_json"),
         (b'{"a": "\x01"}', "not_json"), (b"[" * 3000, "not_json"), (b"\xef\xbb\xbf{}", "not_json"),
         (b'{"a": "\xc3("}', "not_json"), (b" ", "not_json"), (b"event", "not_json"),
+        (b'{"a": "\\ud83d"}', "not_json"), (b'{"\\ude00\\ud83d": 1}', "not_json"),
         (b"[]", "not_object"), (b"null", "not_object"), (b'"x"', "not_object"), (b"12", "not_object"),
     ]  # fmt: skip
     avro = [(b"\x00", "avro_undecodable"), (b"\x00\x00\x01", "avro_undecodable")]
@@ -61,7 +62,7 @@ def _envelopes(timestamp_ms: int) -> list[Case]:
         ("event_id", 7), ("event", ...), ("event", None), ("event", 5),
         ("version", ...), ("version", 0), ("version", "1"), ("version", True), ("version", 1.5),
         ("occurred_at", ...), ("occurred_at", "2026-01-01T00:00:00"), ("occurred_at", "2026-01-01 noon"),
-        ("occurred_at", "2026-01-01 00:00:00Z"),
+        ("occurred_at", "2026-01-01 00:00:00Z"), ("occurred_at", "2016-12-31T23:59:60Z"),
         ("occurred_at", "2026-13-01T00:00:00Z"), ("occurred_at", "2026-02-29T00:00:00Z"),
         ("occurred_at", 1_750_000_000), ("occurred_at", "2026-01-01T00:00:00+0100"),
         ("source", ...), ("source", ""), ("source", "s" * 65),

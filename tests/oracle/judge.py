@@ -69,8 +69,11 @@ def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Go
     if value[0] == 0:
         return Bad(SCHEMA, "avro_undecodable" if len(value) < 5 else "unknown_schema_id")
     try:
-        record = json.loads(value.decode("utf-8"), parse_constant=_no_constant, parse_int=_whole)
+        text = value.decode("utf-8")
+        record = json.loads(text, parse_constant=_no_constant, parse_int=_whole)
     except (UnicodeDecodeError, ValueError, RecursionError):
+        return Bad(ENVELOPE, "not_json")
+    if any(escape["half"] for escape in _ESCAPE.finditer(text)):
         return Bad(ENVELOPE, "not_json")
     if not isinstance(record, dict):
         return Bad(ENVELOPE, "not_object")
@@ -96,12 +99,19 @@ def _judge_event(record: dict[str, Any], timestamp_ms: int) -> Good | Bad:
     return Good(record["event_id"], record["event"], occurred_us, record.get("city"), payload)
 
 
+_ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)")
+"""An escape in JSON. `half`: one of a surrogate, not in a pair, which stands for no character."""
+
+
 def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
 def _whole(digits: str) -> int | float:
-    return int(digits) if len(digits) < 400 else float("inf")
+    try:
+        return int(digits)
+    except ValueError:  # more digits than Python reads
+        return float("inf")
 
 
 def _fits(field: str, record: dict[str, Any], rules: dict[str, Any]) -> bool:
