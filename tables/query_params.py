@@ -11,7 +11,7 @@ import base64
 import binascii
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Literal
 
@@ -82,16 +82,19 @@ def parse_view_query(view: View, params: Params) -> ViewQuery:
     windowed = isinstance(view, Windowed)
     single = ("as_of", "group_by") + (("window", "from", "to", "step") if windowed else ())
     one = _singles(view, params, single)
-    window_us, from_us, to_us = _window(one) if windowed else (None, None, None)
-    return ViewQuery(
+    query = ViewQuery(
         as_of=_as_of(one),
-        window_us=window_us,
-        from_us=from_us,
-        to_us=to_us,
+        window_us=_duration_us("window", one["window"]) if "window" in one else None,
+        from_us=parse_time("from", one["from"]) if "from" in one else None,
+        to_us=parse_time("to", one["to"]) if "to" in one else None,
         step_minutes=_step(one),
         filters=_filters(view, params),
         group_by=_group_by(view, one),
     )
+    _check_window(query)
+    if windowed and query.window_us is None and query.from_us is None:
+        return replace(query, window_us=DEFAULT_WINDOW_US)
+    return query
 
 
 def parse_entity_query(view: View, params: Params) -> EntityQuery:
@@ -162,21 +165,17 @@ def _duration_us(parameter: str, text: str) -> int:
     return int(match[1]) * SECOND_US[match[2]]
 
 
-def _window(one: dict[str, str]) -> tuple[int | None, int | None, int | None]:
-    if "window" in one:
-        for other in ("from", "to"):
-            if other in one:
-                raise ParameterError(other, "can't be given with window: it is one or the other")
-        return _duration_us("window", one["window"]), None, None
-    if "from" not in one:
-        if "to" in one:
+def _check_window(query: ViewQuery) -> None:
+    """Whether what is given of the window goes together; each value has been read."""
+    if query.window_us is not None:
+        for name, value in (("from", query.from_us), ("to", query.to_us)):
+            if value is not None:
+                raise ParameterError(name, "can't be given with window: it is one or the other")
+    if query.to_us is not None:
+        if query.from_us is None:
             raise ParameterError("from", "must be given with to")
-        return DEFAULT_WINDOW_US, None, None
-    from_us = parse_time("from", one["from"])
-    to_us = parse_time("to", one["to"]) if "to" in one else None
-    if to_us is not None and to_us <= from_us:
-        raise ParameterError("to", "must be after from")
-    return None, from_us, to_us
+        if query.to_us <= query.from_us:
+            raise ParameterError("to", "must be after from")
 
 
 def _step(one: dict[str, str]) -> int | None:
