@@ -2,9 +2,10 @@
 
 The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window;
 after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
-5 min: records may be that much out of order, and the repetition of an older one may be missed. The clock is
-the newest of the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot make it
-forget.
+5 min and the time at which it came + window, with or without restarts. So records may be out of order by
+5 min, and one that came long after its timestamp is known when it comes again. What may be missed is a
+repetition more than 5 min out of order, of an id that came more than a window ago. The clock is the newest of
+the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot make it forget.
 
 Ids of the last minute lie in a dict, older ones packed (14 bytes each). Ids are known by `hash_id`; with n
 ids held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
@@ -19,7 +20,7 @@ import numpy as np
 from xxhash import xxh3_64_intdigest
 
 from tables.id_chunks import Chunks, Ids, joined, unpack
-from tables.sorted_ids import SortedIds
+from tables.sorted_ids import Hashes, SortedIds
 
 SLACK_MS = 300_000
 """How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
@@ -54,6 +55,7 @@ class IdWindow:
         # Two sizes, so that taking in a minute's ids does not move an hour's.
         self._warm = SortedIds()
         self._cold = SortedIds()
+        self._behind = _Behind(window_ms + SLACK_MS)
         self._chunks = Chunks()
         self._pending: list[Ids] = []
         self._pending_offset = 0
@@ -61,7 +63,7 @@ class IdWindow:
         self._restored: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._recent) + len(self._warm) + len(self._cold)
+        return len(self._recent) + len(self._warm) + len(self._cold) + len(self._behind)
 
     @property
     def chunks(self) -> int:
@@ -82,7 +84,7 @@ class IdWindow:
             self._pending_offset = first_offset
         array, stamps = np.array(hashes, np.uint64), np.array(stamps_ms, np.int64)
         needles = np.sort(array)
-        firsts = dict(self._cold.find(needles) + self._warm.find(needles))
+        firsts = self._firsts_of(needles)
         firsts.update([(hashed, self._recent[hashed]) for hashed in hashes if hashed in self._recent])
         doubled: list[int] = needles[1:][needles[1:] == needles[:-1]].tolist()
         repeated: list[int] = []
@@ -116,17 +118,33 @@ class IdWindow:
 
     def restored(self) -> None:
         """Call it when every chunk has been restored, before the first `judge`."""
-        parts = []
+        parts, behind = [], []
         for first_offset in sorted(self._restored):
             value = self._restored.pop(first_offset)
             ids, clock_ms, until_ms = unpack(value)
             self._chunks.restore(first_offset, value, until_ms)
             self._clock_ms = max(self._clock_ms, clock_ms)
-            parts.append(ids)
+            is_behind = ids.ms < clock_ms - SLACK_MS
+            parts.append(ids.where(~is_behind))
+            behind.append(ids.where(is_behind))
         self._chunks.changes()
         if parts:
             newest = _newest_of_each(joined(parts))
-            self._cold.merge(newest.hashes, newest.ms, self._clock_ms - self._window_ms - SLACK_MS)
+            self._cold.merge(*newest, self._horizon_ms)
+            self._behind.add(_newest_of_each(joined(behind)), self._clock_ms)
+
+    @property
+    def _horizon_ms(self) -> int:
+        """Before this, ids that came in time are no longer held."""
+        return self._clock_ms - self._window_ms - SLACK_MS
+
+    def _firsts_of(self, needles: Hashes) -> dict[int, int]:
+        """Of the packed ids among these: when each was first seen. What came anew has a later time."""
+        firsts: dict[int, int] = {}
+        for packed in (*self._behind.generations, self._cold, self._warm):
+            for hashed, ms in packed.find(needles):
+                firsts[hashed] = max(ms, firsts.get(hashed, ms))
+        return firsts
 
     def _judge_each(
         self, hashes: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], suspects: set[int]
@@ -157,16 +175,48 @@ class IdWindow:
         ms = np.fromiter(self._recent.values(), np.int64, count)
         self._recent = {}
         self._recent_since_ms = self._clock_ms
-        horizon = self._clock_ms - self._window_ms - SLACK_MS
         order = ids.argsort()
-        self._warm.merge(ids[order], np.minimum(ms[order], self._now_ms + _AHEAD_MS), horizon)
+        settled = Ids(ids[order], np.minimum(ms[order], self._now_ms + _AHEAD_MS))
+        is_behind = settled.ms < self._clock_ms - SLACK_MS
+        if is_behind.any():
+            self._behind.add(settled.where(is_behind), self._clock_ms)
+            settled = settled.where(~is_behind)
+        self._behind.age(self._clock_ms)
+        self._warm.merge(*settled, self._horizon_ms)
         if len(self._warm) > max(_WARM_IDS, len(self._cold) // 8):
-            self._cold.merge(*self._warm.all(), horizon)
+            self._cold.merge(*self._warm.all(), self._horizon_ms)
             self._warm = SortedIds()
+
+
+class _Behind:
+    """Ids that came long after their timestamps, by which they would be forgotten at once. They are held for
+    `hold_ms` of the clock or more, in two generations."""
+
+    def __init__(self, hold_ms: int) -> None:
+        self._hold_ms = hold_ms
+        self._since_ms = _NEVER
+        self.generations = [SortedIds(long=True), SortedIds(long=True)]
+
+    def __len__(self) -> int:
+        return sum(map(len, self.generations))
+
+    def add(self, ids: Ids, clock_ms: int) -> None:
+        """Take these in (ascending, none twice)."""
+        self.age(clock_ms)
+        if len(ids.hashes):
+            self.generations[-1].merge(*ids, _NEVER)
+
+    def age(self, clock_ms: int) -> None:
+        """Forget the elder generation when the younger one has been there for long enough."""
+        if clock_ms - self._since_ms > self._hold_ms:
+            self._since_ms = clock_ms
+            self.generations = [self.generations[-1], SortedIds(long=True)]
 
 
 def _newest_of_each(ids: Ids) -> Ids:
     """Ascending hashes, none twice; of several times of one the last."""
+    if not len(ids.hashes):
+        return ids
     order = ids.hashes.argsort()  # not stable, which would take five times as long
     hashes = ids.hashes[order]
     starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))

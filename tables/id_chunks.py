@@ -15,6 +15,7 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from tables.codec import FeedFormatError
 from tables.sorted_ids import Hashes, Millis
@@ -38,6 +39,10 @@ class Ids(NamedTuple):
 
     hashes: Hashes
     ms: Millis
+
+    def where(self, mask: npt.NDArray[np.bool]) -> Ids:
+        """Those at the places where the mask is true."""
+        return Ids(self.hashes[mask], self.ms[mask])
 
 
 def joined(parts: Sequence[Ids]) -> Ids:

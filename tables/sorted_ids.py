@@ -1,4 +1,5 @@
-"""A set of 64-bit hashes with a time each, 14 bytes an entry: sorted numpy arrays that grow in place."""
+"""A set of 64-bit hashes with a time each, 14 bytes an entry (18 with `long` times): sorted numpy arrays that
+grow in place."""
 
 from __future__ import annotations
 
@@ -14,15 +15,17 @@ _Scalar = TypeVar("_Scalar", bound=np.generic)
 _BLOCK = 1 << 16  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
 _MARK_BITS = 16  # of the marks, per entry
 _HALF, _THREE, _SEVEN = np.uint64(32), np.uint64(3), np.uint64(7)
-_LATEST = (1 << 32) - 1
+Since = npt.NDArray[np.uint32] | Millis
 
 
 class SortedIds:
-    """Hash → Kafka ms, found by binary search. Times are kept as ms since `_base_ms`, up to 49 days."""
+    """Hash → Kafka ms, found by binary search. Times are kept as ms since `_base_ms`: up to 49 days, or any
+    number if they are `long`."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, long: bool = False) -> None:
         self._hashes: Hashes = np.empty(0, np.uint64)
-        self._since: npt.NDArray[np.uint32] = np.empty(0, np.uint32)
+        self._since: Since = np.empty(0, np.int64) if long else np.empty(0, np.uint32)
+        self._latest = int(np.iinfo(self._since.dtype).max)
         self._base_ms = 0
         # A bit for each sixteenth of the hashes' mean distance, set where there is one: of needles that are
         # not here, one in sixteen has to be searched for.
@@ -52,7 +55,7 @@ class SortedIds:
         """Take these in (ascending, none twice; they override), and drop what is older than `horizon_ms`."""
         self._drop(horizon_ms)
         fresh = ms >= horizon_ms
-        hashes, since = hashes[fresh], np.minimum(ms[fresh] - self._base_ms, _LATEST).astype(np.uint32)
+        hashes, since = hashes[fresh], self._counted(ms[fresh] - self._base_ms)
         places = self._hashes.searchsorted(hashes)
         if len(self._hashes):
             at = np.minimum(places, len(self._hashes) - 1)
@@ -76,11 +79,15 @@ class SortedIds:
             stays = since >= 0
             end = kept + int(stays.sum())
             self._hashes[kept:end] = self._hashes[block][stays]
-            self._since[kept:end] = np.minimum(since[stays], _LATEST)
+            self._since[kept:end] = self._counted(since[stays])
             kept = end
         self._resize(kept)
 
-    def _insert(self, hashes: Hashes, since: npt.NDArray[np.uint32], places: npt.NDArray[np.intp]) -> None:
+    def _counted(self, since: Millis) -> Since:
+        since = np.minimum(since, self._latest)
+        return since if self._since.dtype == since.dtype else since.astype(np.uint32)
+
+    def _insert(self, hashes: Hashes, since: Since, places: npt.NDArray[np.intp]) -> None:
         """Put each new entry before the old one at its place: from the end, block by block, in place."""
         end, last = len(self._hashes), len(hashes)
         self._resize(end + last)

@@ -37,6 +37,38 @@ def test_an_earlier_timestamp_is_a_duplicate_too() -> None:
     assert not seen(window, "a", T0 + 1)
 
 
+def restarted(window: IdWindow) -> IdWindow:
+    """What another process makes of the feed."""
+    fresh = IdWindow(WINDOW_MS)
+    for first_offset, chunk in window.changes().items():
+        fresh.restore(first_offset, chunk)
+    fresh.restored()
+    return fresh
+
+
+@pytest.mark.parametrize("with_restart", [False, True])
+def test_what_came_long_after_its_timestamp_is_known_when_it_comes_again(with_restart: bool) -> None:
+    window = IdWindow(WINDOW_MS)
+    old_ms = T0 - 10 * WINDOW_MS
+    assert not seen(window, "live", T0)
+    assert not seen(window, "old", old_ms)
+    assert not seen(window, "live2", T0 + 120_000)
+    if with_restart:
+        window = restarted(window)
+    assert seen(window, "old", old_ms)
+    assert seen(window, "old", old_ms + WINDOW_MS)
+    assert not seen(window, "old", old_ms + WINDOW_MS + 1)
+
+
+def test_ids_that_came_long_after_their_timestamps_are_forgotten_in_the_end() -> None:
+    window = IdWindow(WINDOW_MS)
+    for number in range(10):
+        seen(window, f"old-{number}", T0 - 10 * WINDOW_MS)
+        for _ in range(3):
+            seen(window, f"live-{number}", T0 + number * (WINDOW_MS + SLACK_MS + 120_000))
+    assert len(window) < 10
+
+
 def test_duplicates_inside_a_batch_are_caught_in_order() -> None:
     window = IdWindow(WINDOW_MS)
     hashes = [hash_id(event_id) for event_id in ("a", "b", "a", "a")]
