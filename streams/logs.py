@@ -6,6 +6,7 @@ import json
 import logging
 import sys
 import time
+from collections.abc import Mapping
 from typing import Any
 
 from streams import metrics
@@ -72,21 +73,26 @@ def configure(level: str, *, emf: bool = False) -> None:
         logging.getLogger(theirs).setLevel(logging.WARNING)
 
 
-def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
-    """An operational error: its metric, one structured log line and, with SLUICE_EMF=1, one EMF line."""
-    metrics.ERRORS.labels(code.name).inc()
+def emit(code: ErrorCode, message: str, *, count: int = 1, **fields: str | float | None) -> None:
+    """So many operational errors: their metric, one log line and, with SLUICE_EMF=1, one EMF line."""
+    metrics.ERRORS.labels(code.name).inc(count)
+    tell(code, message, count, fields)
+
+
+def tell(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | float | None]) -> None:
+    """The lines alone, for errors that the metric has already."""
     level = logging.ERROR if code.severity == "critical" else logging.WARNING
-    extra = {"code": code.name, "severity": code.severity, "runbook": code.runbook, **fields}
-    logging.getLogger("streams.errors").log(level, message, extra={"fields": extra})
-    _emf.info(json.dumps(_emf_line(code)))
+    about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}
+    logging.getLogger("streams.errors").log(level, message, extra={"fields": {**about, **fields}})
+    _emf.info(json.dumps(_emf_line(code, count)))
 
 
-def _emf_line(code: ErrorCode) -> dict[str, Any]:
+def _emf_line(code: ErrorCode, count: int) -> dict[str, Any]:
     # Format: "Specification: Embedded metric format" in the Amazon CloudWatch documentation.
     metric = {"Name": "Errors", "Unit": "Count"}
     described = {"Namespace": "Sluice", "Dimensions": [["code"]], "Metrics": [metric]}
     return {
         "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [described]},
         "code": code.name,
-        "Errors": 1,
+        "Errors": count,
     }

@@ -1,4 +1,4 @@
-"""What a views worker says of itself once a second: to readers of the feed, and to Prometheus."""
+"""What a views worker says of itself once a second: to readers of the feed, to Prometheus, and to its log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ class Heartbeat:
 
     Its record is plain, not transactional: it says what is, and is overtaken by the next one. It also ends a
     process whose consumer is stuck: unread records, Kafka answering, and no progress for `STUCK_SECONDS`; and
-    now and then it commits the checkpoints' offsets to the group, for lag tools alone.
+    now and then it commits the checkpoints' offsets to the group, for lag tools alone; and what was
+    quarantined since the last beat is told.
     """
 
     def __init__(self, settings: Settings, owner: ViewsOwner, app: OwnerApp) -> None:
@@ -52,6 +53,7 @@ class Heartbeat:
         producer = await self._connected()
         try:
             while True:
+                self._owner.bad_records.tell()
                 try:
                     await self._beat(producer)
                 except (TopicMadeAnewError, StuckError) as error:

@@ -12,6 +12,7 @@ from typing import Protocol
 from agents.project import GapError, Interval, Projector
 from agents.protocols import Log
 from streams import metrics
+from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
 from streams.bus.made_anew import MadeAnew
@@ -52,6 +53,8 @@ class OwnedPartition:
         min_epoch: int,
         interval_s: Callable[[], float],
         on_failure: Callable[[OwnedPartition, Exception], None],
+        *,
+        bad_records: BadRecords,
     ) -> None:
         self.projector = projector
         self.min_epoch = min_epoch
@@ -64,6 +67,7 @@ class OwnedPartition:
         self._store = store
         self._interval_s = interval_s
         self._on_failure = on_failure
+        self._bad_records = bad_records
         self._writing: Interval | None = None
         self._lock = asyncio.Lock()
         self._something = asyncio.Event()
@@ -154,7 +158,8 @@ class OwnedPartition:
         if interval.next_offset != self.committed:
             self.committed = interval.next_offset
             self.moved_at = time.monotonic()
-        _count(interval, time.monotonic() - started)
+        _measure(interval, time.monotonic() - started)
+        self._bad_records.add(interval.reasons)
         self._written.set()
         return True
 
@@ -181,12 +186,9 @@ class OwnedPartition:
             self._full.clear()
 
 
-def _count(interval: Interval, seconds: float) -> None:
+def _measure(interval: Interval, seconds: float) -> None:
     for (event, outcome), count in interval.outcomes.items():
         metrics.EVENTS.labels(event, outcome).inc(count)
-    for (code, reason), count in interval.reasons.items():
-        metrics.QUARANTINE.labels(code, reason).inc(count)
-        metrics.ERRORS.labels(code).inc(count)
     metrics.CHECKPOINT.observe(seconds)
     if interval.first_timestamp_ms is not None:
         metrics.EVENT_TO_VIEW.observe(max(0.0, time.time() - interval.first_timestamp_ms / 1000))

@@ -25,6 +25,7 @@ from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 from streams import metrics
 from streams.bus.alarms import raise_lost
+from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.failed_writes import tell_failed_write
@@ -66,6 +67,7 @@ class ViewsOwner:
             AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
         )
         self._limits = limits_of(settings)
+        self.bad_records = BadRecords()
         self.app: OwnerApp | None = None
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
 
@@ -123,6 +125,7 @@ class ViewsOwner:
         owned = list(self._owned.values())
         self._owned.clear()
         await asyncio.gather(*(partition.close() for partition in owned))
+        self.bad_records.tell()
 
     # --- recovery ------------------------------------------------------------------------------------------
 
@@ -161,7 +164,9 @@ class ViewsOwner:
             await store.close()
             raise
         log.info("recovered %s-%d: %d records, from offset %d", *tp, records, state.next_offset)
-        owned = OwnedPartition(projector, store, min_epoch, self.interval_s, self._failed)
+        owned = OwnedPartition(
+            projector, store, min_epoch, self.interval_s, self._failed, bad_records=self.bad_records
+        )
         owned.end_offset = end
         return owned
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from pathlib import Path
 
@@ -25,6 +26,17 @@ async def outcomes(worker: Role) -> dict[str, int]:
             outcome = line.split('outcome="')[1].split('"')[0]
             counts[outcome] = counts.get(outcome, 0) + int(float(line.rsplit(" ", 1)[1]))
     return counts
+
+
+def told_as_bad(worker: Role) -> tuple[int, int]:
+    """How many quarantined records its log lines, and its EMF lines, tell of."""
+    lines = [json.loads(line) for line in worker.output().splitlines() if line.startswith("{")]
+    return (
+        sum(
+            line["count"] for line in lines if line.get("message", "").startswith("records were quarantined")
+        ),
+        sum(line["Errors"] for line in lines if "_aws" in line),
+    )
 
 
 async def test_views_and_quarantine_equal_the_oracle_also_after_a_restart(
@@ -78,11 +90,14 @@ async def test_every_reason_reaches_the_quarantine_from_real_bytes(
         records += [Raw(good, None, now_ms), Raw(value, key, now_ms, 0, (("trace", b"x"),))]
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        sluice.worker()
+        worker = sluice.worker(emf=1)
         async with FeedWatcher(sluice.settings) as feed:
             await produce_all(kafka.bootstrap, sluice.settings.raw_topics[0], records)
             await feed.caught_up()
             oracle = await exact(sluice)
+        await worker.says("records were quarantined")
+        assert await worker.terminate() == 0
+        assert told_as_bad(worker) == (len(oracle.bad), len(oracle.bad))
     assert [bad.why for bad in oracle.bad] == [why for _, why in bad_records(now_ms)]
     assert oracle.counts()["folded"] == len(records) // 2
 

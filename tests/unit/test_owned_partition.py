@@ -12,6 +12,7 @@ from aiokafka import TopicPartition
 from agents.project import GapError, Projector
 from agents.protocols import BadRecord, FeedRecord
 from schemas.validate import Validator
+from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
 from streams.bus.made_anew import TopicMadeAnewError
@@ -73,14 +74,15 @@ class MemoryLog:
 class Owned:
     """A partition on a `MemoryLog`; its checkpoints come only when asked for, or once an hour."""
 
-    def __init__(self, on_failure: OnFailure | None = None) -> None:
+    def __init__(self, on_failure: OnFailure | None = None, bad_records: BadRecords | None = None) -> None:
         self.log = MemoryLog()
         self.failures: list[Exception] = []
+        self.bad_records = bad_records or BadRecords()
         state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
         self.projector = Projector(TOPIC, 0, state, Validator(), lambda: NOW_MS)
         self.partition = OwnedPartition(
             self.projector, self.log, 1, lambda: 3600.0,
-            on_failure or (lambda _, error: self.failures.append(error)),
+            on_failure or (lambda _, error: self.failures.append(error)), bad_records=self.bad_records,
         )  # fmt: skip
 
     async def take(self, first: int, end: int, epoch: int = 1) -> None:

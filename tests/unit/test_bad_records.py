@@ -1,0 +1,95 @@
+"""Quarantined records are counted at once and told together, without a word of what is in them."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+from typing import Any
+
+import pytest
+from aiokafka import TopicPartition
+from prometheus_client import REGISTRY
+
+from streams import logs
+from streams.bus.batches import Fetched
+from streams.bus.health import Health
+from streams.bus.views import ViewsOwner
+from streams.errors import ErrorCode
+from streams.settings import Settings
+from tests.unit.test_owned_partition import CLICK, TOPIC, Batch, Owned, Record
+
+ENVELOPE, SCHEMA = "EVENT_ENVELOPE_INVALID", "EVENT_SCHEMA_INVALID"
+BAD = [b"hunter2", b"hunter2", b"[]", (CLICK % 3).replace(b"search.click", b"hunter.two")]
+
+
+class BadRecord(Record):
+    def __init__(self, offset: int) -> None:
+        super().__init__(offset)
+        self.value = BAD[offset]
+
+
+@pytest.fixture
+def emf(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+    """What SLUICE_EMF=1 writes to standard output."""
+    written = io.StringIO()
+    logger = logging.getLogger("streams.emf")
+    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(written)])
+    monkeypatch.setattr(logger, "propagate", False)
+    monkeypatch.setattr(logger, "level", logging.INFO)
+    return written
+
+
+def counted() -> list[float]:
+    return [
+        REGISTRY.get_sample_value("sluice_errors_total", {"code": code}) or 0.0 for code in (ENVELOPE, SCHEMA)
+    ]
+
+
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:
+    """Message, level, code and count of every coded error."""
+    return [
+        (
+            record.message,
+            record.levelname,
+            record.__dict__["fields"]["code"],
+            record.__dict__["fields"]["count"],
+        )
+        for record in caplog.records
+        if record.name == "streams.errors"
+    ]
+
+
+async def test_bad_records_are_counted_at_once_and_told_together(
+    caplog: pytest.LogCaptureFixture, emf: io.StringIO
+) -> None:
+    owner = ViewsOwner(Settings.load({}), Health())
+    owned = Owned(bad_records=owner.bad_records)
+    before = counted()
+    batches: list[Any] = [Batch(map(BadRecord, range(len(BAD))))]
+    await owned.partition.take(Fetched(TopicPartition(TOPIC, 0), 0, len(BAD), batches, len(BAD), 1))
+    assert await owned.partition.checkpoint()
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
+    assert told(caplog) == []
+
+    await owner.drain()  # as the heartbeat does each second
+    assert told(caplog) == [
+        ("records were quarantined: not_json 2, not_object 1", "WARNING", ENVELOPE, 3),
+        ("records were quarantined: unknown_event 1", "WARNING", SCHEMA, 1),
+    ]
+    lines = [json.loads(line) for line in emf.getvalue().splitlines()]
+    assert [(line["code"], line["Errors"]) for line in lines] == [(ENVELOPE, 3), (SCHEMA, 1)]
+    assert "hunter" not in caplog.text + emf.getvalue()
+
+    owner.bad_records.tell()
+    assert len(told(caplog)) == 2, "what has been told is not told again"
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
+    await owned.partition.close()
+
+
+def test_an_error_of_many_is_counted_as_many(caplog: pytest.LogCaptureFixture, emf: io.StringIO) -> None:
+    before = counted()
+    logs.emit(ErrorCode.EVENT_SCHEMA_INVALID, "many", count=5, topic="t")
+    assert counted()[1] - before[1] == 5
+    assert told(caplog) == [("many", "WARNING", SCHEMA, 5)]
+    assert json.loads(emf.getvalue())["Errors"] == 5
