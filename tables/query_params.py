@@ -44,7 +44,7 @@ class ViewQuery:
     """What is asked of a view. Times in µs UTC since the epoch.
 
     `window_us`: length of the window that ends at `as_of`; None if `from_us` is given. `to_us` None: up to
-    `as_of`.
+    `as_of`. The window is for sums: an entity's state is the latest, whatever the window.
     `group_by`: dimensions, in the view's order.
     """
 
@@ -79,8 +79,7 @@ class EntityQuery:
 
 def parse_view_query(view: View, params: Params) -> ViewQuery:
     """Parameters of /v1/views/{name}. Raises `ParameterError`."""
-    windowed = isinstance(view, Windowed)
-    single = ("as_of", "group_by") + (("window", "from", "to", "step") if windowed else ())
+    single = ("as_of", "group_by", "window", "from", "to") + (("step",) if isinstance(view, Windowed) else ())
     one = _singles(view, params, single)
     query = ViewQuery(
         as_of=_as_of(one),
@@ -92,7 +91,7 @@ def parse_view_query(view: View, params: Params) -> ViewQuery:
         group_by=_group_by(view, one),
     )
     _check_window(query)
-    if windowed and query.window_us is None and query.from_us is None:
+    if query.window_us is None and query.from_us is None:
         return replace(query, window_us=DEFAULT_WINDOW_US)
     return query
 
@@ -121,8 +120,8 @@ def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, s
             found[name] = value
         elif name not in view.dimensions:
             hint = ""
-            if isinstance(view, Entity) and name in ("window", "from", "to", "step"):
-                hint = f"; {view.name} shows the latest state of entities, no window of time"
+            if isinstance(view, Entity) and name == "step":
+                hint = f"; {view.name} shows the latest state of entities, which has no steps"
             raise ParameterError(
                 name, f"is no parameter here; there are {', '.join((*single, *view.dimensions))}{hint}"
             )

@@ -32,7 +32,8 @@ AS_OF = _parameter(
 _WINDOWED = [
     _parameter(
         "window",
-        "Length of a window that ends at as_of, in s, m, h or d. Windowed views.",
+        "Length of a window that ends at as_of, in s, m, h or d. An entity view shows the latest state,"
+        " whatever the window.",
         "15m",
         default="24h",
     ),
@@ -43,7 +44,9 @@ _WINDOWED = [
     ),
     _parameter("to", "End (RFC 3339), exclusive; as_of if left out.", "2026-03-02T00:00:00Z"),
     _parameter(
-        "step", "Adds `t`: a row per step with data. Whole minutes, where hours are kept whole hours.", "5m"
+        "step",
+        "Windowed views: adds `t`, a row per step with data. Whole minutes; where hours are kept, hours.",
+        "5m",
     ),
 ]
 

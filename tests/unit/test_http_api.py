@@ -129,7 +129,9 @@ async def test_entities_of_a_view(api: httpx.AsyncClient, live: Live) -> None:
         ("/v1/views/kpi_gmv?colour=red", "colour"),
         ("/v1/stream/kpi_gmv?step=1s", "step"),
         ("/v1/views/ops_payout_backlog/entities?limit=0", "limit"),
-        ("/v1/views/ops_payout_backlog?window=1h", "window"),
+        ("/v1/views/ops_payout_backlog?step=1h", "step"),
+        ("/v1/views/ops_payout_backlog?to=garbage", "to"),
+        ("/v1/views/ops_payout_backlog/entities?window=1h", "window"),
     ],
 )
 async def test_a_wrong_parameter_is_a_problem_that_names_it(

@@ -258,6 +258,21 @@ def test_entity_measures() -> None:
     assert (nowhere["failed_minor"], nowhere["open"]) == (30, 0)
 
 
+@pytest.mark.parametrize(
+    "window",
+    [
+        [("window", "1m")],
+        [("from", "2020-01-01T00:00:00Z")],
+        [("from", "2030-01-01T00:00:00Z")],
+        [("from", "2020-01-01T00:00:00Z"), ("to", "2020-01-02T00:00:00Z")],
+    ],
+)
+def test_entities_are_the_latest_whatever_the_window(window: list[tuple[str, str]]) -> None:
+    answer = ask(backlog(), PAYOUTS, *window)
+    assert answer == ask(backlog(), PAYOUTS)
+    assert answer["from"] is answer["to"] is None
+
+
 def test_deadlines_and_ages_are_taken_at_as_of() -> None:
     (row,) = ask(backlog(), PAYOUTS, ("as_of", "2026-03-01T12:00:51Z"), ("city", "london"))["rows"]
     assert (row["overdue"], row["oldest_seconds"]) == (2, 351.5)

@@ -87,10 +87,31 @@ def test_without_money_all_dimensions_may_be_dropped() -> None:
     assert parse_view_query(FUNNEL, [("group_by", "")]).group_by == ()
 
 
+def test_an_entity_view_has_no_steps() -> None:
+    with pytest.raises(ParameterError, match="no steps") as caught:
+        parse_view_query(PAYOUTS, [("step", "1h")])
+    assert caught.value.parameter == "step"
+
+
+@pytest.mark.parametrize(
+    ("params", "named"),
+    [
+        ([("window", "soon")], "window"),
+        ([("from", "yesterday")], "from"),
+        ([("to", "2026-03-01T00:00:00Z")], "from"),
+        ([("window", "1h"), ("from", "2026-03-01T00:00:00Z")], "from"),
+    ],
+)
+def test_an_entity_views_window_has_to_be_one(params: list[tuple[str, str]], named: str) -> None:
+    with pytest.raises(ParameterError) as caught:
+        parse_view_query(PAYOUTS, params)
+    assert caught.value.parameter == named
+
+
 @pytest.mark.parametrize("name", ["window", "from", "to", "step"])
-def test_an_entity_view_has_no_window(name: str) -> None:
-    with pytest.raises(ParameterError, match="no window") as caught:
-        parse_view_query(PAYOUTS, [(name, "1h")])
+def test_entities_themselves_have_no_window(name: str) -> None:
+    with pytest.raises(ParameterError, match="no parameter here") as caught:
+        parse_entity_query(PAYOUTS, [(name, "1h")])
     assert caught.value.parameter == name
 
 
