@@ -35,6 +35,8 @@ from streams.sources.simulate import (
 )
 
 ENDLESS_HISTORY = timedelta(days=1)
+FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
+"""When a file's events begin: always the same, so that a seed is a file."""
 _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
@@ -74,8 +76,8 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 )
 @_option("--flat", None, "The same rate all day: no rhythm.", is_flag=True)
 @_option("--seed", click.INT, "The same seed and start give the same events.", default=1, show_default=True)
-@_option("--start", str, "Simulated time of the first event, RFC 3339.  "
-         "[default: now; with --rate 0 so that it ends before now]")  # fmt: skip
+@_option("--start", str, "Simulated time of the first event, RFC 3339, or now.  "
+         "[default: now; --rate 0: so that it ends before now; --out: 2026-01-01T00:00:00Z]")  # fmt: skip
 @_option("--duration", _DUE, "How much simulated time, such as 90s, 15m, 7d.  [default: endless]")
 @_option("--count", click.IntRange(1), "How many records.  [default: endless]", metavar="N")
 @_option("--cities", str, "How many, or which: london,oslo.  [default: 12]", default="12")
@@ -93,6 +95,7 @@ def simulate(*, out: str | None, topic: str | None, as_json: bool, **options: An
 
     Events go to Kafka as they happen, or with --rate 0 as fast as it takes them, until --count, --duration or
     Ctrl-C. Lifecycles that take hours in life take seconds here; after the first minute all are under way.
+    The same options write the same file; in Kafka ids differ from run to run, so that no run repeats them.
 
     \b
     Examples:
@@ -143,7 +146,7 @@ def _market(settings: Settings, options: dict[str, Any], *, to_kafka: bool) -> M
         hint = "'--leak-until'" if "leak_until" in str(error) else "'--late', '--duplicates', '--bad'"
         raise click.BadParameter(str(error), param_hint=hint) from None
     rate = options["rate"] or options["density"] or DEFAULT_RATE
-    start = _start(options, rate)
+    start = _start(options, rate, to_kafka=to_kafka)
     if to_kafka and start > datetime.now(UTC):
         raise click.BadParameter(f"{options['start']} is in the future", param_hint="'--start'")
     try:
@@ -155,12 +158,14 @@ def _market(settings: Settings, options: dict[str, Any], *, to_kafka: bool) -> M
         raise click.BadParameter(str(error), param_hint="'--start'") from None
 
 
-def _start(options: dict[str, Any], rate: float) -> datetime:
+def _start(options: dict[str, Any], rate: float, *, to_kafka: bool) -> datetime:
     if options["start"] is not None and options["start"] != "now":
         try:
             return parse_instant(options["start"])
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--start'") from None
+    if options["start"] is None and not to_kafka:
+        return FILE_START
     now = datetime.now(UTC).replace(microsecond=0)
     if options["rate"] or options["start"] == "now":
         return now

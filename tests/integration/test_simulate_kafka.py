@@ -10,6 +10,7 @@ import sys
 import time
 from datetime import UTC, datetime, timedelta
 
+import pytest
 from aiokafka.partitioner import DefaultPartitioner
 
 from schemas.validate import Validator
@@ -98,6 +99,20 @@ async def test_live_it_sends_as_things_happen_until_it_is_told_to_end(
         occurred <= record.timestamp_ms / 1_000 + 0.001
         for occurred, record in zip(judged.times, read, strict=True)
     )
+
+
+@pytest.mark.parametrize("limit", [("--count", "5000"), ("--duration", "1m")])
+async def test_as_fast_as_possible_ends_before_now(
+    kafka: EmbeddedKafka, prefix: str, limit: tuple[str, str]
+) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    assert simulate(kafka, "--rate", "0", *limit, "--topic", topic).returncode == 0
+    times = [
+        datetime.fromisoformat(json.loads(read.value or b"")["occurred_at"])
+        for read in await read_all(kafka.bootstrap, topic)
+    ]
+    assert timedelta(0) < datetime.now(UTC) - max(times) < timedelta(hours=1)
 
 
 def test_without_the_topic_it_says_how_to_make_it(kafka: EmbeddedKafka, prefix: str) -> None:

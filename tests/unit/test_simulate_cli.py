@@ -72,17 +72,28 @@ def test_a_duration_ends_it_in_simulated_time(tmp_path: Path) -> None:
     assert "2026-03-01T00:09:59" < times[-1] < "2026-03-01T00:10:00"
 
 
-@pytest.mark.parametrize("limit", [("--count", "5000"), ("--duration", "1m")])
-def test_as_fast_as_possible_ends_before_now(limit: tuple[str, str], tmp_path: Path) -> None:
+def test_a_seed_is_a_file_whenever_it_is_written(tmp_path: Path) -> None:
+    outputs = {}
+    for seed, rate in (("7", "0"), ("7", "100000"), ("8", "0")):
+        out = tmp_path / f"{seed}-{rate}"
+        density = ("--density", "100000") if rate == "0" else ()
+        arguments = ["--rate", rate, *density, "--seed", seed, "--count", "500", "--out", str(out)]
+        assert simulate(*arguments).exit_code == 0
+        outputs[seed, rate] = out.read_bytes()
+    assert outputs["7", "0"] == outputs["7", "100000"] != outputs["8", "0"]
+    assert all(b'"occurred_at":"2026-01-01T00:0' in line for line in outputs["7", "0"].splitlines())
+
+
+def test_a_file_may_begin_now(tmp_path: Path) -> None:
     out = tmp_path / "events.ndjson"
-    assert simulate("--rate", "0", *limit, "--out", str(out)).exit_code == 0
-    last = msgspec.json.decode(out.read_bytes().splitlines()[-1])["occurred_at"]
-    assert timedelta(0) < datetime.now(UTC) - datetime.fromisoformat(last) < timedelta(hours=1)
+    assert simulate("--rate", "0", "--count", "10", "--start", "now", "--out", str(out)).exit_code == 0
+    first = msgspec.json.decode(out.read_bytes().splitlines()[0])["occurred_at"]
+    assert abs(datetime.now(UTC) - datetime.fromisoformat(first)) < timedelta(hours=1)
 
 
 def test_a_rate_is_kept_in_real_time_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
     out = tmp_path / "events.ndjson"
-    arguments = ["--rate", "2000", "--flat", "--json", "--out", "-"]
+    arguments = ["--rate", "2000", "--flat", "--json", "--start", "now", "--out", "-"]
     with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
