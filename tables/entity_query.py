@@ -33,7 +33,7 @@ def answer_entities(
     mask = (
         entities.live()
         if query.state is None
-        else entities.select(view.tracks.by_selection[query.state], as_of_us)
+        else entities.select(view.tracks.by_state[query.state], as_of_us)
     )
     if query.filters or scope is not None:
         mask &= _allowed(entities, view, query, scope)

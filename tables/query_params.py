@@ -68,7 +68,7 @@ class Cursor:
 
 @dataclass(frozen=True)
 class EntityQuery:
-    """What is asked of a view's entities. `state`: a selection's name, None for all."""
+    """What is asked of a view's entities. `state`: one of the view's `by_state`, None for all."""
 
     as_of: AsOf
     state: str | None
@@ -101,8 +101,8 @@ def parse_entity_query(view: View, params: Params) -> EntityQuery:
     assert view.tracks is not None
     one = _singles(view, params, ("as_of", "state", "limit", "cursor"))
     state = one.get("state")
-    if state is not None and state not in view.tracks.by_selection:
-        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_selection)}")
+    if state is not None and state not in view.tracks.by_state:
+        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_state)}")
     limit_text = one.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= MAX_LIMIT:
         raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")

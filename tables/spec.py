@@ -110,10 +110,7 @@ class Deadline:
 
 @dataclass(frozen=True)
 class Selection:
-    """A named set of entities: the latest event's state is one of `states`, and `where` and `deadline` hold.
-
-    The names are what `state=` of the entities route takes.
-    """
+    """A named set of entities: the latest state is one of `states`, and `where` and `deadline` hold."""
 
     name: str
     description: str
@@ -209,6 +206,12 @@ class Tracked:
     def by_selection(self) -> dict[str, Selection]:
         """Selection name → the selection."""
         return {selection.name: selection for selection in self.selections}
+
+    @cached_property
+    def by_state(self) -> dict[str, Selection]:
+        """What `state=` of the entities route takes: the selections, and the states that rows show."""
+        states = {stage.state: Selection(stage.state, "", (stage.state,)) for stage in self.stages}
+        return self.by_selection | states  # of one name, they are one set (tables/spec_problems.py)
 
     @cached_property
     def kept_names(self) -> tuple[str, ...]:

@@ -66,6 +66,9 @@ def _tracked_problems(view: str, tracks: Tracked) -> list[str]:
             found.append(f"{view}: selection {selection.name} names a state that no stage leads to")
         if selection.deadline and selection.deadline.field not in times:
             found.append(f"{view}: selection {selection.name} has a deadline on what is no kept time")
+        alone = selection.states == (selection.name,) and not selection.deadline and not selection.where
+        if selection.name in states and not alone:
+            found.append(f"{view}: selection {selection.name} is not the state of that name")
         if any(field not in tracks.kept_names for field, _ in selection.where):
             found.append(f"{view}: selection {selection.name} compares a field that is not kept")
     return found

@@ -115,7 +115,7 @@ def listed(view: View) -> dict[str, Any]:
         dimensions=list(view.dimensions),
         measures=[Described(name=m.name, description=m.description, unit=m.unit) for m in view.measures],
         description=view.description,
-        states=list(view.tracks.by_selection) if view.tracks else [],
+        states=list(view.tracks.by_state) if view.tracks else [],
     ).model_dump(mode="json")
 
 

@@ -80,7 +80,7 @@ def of_view() -> list[dict[str, Any]]:
 
 def of_entities() -> list[dict[str, Any]]:
     """Parameters of the entities route."""
-    states = sorted({name for view in VIEWS.values() if view.tracks for name in view.tracks.by_selection})
+    states = sorted({name for view in VIEWS.values() if view.tracks for name in view.tracks.by_state})
     limit = _parameter(
         "limit", f"Entities a page, at most {MAX_LIMIT}.", str(DEFAULT_LIMIT), default=str(DEFAULT_LIMIT)
     )
@@ -88,7 +88,12 @@ def of_entities() -> list[dict[str, Any]]:
     cursor = _parameter("cursor", "The `cursor` of the page before.", "")
     del cursor["example"]
     return [
-        _parameter("state", "Only entities in this state.", "open", enum=states),
+        _parameter(
+            "state",
+            "Only entities in this state: what rows show as `state`, or one of the view's selections.",
+            "open",
+            enum=states,
+        ),
         limit,
         cursor,
         AS_OF,

@@ -112,6 +112,8 @@ def test_contradictions_are_named() -> None:
             Selection("open", "", ("beginning",)),
             Selection("due", "", ("begun",), Deadline("amount_minor", until_seconds=0)),
             Selection("big", "", ("begun",), where=(("size", "big"),)),
+            Selection("begun", "", ("begun", "done")),
+            Selection("done", "", ("done",)),
         ),
     )
     view = Entity(
@@ -138,6 +140,7 @@ def test_contradictions_are_named() -> None:
         "v: selection open names a state that no stage leads to",
         "v: selection due has a deadline on what is no kept time",
         "v: selection big compares a field that is not kept",
+        "v: selection begun is not the state of that name",
     ]
 
 
