@@ -33,13 +33,9 @@ def views_table(listed: Sequence[dict[str, Any]]) -> RenderableType:
     for column in ("view", "kind", "dimensions", "description"):
         table.add_column(column, overflow="fold", no_wrap=column != "description")
     for view in listed:
-        dimensions = ", ".join(_name(dimension) for dimension in view["dimensions"])
+        dimensions = ", ".join(view["dimensions"])
         table.add_row(Text(view["name"], style="bold"), view["kind"], dimensions, view["description"])
     return table
-
-
-def _name(described: Any) -> str:
-    return str(described["name"] if isinstance(described, dict) else described)
 
 
 def _about(answer: dict[str, Any]) -> Text:

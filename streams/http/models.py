@@ -13,9 +13,8 @@ TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
 
 
 class Described(BaseModel):
-    """A measure: what it is and what its number means."""
+    """What a measure is, and what its number means."""
 
-    name: str
     description: str
     unit: Unit
 
@@ -26,7 +25,8 @@ class ViewListed(BaseModel):
     name: str
     kind: str = Field(description="windowed: sums over event time; entity: the latest state of entities")
     dimensions: list[str]
-    measures: list[Described]
+    measures: list[str]
+    about: dict[str, Described] = Field(description="by measure")
     description: str
     states: list[str] = Field(description="what `state` of the entities route takes; empty if there is none")
 
@@ -113,7 +113,8 @@ def listed(view: View) -> dict[str, Any]:
         name=view.name,
         kind=view.kind,
         dimensions=list(view.dimensions),
-        measures=[Described(name=m.name, description=m.description, unit=m.unit) for m in view.measures],
+        measures=[measure.name for measure in view.measures],
+        about={m.name: Described(description=m.description, unit=m.unit) for m in view.measures},
         description=view.description,
         states=list(view.tracks.by_state) if view.tracks else [],
     ).model_dump(mode="json")

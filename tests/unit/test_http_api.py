@@ -66,11 +66,9 @@ async def test_views_are_listed(api: httpx.AsyncClient) -> None:
     gmv = listed["kpi_gmv"]
     assert (gmv["kind"], gmv["dimensions"]) == ("windowed", ["city", "currency"])
     assert gmv["description"] == GMV.description
-    assert gmv["measures"][1] == {
-        "name": "gmv_minor",
-        "description": GMV.measures[1].description,
-        "unit": "minor",
-    }
+    assert gmv["measures"] == [measure.name for measure in GMV.measures]
+    assert list(gmv["about"]) == gmv["measures"]
+    assert gmv["about"]["gmv_minor"] == {"description": GMV.measures[1].description, "unit": "minor"}
     assert listed["ops_payout_backlog"]["states"] == [
         "open", "overdue", "failed", "backlog", "initiated", "canceled", "paid",
     ]  # fmt: skip
