@@ -16,7 +16,7 @@ from streams.http.problems import MEDIA_TYPE, NotFoundError
 from streams.http.stream import events
 from tables.entity_query import answer_entities
 from tables.query import Scope, answer_view
-from tables.query_params import parse_entity_query, parse_view_query
+from tables.query_params import ParameterError, parse_entity_query, parse_view_query
 from tables.reader import ReaderState
 from tables.spec import View
 from tables.views import VIEWS
@@ -47,8 +47,10 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
             raise NotFoundError(f"there is no view {name!r}", views=list(live.views))
         return live.views[name]
 
-    @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}})
-    async def list_views() -> Response:
+    @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: _ERRORS[400]})
+    async def list_views(request: Request) -> Response:
+        for name in request.query_params:
+            raise ParameterError(name, "is no parameter here; there are none")
         return _json(msgspec.json.encode({"views": [listed(view) for view in live.views.values()]}))
 
     @routes.get(

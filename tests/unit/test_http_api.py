@@ -124,6 +124,7 @@ async def test_entities_of_a_view(api: httpx.AsyncClient, live: Live) -> None:
 @pytest.mark.parametrize(
     ("path", "named"),
     [
+        ("/v1/views?city=london", "city"),
         ("/v1/views/kpi_gmv?window=soon", "window"),
         ("/v1/views/kpi_gmv?group_by=city", "group_by"),
         ("/v1/views/kpi_gmv?colour=red", "colour"),
