@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
 from typing import Any, TypeVar
 
 import click
 from rich.table import Table
 
+from streams.bus.client import connected_admin
 from streams.cli.common import Failure, ask_kafka, console, echo_json, json_option
 from streams.cli.formats import instant
 from streams.settings import Settings
@@ -20,7 +22,7 @@ from streams.sources.produce import Outbox, RefusedError, outbox
 from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
 
 T = TypeVar("T")
-READ_SECONDS = 3600.0
+CONNECT_SECONDS, READ_SECONDS = 15.0, 3600.0
 HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "bytes")
 
 
@@ -75,7 +77,7 @@ def list_(*, limit: int, as_json: bool, **filters: str | None) -> None:
     """
     settings = Settings.load()
     chosen = _Chosen(**filters)
-    newest, reasons = _ask(settings, _read(settings, chosen, limit))
+    newest, reasons = _ask(settings, lambda: _read(settings, chosen, limit))
     if as_json:
         echo_json({"total": reasons.total(), "records": [record.facts() for record in newest]})
         return
@@ -126,7 +128,7 @@ def show(*, at: Position, with_value: bool, as_json: bool) -> None:
       sluice quarantine show 2:17 --value > record.json
     """
     settings = Settings.load()
-    record = _ask(settings, bad_record(settings, at))
+    record = _ask(settings, lambda: bad_record(settings, at))
     if record is None:
         raise Failure(f"there is no record {at} in {settings.topic('events.quarantine')}")
     if as_json:
@@ -161,7 +163,7 @@ def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filt
     if sum((bool(ids), bool(chosen.wanted), everything)) != 1:
         raise click.UsageError("say which records: IDs, or filters such as --reason, or --all")
     records = _by_id(settings, ids) if ids else _all(settings, chosen)
-    sent = _ask(settings, _send_again(settings, records))
+    sent = _ask(settings, lambda: _send_again(settings, records))
     if as_json:
         echo_json({"sent": sent.total(), "topics": dict(sent)})
     else:
@@ -197,9 +199,14 @@ async def _send_again(settings: Settings, records: AsyncIterator[BadRecord]) -> 
         return Counter({topic: box.acknowledged for topic, box in boxes.items()})
 
 
-def _ask(settings: Settings, question: Awaitable[T]) -> T:
+def _ask(settings: Settings, question: Callable[[], Awaitable[T]]) -> T:
+    """Reading may take long; that Kafka answers at all may not."""
+
     async def asked() -> T:
-        return await question
+        async with asyncio.timeout(CONNECT_SECONDS):
+            admin = await connected_admin(settings)
+        await admin.close()
+        return await question()
 
     try:
         return ask_kafka(settings, asked(), READ_SECONDS)
