@@ -64,6 +64,8 @@ def replay(
     sources: list[Source] = [FORMATS[format_name](file) for file in inputs]
     meter = Meter()
     try:
+        for file in inputs:
+            file.check()  # before Kafka is waited for
         by = _shift_to_now(sources) if rebase else None
         plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
         total = asyncio.run(until_signal(settings, plan, meter))

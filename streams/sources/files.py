@@ -6,6 +6,7 @@ import gzip
 import io
 import os
 import shutil
+import stat
 import sys
 import tempfile
 import zlib
@@ -41,6 +42,17 @@ class InputFile:
         if self._raw is None or not self._size_bytes:
             return None
         return min(1.0, self._raw.tell() / self._size_bytes)
+
+    def check(self) -> None:
+        """Raises `SourceError` if the file cannot be opened. A pipe, which opens but once, is left alone."""
+        if self.name == STDIN:
+            return
+        try:
+            is_pipe = stat.S_ISFIFO(Path(self.name).stat().st_mode)
+        except OSError as error:
+            raise SourceError(self.name, None, f"cannot be opened ({error.strerror})") from None
+        if not is_pipe:
+            self._open_raw().close()
 
     @contextmanager
     def open(self) -> Iterator[IO[bytes]]:

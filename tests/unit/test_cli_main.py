@@ -13,6 +13,7 @@ from click.testing import CliRunner
 from streams.bus.supervisor import sluice_command
 from streams.cli.main import COMMANDS, main
 
+NO_KAFKA = {"SLUICE_KAFKA": "127.0.0.1:1"}
 HEAVY = ("faust", "fastapi", "aiokafka", "pydantic", "numpy", "rich")
 
 
@@ -94,8 +95,27 @@ def test_a_wrong_setting_is_one_line_and_exit_code_2(command: list[str]) -> None
     assert done.output.count("\n") == 1
 
 
-def test_a_file_that_is_not_there_is_one_line_and_exit_code_1(tmp_path: Path) -> None:
-    done = CliRunner().invoke(main, ["replay", "--rebase", "now", str(tmp_path / "none.ndjson")])
+@pytest.mark.parametrize("options", [(), ("--rebase", "now")])
+def test_a_file_that_is_not_there_is_said_without_waiting_for_kafka(
+    tmp_path: Path, options: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "there.ndjson").touch()
+    monkeypatch.setattr("streams.cli.replay.until_signal", None)  # nothing is sent
+    for missing in ("none.ndjson", "there.ndjson/none"):
+        files = [str(tmp_path / "there.ndjson"), str(tmp_path / missing)]
+        done = CliRunner().invoke(main, ["replay", *options, *files], env=NO_KAFKA)
+        assert done.exit_code == 1
+        assert done.output.startswith(f"sluice: {tmp_path}/{missing}: cannot be opened")
+        assert done.output.count("\n") == 1
+
+
+@pytest.mark.parametrize("command", [("list",), ("show", "0:1"), ("replay", "--all"), ("replay", "0:1")])
+def test_the_quarantine_does_not_wait_for_a_kafka_that_is_away(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.cli.quarantine.CONNECT_SECONDS", 0.1)
+    done = CliRunner().invoke(main, ["quarantine", *command], env=NO_KAFKA)
     assert done.exit_code == 1
-    assert done.output.startswith(f"sluice: {tmp_path}/none.ndjson: cannot be opened")
-    assert done.output.count("\n") == 1
+    assert done.output.splitlines()[-1].startswith(
+        "sluice: Kafka at 127.0.0.1:1 does not answer (SLUICE_KAFKA"
+    )

@@ -74,3 +74,13 @@ def test_standard_input_can_be_read_twice_if_it_is_kept(
         assert list(file.lines()) == NUMBERED
         assert list(file.lines()) == NUMBERED
         file.close()
+
+
+def test_what_cannot_be_opened_is_told_and_a_pipe_is_left_alone(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    for name in ("-", str(pipe)):  # opening a pipe would wait for its writer
+        InputFile(name).check()
+    for path in (tmp_path, tmp_path / "none"):
+        with pytest.raises(SourceError, match="cannot be opened"):
+            InputFile(str(path)).check()
