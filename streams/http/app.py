@@ -26,7 +26,7 @@ def everything(_: Request) -> Scope:
 def create_app(live: Live, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
     """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
     app = FastAPI(title="Sluice", version=API_VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
-    problems.install(app)
+    problems.install(app, live.views)
     app.include_router(views.router(live, scope_of))
     app.include_router(gates.router(table or GateTable(live.settings), live.clock, scope_of))
     app.include_router(operation.router(live))

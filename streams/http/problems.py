@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -32,8 +32,8 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Response(msgspec.json.encode(body | members), status, headers, MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of the app with a problem document."""
+def install(app: FastAPI, views: Iterable[str]) -> None:
+    """Answer every error of the app with a problem document; where nothing is found it lists these views."""
 
     @app.exception_handler(ParameterError)
     async def wrong_parameter(_: Request, error: ParameterError) -> Response:
@@ -46,6 +46,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
         detail = f"{request.url.path}: {error.detail}"
+        if error.status_code == 404:
+            return problem(404, detail, error.headers, views=list(views))
         if error.status_code == 405:
             allowed = (error.headers or {}).get("allow", "GET")
             detail = f"{request.method} is not possible here, only {allowed}"

@@ -166,12 +166,23 @@ async def test_an_unknown_view_is_a_problem_that_lists_the_views(api: httpx.Asyn
     assert set(known) <= set(answer.json()["views"])
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/v1", "/v1/view/kpi_gmv", "/v1/gates/other", "/v1/views/kpi_gmv/rows"]
+)
+async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["views"] == list(VIEWS)
+
+
 async def test_other_errors_are_problems_too(api: httpx.AsyncClient, live: Live) -> None:
     answer = await api.post("/v1/views")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
     assert answer.headers["content-type"] == "application/problem+json"
     answer = await api.get("/v2/views")
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
+    assert answer.json()["views"] == list(VIEWS)
     live.reader.views.clear()
     answer = await api.get("/v1/views/kpi_gmv")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
