@@ -1,4 +1,4 @@
-"""Which events are late (docs/contract.md §3): those of an hour that the partition no longer keeps.
+"""Which events are late (docs/contract.md §3): those older than all panes that the partition keeps.
 
 Judged against the partition's own watermark, record by record, so that no batching changes the verdict.
 """
@@ -7,12 +7,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_HOUR_S = 3600
+_HOUR_US = 3_600_000_000
 
 
-def late_before(watermark: float, pane_hours: int) -> float:
-    """The time (s) before which events are late, when the watermark is this one (s)."""
-    return (watermark // _HOUR_S - pane_hours) * _HOUR_S
+def may_be_late(earliest: float, watermark: float, pane_hours: int) -> bool:
+    """False if no event is late of which the earliest is of this time; times in s."""
+    return earliest < watermark - pane_hours * 3600 + 1e-3  # floats: `late_places` counts in whole µs
 
 
 def late_places(times: Sequence[float], watermark: float, pane_hours: int) -> list[int]:
@@ -24,6 +24,6 @@ def late_places(times: Sequence[float], watermark: float, pane_hours: int) -> li
     for place, time in enumerate(times):
         if time > watermark:
             watermark = time
-        elif time < late_before(watermark, pane_hours):
+        elif round(time * 1e6) < round(watermark * 1e6) - pane_hours * _HOUR_US:
             late.append(place)
     return late

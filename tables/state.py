@@ -32,7 +32,7 @@ from tables.codec import (
 from tables.dedupe import IdWindow, hash_events
 from tables.entities import EntityStore
 from tables.fold import WindowedFold, without
-from tables.late import late_before, late_places
+from tables.late import late_places, may_be_late
 from tables.panes import MINUTES, PaneStore
 from tables.spec import View, Windowed
 
@@ -250,7 +250,7 @@ class PartitionState:
 
     def _forget_losses(self) -> None:
         if self.watermark is not None and self.partial_until:
-            kept_us = round(late_before(self.watermark, self.limits.pane_hours) * 1e6)
+            kept_us = (int(self.watermark // 3600) - self.limits.pane_hours) * 3_600_000_000
             self.partial_until = {name: us for name, us in self.partial_until.items() if us > kept_us}
             if not self.partial_until:
                 self.lost = []
@@ -272,8 +272,10 @@ class PartitionState:
         """Fold events that are no duplicates."""
         before = _NEVER if self.watermark is None else self.watermark
         newest = max(before, float(instants.max()))
-        if float(instants.min()) < late_before(newest, self.limits.pane_hours):
-            late = late_places(instants.tolist(), before, self.limits.pane_hours)
+        hours = self.limits.pane_hours
+        if may_be_late(float(instants.min()), newest, hours) and (
+            late := late_places(instants.tolist(), before, hours)
+        ):
             live, instants = self._drop(live, instants, late, counts["late_dropped"])
             if not live:
                 return

@@ -42,12 +42,12 @@ SELECT topic, partition, position FROM chain;
 
 CREATE TABLE judged AS
 SELECT *, floor_div(occurred_us, 3600000000) AS hour,
-       floor_div(max(occurred_us) OVER before, 3600000000) AS newest_hour,
+       max(occurred_us) OVER before AS newest_us,
        floor_div(max(occurred_us) OVER (PARTITION BY topic, partition), 3600000000) AS last_hour
 FROM accepted SEMI JOIN first_seen USING (topic, partition, position)
 WINDOW before AS (PARTITION BY topic, partition ORDER BY position);
 
-CREATE TABLE folded AS SELECT * FROM judged WHERE hour >= newest_hour - $pane_hours;
+CREATE TABLE folded AS SELECT * FROM judged WHERE occurred_us >= newest_us - $pane_hours * 3600000000;
 """
 
 _IN_WINDOW = """

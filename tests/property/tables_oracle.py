@@ -83,12 +83,10 @@ class Plain:
         if first is not None and made.kafka_ms <= first + self.limits.dedupe_seconds * 1000:
             return "duplicate"
         self.first_ms[made.event.event_id] = made.kafka_ms
-        if self.watermark_us is not None:
-            newest_hour = self.watermark_us // HOUR_US
-            if made.occurred_us // HOUR_US < newest_hour - self.limits.pane_hours:
-                return "late_dropped"
-        if self.watermark_us is None or made.occurred_us > self.watermark_us:
-            self.watermark_us = made.occurred_us
+        newest_us = made.occurred_us if self.watermark_us is None else self.watermark_us
+        if made.occurred_us < newest_us - self.limits.pane_hours * HOUR_US:
+            return "late_dropped"
+        self.watermark_us = max(newest_us, made.occurred_us)
         self.folded.append(made)
         self._forget()
         if made.name.startswith("payout."):

@@ -119,14 +119,14 @@ def test_minutes_become_hours_by_whole_hours_and_hours_expire() -> None:
     assert state.sizes()["panes"] == 3
 
 
-def test_an_event_is_late_when_its_hour_has_expired() -> None:
+def test_an_event_is_late_when_it_is_older_than_the_oldest_pane_may_be() -> None:
     state = begin()
-    minutes = (0, 239, 0, 240, 59.99, 60)
-    clicks = [click(event_id, minute) for event_id, minute in zip("abcdef", minutes, strict=True)]
+    minutes = (0, 185, 5, 4.999999, 240, 60, 59.999999)
+    clicks = [click(event_id, minute) for event_id, minute in zip("abcdefg", minutes, strict=True)]
     counts = fold(state, *clicks)
-    assert counts["late_dropped"] == {"search.click": 1}
+    assert counts["late_dropped"] == {"search.click": 2}
     assert counts["accepted"] == {"search.click": 5}
-    assert fold(state, click("e", 200))["duplicate"] == {"search.click": 1}
+    assert fold(state, click("g", 200))["duplicate"] == {"search.click": 1}
 
 
 def test_what_came_in_time_and_expires_before_the_checkpoint_is_gone() -> None:
