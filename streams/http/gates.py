@@ -10,8 +10,8 @@ from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
 from streams.http.gate_table import GateTable
-from streams.http.models import TIME, Problem
-from streams.http.problems import MEDIA_TYPE, problem
+from streams.http.models import TIME
+from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gate_rule import State
 from tables.gates import RECON, GateRecord, decode_gate, expired
 from tables.query import Scope, sort_key
@@ -50,15 +50,14 @@ class GatesAnswer(BaseModel):
 def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Request], Scope]) -> APIRouter:
     """The route, answering from `table`."""
     routes = APIRouter(prefix="/v1", tags=["gates"])
-    described = {"content": {MEDIA_TYPE: {}}, "model": Problem}
 
     @routes.get(
         "/gates/recon",
         summary="Every recon gate's newest record",
         responses={
             200: {"model": GatesAnswer},
-            400: {"description": "A parameter is wrong; `parameter` names it.", **described},
-            503: {"description": "The gates have not been read yet.", **described},
+            400: WRONG_PARAMETER,
+            503: described("The gates have not been read yet."),
         },
         openapi_extra={"parameters": [_filter(name) for name in FILTERS]},
     )

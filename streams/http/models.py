@@ -96,6 +96,12 @@ class EntitiesAnswer(Head):
     cursor: str | None = Field(description="of the next page; null on the last")
 
 
+class Running(BaseModel):
+    """What /healthz and /readyz say when all is well."""
+
+    status: str
+
+
 class Problem(BaseModel):
     """An error (RFC 9457, application/problem+json)."""
 

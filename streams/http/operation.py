@@ -7,12 +7,13 @@ from collections.abc import Callable
 
 import msgspec
 from fastapi import APIRouter, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
 from streams.http.live import Live
-from streams.http.models import Problem
-from streams.http.problems import MEDIA_TYPE, problem
+from streams.http.models import Running
+from streams.http.problems import described, problem
 from tables.reader import ReaderState
 from tables.status import status
 
@@ -21,21 +22,21 @@ def router(live: Live) -> APIRouter:
     """What orchestrators and Prometheus ask."""
     routes = APIRouter(tags=["operation"])
 
-    @routes.get("/healthz", summary="200: the process runs")
+    @routes.get("/healthz", summary="200: the process runs", responses={200: {"model": Running}})
     async def healthz() -> Response:
         return Response(msgspec.json.encode({"status": "ok"}), media_type="application/json")
 
     @routes.get(
         "/readyz",
         summary="200: the feed has been read to the end it had at the start",
-        responses={503: {"description": "Not yet.", "model": Problem, "content": {MEDIA_TYPE: {}}}},
+        responses={200: {"model": Running}, 503: described("Not yet.")},
     )
     async def readyz() -> Response:
         if live.waiting_for is not None:
             return problem(503, f"waiting for {live.waiting_for}", {"retry-after": "1"})
         return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
 
-    @routes.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         for name, seconds in (await live.run(_freshness(live))).items():
             metrics.VIEW_FRESHNESS.labels(name).set(seconds)

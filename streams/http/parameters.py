@@ -21,6 +21,14 @@ def _parameter(name: str, description: str, example: str, **schema: Any) -> dict
     }
 
 
+NAME = {
+    "name": "name",
+    "in": "path",
+    "required": True,
+    "description": "A view's name.",
+    "schema": {"type": "string", "enum": [*VIEWS]},
+}
+
 AS_OF = _parameter(
     "as_of",
     "A time (RFC 3339), `now` (follows SLUICE_CLOCK) or `watermark`: for ages, deadlines, the window's end."
@@ -75,7 +83,7 @@ def of_view() -> list[dict[str, Any]]:
         " currency has to be among them.",
         "city,currency",
     )
-    return [*_WINDOWED, AS_OF, group_by, *_filters()]
+    return [NAME, *_WINDOWED, AS_OF, group_by, *_filters()]
 
 
 def of_entities() -> list[dict[str, Any]]:
@@ -88,6 +96,7 @@ def of_entities() -> list[dict[str, Any]]:
     cursor = _parameter("cursor", "The `cursor` of the page before.", "")
     del cursor["example"]
     return [
+        NAME,
         _parameter(
             "state",
             "Only entities in this state: what rows show as `state`, or one of the view's selections.",

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from streams.http.models import Problem
 from tables.query_params import ParameterError
 
 log = logging.getLogger(__name__)
@@ -24,6 +25,14 @@ class NotFoundError(Exception):
     def __init__(self, detail: str, **members: list[str]) -> None:
         super().__init__(detail)
         self.members = members
+
+
+def described(description: str) -> dict[str, Any]:
+    """An error as the OpenAPI document describes it."""
+    return {"description": description, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
+
+
+WRONG_PARAMETER = described("A parameter is wrong; `parameter` names it.")
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:

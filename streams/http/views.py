@@ -3,54 +3,61 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, Any
+from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Path, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from streams.http import parameters
 from streams.http.live import Live
-from streams.http.models import Answer, EntitiesAnswer, Problem, ViewsListed, listed
-from streams.http.problems import MEDIA_TYPE, NotFoundError
+from streams.http.models import Answer, EntitiesAnswer, ViewsListed, listed
+from streams.http.problems import WRONG_PARAMETER, NotFoundError, described
 from streams.http.stream import events
 from tables.entity_query import answer_entities
 from tables.query import Scope, answer_view
 from tables.query_params import ParameterError, parse_entity_query, parse_view_query
 from tables.reader import ReaderState
 from tables.spec import View
-from tables.views import VIEWS
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""
 
-_PROBLEM: dict[str, Any] = {"model": Problem, "content": {MEDIA_TYPE: {}}}
 _ERRORS: dict[int | str, dict[str, Any]] = {
-    400: {"description": "A parameter is wrong; `parameter` names it.", **_PROBLEM},
-    404: {"description": "There is no such view; `views` lists those there are.", **_PROBLEM},
+    400: WRONG_PARAMETER,
+    404: described("There is no such view; `views` lists those there are."),
 }
+_EVENTS = (
+    "Server-Sent Events. The data of each is the answer that /v1/views/{name} gives, as JSON on one line."
+)
 
 
-_Name = Annotated[str, Path(description="A view's name.", json_schema_extra={"enum": [*VIEWS]})]
+class _EventStream(StreamingResponse):
+    media_type = "text/event-stream"
 
 
 def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
+def _no_parameters(request: Request) -> None:
+    for name in request.query_params:
+        raise ParameterError(name, "is no parameter here; there are none")
+
+
 def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     """The routes, answering from `live`."""
     routes = APIRouter(prefix="/v1", tags=["views"])
 
-    def find(name: str) -> View:
+    def find(request: Request) -> View:
+        name: str = request.path_params["name"]
         if name not in live.views:
             raise NotFoundError(f"there is no view {name!r}", views=list(live.views))
         return live.views[name]
 
-    @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: _ERRORS[400]})
+    @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
     async def list_views(request: Request) -> Response:
-        for name in request.query_params:
-            raise ParameterError(name, "is no parameter here; there are none")
+        _no_parameters(request)
         return _json(msgspec.json.encode({"views": [listed(view) for view in live.views.values()]}))
 
     @routes.get(
@@ -59,8 +66,8 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
         responses={200: {"model": Answer}, **_ERRORS},
         openapi_extra={"parameters": parameters.of_view()},
     )
-    async def view_answer(name: _Name, request: Request) -> Response:
-        view = find(name)
+    async def view_answer(request: Request) -> Response:
+        view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
         scope, situation = scope_of(request), live.situation()
 
@@ -75,11 +82,11 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
         responses={200: {"model": EntitiesAnswer}, **_ERRORS},
         openapi_extra={"parameters": parameters.of_entities()},
     )
-    async def view_entities(name: _Name, request: Request) -> Response:
-        view = find(name)
+    async def view_entities(request: Request) -> Response:
+        view = find(request)
         if view.tracks is None:
             tracking = [other.name for other in live.views.values() if other.tracks]
-            raise NotFoundError(f"{name} has no entities", views=tracking)
+            raise NotFoundError(f"{view.name} has no entities", views=tracking)
         query = parse_entity_query(view, request.query_params.multi_items())
         scope, situation = scope_of(request), live.situation()
 
@@ -91,16 +98,17 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     @routes.get(
         "/stream/{name}",
         summary="A view's answer as Server-Sent Events, on change",
-        responses={200: {"model": Answer, "content": {"text/event-stream": {}}}, **_ERRORS},
+        response_class=_EventStream,
+        responses={200: {"description": _EVENTS}, **_ERRORS},
         openapi_extra={"parameters": parameters.of_view()},
     )
-    async def view_stream(name: _Name, request: Request) -> Response:
-        view = find(name)
+    async def view_stream(request: Request) -> Response:
+        view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
         sent = events(live, view, query, scope_of(request))
         first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return StreamingResponse(_after(first, sent), media_type="text/event-stream", headers=headers)
+        return _EventStream(_after(first, sent), headers=headers)
 
     return routes
 

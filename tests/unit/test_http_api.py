@@ -217,8 +217,25 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     assert parameters["name"]["schema"]["enum"] == list(VIEWS)
     rows = document["components"]["schemas"]["Answer"]["properties"]["rows"]["items"]["anyOf"]
     assert [row["title"] for row in rows] == list(VIEWS)
-    assert {"400", "404", "200"} <= set(operation["responses"])
-    assert "application/problem+json" in operation["responses"]["404"]["content"]
+    stated = {
+        f"{path} {status}": "".join(answer["content"])
+        for path, methods in document["paths"].items()
+        for status, answer in methods["get"]["responses"].items()
+    }
+    json, problem = "application/json", "application/problem+json"
+    assert stated == {
+        "/v1/views 200": json, "/v1/views 400": problem,
+        "/v1/views/{name} 200": json, "/v1/views/{name} 400": problem, "/v1/views/{name} 404": problem,
+        "/v1/views/{name}/entities 200": json, "/v1/views/{name}/entities 400": problem,
+        "/v1/views/{name}/entities 404": problem,
+        "/v1/stream/{name} 200": "text/event-stream", "/v1/stream/{name} 400": problem,
+        "/v1/stream/{name} 404": problem,
+        "/v1/gates/recon 200": json, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
+        "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
+    }  # fmt: skip
+    described = operation["responses"]["404"]["content"][problem]["schema"]["properties"]
+    assert set((await api.get("/v1/views/none")).json()) <= set(described)
+    assert not any("Validation" in name for name in document["components"]["schemas"])
 
 
 async def test_the_docs_page_loads_nothing_from_elsewhere(api: httpx.AsyncClient) -> None:
