@@ -6,6 +6,7 @@ from fastapi import FastAPI, Request, Response
 
 from streams.http import docs_page, gates, operation, problems, views
 from streams.http.gate_table import GateTable
+from streams.http.head import HeadAsGet
 from streams.http.live import Live
 from streams.http.views import ScopeOf
 from tables.query import Scope
@@ -26,6 +27,7 @@ def everything(_: Request) -> Scope:
 def create_app(live: Live, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
     """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
     app = FastAPI(title="Sluice", version=API_VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app.add_middleware(HeadAsGet)
     problems.install(app, live.views)
     app.include_router(views.router(live, scope_of))
     app.include_router(gates.router(table or GateTable(live.settings), live.clock, scope_of))

@@ -11,6 +11,7 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from streams.http.head import methods
 from streams.http.models import Problem
 from tables.query_params import ParameterError
 
@@ -58,8 +59,8 @@ def install(app: FastAPI, views: Iterable[str]) -> None:
         if error.status_code == 404:
             return problem(404, detail, error.headers, views=list(views))
         if error.status_code == 405:
-            allowed = (error.headers or {}).get("allow", "GET")
-            detail = f"{request.method} is not possible here, only {allowed}"
+            allowed = methods(request.url.path)
+            return problem(405, f"{request.method} is not possible here, only {allowed}", {"allow": allowed})
         return problem(error.status_code, detail, error.headers)
 
     @app.exception_handler(Exception)

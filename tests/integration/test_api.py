@@ -15,6 +15,7 @@ import time
 from collections.abc import AsyncIterator, Iterable, Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -307,6 +308,19 @@ async def test_sigterm_ends_it_while_a_stream_is_open(feed: Feed) -> None:
                 assert [line async for line in lines if line.startswith("data: ")] == []
         assert await asyncio.to_thread(started.wait, 20) == 0
         assert time.monotonic() - began < 5
+
+
+async def test_head_sends_no_body(feed: Feed) -> None:
+    with process(feed.environment) as started:
+        address = urlsplit(url_of(started))
+        reader, writer = await asyncio.open_connection(address.hostname, address.port)
+        for method in ("HEAD", "GET"):
+            last = "connection: close\r\n" if method == "GET" else ""
+            writer.write(f"{method} /v1/views HTTP/1.1\r\nhost: api\r\n{last}\r\n".encode())
+        head, got, body = (await reader.read()).split(b"\r\n\r\n")
+        writer.close()
+    assert [text.splitlines()[0] for text in (head, got)] == [b"HTTP/1.1 200 OK"] * 2
+    assert all(f"content-length: {len(body)}".encode() in text for text in (head, got))
 
 
 async def _status(client: httpx.AsyncClient, path: str) -> int:

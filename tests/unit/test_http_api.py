@@ -176,9 +176,29 @@ async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path:
     assert answer.json()["views"] == list(VIEWS)
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/views", "/v1/views/kpi_gmv?window=1h", "/v1/views/ops_payout_backlog/entities",
+        "/v1/gates/recon",
+        "/v1/views/kpi_gmv?window=soon", "/v1/views/none", "/nowhere",
+        "/healthz", "/readyz", "/openapi.json", "/docs",
+    ],
+)  # fmt: skip
+async def test_head_is_answered_as_get_without_a_body(api: httpx.AsyncClient, path: str) -> None:
+    head, got = await api.head(path), await api.get(path)
+    assert (head.status_code, head.headers) == (got.status_code, got.headers)
+    assert head.content == b""
+
+
+async def test_a_stream_has_no_head(api: httpx.AsyncClient) -> None:
+    answer = await api.head("/v1/stream/kpi_gmv")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
 async def test_other_errors_are_problems_too(api: httpx.AsyncClient, live: Live) -> None:
     answer = await api.post("/v1/views")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert answer.headers["content-type"] == "application/problem+json"
     answer = await api.get("/v2/views")
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
@@ -235,6 +255,7 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     }  # fmt: skip
     described = operation["responses"]["404"]["content"][problem]["schema"]["properties"]
     assert set((await api.get("/v1/views/none")).json()) <= set(described)
+    assert {method for methods in document["paths"].values() for method in methods} == {"get"}
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
 
