@@ -18,6 +18,7 @@ import msgspec
 from agents.bronze_files import NO_CITY, bad_folder, event_folder, has_city_level, range_name
 from agents.bronze_gzip import GzipPieces
 from agents.bronze_lines import LineWriter
+from agents.protocols import SLICE_RECORDS
 from schemas.avro import AvroDecoder
 from schemas.decode import EVENT_TYPES
 from schemas.reasons import Quarantined
@@ -27,7 +28,6 @@ SEGMENT_BYTES = 4 << 20
 """After so many bytes of raw value, objects with enough lines have them compressed."""
 PIECE_BYTES = 64 << 10
 """Fewer bytes than that are not worth a piece: twice the window of deflate."""
-SLICE_RECORDS = 2048
 DAY_SECONDS = 86_400
 _first_byte = itemgetter(0)
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from itertools import chain, dropwhile, islice
 from typing import Any
 
-from agents.protocols import BadRecord, FeedRecord
+from agents.protocols import SLICE_RECORDS, BadRecord, FeedRecord
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
 from tables.state import PartitionState
@@ -19,10 +19,6 @@ FUTURE_MS = 5 * 60 * 1000
 
 UNKNOWN_EVENT = "_unknown"
 """Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
-
-_SLICE = 512
-"""Records unpacked, judged and folded together: enough to spread numpy's fixed costs, few enough for all that
-is made of them to stay in the processor's cache."""
 
 
 @dataclass
@@ -89,8 +85,8 @@ class Projector:
         records: Iterator[Any] = chain.from_iterable(batches)
         if batches and batches[0].base_offset < position:
             records = dropwhile(lambda record: record.offset < position, records)
-        while self._fold(list(islice(records, _SLICE))):  # one slice is let go of before the next is made
-            pass
+        while self._fold(list(islice(records, SLICE_RECORDS))):
+            pass  # and that slice is let go of before the next one is made
         self.state.next_offset = after
         self._interval.next_offset = after
 

@@ -1,9 +1,13 @@
-"""What agents need of the outside, as protocols: `streams` has the real ones, tests may have their own."""
+"""What agents need of the outside, as protocols (`streams` has the real ones), and in what portions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple, Protocol
+
+SLICE_RECORDS = 512
+"""Records to unpack, judge and use together: enough to spread numpy's fixed costs, few enough for all that is
+made of them to stay in the processor's cache."""
 
 FeedRecord = tuple[bytes, bytes | None]
 """Key and value of a record of views.feed; a None value is a tombstone."""

@@ -6,12 +6,14 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
+from itertools import chain, dropwhile, islice
 from typing import Any
 
 from agents.bronze_commit import Built, Committer, OvertakenError
 from agents.bronze_files import Commit
 from agents.bronze_range import RangeBuilder
 from agents.project import GapError
+from agents.protocols import SLICE_RECORDS
 from streams import metrics
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
@@ -83,20 +85,21 @@ class BronzePartition:
             return
         if fetched.before > self.position:
             raise GapError(self.position, fetched.before)
-        records: list[Any] = [record for batch in fetched.batches for record in batch]
-        if records and records[0].offset < self.position:
-            records = [record for record in records if record.offset >= self.position]
+        below = self.position
+        records = dropwhile(lambda record: record.offset < below, chain.from_iterable(fetched.batches))
+        part: list[Any] = []
         while self.position < fetched.after:
             if not await self._has_room():
                 return
             if self.range.empty:
                 self._opened_at = time.monotonic()
             try:
-                taken = self.range.take(records, fetched.after)
+                part = part or list(islice(records, SLICE_RECORDS))
+                taken = self.range.take(part, part[-1].offset + 1 if part else fetched.after)
             except Exception:
                 self._give_up()  # half of it may be in the range: nothing of that may be written
                 raise
-            records = records[taken:]
+            del part[:taken]
             self.moved_at = time.monotonic()
             self._news.set()
             await asyncio.sleep(0)
