@@ -6,7 +6,7 @@ interval; heartbeats count as they come. Nothing here knows of Kafka: whoever re
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
 from tables.codec import (
@@ -185,16 +185,16 @@ class ReaderState:
             if assigned.next > read_to and source not in self.claims:
                 self.claims[source] = Claim(assigned.next, monotonic)
 
-    def watermark_us(self) -> int | None:
-        """The minimum of the source partitions' watermarks, in µs; None before the first event."""
-        return min(self._watermarks(), default=None)
+    def watermark_us(self, topics: Container[str]) -> int | None:
+        """The minimum of the watermarks of these topics' partitions, in µs; None before the first event."""
+        return min((at for (topic, _), at in self._watermarks() if topic in topics), default=None)
 
     def newest_us(self) -> int | None:
         """The newest event time over all source partitions, in µs; None before the first event."""
-        return max(self._watermarks(), default=None)
+        return max((at for _, at in self._watermarks()), default=None)
 
-    def _watermarks(self) -> list[int]:
-        return [c.watermark for c in self.checkpoints.values() if c.watermark is not None]
+    def _watermarks(self) -> list[tuple[Source, int]]:
+        return [(source, c.watermark) for source, c in self.checkpoints.items() if c.watermark is not None]
 
     def rolled_until(self, panes: PaneSums) -> int | None:
         """The epoch minute before which some partition keeps whole hours alone; None where none does."""

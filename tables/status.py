@@ -44,7 +44,7 @@ class PartitionStatus(NamedTuple):
 
 
 class Status(NamedTuple):
-    """All source partitions, sorted, and what follows from them for one view."""
+    """All source partitions, sorted, and what follows for one view from those of the raw topics."""
 
     partitions: list[PartitionStatus]
     complete: bool
@@ -57,17 +57,19 @@ def status(reader: ReaderState, view: View, situation: Situation, from_us: int |
 
     `from_us`: where the answer's window begins; None: it looks back as far as there is anything.
     The watermark is the minimum over the partitions that have had an event: what all of them have got to.
+    A topic that is no longer read is listed, and what it brought stays in the views; nobody waits for it.
     """
     partitions = [
         _partition(reader, view, source, situation, from_us) for source in _sources(reader, situation)
     ]
-    ages = [partition.freshness_seconds for partition in partitions]
+    awaited = [partition for partition in partitions if partition.source[0] in situation.topics]
+    ages = [partition.freshness_seconds for partition in awaited]
     known = situation.feed_read and bool(situation.topics) and all(situation.topics.values())
     freshness = max((age for age in ages if age is not None), default=None)
     return Status(
         partitions,
-        complete=known and all(partition.current for partition in partitions),
-        watermark_us=reader.watermark_us(),
+        complete=known and all(partition.current for partition in awaited),
+        watermark_us=reader.watermark_us(situation.topics),
         freshness_seconds=freshness if known and None not in ages else None,
     )
 
@@ -101,8 +103,9 @@ def _partition(
 
 
 def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list[tuple[Source, str]]:
-    """The source partitions that a view can't be trusted for now, sorted, and why."""
-    judged = [(source, why_stale(reader, view, source, situation)) for source in _sources(reader, situation)]
+    """The raw topics' partitions that a view can't be trusted for now, sorted, and why."""
+    awaited = [source for source in _sources(reader, situation) if source[0] in situation.topics]
+    judged = [(source, why_stale(reader, view, source, situation)) for source in awaited]
     return [(source, why) for source, why in judged if why is not None]
 
 
@@ -153,7 +156,7 @@ def resolve_as_of(reader: ReaderState, as_of: AsOf, situation: Situation) -> tup
     at_us = as_of if isinstance(as_of, int) else None
     if at_us is None:
         by_event = reader.newest_us() if situation.clock == "event" else None
-        from_events = reader.watermark_us() if as_of == "watermark" else by_event
+        from_events = reader.watermark_us(situation.topics) if as_of == "watermark" else by_event
         if from_events is not None:
             return from_events, from_events + 1
         at_us = situation.wall_us

@@ -129,3 +129,14 @@ def test_another_definition_of_the_view_is_stale_and_lost_records_are_not() -> N
     assert "another definition" in (read(other).stale or "")
     lost = reader(checkpoint(9, 0.0, lost=[(3, 8)]), heartbeat((0, 9, 9, None)))
     assert read(lost).stale is None
+
+
+def test_a_topic_that_is_no_longer_read_makes_no_gate_stale() -> None:
+    given = state(pane(NOON - 1, charges=5))
+    given.apply(0, [pane(NOON - 1, payouts=7, topic="old"), checkpoint(1, NOON * 60.0, "old")], monotonic=0.0)
+    found = read(given)
+    assert (found.stale, found.figures) == (None, {LONDON: Figures(5, 7)})
+    assert (
+        read(given, topics={"events.raw": 1, "old": 1}).stale
+        == "old-0: no worker has reported on it for 10 s"
+    )

@@ -8,7 +8,7 @@ from tables.query import answer_view
 from tables.query_params import parse_view_query
 from tables.reader import ReaderState
 from tables.views import VIEWS
-from tests.feed_records import TOPIC, checkpoint, heartbeat, reader, situation
+from tests.feed_records import TOPIC, checkpoint, heartbeat, partial, reader, situation
 
 GMV = VIEWS["kpi_gmv"]
 NOW_S = 1_000_000.0
@@ -110,6 +110,26 @@ def test_lost_records_make_answers_incomplete_that_reach_back_to_them(age_hours:
 def test_a_worker_that_computes_another_definition_makes_answers_incomplete(views: dict[str, Any]) -> None:
     state = reader(checkpoint(10, 1.0, views=views), heartbeat((0, 10, 10, None)))
     assert ask(state)["complete"] is False
+
+
+def test_a_topic_that_is_no_longer_read_is_listed_and_waited_for_by_nobody() -> None:
+    booked = partial(GMV, "m", int(NOW_S) // 60 - 60, [(("ulm", "EUR"), (1, 5, 0, 0, 0))], topic="old")
+    lossy = checkpoint(3, NOW_S - 3600, "old", lost=[(1, 2)], partial_until={GMV.name: int(NOW_S * 1e6)})
+    state = healthy()
+    state.apply(0, [booked, lossy], monotonic=0.0)
+    answer = ask(state)
+    assert (answer["complete"], answer["freshness_seconds"]) == (True, 0.0)
+    assert answer["watermark"] == "1970-01-12T13:46:39Z", "that of the topic that is read"
+    assert [row["gmv_minor"] for row in answer["rows"]] == [5]
+    assert answer["partitions"][0] == {
+        "topic": TOPIC, "partition": 0, "watermark": "1970-01-12T13:46:39Z", "checkpoint_offset": 10,
+        "lag_records": 0,
+    }  # fmt: skip
+    assert answer["partitions"][1] == {
+        "topic": "old", "partition": 0, "watermark": "1970-01-12T12:46:40Z", "checkpoint_offset": 3,
+        "lag_records": None,
+    }  # fmt: skip
+    assert ask(state, topics={TOPIC: 1, "old": 1})["complete"] is False
 
 
 def test_partitions_of_all_topics_are_listed_in_order() -> None:
