@@ -72,7 +72,8 @@ def _value(number: int) -> bytes | None:
 async def rows_of(store: Store) -> dict[Place, list[dict[str, Any]]]:
     """Committed rows by (partition, offset)."""
     rows: dict[Place, list[dict[str, Any]]] = {}
-    async for row in BronzeReader(store).rows():
+    async for line in BronzeReader(store).rows():
+        row = json.loads(line)
         kafka = row["_kafka"]
         rows.setdefault((kafka["partition"], kafka["offset"]), []).append(row)
     return rows

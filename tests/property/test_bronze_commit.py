@@ -66,7 +66,7 @@ async def run(seed: int, writers: int, crashes: int, share: float) -> None:
     verdict = await verify(store)
     assert verdict.problems == []
     assert verdict.unfinished == 0
-    rows = [row async for row in BronzeReader(store).rows()]
+    rows = [json.loads(row) async for row in BronzeReader(store).rows()]
     assert sorted(row["_kafka"]["offset"] for row in rows) == [record.offset for record in LOG]
     for row in rows:
         offset = row.pop("_kafka")["offset"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from typing import Any
 
 import pytest
@@ -49,7 +50,7 @@ class Bronze:
 
     async def rows(self) -> list[int]:
         """The offsets of committed rows."""
-        return sorted([row["_kafka"]["offset"] async for row in BronzeReader(self.store).rows()])
+        return sorted([json.loads(row)["_kafka"]["offset"] async for row in BronzeReader(self.store).rows()])
 
 
 @pytest.fixture
