@@ -145,14 +145,14 @@ EVENTS = (
         payload=PayoutInitiated,
         examples=(
             {**_PAYOUT, "due_at": "2026-03-04T00:00:00+01:00", "booking_id": "bkg-70412"},
-            {**_PAYOUT, "due_at": "2026-03-04T00:00:00.5Z"},
+            {**_PAYOUT, "due_at": "9999-12-31T23:59:59.5Z"},
         ),
         counter_examples=(
             ({"due_at": "2026-03-04"}, "due_at"),
             ({"due_at": "2026-03-04T00:00:00+0100"}, "due_at"),
             ({"due_at": "2026-03-04T00:00:00-0000"}, "due_at"),
             ({"due_at": "2026-02-30T00:00:00Z"}, "due_at"),
-            ({"due_at": "0001-01-01T00:00:00Z"}, "due_at"),
+            ({"due_at": "0000-12-31T00:00:00Z"}, "due_at"),
         ),
     ),
     EventSpec(
