@@ -113,10 +113,13 @@ def _bronze(settings: Settings) -> Check:
         return Check("bronze", WRONG, str(error), mend)
     except TimeoutError:
         return Check("bronze", NOTE, f"{store} takes long to list", "run `sluice bronze verify`")
-    if left:
-        mend = "no worker will commit them: look at them, then delete them (`sluice bronze verify` lists all)"
-        return Check("bronze", WRONG, f"{len(left)} objects are in no commit: {left[0].path}", mend)
-    return Check("bronze", GOOD, f"every object in {store} is in a commit, or about to be")
+    if not left:
+        return Check("bronze", GOOD, f"every object in {store} is in a commit, or about to be")
+    more = f" (and {len(left) - 1:,} more)" if len(left) > 1 else ""
+    mend = "`sluice bronze verify` lists all"
+    if all(problem.kind == "uncommitted" for problem in left):
+        mend = f"no worker will commit them: look at them, then delete them ({mend})"
+    return Check("bronze", WRONG, left[0].found + more, mend)
 
 
 def _writable(folder: Path) -> bool:

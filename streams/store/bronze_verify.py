@@ -3,27 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections import Counter, defaultdict
+from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agents.bronze_files import (
-    COMMITS,
-    INTENTS,
-    Commit,
-    CorruptFileError,
-    ObjectEntry,
-    decode_intent,
-    intent_path,
-)
-from agents.bronze_store import Store
-from streams.store.bronze_reader import BronzeReader, Committed
+from agents.bronze_files import COMMITS, INTENTS, CorruptFileError, ObjectEntry
+from agents.bronze_store import Store, StoreError
+from streams.store.bronze_begun import begun
+from streams.store.bronze_reader import BronzeReader, Committed, MissingObjectError
+from streams.store.local import LocalStore
 
 READS_AT_ONCE = 8
+WHOLE_WITHOUT_COMMIT = "it was removed, or its writer ended just before it; the next worker writes it"
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is wrong. `kind`: corrupt, missing, gap, overlap, twice or uncommitted."""
+    """Something that is wrong. `kind`: corrupt, missing, unreadable, gap, overlap, twice or uncommitted."""
 
     kind: str
     path: str
@@ -45,40 +41,46 @@ class Verdict:
     problems: list[Problem] = field(default_factory=list)
 
 
-async def verify(store: Store) -> Verdict:
-    """Read all of Bronze and judge it. Raises `StoreError`."""
+async def verify(store: Store, wanted: Callable[[str], bool] = lambda _: True) -> Verdict:
+    """Judge Bronze, and read the committed objects whose path is wanted. A store that does not answer is a
+    problem, too."""
     verdict = Verdict()
-    there = await _objects_there(store)
-    committed = await _commits(store, verdict)
-    if committed is None:
+    if isinstance(store, LocalStore) and not store.exists():
+        verdict.problems.append(Problem("missing", str(store), f"{store} is not there"))
         return verdict
-    _judge_ranges(committed, verdict)
-    await _judge_objects(store, committed, verdict)
-    await _judge_uncommitted(store, there, committed, verdict)
+    try:
+        there, committed = await _looked_at(store, verdict)
+        _judge_ranges(committed, verdict)
+        await _judge_objects(store, committed, wanted, verdict)
+        await _judge_uncommitted(store, there, committed, verdict)
+    except StoreError as error:
+        verdict.problems.append(Problem("unreadable", str(store), str(error)))
     return verdict
 
 
 async def uncommitted(store: Store) -> list[Problem]:
-    """Objects that are in no commit, found by listing alone. Raises `StoreError`, `CorruptFileError`."""
+    """What is in no commit, and commits that are not there or not readable, found by listing and reading
+    commits alone. Raises `StoreError`."""
     verdict = Verdict()
-    there = await _objects_there(store)
-    committed = [found async for found in BronzeReader(store).commits()]
+    there, committed = await _looked_at(store, verdict)
     await _judge_uncommitted(store, there, committed, verdict)
     return verdict.problems
 
 
-async def _objects_there(store: Store) -> list[str]:
-    # To be asked before the commits are read: what is committed meanwhile is not taken for uncommitted then.
-    return [listed.path async for listed in store.list("") if not listed.path.startswith((COMMITS, INTENTS))]
-
-
-async def _commits(store: Store, verdict: Verdict) -> list[Committed] | None:
-    try:
-        return [found async for found in BronzeReader(store).commits()]
-    except CorruptFileError as error:
-        path = str(error).split(" ", 1)[0]
-        verdict.problems.append(Problem("corrupt", path, str(error)))
-        return None
+async def _looked_at(store: Store, verdict: Verdict) -> tuple[list[str], list[Committed]]:
+    """The objects that are there, and the commits that can be read."""
+    # In this order: what is committed meanwhile is not taken for uncommitted then.
+    there = [listed.path async for listed in store.list("") if not listed.path.startswith((COMMITS, INTENTS))]
+    reader = BronzeReader(store)
+    committed: list[Committed] = []
+    for path in sorted(await reader.commit_paths()):
+        try:
+            found = await reader.commit(path)
+        except (CorruptFileError, StoreError) as error:
+            verdict.problems.append(_problem(path, error))
+        else:
+            committed += [] if found is None else [found]
+    return there, committed
 
 
 def _judge_ranges(committed: list[Committed], verdict: Verdict) -> None:
@@ -98,7 +100,9 @@ def _judge_ranges(committed: list[Committed], verdict: Verdict) -> None:
             verdict.lost.append((topic, partition, *commit.lost))
 
 
-async def _judge_objects(store: Store, committed: list[Committed], verdict: Verdict) -> None:
+async def _judge_objects(
+    store: Store, committed: list[Committed], wanted: Callable[[str], bool], verdict: Verdict
+) -> None:
     reader = BronzeReader(store)
     entries = [entry for found in committed for entry in found.commit.objects]
     for path, times in Counter(entry.path for entry in entries).items():
@@ -113,46 +117,39 @@ async def _judge_objects(store: Store, committed: list[Committed], verdict: Verd
             verdict.bytes += entry.bytes
             try:
                 await reader.lines(entry)
-            except CorruptFileError as error:
-                kind = "missing" if "is not there" in str(error) else "corrupt"
-                verdict.problems.append(Problem(kind, entry.path, str(error)))
-            except (OSError, EOFError) as error:
-                verdict.problems.append(
-                    Problem("corrupt", entry.path, f"{entry.path} is no gzip file: {error}")
-                )
+            except (CorruptFileError, StoreError) as error:
+                verdict.problems.append(_problem(entry.path, error))
 
-    await asyncio.gather(*(judge(entry) for entry in entries))
+    await asyncio.gather(*(judge(entry) for entry in entries if wanted(entry.path)))
 
 
 async def _judge_uncommitted(
     store: Store, there: list[str], committed: list[Committed], verdict: Verdict
 ) -> None:
-    listed = {entry.path for found in committed for entry in found.commit.objects}
-    left = [path for path in there if path not in listed]
-    if not left:
-        return
-    unfinished = await _unfinished(store, committed)
+    unread = {_range_of_commit(problem.path) for problem in verdict.problems}
+    found = await begun(store, {(topic, partition): commit.next for topic, partition, commit in committed})
+    verdict.problems += [_problem(path, error) for path, error in found.wrong]
+    verdict.problems += [
+        Problem("missing", path, f"{path} is not there, though its range is whole: {WHOLE_WITHOUT_COMMIT}")
+        for path in sorted(found.missing)
+    ]
+    left = set(there) - {entry.path for each in committed for entry in each.commit.objects} - found.sealed
     for path in sorted(left):
-        if path in unfinished:
+        if path in found.open:
             verdict.unfinished += 1
-        else:
+        elif _range_of_object(path) not in unread:
             verdict.problems.append(Problem("uncommitted", path, f"{path} is in no commit"))
 
 
-async def _unfinished(store: Store, committed: list[Committed]) -> set[str]:
-    """Objects of the ranges that come next: each partition's intent behind its newest commit."""
-    newest: dict[tuple[str, int], Commit] = {
-        (topic, partition): commit for topic, partition, commit in committed
-    }
-    intents: dict[tuple[str, int], list[str]] = defaultdict(list)
-    async for listed in store.list(INTENTS):
-        topic, partition, _ = listed.path.removeprefix(INTENTS).split("/")
-        intents[topic, int(partition)].append(listed.path)
-    paths: set[str] = set()
-    for source, files in intents.items():
-        commit = newest.get(source)
-        path = min(files) if commit is None else intent_path(*source, commit.next)
-        found = await store.get(path)
-        if found is not None:
-            paths |= {entry.path for entry in decode_intent(path, found.data).objects}
-    return paths
+def _range_of_commit(path: str) -> str:
+    return path.removeprefix(COMMITS).removesuffix(".json").replace("/", "+")
+
+
+def _range_of_object(path: str) -> str:
+    return path.rpartition("/")[2].rpartition("-")[0]
+
+
+def _problem(path: str, error: Exception) -> Problem:
+    if isinstance(error, StoreError):
+        return Problem("unreadable", path, str(error))
+    return Problem("missing" if isinstance(error, MissingObjectError) else "corrupt", path, str(error))

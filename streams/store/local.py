@@ -42,6 +42,16 @@ class LocalStore:
     def __str__(self) -> str:
         return f"file://{self._root}"
 
+    def exists(self) -> bool:
+        """Whether there is something where the folder should be: one that nobody has written to is not."""
+        try:
+            self._root.stat()
+        except FileNotFoundError:
+            return False
+        except OSError:  # something is: reading it says what
+            return True
+        return True
+
     async def create(self, path: str, data: bytes) -> None:
         """Write an object that is not there yet. Raises `ExistsError`."""
         await self._run("writing", path, lambda: self._create(path, data))
@@ -142,6 +152,8 @@ class LocalStore:
         return Found(data, hashlib.sha256(data).hexdigest())
 
     def _walk(self, prefix: str, after: str) -> Iterator[Listed]:
+        if self.exists() and not self._root.is_dir():
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         yield from _walk(self._root / prefix, prefix, after)
 
 

@@ -33,6 +33,19 @@ async def test_what_a_crash_left_is_no_object_and_is_removed_when_old(tmp_path: 
     assert young.exists()  # perhaps another writer's, of this moment
 
 
+@pytest.mark.parametrize("below", ["", "below"])
+async def test_a_file_is_no_store_and_a_folder_that_is_not_made_yet_is_an_empty_one(
+    tmp_path: Path, below: str
+) -> None:
+    (tmp_path / "file").touch()
+    wrong, new = LocalStore(tmp_path / "file" / below), LocalStore(tmp_path / "new" / below)
+    with pytest.raises(StoreError, match=r"file.*Not a directory"):
+        await paths(wrong)
+    assert wrong.exists()
+    assert not new.exists()
+    assert await paths(new) == []
+
+
 async def test_nothing_is_left_beside_the_objects(tmp_path: Path) -> None:
     store = LocalStore(tmp_path)
     await store.create("a/b", b"1")

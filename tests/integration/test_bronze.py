@@ -292,10 +292,31 @@ async def test_a_corrupt_commit_ends_the_worker_with_its_name(
     with pytest.raises(CorruptFileError):
         decode_commit(newest.name, newest.read_bytes())
 
-    newest.write_bytes(content)
+    newest.unlink()
+    robbed = sluice.run("bronze", "verify", "--json")
+    assert robbed.returncode == 1
+    (problem,) = json.loads(robbed.stdout)["problems"]
+    assert (problem["kind"], problem["path"]) == ("missing", str(newest.relative_to(tmp_path / "store")))
+
     await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
-    worker.start()
+    worker.start()  # it writes the commit again, from its intent
     await until_covered(sluice, store, worker)
+    assert newest.read_bytes() == content
+    assert await worker.terminate() == 0
+    await hold(sluice, store)
+
+
+async def test_a_worker_that_writes_is_not_blamed(sluice: Sluice, store: Store) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(3000))
+    worker = bronze(sluice, bronze_max_bytes=3_000)
+    looking = asyncio.create_task(until_covered(sluice, store, worker))
+    verdicts = [await verify(store)]
+    while not looking.done():
+        verdicts.append(await verify(store))
+    await looking
+    assert [problem for verdict in verdicts for problem in verdict.problems if verdict.commits] == []
+    assert len({verdict.commits for verdict in verdicts}) > 2, "it was looked at while it grew"
     assert await worker.terminate() == 0
     await hold(sluice, store)
 
