@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
-LAST_DAY = datetime(9999, 12, 30, tzinfo=UTC)
+FIRST_DAY = datetime(2, 1, 1, tzinfo=UTC)
 
 
 class _Time(click.ParamType):
@@ -33,9 +33,12 @@ class _Time(click.ParamType):
             return value
         try:
             at = datetime.fromisoformat(value)
-        except ValueError:
+            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+        except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time: 2026-03-01 or 2026-03-01T12:00:00Z", param, ctx)
-        return at if at.tzinfo else at.replace(tzinfo=UTC)
+        if at < FIRST_DAY:
+            self.fail(f"{value!r} is before any event: the first year is {FIRST_DAY.year}", param, ctx)
+        return at
 
 
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -116,16 +119,27 @@ def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...],
 
 
 @bronze.command()
+@_selection
 @json_option
-def verify(*, as_json: bool) -> None:
+def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ...], as_json: bool) -> None:
     """Hold every commit against its objects (rows, bytes, CRC-32C) and against its neighbours.
 
+    --from, --to (by whole days) and --event choose which objects are read; ranges are judged in any case.
+
     Exit code 1 if an object is wrong, missing or in no commit, if offsets are missing or there twice, or if a
-    commit cannot be read. What Kafka deleted before it was read is told, and no failure of Bronze.
+    commit is missing or cannot be read. A range whose commit is missing is looked at again for some seconds,
+    as a worker may be about to write it. What Kafka deleted before it was read is told, and no failure of
+    Bronze.
+
+    \b
+    Examples:
+      sluice bronze verify
+      sluice bronze verify --from 2026-03-01 --to 2026-03-02
     """
     from streams.store.bronze_verify import verify as judge  # noqa: PLC0415
 
-    verdict: Verdict = _ask_store(judge)
+    wanted = _wanted(since, to, events)
+    verdict: Verdict = _ask_store(lambda store: judge(store, wanted))
     if as_json:
         echo_json(asdict(verdict))
     else:
@@ -154,12 +168,8 @@ def _is_in(line: bytes, since: datetime | None, to: datetime | None) -> bool:
 
 def _wanted(since: datetime | None, to: datetime | None, events: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether an object can have what was asked for, by its path."""
-    first = since.astimezone(UTC).date().isoformat() if since else ""
-    last = (
-        (min(to, LAST_DAY).astimezone(UTC) - timedelta(microseconds=1)).date().isoformat()
-        if to
-        else "9999-12-31"
-    )
+    first = since.date().isoformat() if since else ""
+    last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
     folders = tuple(f"event={event}/" for event in events) or ("event=", "_bad/")
 
     def wanted(path: str) -> bool:

@@ -4,18 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import json
+import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
 
 from agents.bronze_commit import Committer
+from streams.cli import doctor
 from streams.cli.main import main
+from streams.settings import Settings
+from streams.store import bronze_begun
 from streams.store.local import LocalStore
 from tests.bronze import built
 from tests.unit.test_bronze_range import click, records
 
 TOPIC = "events.raw"
+
+
+@pytest.fixture(autouse=True)
+def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bronze_begun, "LOOK_SECONDS", 0.0)
 
 
 def odd(number: int, member: bytes) -> bytes:
@@ -56,6 +66,11 @@ def odd_rows(tmp_path: Path) -> Path:
     return tmp_path
 
 
+def become_a_file(folder: Path) -> None:
+    shutil.rmtree(folder)
+    folder.touch()
+
+
 def without_kafka(line: bytes) -> bytes:
     return line[: line.rindex(b',"_kafka":')] + b"}"
 
@@ -88,3 +103,88 @@ def test_the_list_in_json_has_the_same_bytes(odd_rows: Path) -> None:
     lines = bronze(odd_rows, "cat").stdout_bytes.splitlines()
     assert bronze(odd_rows, "cat", "--json").stdout_bytes == b"[" + b",".join(lines) + b"]\n"
     assert json.loads(bronze(odd_rows, "cat", "--json", "--from", "2027-01-01").stdout) == []
+
+
+@pytest.mark.parametrize("command", ["ls", "cat", "verify"])
+@pytest.mark.parametrize(
+    "limit",
+    [
+        ("--to", "0001-01-01"),
+        ("--from", "0001-01-01T00:00:00+14:00"),
+        ("--to", "9999-12-31T23:59:59-14:00"),
+        ("--from", "yesterday"),
+    ],
+)
+def test_times_that_are_none_are_wrong_usage(odd_rows: Path, command: str, limit: tuple[str, str]) -> None:
+    done = bronze(odd_rows, command, *limit)
+    assert done.exit_code == 2
+    assert limit[0] in done.stderr
+    assert limit[1] in done.stderr
+
+
+def test_dates_choose_what_verify_reads(odd_rows: Path) -> None:
+    def rows(*limits: str) -> int:
+        done = bronze(odd_rows, "verify", "--json", *limits)
+        assert done.exit_code == 0, done.output
+        counted: int = json.loads(done.stdout)["rows"]
+        return counted
+
+    assert rows() == 7
+    assert rows("--event", "search.click") == 6
+    assert rows("--to", "9999-12-31", "--from", "2026-03-02") == 0
+
+
+@pytest.mark.parametrize(
+    ("spoil", "kind"),
+    [
+        (lambda folder: next((folder / "_commits").rglob("*.json")).write_bytes(b"{"), "corrupt"),
+        (lambda folder: (folder / "_commits" / "README").touch(), "corrupt"),
+        (lambda folder: next(folder.glob("event=*/*/*/*.gz")).unlink(), "missing"),
+        (shutil.rmtree, "missing"),
+        (become_a_file, "unreadable"),
+    ],
+)
+def test_whatever_is_wrong_verify_says_so_in_json_too(
+    odd_rows: Path, spoil: Callable[[Path], object], kind: str
+) -> None:
+    spoil(odd_rows)
+    done = bronze(odd_rows, "verify", "--json")
+    assert (done.exit_code, type(done.exception)) == (1, SystemExit)
+    assert json.loads(done.stdout)["problems"][0]["kind"] == kind
+    told = bronze(odd_rows, "verify")
+    assert told.exit_code == 1
+    assert f"FAIL  {kind}: " in told.stdout
+
+
+@pytest.mark.parametrize("command", ["ls", "cat"])
+def test_what_cannot_be_read_is_one_line(odd_rows: Path, command: str) -> None:
+    (odd_rows / "_intents" / "README").touch()
+    assert bronze(odd_rows, command).exit_code == 0
+    (odd_rows / "_commits" / "README").touch()
+    done = bronze(odd_rows, command)
+    assert done.exit_code == 1
+    assert done.stderr.startswith("sluice: _commits/README is no commit")
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+def test_doctor_does_not_take_a_file_for_bronze(tmp_path: Path, is_file: bool) -> None:
+    url = tmp_path / "store"
+    if is_file:
+        url.touch()
+    check = doctor._bronze(Settings.load({"SLUICE_BRONZE_URL": url.as_uri()}))
+    assert check.state == (doctor.WRONG if is_file else doctor.GOOD)
+    assert ("Not a directory" in check.found) is is_file
+
+
+def test_doctor_does_not_have_objects_deleted_that_a_worker_will_commit(odd_rows: Path) -> None:
+    settings = Settings.load({"SLUICE_BRONZE_URL": odd_rows.as_uri()})
+    (commit,) = (odd_rows / "_commits").rglob("*.json")
+    commit.unlink()
+    robbed = doctor._bronze(settings)
+    assert robbed.state == doctor.WRONG
+    assert "the next worker writes it" in robbed.found
+    assert "delete" not in robbed.mend
+    shutil.rmtree(odd_rows / "_intents")
+    left = doctor._bronze(settings)
+    assert "is in no commit (and 1 more)" in left.found
+    assert "delete" in left.mend
