@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -30,14 +31,16 @@ class BadRecord(Record):
 
 
 @pytest.fixture
-def emf(monkeypatch: pytest.MonkeyPatch) -> io.StringIO:
+def emf(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What SLUICE_EMF=1 writes to standard output."""
     written = io.StringIO()
     logger = logging.getLogger("streams.emf")
     monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(written)])
     monkeypatch.setattr(logger, "propagate", False)
-    monkeypatch.setattr(logger, "level", logging.INFO)
-    return written
+    level = logger.level
+    logger.setLevel(logging.INFO)
+    yield written
+    logger.setLevel(level)
 
 
 def counted() -> list[float]:
