@@ -117,7 +117,12 @@ class Projector:
         if decoded.bad:
             self._quarantine(records, decoded.bad)
         counts = self.state.fold(
-            decoded.events, decoded.times, [record.offset for record in records], timestamps, self._now_ms()
+            decoded.events,
+            decoded.times,
+            timestamps,
+            first_offset=records[0].offset,
+            next_offset=records[-1].offset + 1,
+            now_ms=self._now_ms(),
         )
         for outcome, by_event in counts.items():
             for event, count in by_event.items():

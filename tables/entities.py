@@ -190,14 +190,19 @@ def _id_getter(id_fields: tuple[str, ...]) -> Callable[[Any], str]:
 
 def _kept_getter(fields: Sequence[Kept | None]) -> Callable[[Any], list[Any]]:
     """What reads the kept fields of a payload; None: it has no such field."""
-    names = [kept and kept.field for kept in fields]
-    times = [place for place, kept in enumerate(fields) if kept and kept.kind is Kind.TIME]
+    readers = [_field_reader(kept) for kept in fields]
+    return lambda payload: [read(payload) for read in readers]
 
-    def kept_of(payload: Any) -> list[Any]:
-        values: list[Any] = [name and getattr(payload, name) for name in names]
-        for place in times:
-            if values[place] is not None:
-                values[place] = micros(values[place])
-        return values
 
-    return kept_of
+def _field_reader(kept: Kept | None) -> Callable[[Any], Any]:
+    if kept is None:
+        return lambda _: None
+    value_of: Callable[[Any], Any] = attrgetter(kept.field)
+    if kept.kind is not Kind.TIME:
+        return value_of
+
+    def micros_of(payload: Any) -> int | None:
+        instant = value_of(payload)
+        return None if instant is None else micros(instant)
+
+    return micros_of

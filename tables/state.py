@@ -109,13 +109,16 @@ class PartitionState:
         self,
         events: Sequence[Any],
         times: Sequence[float],
-        offsets: Sequence[int],
         timestamps_ms: Sequence[int],
+        *,
+        first_offset: int,
+        next_offset: int,
         now_ms: int,
     ) -> FoldCounts:
         """Fold records in the order of their offsets; all lists are aligned, None among `events` is skipped.
 
-        `times`: occurred_at, s since the epoch; `timestamps_ms`: Kafka's; `now_ms`: the wall clock.
+        `times`: occurred_at, s since the epoch; `timestamps_ms`: Kafka's; `first_offset`: the first one's,
+        `next_offset`: that behind the last one; `now_ms`: the wall clock.
         """
         counts: FoldCounts = {"accepted": {}, "duplicate": {}, "late_dropped": {}}
         if not events:
@@ -129,12 +132,12 @@ class PartitionState:
             timestamps_ms = list(compress(timestamps_ms, events))
         if live:
             instants = np.array(times, np.float64)
-            repeated = self._ids.judge(hash_events(live), timestamps_ms, offsets[0], now_ms)
+            repeated = self._ids.judge(hash_events(live), timestamps_ms, first_offset, now_ms)
             if repeated:
                 live, instants = self._drop(live, instants, repeated, counts["duplicate"])
             if live:
                 self._fold_first_seen(live, instants, counts)
-        self.next_offset = offsets[-1] + 1
+        self.next_offset = next_offset
         return counts
 
     def lose(self, until: int, until_us: int) -> None:

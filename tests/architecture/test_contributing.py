@@ -38,8 +38,10 @@ decoded = Validator().decode_batch(good + bad, [now_ms] * len(good + bad))
 named = [verdict.field for _, verdict in decoded.bad]
 assert named == [field for _, field in spec.counter_examples], decoded.bad
 state = PartitionState("events.raw", VIEWS.values(), Limits(2880, 840, 3600, 168))
-offsets = list(range(len(good + bad)))
-state.fold(decoded.events, decoded.times, offsets, [now_ms] * len(offsets), now_ms)
+count = len(decoded.events)
+state.fold(
+    decoded.events, decoded.times, [now_ms] * count, first_offset=0, next_offset=count, now_ms=now_ms
+)
 partials = [decode_partial(record) for key, record in state.changes(now_ms) if b"comms_digest" in key]
 assert partials == [[(("quiet_hours", "oslo"), [1])]], partials
 '''

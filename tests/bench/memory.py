@@ -104,10 +104,11 @@ def _fill(state: PartitionState, events: Iterator[Timed]) -> None:
         stamps = [START_MS + event.at_ms for event in batch]
         decoded = validator.decode_batch([_encode(offset + at, e) for at, e in enumerate(batch)], [*stamps])
         assert not decoded.bad, decoded.bad[0]
-        offsets = list(range(offset, offset + len(batch)))
-        state.fold(decoded.events, decoded.times, offsets, stamps, stamps[-1])
+        state.fold(
+            decoded.events, decoded.times, stamps,
+            first_offset=offset, next_offset=offset + len(batch), now_ms=stamps[-1],
+        )  # fmt: skip
         offset += len(batch)
-        state.next_offset = offset
         if stamps[-1] - checkpoint_ms >= 100:
             checkpoint_ms = stamps[-1]
             state.changes(checkpoint_ms)

@@ -84,12 +84,12 @@ def records(draw: st.DrawFn, most: int = 30) -> list[Made]:
 
 
 def fold(state: PartitionState, batch: list[Made], counts: dict[str, dict[str, int]]) -> None:
-    first = state.next_offset
     counted = state.fold(
         [made.event for made in batch],
         [made.occurred_us / 1e6 if made.event else 0.0 for made in batch],
-        list(range(first, first + len(batch))),
         [made.kafka_ms for made in batch],
+        first_offset=state.next_offset,
+        next_offset=state.next_offset + len(batch),
         now_ms=START_US // 1000 + 10_000_000,
     )
     for outcome, by_event in counted.items():

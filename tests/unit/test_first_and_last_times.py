@@ -46,7 +46,7 @@ def read(*values: bytes) -> ReaderState:
     assert not decoded.bad
     state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
     timestamps = [NEVER_MS] * len(values)
-    state.fold(decoded.events, decoded.times, range(len(values)), timestamps, now_ms=0)
+    state.fold(decoded.events, decoded.times, timestamps, first_offset=0, next_offset=len(values), now_ms=0)
     reader = ReaderState(VIEWS, 2880)
     records = [(key, value, 0) for key, value in state.changes(0)]
     again = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))

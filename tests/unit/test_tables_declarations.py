@@ -140,7 +140,8 @@ def folded(*payloads: Any) -> tuple[dict[str, dict[Any, list[int]]], dict[str, d
     state = PartitionState("t", ALL, Limits(60, 1, 60, 1), TYPES)
     count = len(payloads)
     events = [event(payload, f"e{n}") for n, (event, payload) in enumerate(payloads)]
-    state.fold(events, [float(n) for n in range(count)], list(range(count)), [0] * count, 0)
+    times = [float(n) for n in range(count)]
+    state.fold(events, times, [0] * count, first_offset=0, next_offset=count, now_ms=0)
     groups: dict[str, dict[Any, list[int]]] = {}
     entities: dict[str, dict[str, list[Any]]] = {}
     for key, value in state.changes(0):

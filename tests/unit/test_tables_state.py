@@ -32,12 +32,12 @@ def begin(feed: Feed | None = None, views: Sequence[View] = ALL, topic: str = "t
 
 
 def fold(state: PartitionState, *made: Made | None) -> FoldCounts:
-    offsets = [state.next_offset + number for number in range(len(made))]
     return state.fold(
         [record and record.event for record in made],
         [record.occurred_us / 1e6 if record else 0.0 for record in made],
-        offsets,
         [record.kafka_ms if record else 77 for record in made],
+        first_offset=state.next_offset,
+        next_offset=state.next_offset + len(made),
         now_ms=2 * 10**12,
     )
 
