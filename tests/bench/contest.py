@@ -6,6 +6,7 @@ import asyncio
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
@@ -52,9 +53,11 @@ def measured(child: Child, first: Mark, last: Mark, events: int) -> Run:
     return Run(events, last.at_s - first.at_s, last.cpu_s - first.cpu_s, child.peak_rss_mib())
 
 
-def run_getmany(arena: Arena) -> Run:
-    """Contestant (a)."""
-    argv = python("tests.bench.getmany", arena.server, arena.topic, str(PARTITIONS), str(arena.events))
+def run_getmany(arena: Arena, limit: int = 0) -> Run:
+    """Contestant (a); `limit`: records a call, 0 without."""
+    argv = python(
+        "tests.bench.getmany", arena.server, arena.topic, str(PARTITIONS), str(arena.events), str(limit)
+    )
     with Child(argv, arena.folder / "a.log") as child:
         first = child.wait_line("^first$", TIMEOUT_SECONDS)
         return measured(child, first, child.wait_line("^done$", TIMEOUT_SECONDS), arena.events)
@@ -116,6 +119,7 @@ def run_bronze(arena: Arena) -> Run:
 
 CONTESTANTS: dict[str, tuple[str, Callable[[Arena], Run]]] = {
     "a": ("aiokafka getmany, decoded and validated, nothing kept", run_getmany),
+    "a500": ("the same by 500 records a call, in the processor's cache", partial(run_getmany, limit=500)),
     "b": ("stock Faust, agent by event, one table write", run_stock_faust),
     "c": ("sluice worker views, all views, exactly once", run_views),
     "d": ("sluice worker bronze, to a local folder", run_bronze),

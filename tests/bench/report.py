@@ -43,7 +43,7 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
 
 def contest_table(results: dict[str, Run]) -> str:
     """The contest's one table: ratios are of CPU per event."""
-    against = [name for name in ("a", "c") if name in results]
+    against = [name for name in ("a", "a500", "c") if name in results]
     header = ["", "events", "events/s", "CPU µs/event", "peak RSS MiB", *(f"÷ ({name})" for name in against)]
     rows = [
         [
