@@ -1,8 +1,8 @@
 """Contestant (a): aiokafka's getmany with Sluice's decoding and validation, and nothing kept.
 
 One consumer, all partitions, aiokafka's defaults; `getmany` without a limit, which is one of them, or with
-one. `python -m tests.bench.getmany SERVER TOPIC PARTITIONS EVENTS LIMIT` (records a call; 0: no limit); prints
-`first` when it begins to read and `done` after the last event, then waits to be ended.
+one. `python -m tests.bench.getmany SERVER TOPIC PARTITIONS EVENTS LIMIT` (records a call; 0: no limit)
+prints `first` when it begins to read and `done` after the last event, then waits to be ended.
 """
 
 from __future__ import annotations
