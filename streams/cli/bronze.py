@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
-FIRST_DAY = datetime(2, 1, 1, tzinfo=UTC)
 
 
 class _Time(click.ParamType):
@@ -33,12 +32,9 @@ class _Time(click.ParamType):
             return value
         try:
             at = datetime.fromisoformat(value)
-            at = at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
+            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
         except (ValueError, OverflowError):
             self.fail(f"{value!r} is no time: 2026-03-01 or 2026-03-01T12:00:00Z", param, ctx)
-        if at < FIRST_DAY:
-            self.fail(f"{value!r} is before any event: the first year is {FIRST_DAY.year}", param, ctx)
-        return at
 
 
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -169,7 +165,11 @@ def _is_in(line: bytes, since: datetime | None, to: datetime | None) -> bool:
 def _wanted(since: datetime | None, to: datetime | None, events: tuple[str, ...]) -> Callable[[str], bool]:
     """Whether an object can have what was asked for, by its path."""
     first = since.date().isoformat() if since else ""
-    last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
+    try:
+        last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
+    except OverflowError:
+        problem = "0001-01-01 is the first moment there is: nothing occurred before it"
+        raise click.BadParameter(problem, param_hint="'--to'") from None
     folders = tuple(f"event={event}/" for event in events) or ("event=", "_bad/")
 
     def wanted(path: str) -> bool:

@@ -122,6 +122,11 @@ def test_times_that_are_none_are_wrong_usage(odd_rows: Path, command: str, limit
     assert limit[1] in done.stderr
 
 
+@pytest.mark.parametrize("limit", [("--from", "0001-01-01"), ("--to", "9999-12-31T23:59:59.999999Z")])
+def test_the_first_and_the_last_moment_are_times(odd_rows: Path, limit: tuple[str, str]) -> None:
+    assert len(bronze(odd_rows, "cat", *limit).stdout_bytes.splitlines()) == len(ODD)
+
+
 def test_dates_choose_what_verify_reads(odd_rows: Path) -> None:
     def rows(*limits: str) -> int:
         done = bronze(odd_rows, "verify", "--json", *limits)
