@@ -96,6 +96,8 @@ class Heartbeat:
             # What lies behind somebody's open transaction is unread too, though it cannot be read yet.
             end = max(ends[tp], thread.highwater(tp) or 0)
             partition.saw_end(ends[tp], end, now)
+            if partition.unsure:
+                continue  # what was last reported on it stands: a guess would close gates at every restart
             oldest = partition.oldest_unread_ms()
             partitions.append(Assigned(tp.topic, tp.partition, partition.committed, end, oldest))
             self._measure(tp, partition, oldest, now)

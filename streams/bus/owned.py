@@ -21,6 +21,7 @@ log = logging.getLogger(__name__)
 
 BEHIND_RECORDS = 10_000
 BEHIND_INTERVAL_SECONDS = 1.0
+FIRST_READ_SECONDS = 2.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
 """When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
@@ -64,6 +65,7 @@ class OwnedPartition:
         self._caught_up = CaughtUp()
         self._made_anew = made_anew_watch(projector.topic, projector.partition)
         self.moved_at = time.monotonic()
+        self._unsure_until = time.monotonic() + FIRST_READ_SECONDS
         self._store = store
         self._interval_s = interval_s
         self._on_failure = on_failure
@@ -87,6 +89,7 @@ class OwnedPartition:
         except Exception:
             self._give_up()  # half a batch may be folded: nothing of it may be written
             raise
+        self._unsure_until = 0.0
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._something.set()
         while self._too_much() and not self.failed:
@@ -97,6 +100,12 @@ class OwnedPartition:
     def _too_much(self) -> bool:
         pending = self.projector.pending
         return pending.records > PENDING_RECORDS or pending.bad_bytes > PENDING_BAD_BYTES
+
+    @property
+    def unsure(self) -> bool:
+        """Whether this was begun a moment ago and has not read on: `oldest_unread_ms` would be a guess, and
+        that of the record before."""
+        return time.monotonic() < self._unsure_until and self.end_offset > self.committed
 
     def oldest_unread_ms(self) -> int | None:
         """Kafka timestamp (ms) of the oldest record that no checkpoint covers, at worst too old; None: none.

@@ -189,6 +189,22 @@ async def test_a_topic_that_ends_below_its_checkpoint_was_made_anew(owned: Owned
         owned.partition.saw_end(0, 0, NOW_MS)
 
 
+async def test_the_age_of_what_is_unread_is_not_guessed_right_after_the_start(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    fresh = Owned()
+    fresh.partition.saw_end(3, 3, NOW_MS)
+    assert fresh.partition.unsure
+    await fresh.take(0, 1)
+    assert not fresh.partition.unsure, "what is unread is known now"
+    await fresh.partition.close()
+    monkeypatch.setattr("streams.bus.owned.FIRST_READ_SECONDS", 0.0)
+    slow = Owned()
+    slow.partition.saw_end(3, 3, NOW_MS)
+    assert not slow.partition.unsure, "a consumer that does not read on must show"
+    await slow.partition.close()
+
+
 async def test_the_age_of_what_is_unread(owned: Owned) -> None:
     owned.partition.saw_end(1, 1, NOW_MS)
     assert owned.partition.oldest_unread_ms() is None
