@@ -251,6 +251,11 @@ class Settings:
         settings._check_together()
         return settings
 
+    @property
+    def minutes_kept(self) -> int:
+        """For how many minutes there are panes of a minute: panes of an hour are not outlived."""
+        return min(self.pane_minutes, self.pane_hours * 60)
+
     def _check_together(self) -> None:
         own = [name for name in map(self.topic, OWN_TOPICS) if name in self.raw_topics]
         if own:

@@ -225,9 +225,8 @@ class ViewsOwner:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What the settings bound state by. Minute panes are not kept longer than hours are."""
-    minutes = min(settings.pane_minutes, settings.pane_hours * 60)
-    return Limits(minutes, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
+    """What the settings bound state by."""
+    return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
 
 
 def now_ms() -> int:

@@ -42,7 +42,7 @@ class Live:
         self.topics: dict[str, int | None] = dict.fromkeys(settings.raw_topics)
         self.waiting_for: str | None = "the feed to be read"
         self.closing = asyncio.Event()
-        self.reader = ReaderState(self.views, settings.pane_minutes)
+        self.reader = ReaderState(self.views, settings.minutes_kept)
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "sluice-state")
 
@@ -54,7 +54,7 @@ class Live:
     def forget(self, why: str) -> None:
         """Begin anew: the feed is not what was read."""
         self.waiting_for = why
-        self.reader = ReaderState(self.views, self.settings.pane_minutes)
+        self.reader = ReaderState(self.views, self.settings.minutes_kept)
         self.notify()
 
     def situation(self) -> Situation:
