@@ -27,6 +27,7 @@ from tables.codec import Heartbeat as HeartbeatRecord
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
+UNSURE_SECONDS = 0.1
 KAFKA_SECONDS = 5.0
 BEATS_A_COMMIT = 5
 
@@ -62,7 +63,8 @@ class Heartbeat:
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
                     for partition in self._owner.owned.values():
                         partition.moved_at = time.monotonic()  # nobody moves while Kafka is away
-                await asyncio.sleep(HEARTBEAT_SECONDS)
+                unsure = any(partition.unsure for partition in self._owner.owned.values())
+                await asyncio.sleep(UNSURE_SECONDS if unsure else HEARTBEAT_SECONDS)
         finally:
             await self._leave(producer)
 

@@ -103,9 +103,10 @@ class OwnedPartition:
 
     @property
     def unsure(self) -> bool:
-        """Whether this was begun a moment ago and has not read on: `oldest_unread_ms` would be a guess, and
-        that of the record before."""
-        return time.monotonic() < self._unsure_until and self.end_offset > self.committed
+        """Whether this was recovered a moment ago and has not read on: `oldest_unread_ms` is then the time of
+        the record before."""
+        recovered = self.projector.state.kafka_ms is not None
+        return recovered and time.monotonic() < self._unsure_until and self.end_offset > self.committed
 
     def oldest_unread_ms(self) -> int | None:
         """Kafka timestamp (ms) of the oldest record that no checkpoint covers, at worst too old; None: none.

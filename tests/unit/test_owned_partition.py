@@ -189,20 +189,21 @@ async def test_a_topic_that_ends_below_its_checkpoint_was_made_anew(owned: Owned
         owned.partition.saw_end(0, 0, NOW_MS)
 
 
-async def test_the_age_of_what_is_unread_is_not_guessed_right_after_the_start(
-    monkeypatch: pytest.MonkeyPatch,
+@pytest.mark.parametrize(
+    ("recovered", "seconds", "unsure"), [(True, 2, True), (True, 0, False), (False, 2, False)]
+)
+async def test_the_age_of_what_is_unread_is_not_guessed_right_after_a_recovery(
+    recovered: bool, seconds: float, unsure: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    fresh = Owned()
-    fresh.partition.saw_end(3, 3, NOW_MS)
-    unsure = [fresh.partition.unsure]
-    await fresh.take(0, 1)
-    assert [*unsure, fresh.partition.unsure] == [True, False], "what is unread is known once it is read"
-    await fresh.partition.close()
-    monkeypatch.setattr("streams.bus.owned.FIRST_READ_SECONDS", 0.0)
-    slow = Owned()
-    slow.partition.saw_end(3, 3, NOW_MS)
-    assert not slow.partition.unsure, "a consumer that does not read on must show"
-    await slow.partition.close()
+    """But a consumer that does not read on shows, and so does a partition of which nothing was ever read."""
+    monkeypatch.setattr("streams.bus.owned.FIRST_READ_SECONDS", seconds)
+    owned = Owned()
+    owned.projector.state.kafka_ms = NOW_MS if recovered else None
+    owned.partition.saw_end(3, 3, NOW_MS)
+    seen = [owned.partition.unsure]
+    await owned.take(0, 1)
+    assert [*seen, owned.partition.unsure] == [unsure, False]
+    await owned.partition.close()
 
 
 async def test_the_age_of_what_is_unread(owned: Owned) -> None:
