@@ -4,11 +4,13 @@ The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate
 after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
 5 min and the time at which it came + window, with or without restarts. So records may be out of order by
 5 min, and one that came long after its timestamp is known when it comes again. What may be missed is a
-repetition more than 5 min out of order, of an id that came more than a window ago. The clock is the newest of
-the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot make it forget.
+repetition more than 5 min out of order, of an id that came more than a window ago; and a t0 more than a day
+ahead of the clock is not waited for. The clock is the newest of the batches' older ends, never ahead of the
+worker's own: one absurd timestamp cannot make it forget.
 
-Ids of the last minute lie in a dict, older ones packed (14 bytes each). Ids are known by `hash_id`; with n
-ids held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
+Ids of the last minute lie in a dict, older ones packed: 14 bytes each, 18 where t0 is far from the clock. Ids
+are known by `hash_id`; with n ids held an event is taken for another one with a chance of n in 2^64: of 20
+million, once in 10^12 events.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
 from tables.id_chunks import Chunks, Ids, joined, unpack
@@ -26,8 +29,9 @@ SLACK_MS = 300_000
 """How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
 
 _AHEAD_MS = 86_400_000
-"""A time further ahead of the worker's clock than this is taken for so much: it would be held for as long
-as it claims. A worker whose clock is hours behind still judges as one whose clock is right."""
+"""An id further ahead of the clock than this is held as if it were behind: not for as long as it claims."""
+_LAST_MS = 1 << 60
+"""Timestamps beyond this, on either side of 1970, are taken for this one: sums of them fit into 64 bits."""
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
@@ -55,15 +59,19 @@ class IdWindow:
         # Two sizes, so that taking in a minute's ids does not move an hour's.
         self._warm = SortedIds()
         self._cold = SortedIds()
-        self._behind = _Behind(window_ms + SLACK_MS)
+        self._apart = _Apart(window_ms + SLACK_MS)
         self._chunks = Chunks()
         self._pending: list[Ids] = []
         self._pending_offset = 0
-        self._now_ms = _NEVER
         self._restored: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._recent) + len(self._warm) + len(self._cold) + len(self._behind)
+        return len(self._recent) + len(self._warm) + len(self._cold) + len(self._apart)
+
+    @property
+    def clock_ms(self) -> int | None:
+        """The partition's clock, to be kept with the chunks: what comes again moves it and is in none."""
+        return None if self._clock_ms == _NEVER else self._clock_ms
 
     @property
     def chunks(self) -> int:
@@ -76,13 +84,16 @@ class IdWindow:
         `stamps_ms`: their Kafka timestamps; `first_offset`: the first one's offset, or less, but above all
         earlier.
         """
-        self._now_ms = now_ms
+        stamps = np.array(stamps_ms, np.int64)
+        if stamps.max() > _LAST_MS or stamps.min() < -_LAST_MS:
+            stamps = stamps.clip(-_LAST_MS, _LAST_MS)
+            stamps_ms = stamps.tolist()
         self._clock_ms = max(self._clock_ms, min(stamps_ms[0], stamps_ms[-1], now_ms))
         if len(self._recent) >= _RECENT_IDS or self._clock_ms - self._recent_since_ms >= _RECENT_MS:
             self._settle()
         if not self._pending:
             self._pending_offset = first_offset
-        array, stamps = np.array(hashes, np.uint64), np.array(stamps_ms, np.int64)
+        array = np.array(hashes, np.uint64)
         needles = np.sort(array)
         firsts = self._firsts_of(needles)
         firsts.update([(hashed, self._recent[hashed]) for hashed in hashes if hashed in self._recent])
@@ -103,7 +114,7 @@ class IdWindow:
         parts, self._pending = self._pending, []
         ids = joined(parts)
         if len(ids.ms):
-            latest = min(int(ids.ms.max()), self._now_ms + _AHEAD_MS)
+            latest = min(int(ids.ms.max()), self._clock_ms + _AHEAD_MS)
             until = max(latest, self._clock_ms) + self._window_ms + SLACK_MS
             self._chunks.add(self._pending_offset, ids, self._clock_ms, until)
         self._chunks.expire(self._clock_ms)
@@ -116,32 +127,31 @@ class IdWindow:
         else:
             self._restored[first_offset] = chunk
 
-    def restored(self) -> None:
-        """Call it when every chunk has been restored, before the first `judge`."""
-        parts, behind = [], []
+    def restored(self, clock_ms: int | None = None) -> None:
+        """Call it when every chunk has been restored, before the first `judge`; `clock_ms`: what was kept."""
+        near, apart = [], []
+        self._clock_ms = _NEVER if clock_ms is None else clock_ms
         for first_offset in sorted(self._restored):
             value = self._restored.pop(first_offset)
-            ids, clock_ms, until_ms = unpack(value)
+            ids, made_at_ms, until_ms = unpack(value)
             self._chunks.restore(first_offset, value, until_ms)
-            self._clock_ms = max(self._clock_ms, clock_ms)
-            is_behind = ids.ms < clock_ms - SLACK_MS
-            parts.append(ids.where(~is_behind))
-            behind.append(ids.where(is_behind))
+            self._clock_ms = max(self._clock_ms, made_at_ms)
+            far = _far(ids, made_at_ms)
+            near.append(ids.where(~far))
+            apart.append(ids.where(far))
         self._chunks.changes()
-        if parts:
-            newest = _newest_of_each(joined(parts))
-            self._cold.merge(*newest, self._horizon_ms)
-            self._behind.add(_newest_of_each(joined(behind)), self._clock_ms)
+        self._cold.merge(*_newest_of_each(joined(near)), self._horizon_ms)
+        self._apart.add(_newest_of_each(joined(apart)), self._clock_ms)
 
     @property
     def _horizon_ms(self) -> int:
-        """Before this, ids that came in time are no longer held."""
+        """Ids that came in time are held from here on."""
         return self._clock_ms - self._window_ms - SLACK_MS
 
     def _firsts_of(self, needles: Hashes) -> dict[int, int]:
         """Of the packed ids among these: when each was first seen. What came anew has a later time."""
         firsts: dict[int, int] = {}
-        for packed in (*self._behind.generations, self._cold, self._warm):
+        for packed in (*self._apart.generations, self._cold, self._warm):
             for hashed, ms in packed.find(needles):
                 firsts[hashed] = max(ms, firsts.get(hashed, ms))
         return firsts
@@ -176,21 +186,25 @@ class IdWindow:
         self._recent = {}
         self._recent_since_ms = self._clock_ms
         order = ids.argsort()
-        settled = Ids(ids[order], np.minimum(ms[order], self._now_ms + _AHEAD_MS))
-        is_behind = settled.ms < self._clock_ms - SLACK_MS
-        if is_behind.any():
-            self._behind.add(settled.where(is_behind), self._clock_ms)
-            settled = settled.where(~is_behind)
-        self._behind.age(self._clock_ms)
-        self._warm.merge(*settled, self._horizon_ms)
+        settled = Ids(ids[order], ms[order])
+        far = _far(settled, self._clock_ms)
+        self._apart.add(settled.where(far), self._clock_ms)
+        self._warm.merge(*settled.where(~far), self._horizon_ms)
         if len(self._warm) > max(_WARM_IDS, len(self._cold) // 8):
             self._cold.merge(*self._warm.all(), self._horizon_ms)
             self._warm = SortedIds()
+        elif self._horizon_ms - self._cold.horizon_ms > self._window_ms:
+            self._cold.merge(*joined([]), self._horizon_ms)  # few come now: forget the many that came before
 
 
-class _Behind:
-    """Ids that came long after their timestamps, by which they would be forgotten at once. They are held for
-    `hold_ms` of the clock or more, in two generations."""
+def _far(ids: Ids, clock_ms: int) -> npt.NDArray[np.bool]:
+    """Which ids are so far from the clock that they cannot be held by their timestamps."""
+    return (ids.ms < clock_ms - SLACK_MS) | (ids.ms > clock_ms + _AHEAD_MS)
+
+
+class _Apart:
+    """Ids that came long after their timestamps, by which they would be forgotten at once, or long before.
+    They are held for `hold_ms` of the clock or more, in two generations."""
 
     def __init__(self, hold_ms: int) -> None:
         self._hold_ms = hold_ms
@@ -201,16 +215,12 @@ class _Behind:
         return sum(map(len, self.generations))
 
     def add(self, ids: Ids, clock_ms: int) -> None:
-        """Take these in (ascending, none twice)."""
-        self.age(clock_ms)
-        if len(ids.hashes):
-            self.generations[-1].merge(*ids, _NEVER)
-
-    def age(self, clock_ms: int) -> None:
-        """Forget the elder generation when the younger one has been there for long enough."""
+        """Take these in (ascending, none twice), and forget the elder generation when it is time."""
         if clock_ms - self._since_ms > self._hold_ms:
             self._since_ms = clock_ms
             self.generations = [self.generations[-1], SortedIds(long=True)]
+        if len(ids.hashes):
+            self.generations[-1].merge(*ids, _NEVER)
 
 
 def _newest_of_each(ids: Ids) -> Ids:

@@ -31,6 +31,11 @@ class SortedIds:
         # not here, one in sixteen has to be searched for.
         self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
+    @property
+    def horizon_ms(self) -> int:
+        """What is older was dropped at the last merge."""
+        return self._base_ms
+
     def __len__(self) -> int:
         return len(self._hashes)
 

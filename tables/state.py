@@ -178,6 +178,7 @@ class PartitionState:
             views={view.name: (view.hash8, self._since[view.name]) for view in self._views.values()},
             lost=[(first, end) for first, end in self.lost],
             partial_until=self.partial_until,
+            dedupe_clock_ms=self._ids.clock_ms,
         )
         return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
 
@@ -211,9 +212,8 @@ class PartitionState:
 
         True if there was a checkpoint; False: nothing of this topic has ever been folded.
         """
-        known = self._checkpoint is not None
-        if self._checkpoint is not None:
-            checkpoint, self._checkpoint = self._checkpoint, None
+        checkpoint, self._checkpoint = self._checkpoint, None
+        if checkpoint is not None:
             self.next_offset = self._written_offset = checkpoint.next
             self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / 1_000_000
             self.kafka_ms = checkpoint.kafka_ms
@@ -226,8 +226,8 @@ class PartitionState:
             panes.restored()
         for entities in self._entities.values():
             entities.restored()
-        self._ids.restored()
-        return known
+        self._ids.restored(checkpoint.dedupe_clock_ms if checkpoint else None)
+        return checkpoint is not None
 
     def sizes(self) -> dict[str, int]:
         """How much is held, for metrics."""

@@ -57,7 +57,7 @@ def status(reader: ReaderState, view: View, situation: Situation, from_us: int |
 
     `from_us`: where the answer's window begins; None: it looks back as far as there is anything.
     The watermark is the minimum over the partitions that have had an event: what all of them have got to.
-    A topic that is no longer read is listed, and what it brought stays in the views; nobody waits for it.
+    A topic that is not in SLUICE_RAW_TOPICS is listed, what it brought is in the views; nobody waits for it.
     """
     partitions = [
         _partition(reader, view, source, situation, from_us) for source in _sources(reader, situation)

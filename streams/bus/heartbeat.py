@@ -27,7 +27,6 @@ from tables.codec import Heartbeat as HeartbeatRecord
 log = logging.getLogger(__name__)
 
 HEARTBEAT_SECONDS = 1.0
-UNSURE_SECONDS = 0.1
 KAFKA_SECONDS = 5.0
 BEATS_A_COMMIT = 5
 
@@ -63,10 +62,17 @@ class Heartbeat:
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
                     for partition in self._owner.owned.values():
                         partition.moved_at = time.monotonic()  # nobody moves while Kafka is away
-                unsure = any(partition.unsure for partition in self._owner.owned.values())
-                await asyncio.sleep(UNSURE_SECONDS if unsure else HEARTBEAT_SECONDS)
+                await self._pause()
         finally:
             await self._leave(producer)
+
+    async def _pause(self) -> None:
+        """Until the next beat, which comes as soon as what was left out of this one can be told."""
+        left_out = [partition for partition in self._owner.owned.values() if partition.unsure]
+        for _ in range(10):
+            await asyncio.sleep(HEARTBEAT_SECONDS / 10)
+            if left_out and not any(partition.unsure for partition in left_out):
+                return
 
     async def _connected(self) -> AIOKafkaProducer:
         while True:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import math
 import time
 from collections.abc import Callable
 from typing import Protocol
@@ -65,7 +66,7 @@ class OwnedPartition:
         self._caught_up = CaughtUp()
         self._made_anew = made_anew_watch(projector.topic, projector.partition)
         self.moved_at = time.monotonic()
-        self._unsure_until = time.monotonic() + FIRST_READ_SECONDS
+        self._unsure_until = math.inf
         self._store = store
         self._interval_s = interval_s
         self._on_failure = on_failure
@@ -101,10 +102,14 @@ class OwnedPartition:
         pending = self.projector.pending
         return pending.records > PENDING_RECORDS or pending.bad_bytes > PENDING_BAD_BYTES
 
+    def begins_reading(self) -> None:
+        """Reading goes on from here; it had to wait for other partitions to be recovered."""
+        self._unsure_until = min(self._unsure_until, time.monotonic() + FIRST_READ_SECONDS)
+
     @property
     def unsure(self) -> bool:
-        """Whether this was recovered a moment ago and has not read on: `oldest_unread_ms` is then the time of
-        the record before."""
+        """Whether this was recovered and has not read on, for a moment at most after it could:
+        `oldest_unread_ms` is then the time of the record before."""
         recovered = self.projector.state.kafka_ms is not None
         return recovered and time.monotonic() < self._unsure_until and self.end_offset > self.committed
 

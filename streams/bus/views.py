@@ -97,6 +97,8 @@ class ViewsOwner:
             if tps:
                 seconds = time.monotonic() - started
                 metrics.RECOVERY.observe(seconds)
+                for owned in self._owned.values():
+                    owned.begins_reading()
                 log.info("own %d partitions as of generation %d, after %.2f s", len(tps), generation, seconds)
             self._health.waiting_for = None
             return {tp: self._owned[tp].projector.state.next_offset for tp in tps}
@@ -196,6 +198,7 @@ class ViewsOwner:
                         await owned.close()
                         fresh = self._owned[tp] = await self._recover(tp)
                         await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
+                        fresh.begins_reading()
                 except Exception as failure:  # noqa: BLE001 - judged by the loop's condition
                     log.warning("recovering %s-%d: %s: %s", *tp, type(failure).__name__, failure)
                     error = failure

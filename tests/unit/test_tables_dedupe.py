@@ -37,27 +37,85 @@ def test_an_earlier_timestamp_is_a_duplicate_too() -> None:
     assert not seen(window, "a", T0 + 1)
 
 
-def restarted(window: IdWindow) -> IdWindow:
-    """What another process makes of the feed."""
-    fresh = IdWindow(WINDOW_MS)
-    for first_offset, chunk in window.changes().items():
-        fresh.restore(first_offset, chunk)
-    fresh.restored()
-    return fresh
+class Restarts:
+    """A window and its feed. `restart`: another process goes on with what the feed has."""
+
+    def __init__(self, *, really: bool) -> None:
+        self.window = IdWindow(WINDOW_MS)
+        self._really = really
+        self._feed: dict[int, bytes] = {}
+        self._offset = 0
+
+    def seen(self, *ids_and_stamps: tuple[str, int]) -> list[bool]:
+        """Which records of a batch are duplicates."""
+        hashes = [hash_id(event_id) for event_id, _ in ids_and_stamps]
+        stamps = [stamp for _, stamp in ids_and_stamps]
+        repeated = self.window.judge(hashes, stamps, self._offset, T0 + 10**9)
+        self._offset += len(hashes)
+        return [place in repeated for place in range(len(hashes))]
+
+    def restart(self) -> None:
+        for first_offset, chunk in self.window.changes().items():
+            if chunk is None:
+                del self._feed[first_offset]
+            else:
+                self._feed[first_offset] = chunk
+        if self._really:
+            clock_ms, self.window = self.window.clock_ms, IdWindow(WINDOW_MS)
+            for first_offset, chunk in self._feed.items():
+                self.window.restore(first_offset, chunk)
+            self.window.restored(clock_ms)
+
+
+@pytest.mark.parametrize("really", [False, True])
+def test_what_only_came_again_moves_the_clock_through_a_restart(really: bool) -> None:
+    way = Restarts(really=really)
+    assert way.seen(("a", T0)) == [False]
+    way.restart()
+    assert way.seen(("a", T0 + WINDOW_MS - 10_000)) == [True]
+    way.restart()
+    behind_ms = T0 + WINDOW_MS - 900_000
+    assert way.seen(("b", behind_ms)) == [False]
+    way.restart()
+    assert way.seen(("c", T0 + 2 * WINDOW_MS - 11_000)) == [False]
+    way.restart()
+    assert way.seen(("b", behind_ms + WINDOW_MS)) == [True]
+
+
+@pytest.mark.parametrize("really", [False, True])
+@pytest.mark.parametrize("far_ms", [2 * 86_400_000, 60 * 86_400_000, 1000 * T0, (1 << 63) - 1 - T0])
+def test_timestamps_far_ahead_are_judged_as_they_are(far_ms: int, really: bool) -> None:
+    way = Restarts(really=really)
+    assert way.seen(("live", T0), ("far", T0 + far_ms), ("live2", T0)) == [False] * 3
+    way.restart()
+    assert way.seen(("live3", T0 + 70_000), ("far", T0 + far_ms), ("live4", T0 + 70_000)) == [
+        False,
+        True,
+        False,
+    ]
+    way.restart()
+    assert way.seen(("live5", T0 + WINDOW_MS)) == [False]
+    assert way.seen(("far", T0 + far_ms)) == [True]
+
+
+@pytest.mark.parametrize("really", [False, True])
+def test_one_old_record_at_the_end_of_a_batch_does_not_date_the_others(really: bool) -> None:
+    way = Restarts(really=really)
+    assert way.seen(("new", T0), ("old", T0 - 60 * 86_400_000)) == [False, False]
+    way.restart()
+    assert way.seen(("new", T0 + WINDOW_MS)) == [True]
 
 
 @pytest.mark.parametrize("with_restart", [False, True])
 def test_what_came_long_after_its_timestamp_is_known_when_it_comes_again(with_restart: bool) -> None:
-    window = IdWindow(WINDOW_MS)
-    old_ms = T0 - 10 * WINDOW_MS
-    assert not seen(window, "live", T0)
-    assert not seen(window, "old", old_ms)
-    assert not seen(window, "live2", T0 + 120_000)
-    if with_restart:
-        window = restarted(window)
-    assert seen(window, "old", old_ms)
-    assert seen(window, "old", old_ms + WINDOW_MS)
-    assert not seen(window, "old", old_ms + WINDOW_MS + 1)
+    way, old_ms = Restarts(really=with_restart), T0 - 10 * WINDOW_MS
+    assert way.seen(("live", T0)) == [False]
+    assert way.seen(("old", old_ms)) == [False]
+    assert way.seen(("live2", T0 + 120_000)) == [False]
+    way.restart()
+    assert way.seen(("old", old_ms)) == [True]
+    assert way.seen(("old", old_ms + WINDOW_MS)) == [True]
+    assert way.seen(("old", old_ms + WINDOW_MS + 1)) == [False]
 
 
 def test_ids_that_came_long_after_their_timestamps_are_forgotten_in_the_end() -> None:
