@@ -18,7 +18,6 @@ import msgspec
 from agents.bronze_files import NO_CITY, bad_folder, event_folder, has_city_level, range_name
 from agents.bronze_gzip import GzipPieces
 from agents.bronze_lines import LineWriter
-from agents.protocols import SLICE_RECORDS
 from schemas.avro import AvroDecoder
 from schemas.decode import EVENT_TYPES
 from schemas.reasons import Quarantined
@@ -140,17 +139,13 @@ class RangeBuilder:
     def take(self, records: Sequence[Record], after: int) -> int:
         """Add records, all at or above `next` and below `after`, until the range is full; answers how many.
 
-        Once all are taken, the range reaches to `after`, or to `until`.
+        Once all are taken, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
         """
+        if self.until is not None:
+            records = records[: bisect_left(records, self.until, key=_offset)]
         taken = 0
         while taken < len(records) and not self.full:
-            part = records[taken : taken + SLICE_RECORDS]
-            if self.until is not None and part[-1].offset >= self.until:
-                part = part[: bisect_left(part, self.until, key=_offset)]
-                if not part:
-                    self.next = self.until
-                    break
-            taken += self._take_part(part)
+            taken += self._take_part(records[taken:])
         if taken == len(records) and not self.full:
             self.next = after if self.until is None else min(after, self.until)
         return taken

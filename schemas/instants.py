@@ -25,7 +25,7 @@ _DIGITS = "0123456789"
 _TO_MICROSECONDS = len("0000-00-00T00:00:00.000000Z")
 _SECOND_US, _MINUTE_US = 1_000_000, 60_000_000
 _EXACT_US = 2**33 * _SECOND_US
-"""As far from 1970 (in 1697 and 2242) seconds in a float are no longer exact to the microsecond."""
+"""As far from 1970 (in 1697 and 2242) seconds in a float are exact to the microsecond; not beyond."""
 _MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
 _FEW = 12
 """Below this many texts numpy's fixed costs are higher than parsing one by one."""

@@ -73,14 +73,14 @@ def configure(level: str, *, emf: bool = False) -> None:
         logging.getLogger(theirs).setLevel(logging.WARNING)
 
 
-def emit(code: ErrorCode, message: str, *, count: int = 1, **fields: str | float | None) -> None:
-    """So many operational errors: their metric, one log line and, with SLUICE_EMF=1, one EMF line."""
-    metrics.ERRORS.labels(code.name).inc(count)
-    tell(code, message, count, fields)
+def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
+    """An operational error: its metric, one log line and, with SLUICE_EMF=1, one EMF line."""
+    metrics.ERRORS.labels(code.name).inc()
+    tell(code, message, 1, fields)
 
 
 def tell(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | float | None]) -> None:
-    """The lines alone, for errors that the metric has already."""
+    """The lines alone, for so many errors that the metric has already."""
     level = logging.ERROR if code.severity == "critical" else logging.WARNING
     about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}
     logging.getLogger("streams.errors").log(level, message, extra={"fields": {**about, **fields}})

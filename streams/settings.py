@@ -31,7 +31,7 @@ class _NotAllowedError(ValueError):
 
 def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
     def parse(text: str) -> int:
-        if not re.fullmatch(r"-?\d{1,18}", text) or not low <= int(text) <= high:
+        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
             raise _NotAllowedError
         return int(text)
 
@@ -40,6 +40,8 @@ def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
 
 def _real(low: float, high: float) -> tuple[Callable[[str], float], str]:
     def parse(text: str) -> float:
+        if not re.fullmatch(r"[0-9.eE+-]+", text):  # float also takes other scripts' digits, _ and blanks
+            raise _NotAllowedError
         try:
             number = float(text)
         except ValueError:
@@ -105,12 +107,15 @@ def _file() -> tuple[Callable[[str], Path | None], str]:
 
 def _folder() -> tuple[Callable[[str], Path], str]:
     def parse(text: str) -> Path:
+        if not text:
+            raise _NotAllowedError
         try:
             folder = Path(text).expanduser()
         except RuntimeError:  # ~somebody whom this machine does not know
             raise _NotAllowedError from None
         absolute = folder.absolute()
-        if not next(path for path in (absolute, *absolute.parents) if path.exists()).is_dir():
+        # A link to what is not there is in the way, too: no folder can be made in its place.
+        if not next(p for p in (absolute, *absolute.parents) if p.exists() or p.is_symlink()).is_dir():
             raise _NotAllowedError
         return folder
 
@@ -118,7 +123,7 @@ def _folder() -> tuple[Callable[[str], Path], str]:
 
 
 def _servers() -> tuple[Callable[[str], tuple[str, ...]], str]:
-    names, _ = _names(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):\d{1,5}", "")
+    names, _ = _names(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", "")
 
     def parse(text: str) -> tuple[str, ...]:
         servers = names(text)

@@ -143,7 +143,7 @@ async def feed_reader(settings: Settings) -> ReaderState:
     for read in await read_all(",".join(settings.kafka), settings.topic("views.feed")):
         assert read.key is not None
         records[read.partition].append((read.key, read.value, read.timestamp_ms))
-    reader = ReaderState(DECLARED, settings.pane_minutes)
+    reader = ReaderState(DECLARED, settings.minutes_kept)
     for partition, items in records.items():
         reader.apply(partition, items, monotonic=0.0)
     return reader

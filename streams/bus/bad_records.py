@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from streams import logs, metrics
@@ -13,19 +13,18 @@ class BadRecords:
     """A tally of what has not been told yet. A line a record would let a flood of bad ones flood the log."""
 
     def __init__(self) -> None:
-        self._untold: Counter[tuple[str, str]] = Counter()
+        self._untold: defaultdict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, reasons: Mapping[tuple[str, str], int]) -> None:
         """So many more records by code and reason; the metrics have them at once."""
         for (code, reason), count in reasons.items():
             metrics.QUARANTINE.labels(code, reason).inc(count)
             metrics.ERRORS.labels(code).inc(count)
-        self._untold.update(reasons)
+            self._untold[code][reason] += count
 
     def tell(self) -> None:
         """One error for each code of which there is something new. Call it about once a second."""
-        told, self._untold = self._untold, Counter()
-        for code in sorted({code for code, _ in told}):
-            reasons = {reason: count for (of, reason), count in sorted(told.items()) if of == code}
-            why = ", ".join(f"{reason} {count:,}" for reason, count in reasons.items())
-            logs.tell(ErrorCode[code], f"records were quarantined: {why}", sum(reasons.values()), {})
+        for code, reasons in sorted(self._untold.items()):
+            why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
+            logs.tell(ErrorCode[code], f"records were quarantined: {why}", reasons.total(), {})
+        self._untold.clear()

@@ -59,7 +59,7 @@ def _view(view: View) -> str:
     if view.kind == "windowed":
         links.append(_link(f"v1/views/{view.name}", window="1h", step="5m"))
     if view.tracks is not None:
-        links += [_link(f"v1/views/{view.name}/entities", state=name) for name in view.tracks.by_selection]
+        links += [_link(f"v1/views/{view.name}/entities", state=name) for name in view.tracks.by_state]
     links.append(_link(f"v1/stream/{view.name}"))
     measures = _table(
         ("measure", "unit", "is"),

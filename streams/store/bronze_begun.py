@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
 from agents.bronze_files import INTENTS, CorruptFileError, commit_path, decode_intent, intent_path
@@ -30,8 +30,11 @@ class Begun:
     wrong: list[tuple[str, Exception]] = field(default_factory=list)
 
 
-async def begun(store: Store, next_offsets: Mapping[Source, int]) -> Begun:
-    """What follows each partition's newest commit; `next_offsets` says where that is. Raises `StoreError`."""
+async def begun(store: Store, next_offsets: Mapping[Source, int], unreadable: Collection[str]) -> Begun:
+    """What follows each partition's newest readable commit; `next_offsets` says where that is.
+
+    `unreadable`: paths of commits that are there, and that somebody has told of. Raises `StoreError`.
+    """
     firsts: dict[Source, int] = {}
     async for listed in store.list(INTENTS):
         if name := _INTENT.fullmatch(listed.path):  # whatever else lies there is nobody's intent
@@ -39,13 +42,21 @@ async def begun(store: Store, next_offsets: Mapping[Source, int]) -> Begun:
             firsts[source] = min(first, firsts.get(source, first))
     found = Begun()
     await asyncio.gather(
-        *(_follow(store, source, next_offsets.get(source, first), found) for source, first in firsts.items())
+        *(
+            _follow(store, source, next_offsets.get(source, first), unreadable, found)
+            for source, first in firsts.items()
+        )
     )
     return found
 
 
-async def _follow(store: Store, source: Source, first: int, found: Begun) -> None:
-    """Go from intent to intent as a worker would, up to one that is open or committed."""
+async def _follow(
+    store: Store, source: Source, first: int, unreadable: Collection[str], found: Begun
+) -> None:
+    """Go from intent to intent as a worker would, up to one that is open or committed.
+
+    A commit that cannot be read does not say where the next range begins; its sealed intent does.
+    """
     looks = LOOKS
     while True:
         path = intent_path(*source, first)
@@ -60,6 +71,9 @@ async def _follow(store: Store, source: Source, first: int, found: Begun) -> Non
                 return
             found.sealed |= objects
             commit = commit_path(*source, first)
+            if commit in unreadable:
+                first = intent.next
+                continue
             if await _is_there_soon(store, commit, looks):
                 return
         except (CorruptFileError, StoreError) as error:

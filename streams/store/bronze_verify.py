@@ -126,8 +126,10 @@ async def _judge_objects(
 async def _judge_uncommitted(
     store: Store, there: list[str], committed: list[Committed], verdict: Verdict
 ) -> None:
-    unread = {_range_of_commit(problem.path) for problem in verdict.problems}
-    found = await begun(store, {(topic, partition): commit.next for topic, partition, commit in committed})
+    wrong = {problem.path for problem in verdict.problems}
+    unread = {_range_of_commit(path) for path in wrong}
+    nexts = {(topic, partition): commit.next for topic, partition, commit in committed}
+    found = await begun(store, nexts, wrong)
     verdict.problems += [_problem(path, error) for path, error in found.wrong]
     verdict.problems += [
         Problem("missing", path, f"{path} is not there, though its range is whole: {WHOLE_WITHOUT_COMMIT}")

@@ -21,9 +21,10 @@ from agents.protocols import FeedRecord
 from schemas.validate import Validator
 from streams.bus import topics
 from streams.bus.feed import PartitionLog
+from streams.bus.views import limits_of
 from streams.settings import Settings
 from streams.sources.market import Record
-from tables.state import Limits, PartitionState
+from tables.state import PartitionState
 from tables.views import VIEWS
 from tests.bench import worker
 from tests.bench.load import PARTITIONS, ends_of, load, partition_of
@@ -67,10 +68,7 @@ class _Writer:
 
     def __init__(self, settings: Settings, topic: str, partition: int) -> None:
         self._now_ms = 0
-        limits = Limits(
-            settings.pane_minutes, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours
-        )
-        state = PartitionState(topic, tuple(VIEWS.values()), limits)
+        state = PartitionState(topic, tuple(VIEWS.values()), limits_of(settings))
         self._projector = Projector(topic, partition, state, Validator(), lambda: self._now_ms)
         self.log = PartitionLog(settings, topic, partition)
         self._unwritten: list[FeedRecord] = []

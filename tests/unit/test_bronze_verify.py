@@ -13,7 +13,7 @@ from agents.bronze_range import BuiltObject
 from agents.bronze_store import Found, StoreError
 from streams.store import bronze_begun
 from streams.store.bronze_verify import Verdict, uncommitted, verify
-from tests.bronze import MemoryStore, built
+from tests.bronze import MemoryStore, built, nothing
 from tests.unit.test_bronze_range import click, declined, records
 
 TOPIC = "events.raw"
@@ -86,8 +86,9 @@ async def test_a_commit_that_comes_while_one_looks_is_not_missing(store: MemoryS
     assert looks == 3
 
 
-@pytest.mark.parametrize("until", ["event=booking", "event=search"])
-async def test_a_range_that_is_being_written_is_counted_not_blamed(store: MemoryStore, until: str) -> None:
+async def write_and_die(store: MemoryStore, until: str) -> None:
+    """Begin the range after the three, up to the first object whose path begins so."""
+
     def die(operation: str, path: str) -> None:
         if operation == "create" and path.startswith(until):
             raise asyncio.CancelledError
@@ -95,9 +96,34 @@ async def test_a_range_that_is_being_written_is_counted_not_blamed(store: Memory
     store.before = die
     with pytest.raises(asyncio.CancelledError):
         await write(store, built(records(click(6), declined(7), first=6), 6))
-    store.before = lambda *_: None
+    store.before = nothing
+
+
+@pytest.mark.parametrize("until", ["event=booking", "event=search"])
+async def test_a_range_that_is_being_written_is_counted_not_blamed(store: MemoryStore, until: str) -> None:
+    await write_and_die(store, until)
     verdict = await verify(store)
     assert (verdict.problems, verdict.unfinished) == ([], 1)
+
+
+@pytest.mark.parametrize("unreadable", [COMMITS[2:], COMMITS[1:], COMMITS])
+@pytest.mark.parametrize("kind", ["corrupt", "unreadable"])
+async def test_nor_when_the_commits_before_it_cannot_be_read(
+    store: MemoryStore, kind: str, unreadable: list[str]
+) -> None:
+    await write_and_die(store, "event=search")
+
+    def fail(operation: str, path: str) -> None:
+        if operation == "get" and path in unreadable:
+            raise StoreError(f"reading {path}: made to fail")
+
+    if kind == "unreadable":
+        store.before = fail
+    else:
+        for path in unreadable:
+            put(store, path, b"{")
+    verdict = await verify(store)
+    assert (found(verdict), verdict.unfinished) == ([(kind, path) for path in unreadable], 1)
 
 
 @pytest.mark.parametrize("name", ["README", "events.raw/README", "events.raw/x/y.json", "a/b/c/d", "t/0/1"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import re
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -268,6 +269,16 @@ async def test_the_docs_page_loads_nothing_from_elsewhere(api: httpx.AsyncClient
         assert view.name in answer.text
     for path in ("/v1/views/{name}", "/v1/views/{name}/entities", "/v1/stream/{name}", "/readyz", "/metrics"):
         assert f"GET {path}" in answer.text
+
+
+async def test_the_docs_page_links_every_state_of_entities(api: httpx.AsyncClient) -> None:
+    page = (await api.get("/docs")).text
+    linked = re.findall(r"<a href='(v1/views/\w+/entities[^']*)'", page)
+    for view in VIEWS.values():
+        for state in view.tracks.by_state if view.tracks else ():
+            assert f"v1/views/{view.name}/entities?state={state}" in linked
+    for url in linked:
+        assert (await api.get(f"/{url}")).status_code == 200
 
 
 async def test_only_the_scopes_cities_are_answered(live: Live) -> None:

@@ -39,10 +39,29 @@ def test_the_data_folder_is_no_file(tmp_path: Path, below: str) -> None:
     )
 
 
-@pytest.mark.parametrize("folder", ["~nobody-of-that-name/x", "x" * 5000])
+@pytest.mark.parametrize("below", ["", "/below"])
+def test_nor_is_it_a_link_to_what_is_not_there(tmp_path: Path, below: str) -> None:
+    link = tmp_path / "link"
+    link.symlink_to(tmp_path / "folder")
+    with pytest.raises(SettingError, match="SLUICE_DATA_DIR"):
+        Settings.load({"SLUICE_DATA_DIR": f"{link}{below}"})
+    (tmp_path / "folder").mkdir()
+    assert Settings.load({"SLUICE_DATA_DIR": f"{link}{below}"}).data_dir == Path(f"{link}{below}")
+
+
+@pytest.mark.parametrize("folder", ["", "~nobody-of-that-name/x", "x" * 5000])
 def test_a_data_folder_that_cannot_be_is_refused(folder: str) -> None:
     with pytest.raises(SettingError, match="SLUICE_DATA_DIR"):
         Settings.load({"SLUICE_DATA_DIR": folder})
+
+
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [("KAFKA", "h:١٢"), ("PARTITIONS", "١٢"), ("STREAM_SECONDS", "١٢"), ("STREAM_SECONDS", "1_0")],
+)
+def test_numbers_are_written_in_the_digits_0_to_9(name: str, text: str) -> None:
+    with pytest.raises(SettingError, match=f"SLUICE_{name}='{text}' is not allowed"):
+        Settings.load({f"SLUICE_{name}": text})
 
 
 @pytest.mark.parametrize(
