@@ -8,8 +8,12 @@ from __future__ import annotations
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from streams.errors import ErrorCode
+
 EVENTS = Counter("sluice_events", "Events by name and outcome.", ["event", "outcome"])
 ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
+for _code in ErrorCode:  # from 0 on: the increase of a series that begins at 1 is 0
+    ERRORS.labels(_code.name)
 QUARANTINE = Counter("sluice_quarantine", "Quarantined records by code and reason.", ["code", "reason"])
 EVENT_TO_VIEW = Histogram(
     "sluice_event_to_view_seconds",

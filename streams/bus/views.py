@@ -200,7 +200,9 @@ class ViewsOwner:
                         await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
                         fresh.begins_reading()
                 except Exception as failure:  # noqa: BLE001 - judged by the loop's condition
-                    log.warning("recovering %s-%d: %s: %s", *tp, type(failure).__name__, failure)
+                    tell_failed_write(
+                        "recovering {}-{}".format(*tp), failure, self._settings.topic("views.feed")
+                    )
                     error = failure
                 else:
                     return

@@ -44,6 +44,35 @@ def test_prometheus_reads_the_rules() -> None:
     assert config["rule_files"] == ["rules.yml"]
 
 
+PUT_FAILED = """
+rule_files: [{rules}]
+evaluation_interval: 15s
+tests:
+  - interval: 15s
+    input_series:
+      - series: 'sluice_errors_total{{code="EVENT_PUT_FAILED"}}'
+        values: '{values}'
+    promql_expr_test:
+      - expr: count(ALERTS{{alertname="SluicePutFailed"}}) or vector(0)
+        eval_time: 6m
+        exp_samples: [{{labels: '{{}}', value: {fires}}}]
+"""
+
+
+@pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
+@pytest.mark.parametrize(("values", "fires"), [("0x3 1x60", 0), ("0x19 1x60", 0), ("0 0 0 0+0.25x60", 1)])
+def test_failing_writes_page_when_they_go_on(values: str, fires: int, tmp_path: Path) -> None:
+    test = tmp_path / "test.yml"
+    test.write_text(PUT_FAILED.format(rules=RULES, values=values, fires=fires), encoding="utf-8")
+    done = subprocess.run(["promtool", "test", "rules", test], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_every_error_counts_from_zero() -> None:
+    there = {sample.labels["code"] for metric in metrics.ERRORS.collect() for sample in metric.samples}
+    assert there == {code.name for code in ErrorCode}
+
+
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
 def test_promtool_accepts_the_rules() -> None:
     done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False)
