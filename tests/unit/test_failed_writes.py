@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import logging
+import socket
+from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from aiokafka.errors import InvalidProducerEpoch, KafkaTimeoutError, ProducerFenced
+from aiokafka.errors import InvalidProducerEpoch, KafkaConnectionError, KafkaTimeoutError, ProducerFenced
+from faust.types import TP
 from prometheus_client import REGISTRY
 
 from streams.bus.health import Health
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
+from tests.kafka import wait_until
 from tests.unit.test_owned_partition import Owned
 
 
@@ -52,3 +57,21 @@ async def test_a_checkpoint_that_fails_is_counted_unless_it_was_fenced(
     (told,) = [record for record in caplog.records if "the checkpoint of t-0 failed" in record.message]
     assert type(error).__name__ in told.message
     assert told.levelno == (logging.ERROR if counted else logging.WARNING)
+
+
+async def test_every_recovery_that_fails_is_counted_until_it_succeeds() -> None:
+    """A worker that cannot write for hours goes on to say so: its page must not end after the first try."""
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
+        settings = Settings.load({"SLUICE_KAFKA": f"127.0.0.1:{nobody.getsockname()[1]}"})
+        owner = ViewsOwner(replace(settings, session_seconds=0), Health())
+        thread = SimpleNamespace(epochs={}, generation=lambda: 0)
+        owner.app = cast(Any, SimpleNamespace(consumer=SimpleNamespace(thread=thread)))
+        owned = Owned(owner._failed)
+        owner._owned[TP("t", 0)] = owned.partition
+        owned.log.error = KafkaConnectionError()
+        before = put_failures()
+        await owned.take(0, 1)
+        assert not await owned.partition.checkpoint()
+        await wait_until(lambda: put_failures() - before >= 3, "two recoveries to fail, after a checkpoint")
+        await owner.drain()

@@ -53,14 +53,23 @@ tests:
       - series: 'sluice_errors_total{{code="EVENT_PUT_FAILED"}}'
         values: '{values}'
     promql_expr_test:
-      - expr: count(ALERTS{{alertname="SluicePutFailed"}}) or vector(0)
+      - expr: count(ALERTS{{alertname="SluicePutFailed", alertstate="firing"}}) or vector(0)
         eval_time: 6m
         exp_samples: [{{labels: '{{}}', value: {fires}}}]
 """
 
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
-@pytest.mark.parametrize(("values", "fires"), [("0x3 1x60", 0), ("0x19 1x60", 0), ("0 0 0 0+0.25x60", 1)])
+@pytest.mark.parametrize(
+    ("values", "fires"),
+    [
+        ("0x3 1x60", 0),
+        ("0x14 1x60", 0),
+        ("0x19 1x60", 0),
+        ("0 0 0 0+0.25x60", 1),
+        ("0x5 1x5 2x5 3x5 4x60", 1),  # a try of 85 s, and a pause
+    ],
+)
 def test_failing_writes_page_when_they_go_on(values: str, fires: int, tmp_path: Path) -> None:
     test = tmp_path / "test.yml"
     test.write_text(PUT_FAILED.format(rules=RULES, values=values, fires=fires), encoding="utf-8")
