@@ -41,7 +41,7 @@ bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench
 
 chaos: setup ## the chaos tests, five times as many kills as in `make test`
-	@$(BIN)/pytest tests/chaos --kills 50
+	@$(BIN)/pytest tests/chaos --kills 50 --timeout 3600
 
 lock: $(VENV) ## requirements.lock and deploy/requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \

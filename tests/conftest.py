@@ -9,6 +9,27 @@ from pathlib import Path
 import pytest
 
 from streams.bus.embedded import EmbeddedKafka
+from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds here
+    _nothing_dropped,
+    default_signals,
+    pytest_runtest_teardown,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_timeout_set_timer,
+    watch_event_loops,
+)
+
+
+def pytest_configure() -> None:
+    default_signals()
+    watch_event_loops()
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """A chaos test takes as long as its kills, and each waits for a session or a recovery."""
+    for item in items:
+        if item.path.parent.name == "chaos" and item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600 + 60 * config.getoption("--kills")))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

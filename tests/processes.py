@@ -18,6 +18,8 @@ from tests.kafka import wait_until
 
 COMMAND = [sys.executable, "-m", "streams.cli.main"]
 ROOT = Path(__file__).resolve().parents[1]
+KILLED_SECONDS = 30.0
+DROPPED = re.compile("exception was never retrieved|was destroyed but it is pending|^Unclosed |never awaited")
 
 
 class Role:
@@ -57,12 +59,21 @@ class Role:
         """What this run has said."""
         return self.output_file.read_text(encoding="utf-8", errors="replace")
 
+    def dropped(self) -> list[str]:
+        """What the event loops of all runs have said in vain: no test passes with it (tests/guards.py)."""
+        found = []
+        for run in range(1, self.runs + 1):
+            file = self._folder / f"{self.name}.{run}.log"
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{file.name}: {line}" for line in lines if DROPPED.search(line)]
+        return found
+
     def signal(self, number: signal.Signals) -> None:
         self.process.send_signal(number)
 
     def kill(self) -> None:
         self.process.kill()
-        self.process.wait()
+        self.process.wait(KILLED_SECONDS)
 
     async def end(self, seconds: float) -> int:
         """Wait for its end; answers the exit code."""
@@ -169,3 +180,6 @@ class Sluice:
                 role.kill()
             if error is not None and role.runs:
                 print(f"--- {role.name}, run {role.runs} ---\n{role.tail(60)}")  # noqa: T201
+        if error is None:
+            dropped = [line for role in self.roles for line in role.dropped()]
+            assert not dropped, "dropped by an event loop:\n" + "\n".join(dropped)

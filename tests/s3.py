@@ -22,6 +22,7 @@ BUCKET = "bronze"
 KEY, SECRET, REGION = "tester", "tester-secret", "us-east-1"
 VERSITY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 START_SECONDS = 60.0
+KILLED_SECONDS = 30.0
 
 
 def free_port() -> int:
@@ -93,7 +94,7 @@ class S3Server:
         """End it at once."""
         if self._process is not None:
             self._process.kill()
-            self._process.wait()
+            self._process.wait(KILLED_SECONDS)
             self._process = None
 
     def go_away(self) -> None:

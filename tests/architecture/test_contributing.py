@@ -56,7 +56,7 @@ def test_the_worked_example_works(tmp_path: Path) -> None:
         follow(tmp_path / step["path"], step["kind"], step["body"])
 
     done = subprocess.run(
-        [sys.executable, "-c", PROOF], cwd=tmp_path, capture_output=True, text=True, check=False
+        [sys.executable, "-c", PROOF], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=100
     )
     assert done.returncode == 0, done.stderr
 

@@ -92,7 +92,11 @@ def measure(kind: str, count: int) -> Use:
     results = []
     for traced in ("traced", "resident"):
         done = subprocess.run(
-            python("tests.bench.memory", kind, str(count), traced), check=True, capture_output=True, text=True
+            python("tests.bench.memory", kind, str(count), traced),
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=1800,
         )
         results.append(json.loads(done.stdout))
     return Use(results[0]["items"], *(result["bytes"] / result["items"] for result in results))

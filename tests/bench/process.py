@@ -125,7 +125,7 @@ class Child:
                 self._process.wait(STOP_SECONDS)
             except subprocess.TimeoutExpired:
                 os.killpg(self.pid, signal.SIGKILL)
-                self._process.wait()
+                self._process.wait(STOP_SECONDS)
         self._reader.join(5.0)
 
 

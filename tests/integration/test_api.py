@@ -33,6 +33,7 @@ from tables.reader import FeedItem
 from tables.views import VIEWS
 from tests.feed_records import checkpoint, entity, partial
 from tests.kafka import create_topics, wait_until
+from tests.programs import ended
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 MINUTE = int(time.time()) // 60 - 10
@@ -268,7 +269,7 @@ SERVE = "from streams.http import serve; from streams.settings import Settings; 
 
 @contextlib.contextmanager
 def process(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
-    started = subprocess.Popen(
+    program = subprocess.Popen(
         [sys.executable, "-c", SERVE],
         env={**os.environ, **environment},
         stdout=subprocess.PIPE,
@@ -276,10 +277,9 @@ def process(environment: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
         text=True,
     )
     try:
-        yield started
+        yield program
     finally:
-        started.kill()
-        started.communicate()
+        ended(program)
 
 
 def url_of(started: subprocess.Popen[str]) -> str:

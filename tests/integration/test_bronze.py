@@ -30,6 +30,8 @@ from tests.unit.test_bronze_range import click, declined
 
 Place = tuple[int, int]
 
+pytestmark = pytest.mark.timeout(360)  # workers that fail and others that catch up, minutes each
+
 
 @pytest.fixture
 def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:

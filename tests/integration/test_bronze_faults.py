@@ -22,6 +22,7 @@ from tests.s3 import BUCKET, S3Server, has_go
 from tests.s3_proxy import ANSWER_LOST, DENIED, SLOW_DOWN, Fault, S3Proxy, fine
 
 URL = f"s3://{BUCKET}/some/prefix"
+pytestmark = pytest.mark.timeout(360)  # stores that are away, and minutes to catch up
 
 
 class Behind(NamedTuple):

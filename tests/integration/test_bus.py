@@ -17,6 +17,7 @@ from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import is_free
 from streams.bus.probe import probe_cluster_id
 from tests.kafka import Raw, create_topics, produce, read_all
+from tests.programs import started
 
 BUS = [sys.executable, "-c", "from streams.cli.bus import bus; bus()"]
 
@@ -96,12 +97,12 @@ def test_up_is_idempotent_and_down_leaves_no_process(tmp_path: Path) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_foreground_stays_until_it_is_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
     arguments = ["up", "--dir", str(tmp_path), "--port", "0", "--foreground", "--json"]
-    with subprocess.Popen([*BUS, *arguments], stdout=subprocess.PIPE, text=True) as program:
+    with started([*BUS, *arguments], stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         report = json.loads(program.stdout.readline())
         assert program.poll() is None
         program.send_signal(number)
-        assert program.wait(30) == 0
+    assert program.returncode == 0
     assert has_ended(tmp_path, report["port"])
 
 

@@ -20,10 +20,13 @@ import pytest
 from streams.bus.embedded import EmbeddedKafka
 from streams.cli.demo_market import CITIES
 from tests.kafka import wait_until
+from tests.programs import started
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
 READY = "Sluice is running. Ctrl-C ends all of it."
 READY_SECONDS = 120
+
+pytestmark = pytest.mark.timeout(300)  # a Kafka of its own and five processes, one after the other
 PROCESSES = (
     *("worker all", "worker views", "worker bronze", "worker gates"),
     *("kafka.Kafka", "main api", "main simulate"),
@@ -34,9 +37,8 @@ PROCESSES = (
 def demo(folder: Path, **settings: str) -> Iterator[subprocess.Popen[str]]:
     """A demo of its own. It is always asked to end, so that a failing test leaves nothing behind either."""
     environment = {**os.environ, "SLUICE_DATA_DIR": str(folder), **settings}
-    with subprocess.Popen(
-        DEMO, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, cwd=folder
-    ) as running:
+    options: dict[str, Any] = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    with started(DEMO, end_seconds=1.0, env=environment, cwd=folder, **options) as running:
         try:
             yield running
         finally:
@@ -57,7 +59,7 @@ def read_until_ready(running: subprocess.Popen[str]) -> str:
 def children_of(pid: int) -> dict[str, int]:
     """The demo's processes by name."""
     listed = subprocess.run(
-        ["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True
+        ["ps", "-ewwo", "pid=,ppid=,args="], capture_output=True, text=True, check=True, timeout=30
     ).stdout
     found = {}
     for line in listed.splitlines():
@@ -127,6 +129,7 @@ async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) ->
             capture_output=True,
             text=True,
             check=False,
+            timeout=60,
         )
         assert (second.returncode, "a demo is already running in" in second.stderr) == (1, True)
         children |= children_of(children["worker all"])

@@ -12,11 +12,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import pytest
+import pytest_asyncio
 
 from streams.bus.embedded import EmbeddedKafka
 from streams.sources.fixture import FIXTURE
@@ -45,9 +48,24 @@ def run(
 
 async def start(kafka: EmbeddedKafka, topic: str, *arguments: str) -> asyncio.subprocess.Process:
     pipe = asyncio.subprocess.PIPE
-    return await asyncio.create_subprocess_exec(
+    process = await asyncio.create_subprocess_exec(
         *REPLAY, *arguments, env=environment(kafka, topic), stdin=pipe, stdout=pipe, stderr=pipe
     )
+    running.append(process)
+    return process
+
+
+running: list[asyncio.subprocess.Process] = []
+
+
+@pytest_asyncio.fixture(autouse=True)
+async def _no_program_outlives_its_test() -> AsyncIterator[None]:
+    yield
+    while running:
+        process = running.pop()
+        if process.returncode is None:
+            process.kill()
+            await asyncio.wait_for(process.wait(), 30)
 
 
 def booking(number: int, at: str = "2026-01-01T00:00:00Z") -> bytes:
@@ -168,6 +186,7 @@ async def test_a_slow_pipe_holds_no_line_back_and_ctrl_c_ends_it(kafka: Embedded
     assert "Traceback" not in complaints
 
 
+@pytest.mark.timeout(240)  # a Kafka of its own that starts twice, and two minutes for the rest to go out
 async def test_nothing_is_lost_or_repeated_when_the_broker_dies(
     own_kafka: EmbeddedKafka, tmp_path: Path
 ) -> None:

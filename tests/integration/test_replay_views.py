@@ -21,6 +21,8 @@ from tests.kafka import wait_until
 
 SLUICE = [sys.executable, "-m", "streams.cli.main"]
 
+pytestmark = pytest.mark.timeout(360)  # twice a whole replay, each waited for up to two minutes
+
 
 class Sluice:
     """A worker and an api with topics of their own, reading a shared Kafka."""
@@ -41,7 +43,9 @@ class Sluice:
             self.children.append(Child(name, command, self.environment, folder / f"{name.split()[0]}.log"))
 
     def run(self, *arguments: str) -> None:
-        subprocess.run([*SLUICE, *arguments], env=self.environment, check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(
+            [*SLUICE, *arguments], env=self.environment, check=True, stdout=subprocess.DEVNULL, timeout=110
+        )
 
     def answer(self, view: str) -> dict[str, Any]:
         span = [("from", "2010-12-01T00:00:00Z"), ("to", "2012-01-01T00:00:00Z"), ("group_by", "currency")]

@@ -17,6 +17,7 @@ from schemas.validate import Validator
 from streams.bus.embedded import EmbeddedKafka
 from streams.sources.market import Faults, Market
 from tests.kafka import create_topics, read_all, wait_until
+from tests.programs import started
 
 COMMAND = [sys.executable, "-m", "streams.cli.main", "simulate"]
 FAULTS = ["--bad", "0.03", "--late", "0.03", "--duplicates", "0.03"]
@@ -81,7 +82,7 @@ async def test_live_it_sends_as_things_happen_until_it_is_told_to_end(
     topic = f"{prefix}raw"
     await create_topics(kafka.bootstrap, topic)
     arguments = ["--rate", "1000", "--flat", "--topic", topic, "--json"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, env=environment(kafka)) as program:
+    with started([*COMMAND, *arguments], stdout=subprocess.PIPE, env=environment(kafka)) as program:
 
         async def some_came() -> bool:
             return len(await read_all(kafka.bootstrap, topic)) > 200

@@ -5,6 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import pytest
+
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
 from streams.store.at_url import store_at
@@ -18,6 +20,8 @@ from tests.processes import Role, Sluice
 from tests.sending import produce_all
 
 EVENTS = 50_000
+
+pytestmark = pytest.mark.timeout(360)  # views, then Bronze: up to two minutes each
 
 
 async def test_views_equal_sql_over_bronze_and_the_quarantine_equals_bad(

@@ -23,7 +23,9 @@ def test_help_loads_nothing_heavy() -> None:
         "try: main(['--help'])\nexcept SystemExit as end: assert not end.code\n"
         f"print('loaded', [name for name in {HEAVY!r} if name in sys.modules])"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout.endswith("loaded []\n")
 
 
@@ -31,7 +33,9 @@ def test_help_loads_nothing_heavy() -> None:
 def test_help_of_a_role_does_not_load_its_engine(command: str) -> None:
     look = "print([name for name in ('faust', 'fastapi') if name in sys.modules])"
     program = f"import sys\nimport streams.cli.{command}\n{look}"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
+    )
     assert done.stdout == "[]\n"
 
 
@@ -39,7 +43,12 @@ def test_what_a_command_starts_takes_no_module_of_the_callers_folder(tmp_path: P
     (tmp_path / "click.py").write_text("raise SystemExit('the click.py of the folder')")
     (tmp_path / "streams").mkdir()
     done = subprocess.run(
-        sluice_command("worker", "--help"), cwd=tmp_path, capture_output=True, text=True, check=False
+        sluice_command("worker", "--help"),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
     )
     assert done.returncode == 0, done.stderr
 

@@ -17,6 +17,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import main
+from tests.programs import started
 
 ROWS = [
     {"city": None, "currency": "JPY", "bookings": 3, "gmv_minor": 1234567, "take_rate": None},
@@ -211,7 +212,7 @@ def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
         api.url,
     ]
     environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with subprocess.Popen(
+    with started(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as watching:
         assert watching.stdout is not None

@@ -73,7 +73,9 @@ tests:
 def test_failing_writes_page_when_they_go_on(values: str, fires: int, tmp_path: Path) -> None:
     test = tmp_path / "test.yml"
     test.write_text(PUT_FAILED.format(rules=RULES, values=values, fires=fires), encoding="utf-8")
-    done = subprocess.run(["promtool", "test", "rules", test], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", "test", "rules", test], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -84,5 +86,7 @@ def test_every_error_counts_from_zero() -> None:
 
 @pytest.mark.skipif(shutil.which("promtool") is None, reason="promtool is not on PATH")
 def test_promtool_accepts_the_rules() -> None:
-    done = subprocess.run(["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        ["promtool", "check", "rules", RULES], capture_output=True, text=True, check=False, timeout=60
+    )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -18,6 +18,7 @@ from click.testing import CliRunner, Result
 from streams.cli.main import main
 from streams.sources.market import Faults, Market, choose_cities
 from streams.sources.simulate import Simulation
+from tests.programs import started
 
 START = "2026-03-01T00:00:00Z"
 FAULTS = ["--bad", "0.05", "--late", "0.05", "--duplicates", "0.05", "--recon-leak", "0.5"]
@@ -56,7 +57,9 @@ def test_two_processes_write_the_same_bytes_also_packed(tmp_path: Path) -> None:
         out = tmp_path / number / "events.ndjson.gz"
         out.parent.mkdir()
         arguments = ["--rate", "0", "--count", "2000", "--start", START, *FAULTS, "--out", str(out)]
-        subprocess.run([*COMMAND, *arguments], check=True, env={**os.environ, "PYTHONHASHSEED": number})
+        subprocess.run(
+            [*COMMAND, *arguments], check=True, env={**os.environ, "PYTHONHASHSEED": number}, timeout=60
+        )
         outputs.append(out.read_bytes())
     assert outputs[0] == outputs[1]
     assert gzip.decompress(outputs[0]).count(b"\n") == 2000
@@ -94,7 +97,7 @@ def test_a_file_may_begin_now(tmp_path: Path) -> None:
 def test_a_rate_is_kept_in_real_time_and_ctrl_c_ends_it_well(tmp_path: Path) -> None:
     out = tmp_path / "events.ndjson"
     arguments = ["--rate", "2000", "--flat", "--json", "--start", "now", "--out", "-"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+    with started([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         lines = [program.stdout.readline() for _ in range(200)]
@@ -112,7 +115,7 @@ def test_a_rate_is_kept_in_real_time_and_ctrl_c_ends_it_well(tmp_path: Path) -> 
 
 def test_a_signal_before_the_count_is_a_failure() -> None:
     arguments = ["--rate", "2000", "--flat", "--count", "100000000", "--out", "-"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+    with started([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         program.stdout.readline()
         program.send_signal(signal.SIGTERM)
@@ -123,7 +126,7 @@ def test_a_signal_before_the_count_is_a_failure() -> None:
 
 def test_a_reader_that_has_enough_ends_it_quietly() -> None:
     arguments = ["--rate", "0", "--out", "-"]
-    with subprocess.Popen([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
+    with started([*COMMAND, *arguments], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as program:
         assert program.stdout is not None
         assert program.stderr is not None
         program.stdout.readline()
