@@ -24,8 +24,11 @@ def default_signals() -> None:
 
     A signal with a handler is back at its default in a child, so this process keeps Python's own.
     """
-    numbers = {signal.SIGINT: signal.default_int_handler, signal.SIGTERM: signal.SIG_DFL,
-               signal.SIGQUIT: signal.SIG_DFL}  # fmt: skip
+    numbers: dict[signal.Signals, Any] = {
+        signal.SIGINT: signal.default_int_handler,
+        signal.SIGTERM: signal.SIG_DFL,
+        signal.SIGQUIT: signal.SIG_DFL,
+    }
     for number, handler in numbers.items():
         if signal.getsignal(number) is signal.SIG_IGN:
             signal.signal(number, handler)
@@ -37,11 +40,11 @@ def watch_event_loops() -> None:
     loops = asyncio.base_events.BaseEventLoop
     handle = loops.call_exception_handler
 
-    def call_exception_handler(loop: asyncio.base_events.BaseEventLoop, context: dict[str, Any]) -> None:
+    def call_exception_handler(self: asyncio.base_events.BaseEventLoop, context: dict[str, Any]) -> None:
         message, error = context.get("message", "an error"), context.get("exception")
         source = context.get("task") or context.get("future") or context.get("handle") or ""
         dropped.append(f"{message}: {error!r} {source!r}")
-        handle(loop, context)
+        handle(self, context)
 
     loops.call_exception_handler = call_exception_handler  # type: ignore[method-assign]
 

@@ -3,24 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import click
 
-from streams.cli.common import Failure, echo_json, json_option, plain_logs
+from streams.cli.common import Failure, WrongUsage, echo_json, json_option, plain_logs
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources import replay as replaying
 from streams.sources.files import InputFile
-from streams.sources.ndjson import Ndjson
+from streams.sources.ndjson import Ndjson, Tally
 from streams.sources.online_retail import OnlineRetail
 from streams.sources.produce import RefusedError
 from streams.sources.rebase import newest, whole_seconds
-from streams.sources.record import Source, SourceError
+from streams.sources.record import NotEventsError, Source, SourceError
 
-FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-retail": OnlineRetail}
+FORMATS = ("ndjson", "online-retail")
 
 
 @click.command()
@@ -28,10 +28,11 @@ FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-r
 @click.option(
     "--format",
     "format_name",
-    type=click.Choice(list(FORMATS)),
+    type=click.Choice(FORMATS),
     default="ndjson",
     show_default=True,
-    help="ndjson: one event envelope a line. online-retail: the CSV of the UCI data set.",
+    help="ndjson: one event envelope a line; JSON arrays and objects in a row too. online-retail: the CSV of "
+    "the UCI data set, as it comes or saved by a spreadsheet.",
 )
 @click.option(
     "--rate",
@@ -40,17 +41,20 @@ FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-r
     help="Events a second.  [default: as fast as Kafka takes them]",
 )
 @click.option("--rebase", type=click.Choice(["now"]), help="Shift all times so that the newest event is now.")
+@click.option("--force", is_flag=True, help="Send a file even if no event is among its first lines.")
 @click.option("--topic", help="Where to.  [default: the first of SLUICE_RAW_TOPICS]")
 @json_option
 def replay(
     *, files: tuple[str, ...], format_name: str, rate: float | None, rebase: str | None, topic: str | None,
-    as_json: bool,
+    force: bool, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send the events of FILEs to Kafka, in their order; `-` is standard input, gzip is unpacked.
+    """Send the events of FILEs to Kafka, in their order; `-` is standard input.
 
-    Lines are sent as they are: whether an event is valid is for the workers to say. The Kafka timestamp is
-    the time of sending. It ends when Kafka has acknowledged every event; Ctrl-C ends it before that, and it
-    says how many were sent.
+    Files may be packed (gzip, bzip2, xz, Zstandard, zip) and in UTF-8, UTF-16 or UTF-32. Lines are sent as
+    they are: whether an event is valid is for the workers to say. A file without an event among its first
+    lines is not sent (exit code 2). The Kafka timestamp is the time of sending. It ends when Kafka has
+    acknowledged every event, with exit code 1 if none of them looked like one; Ctrl-C ends it before that,
+    and it says how many were sent.
 
     \b
     Examples:
@@ -61,14 +65,17 @@ def replay(
     settings = Settings.load()
     plain_logs()
     inputs = [InputFile(name, keep=rebase is not None) for name in files]
-    sources: list[Source] = [FORMATS[format_name](file) for file in inputs]
+    sources = [_source(file, format_name, force=force) for file in inputs]
     meter = Meter()
     try:
-        for file in inputs:
-            file.check()  # before Kafka is waited for
+        for source in sources:
+            source.check()  # before Kafka is waited for, and before any of the files is sent
         by = _shift_to_now(sources) if rebase else None
         plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
         total = asyncio.run(until_signal(settings, plan, meter))
+    except NotEventsError as error:
+        meter.end()
+        raise WrongUsage(f"{error}{meter.so_far()}") from None
     except (SourceError, RefusedError) as error:
         meter.end()
         raise Failure(f"{error}{meter.so_far()}") from None
@@ -76,9 +83,25 @@ def replay(
         for file in inputs:
             file.close()
     meter.end()
-    _tell(total, plan, as_json=as_json)
-    if total.interrupted:
+    if not total.sent and not total.interrupted and not force:
+        raise WrongUsage(f"{', '.join(files)}: empty, there is no event to send (--force: that is well)")
+    tally = _tally(sources)
+    _tell(total, plan, tally, as_json=as_json)
+    if total.interrupted or (tally.read and tally.read == tally.not_objects + tally.not_envelopes):
         raise click.exceptions.Exit(1)
+
+
+def _source(file: InputFile, format_name: str, *, force: bool) -> Ndjson | OnlineRetail:
+    return OnlineRetail(file) if format_name == "online-retail" else Ndjson(file, force=force)
+
+
+def _tally(sources: Sequence[Source]) -> Tally:
+    tallies = [source.tally for source in sources if isinstance(source, Ndjson)]
+    return Tally(
+        sum(tally.read for tally in tallies),
+        sum(tally.not_objects for tally in tallies),
+        sum(tally.not_envelopes for tally in tallies),
+    )
 
 
 def _shift_to_now(sources: Sequence[Source]) -> timedelta:
@@ -88,9 +111,9 @@ def _shift_to_now(sources: Sequence[Source]) -> timedelta:
     return whole_seconds(max(times), datetime.now(UTC))
 
 
-def _tell(total: replaying.Progress, plan: replaying.Replay, *, as_json: bool) -> None:
+def _tell(total: replaying.Progress, plan: replaying.Replay, tally: Tally, *, as_json: bool) -> None:
     if as_json:
-        echo_json(_report(total, plan))
+        echo_json(_report(total, plan, tally))
         return
     text = f"{total.acknowledged:,} events to {plan.topic} in {total.seconds:,.1f} s ({total.rate:,.0f}/s)"
     if total.interrupted:
@@ -99,14 +122,21 @@ def _tell(total: replaying.Progress, plan: replaying.Replay, *, as_json: bool) -
     else:
         text += ", all acknowledged"
     click.echo(text)
+    if tally.not_objects or tally.not_envelopes:
+        click.echo(
+            f"of {tally.read:,} lines or values {tally.not_objects:,} are no JSON object and "
+            f"{tally.not_envelopes:,} more have no envelope: they go to quarantine (sluice quarantine list)"
+        )
 
 
-def _report(total: replaying.Progress, plan: replaying.Replay) -> dict[str, Any]:
+def _report(total: replaying.Progress, plan: replaying.Replay, tally: Tally) -> dict[str, Any]:
     return {
         "topic": plan.topic,
         "files": [source.name for source in plan.sources],
         "read": total.sent,
         "acknowledged": total.acknowledged,
+        "not_objects": tally.not_objects,
+        "not_envelopes": tally.not_envelopes,
         "value_bytes": total.value_bytes,
         "seconds": round(total.seconds, 3),
         "events_per_second": round(total.rate, 1),

@@ -1,29 +1,56 @@
-"""Reading files line by line: plain or gzip, or standard input; with the position, for a progress line."""
+"""Reading files line by line: plain or packed, or standard input; with the position, for a progress line."""
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import shutil
 import stat
 import sys
 import tempfile
-import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
+from streams.sources.packed import BUFFER_BYTES, DamagedError, unpacked
 from streams.sources.record import SourceError
+from streams.sources.utf8 import as_utf8
 
 STDIN = "-"
-GZIP_MAGIC = b"\x1f\x8b"
-BUFFER_BYTES = 1 << 20
+PIECE_BYTES = 1 << 20
+
+
+class Text:
+    """A text in UTF-8 on its way, and what to call it in messages."""
+
+    def __init__(self, name: str, stream: io.BufferedReader[Any]) -> None:
+        self.name = name
+        self._stream = stream
+
+    def pieces(self) -> Iterator[tuple[int, bytes]]:
+        """Line numbers (from 1) and lines with their ends; a line of more than 1 MiB comes in pieces.
+
+        Raises `SourceError` where the data is damaged, ends too early or cannot be read.
+        """
+        number, ended = 0, True
+        try:
+            while piece := self._stream.readline(PIECE_BYTES):
+                number += ended
+                ended = piece.endswith(b"\n")
+                yield number, piece
+        except DamagedError as error:
+            raise SourceError(self.name, number + ended, str(error)) from None
+        except UnicodeDecodeError as error:
+            problem = f"is no text in {error.encoding.upper()} ({error.reason})"
+            raise SourceError(self.name, number + ended, problem) from None
+        except OSError as error:
+            raise SourceError(
+                self.name, number + ended, f"cannot be read ({error.strerror or error})"
+            ) from None
 
 
 class InputFile:
-    """A file to read, perhaps several times. Whether it is gzip is told by its first bytes, not by its name.
+    """A file to read, perhaps several times. Whether it is packed, and how, is told by its content.
 
     `-` is standard input. It is read as it comes, unless `keep` asks for a second reading: then its first
     reading goes through an unnamed temporary file.
@@ -43,46 +70,37 @@ class InputFile:
             return None
         return min(1.0, self._raw.tell() / self._size_bytes)
 
-    def check(self) -> None:
-        """Raises `SourceError` if the file cannot be opened. A pipe, which opens but once, is left alone."""
+    def check(self) -> bool:
+        """Whether it can be read more than once: a pipe, which opens but once, is left alone.
+
+        Raises `SourceError` if the file cannot be opened.
+        """
         if self.name == STDIN:
-            return
+            return self._keep
         try:
             is_pipe = stat.S_ISFIFO(Path(self.name).stat().st_mode)
         except OSError as error:
             raise SourceError(self.name, None, f"cannot be opened ({error.strerror})") from None
         if not is_pipe:
             self._open_raw().close()
+        return not is_pipe
 
-    @contextmanager
-    def open(self) -> Iterator[IO[bytes]]:
-        """The unpacked bytes from the start. Raises `SourceError` if the file cannot be opened."""
+    def texts(self) -> Iterator[Text]:
+        """What is in the file, unpacked and in UTF-8: one text, or one a member of a zip archive.
+
+        Raises `SourceError` if the file cannot be opened or unpacked. Each text is read before the next.
+        """
         raw = self._open_raw()
         self._raw = None if self._size_bytes is None else raw
-        buffered = io.BufferedReader(raw, BUFFER_BYTES)  # type: ignore[type-var]
+        buffered: io.BufferedReader[Any] = io.BufferedReader(raw, BUFFER_BYTES)
         try:
-            packed = buffered.peek(2)[:2] == GZIP_MAGIC
-            yield gzip.GzipFile(fileobj=buffered) if packed else buffered  # type: ignore[misc]
+            for name, stream in unpacked(self.name, buffered):
+                yield Text(name, as_utf8(stream))
         finally:
             self._raw = None
             buffered.detach()
             if raw is not self._kept:
                 raw.close()
-
-    def lines(self) -> Iterator[tuple[int, bytes]]:
-        """Line numbers (from 1) and lines without their line ends, empty ones left out."""
-        number = 0
-        with self.open() as stream:
-            try:
-                for number, line in enumerate(stream, 1):
-                    content = line.rstrip(b"\r\n")
-                    if content:
-                        yield number, content
-            except (gzip.BadGzipFile, EOFError, zlib.error) as error:
-                raise SourceError(self.name, number + 1, f"the gzip data is damaged ({error})") from None
-            except OSError as error:
-                problem = f"cannot be read ({error.strerror or error})"
-                raise SourceError(self.name, number + 1, problem) from None
 
     def _open_raw(self) -> IO[bytes]:
         if self.name == STDIN:

@@ -17,7 +17,8 @@ from pathlib import Path
 import click
 
 from streams.sources.files import InputFile
-from streams.sources.online_retail import HEADER, read_invoices, rows
+from streams.sources.online_retail import read_invoices
+from streams.sources.online_retail_csv import HEADER, rows
 from streams.sources.record import SourceError
 
 FIXTURE = Path(__file__).parent / "fixtures" / "online_retail_2011-08-24_26.csv.gz"
@@ -28,14 +29,17 @@ def derive(file: InputFile) -> bytes:
     """The fixture's bytes, the same at every call. Raises `SourceError`."""
     chosen = {
         number
-        for number, invoice in read_invoices(file).items()
+        for text_of_file in file.texts()
+        for number, invoice in read_invoices(text_of_file).items()
         if FIRST_DAY <= invoice.at.date().isoformat() <= LAST_DAY
     }
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(HEADER)
-    for _, (number, stock_code, _, quantity, at, price, _, country) in rows(file):
-        if number in chosen:
+    for text_of_file in file.texts():
+        for _, (number, stock_code, _, quantity, at, price, _, country) in rows(text_of_file):
+            if number not in chosen:
+                continue
             writer.writerow([number, stock_code, "", quantity, at, price, "", country])
     return gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
 

@@ -31,6 +31,11 @@ def key_of(value: bytes) -> bytes | None:
         payload = _decode(value).payload
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
+    return key_in(payload)
+
+
+def key_in(payload: dict[str, msgspec.Raw]) -> bytes | None:
+    """The key for a payload's members; None if it has no id."""
     for field in KEY_FIELDS:
         raw = payload.get(field)
         if raw is not None and bytes(raw) != NULL:

@@ -12,36 +12,29 @@ number, so that replaying the file again repeats them.
 
 from __future__ import annotations
 
-import csv
-import gzip
 import re
 import unicodedata
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from streams.sources.files import InputFile
+from streams.sources.files import InputFile, Text
 from streams.sources.keys import key_of
+from streams.sources.online_retail_csv import RowReader, rows
 from streams.sources.record import Record, SourceError
 
-HEADER = (
-    "InvoiceNo", "StockCode", "Description", "Quantity", "InvoiceDate", "UnitPrice", "CustomerID", "Country",
-)  # fmt: skip
 FEE_KINDS = {"AMAZONFEE": "platform", "BANK CHARGES": "processing"}
 SOURCE = "online-retail"
 CURRENCY = "GBP"
-BYTE_ORDER_MARK = "\ufeff"
 LARGEST_MINOR = 2**53 - 1
 
 _INVOICE = re.compile(r"[A-Za-z0-9]{1,32}")
 _QUANTITY = re.compile(r"-?\d{1,9}")
-_PRICE = re.compile(r"-?\d{1,9}(?:\.\d{1,6})?")
 _NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
@@ -65,7 +58,7 @@ def slug(text: str) -> str | None:
 
 
 class OnlineRetail:
-    """A `Source` of the events of one Online Retail CSV file, plain or gzip, in time order."""
+    """A `Source` of the events of one Online Retail CSV file, plain or packed, in time order."""
 
     def __init__(self, file: InputFile) -> None:
         self._file = file
@@ -81,6 +74,13 @@ class OnlineRetail:
         """How many of the events have been handed out, 0 to 1."""
         return self._sent / len(self._events) if self._events else 1.0
 
+    def check(self) -> None:
+        """Look at the header, if the file can be read again. Raises `SourceError`, `NotEventsError`."""
+        if self._file.check():
+            for text in self._file.texts():
+                for _ in rows(text):
+                    break
+
     def records(self) -> Iterator[Record]:
         """The events in time order; those of one minute in the file's order. Raises `SourceError`.
 
@@ -93,57 +93,42 @@ class OnlineRetail:
 
     @cached_property
     def _events(self) -> list[Record]:
-        invoices = read_invoices(self._file)
-        in_time_order = sorted(invoices.items(), key=lambda item: item[1].at)
-        return [
-            record for number, invoice in in_time_order for record in _records_of(number, invoice, self.name)
-        ]
+        # The years of the second set overlap: an invoice in two texts is told twice, by the same ids.
+        invoices = [item for text in self._file.texts() for item in read_invoices(text).items()]
+        invoices.sort(key=lambda item: item[1].at)
+        return [record for number, invoice in invoices for record in _records_of(number, invoice, self.name)]
 
 
-def read_invoices(file: InputFile) -> dict[str, _Invoice]:
+def read_invoices(text: Text) -> dict[str, _Invoice]:
     """Every invoice by its number, in the order of first lines. Raises `SourceError`: line and column."""
     invoices: dict[str, _Invoice] = {}
-    for line, row in rows(file):
+    reader = RowReader()
+    for line, row in rows(text):
         number, stock_code, _, quantity, at_text, price, customer, country = row
         if not _INVOICE.fullmatch(number):
-            raise _bad(file, line, "InvoiceNo", number, "up to 32 letters and digits")
+            raise _bad(text, line, "InvoiceNo", number, "up to 32 letters and digits")
         if not _QUANTITY.fullmatch(quantity):
-            raise _bad(file, line, "Quantity", quantity, "a whole number")
-        if not _PRICE.fullmatch(price):
-            raise _bad(file, line, "UnitPrice", price, "a decimal number")
+            raise _bad(text, line, "Quantity", quantity, "a whole number")
         try:
-            at = datetime.strptime(at_text, "%Y-%m-%d %H:%M:%S").replace(tzinfo=UTC)
-        except ValueError:
-            raise _bad(file, line, "InvoiceDate", at_text, "a time such as 2010-12-01 08:26:00") from None
+            pounds = reader.price(price)
+        except ValueError as error:
+            raise _bad(text, line, "UnitPrice", price, str(error)) from None
+        try:
+            at = reader.time(at_text)
+        except ValueError as error:
+            raise _bad(text, line, "InvoiceDate", at_text, str(error)) from None
         invoice = invoices.get(number)
         if invoice is None:
             invoice = invoices[number] = _Invoice(line, at, slug(country), customer)
         invoice.line = line
         invoice.at = max(invoice.at, at)
         invoice.customer = invoice.customer or customer
-        _add_line(invoice, stock_code, int(quantity) * Decimal(price))
+        _add_line(invoice, stock_code, int(quantity) * pounds)
     return invoices
 
 
-def rows(file: InputFile) -> Iterator[tuple[int, list[str]]]:
-    """Line numbers and rows without the header, each of eight columns. Raises `SourceError`."""
-    with file.open() as stream:
-        reader = csv.reader(line.decode() for line in stream)  # so an error is at the next line
-        try:
-            header = ",".join(next(reader, []))
-            if header.removeprefix(BYTE_ORDER_MARK) != ",".join(HEADER):
-                raise SourceError(file.name, 1, f"the header must be {','.join(HEADER)}")
-            for row in reader:
-                if len(row) != len(HEADER):
-                    problem = f"{len(row)} columns instead of {len(HEADER)}"
-                    raise SourceError(file.name, reader.line_num, problem)
-                yield reader.line_num, row
-        except (csv.Error, gzip.BadGzipFile, EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise SourceError(file.name, reader.line_num + 1, f"cannot be read ({error})") from None
-
-
-def _bad(file: InputFile, line: int, column: str, value: str, allowed: str) -> SourceError:
-    return SourceError(file.name, line, f"{value[:40]!r} is not {allowed}", column)
+def _bad(text: Text, line: int, column: str, value: str, allowed: str) -> SourceError:
+    return SourceError(text.name, line, f"{value[:40]!r} is not {allowed}", column)
 
 
 def _add_line(invoice: _Invoice, stock_code: str, amount: Decimal) -> None:

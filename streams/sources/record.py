@@ -14,6 +14,13 @@ class SourceError(Exception):
         super().__init__(f"{where}, column {column}: {problem}" if column else f"{where}: {problem}")
 
 
+class NotEventsError(SourceError):
+    """A file that can be read, but holds no events: the text says what it looks like and what to do."""
+
+    def __init__(self, name: str, problem: str) -> None:
+        super().__init__(name, None, problem)
+
+
 class Record(NamedTuple):
     """One record to send: the line it came from (1-based), its key, and its value as it goes to Kafka.
 

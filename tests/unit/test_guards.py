@@ -14,7 +14,8 @@ from tests.programs import ended, started
 ROOT = Path(__file__).resolve().parents[2]
 PRINT_SIGNALS = """
 import signal
-print([signal.getsignal(number) != signal.SIG_IGN for number in (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)])
+numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGQUIT)
+print([signal.getsignal(number) != signal.SIG_IGN for number in numbers])
 print(signal.pthread_sigmask(signal.SIG_BLOCK, []))
 """
 

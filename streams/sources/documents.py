@@ -1,0 +1,234 @@
+"""The JSON values of a text: one a line, as a rule, and then each line is one, good or bad.
+
+A line that is no object by itself may hold several (`}{`), begin one that goes over many lines, or open an
+array: what is whole JSON that way is read as what it is. All else goes on as the line that it was. Memory is
+bounded by one value, however long a line or an array is.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import deque
+from collections.abc import Generator, Iterator
+from enum import Enum, auto
+from typing import NamedTuple
+
+import msgspec
+
+from streams.sources.envelope import Seen, seen
+from streams.sources.files import Text
+from streams.sources.record import SourceError
+
+MAX_VALUE_BYTES = 32 << 20
+CUT_CHARACTERS = 16
+"""A piece without a line end may cut an escape, a number or a word this far before its end."""
+
+# White space, a byte order mark where files were joined, the record separator of RFC 7464.
+_BETWEEN = re.compile("[ \t\r\n\ufeff\x1e]*")
+_BETWEEN_ELEMENTS = re.compile("[ \t\r\n\ufeff\x1e,]*")
+_OPENS_ARRAY = re.compile("\\[[ \t\r\n]*(?:[{\\]]|$)")
+_CLOSES = re.compile(rb"([ \t]*)[}\]]")
+_INDENT = re.compile("[ \t]*")
+# Numbers are only passed over: neither a long integer nor 1e999 may stop that.
+_decode = json.JSONDecoder(parse_int=float, parse_constant=float).raw_decode
+
+
+class Value(NamedTuple):
+    """A value as it stands in the text, its line (from 1), and what it looks like (None: no JSON object)."""
+
+    line: int
+    text: bytes
+    seen: Seen | None
+
+
+class _End(Enum):
+    WHOLE = auto()  # all of the text is values
+    CUT = auto()  # a value goes on behind the text
+    BAD = auto()  # no JSON there
+
+
+class _Scan(NamedTuple):
+    spans: list[tuple[int, int]]
+    at: int
+    inside: bool
+    end: _End
+
+
+def documents(text: Text) -> Iterator[Value]:
+    """All values from here on. Raises `SourceError`."""
+    pieces = _Pieces(text)
+    inside = False  # an array around the values
+    for line, piece in pieces:
+        if not inside:
+            value = piece.rstrip(b"\r\n")
+            looks = seen(value)
+            if looks is not None:
+                yield Value(line, value, looks)
+                continue
+        inside = yield from _split(pieces, line, piece, inside=inside)
+
+
+class _Pieces:
+    """A text's lines, long ones in pieces, which can be given back."""
+
+    def __init__(self, text: Text) -> None:
+        self.name = text.name
+        self._pieces = text.pieces()
+        self._back: deque[tuple[int, bytes]] = deque()
+
+    def __iter__(self) -> Iterator[tuple[int, bytes]]:
+        while True:
+            while self._back:
+                yield self._back.popleft()
+            piece = next(self._pieces, None)
+            if piece is None:
+                return
+            yield piece
+
+    def give_back(self, line: int, rest: str) -> None:
+        lines = _bytes(rest).split(b"\n")
+        given = [(line + index, part + b"\n") for index, part in enumerate(lines[:-1])]
+        if lines[-1]:
+            given.append((line + len(lines) - 1, lines[-1]))
+        self._back.extendleft(reversed(given))
+
+    def more(self, least: int, indent: int) -> str:
+        """At least so many bytes, or up to a line that closes what was indented so far; empty at the end."""
+        taken: list[bytes] = []
+        length = 0
+        for _, piece in self:
+            taken.append(piece)
+            length += len(piece)
+            closes = _CLOSES.match(piece)
+            if length >= least or (closes is not None and closes.end(1) <= indent):
+                break
+        return _text(b"".join(taken))
+
+    def rest_of_line(self) -> str:
+        """Up to the line's end; more than the longest value if the line has no end before that."""
+        taken: list[bytes] = []
+        length = 0
+        for _, piece in self:
+            taken.append(piece)
+            length += len(piece)
+            if piece.endswith(b"\n") or length > MAX_VALUE_BYTES:
+                break
+        return _text(b"".join(taken))
+
+
+def _split(pieces: _Pieces, line: int, piece: bytes, *, inside: bool) -> Generator[Value, None, bool]:
+    """The values that begin in a piece; answers whether an array around them is still open."""
+    held = _text(piece)
+    while True:
+        scan = _scan(held, inside=inside)
+        if scan.end is not _End.CUT:
+            break
+        if inside or scan.inside or "\n" not in held:  # what was found is sure, whatever comes
+            yield from _values(held, scan.spans, line)
+            line += held.count("\n", 0, scan.at)
+            held, inside = held[scan.at :], scan.inside
+            scan = scan._replace(spans=[], at=0)
+        if len(held) > MAX_VALUE_BYTES:
+            raise _too_long(pieces, line)
+        more = pieces.more(len(held), _indent_at(held, scan.at))
+        if not more:
+            break
+        held += more
+    if scan.end is _End.BAD and not inside and not scan.inside:
+        yield from _one_line(pieces, line, held)
+        return False
+    yield from _values(held, scan.spans, line)
+    if scan.end is _End.WHOLE:
+        return scan.inside
+    line += held.count("\n", 0, scan.at)
+    held = held[scan.at :]
+    if scan.end is _End.CUT:  # by the end of the file
+        yield from _values(held, [(0, len(held.rstrip()))] if held.strip() else [], line)
+    else:
+        yield from _one_line(pieces, line, held)
+    return scan.inside
+
+
+def _one_line(pieces: _Pieces, line: int, held: str) -> Iterator[Value]:
+    """The first line as it is; what is behind it is looked at anew."""
+    if "\n" not in held:
+        held += pieces.rest_of_line()
+        if len(held) > MAX_VALUE_BYTES:
+            raise _too_long(pieces, line)
+    first, ended, rest = held.partition("\n")
+    if ended:
+        pieces.give_back(line + 1, rest)
+    value = _bytes(first.rstrip("\r"))
+    if value.strip():
+        yield Value(line, value, seen(value))
+
+
+def _scan(held: str, *, inside: bool) -> _Scan:
+    """Where the values of a text lie, as far as they go."""
+    spans: list[tuple[int, int]] = []
+    at = 0
+    while True:
+        at = (_BETWEEN_ELEMENTS if inside else _BETWEEN).match(held, at).end()  # type: ignore[union-attr]
+        if at == len(held):
+            return _Scan(spans, at, inside, _End.WHOLE)
+        if inside and held[at] == "]":
+            inside, at = False, at + 1
+        elif not inside and _OPENS_ARRAY.match(held, at):
+            inside, at = True, at + 1
+        else:
+            try:
+                value, end = _decode(held, at)
+            except json.JSONDecodeError as error:
+                return _Scan(spans, at, inside, _End.CUT if _is_cut(held, error) else _End.BAD)
+            except (RecursionError, ValueError):
+                return _Scan(spans, at, inside, _End.BAD)
+            if not inside and not isinstance(value, dict | list):
+                return _Scan(spans, at, inside, _End.BAD)  # words and numbers: a line of text
+            spans.append((at, end))
+            at = end
+
+
+def _is_cut(held: str, error: json.JSONDecodeError) -> bool:
+    if held.endswith("\n"):  # no value but an object or an array goes over the end of a line
+        return error.pos >= len(held.rstrip())
+    return error.msg.startswith("Unterminated string") or error.pos >= len(held) - CUT_CHARACTERS
+
+
+def _values(held: str, spans: list[tuple[int, int]], line: int) -> Iterator[Value]:
+    done = 0
+    for start, end in spans:
+        line += held.count("\n", done, start)
+        done = start
+        value = _on_one_line(_bytes(held[start:end]))
+        yield Value(line, value, seen(value))
+
+
+def _on_one_line(value: bytes) -> bytes:
+    if b"\n" not in value:
+        return value
+    try:
+        return msgspec.json.format(value, indent=-1)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return value
+
+
+def _indent_at(held: str, at: int) -> int:
+    start = held.rfind("\n", 0, at) + 1
+    return len(_INDENT.match(held, start)[0])  # type: ignore[index]
+
+
+def _too_long(pieces: _Pieces, line: int) -> SourceError:
+    return SourceError(
+        pieces.name,
+        line,
+        f"a JSON value or line of more than {MAX_VALUE_BYTES >> 20} MiB: no event is that long",
+    )
+
+
+def _text(value: bytes) -> str:
+    return value.decode("utf-8", "surrogateescape")
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode("utf-8", "surrogateescape")
