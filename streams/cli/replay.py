@@ -13,8 +13,9 @@ from streams.cli.common import Failure, WrongUsage, echo_json, json_option, plai
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources import replay as replaying
+from streams.sources.documents import Tally
 from streams.sources.files import InputFile
-from streams.sources.ndjson import Ndjson, Tally
+from streams.sources.ndjson import Ndjson
 from streams.sources.online_retail import OnlineRetail
 from streams.sources.produce import RefusedError
 from streams.sources.rebase import newest, whole_seconds
@@ -87,7 +88,7 @@ def replay(
         raise WrongUsage(f"{', '.join(files)}: empty, there is no event to send (--force: that is well)")
     tally = _tally(sources)
     _tell(total, plan, tally, as_json=as_json)
-    if total.interrupted or (tally.read and tally.read == tally.not_objects + tally.not_envelopes):
+    if total.interrupted or (total.sent and total.sent == tally.total):
         raise click.exceptions.Exit(1)
 
 
@@ -98,7 +99,6 @@ def _source(file: InputFile, format_name: str, *, force: bool) -> Ndjson | Onlin
 def _tally(sources: Sequence[Source]) -> Tally:
     tallies = [source.tally for source in sources if isinstance(source, Ndjson)]
     return Tally(
-        sum(tally.read for tally in tallies),
         sum(tally.not_objects for tally in tallies),
         sum(tally.not_envelopes for tally in tallies),
     )
@@ -122,9 +122,9 @@ def _tell(total: replaying.Progress, plan: replaying.Replay, tally: Tally, *, as
     else:
         text += ", all acknowledged"
     click.echo(text)
-    if tally.not_objects or tally.not_envelopes:
+    if tally.total:
         click.echo(
-            f"of {tally.read:,} lines or values {tally.not_objects:,} are no JSON object and "
+            f"of {total.sent:,} lines or values {tally.not_objects:,} are no JSON object and "
             f"{tally.not_envelopes:,} more have no envelope: they go to quarantine (sluice quarantine list)"
         )
 

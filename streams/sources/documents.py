@@ -11,14 +11,16 @@ import json
 import re
 from collections import deque
 from collections.abc import Generator, Iterator
+from dataclasses import dataclass
 from enum import Enum, auto
 from typing import NamedTuple
 
 import msgspec
 
-from streams.sources.envelope import Seen, seen
-from streams.sources.files import Text
-from streams.sources.record import SourceError
+from streams.sources.envelope import UNREADABLE_JSON, decode_envelope, members, seen
+from streams.sources.files import PIECE_BYTES, UNREADABLE, Text
+from streams.sources.keys import key_in
+from streams.sources.record import Record, SourceError
 
 MAX_VALUE_BYTES = 32 << 20
 CUT_CHARACTERS = 16
@@ -34,12 +36,17 @@ _INDENT = re.compile("[ \t]*")
 _decode = json.JSONDecoder(parse_int=float, parse_constant=float).raw_decode
 
 
-class Value(NamedTuple):
-    """A value as it stands in the text, its line (from 1), and what it looks like (None: no JSON object)."""
+@dataclass
+class Tally:
+    """How many values can be no event: they are no JSON object, or one without an envelope's members."""
 
-    line: int
-    text: bytes
-    seen: Seen | None
+    not_objects: int = 0
+    not_envelopes: int = 0
+
+    @property
+    def total(self) -> int:
+        """Both."""
+        return self.not_objects + self.not_envelopes
 
 
 class _End(Enum):
@@ -55,43 +62,65 @@ class _Scan(NamedTuple):
     end: _End
 
 
-def documents(text: Text) -> Iterator[Value]:
-    """All values from here on. Raises `SourceError`."""
-    pieces = _Pieces(text)
-    inside = False  # an array around the values
-    for line, piece in pieces:
-        if not inside:
-            value = piece.rstrip(b"\r\n")
-            looks = seen(value)
-            if looks is not None:
-                yield Value(line, value, looks)
-                continue
-        inside = yield from _split(pieces, line, piece, inside=inside)
+def documents(text: Text, tally: Tally) -> Iterator[Record]:
+    """A record for every value from here on; what can be no event is counted. Raises `SourceError`."""
+    source = enumerate(text.pieces(), 1)
+    pieces = _Pieces(text.name, source)
+    inside = False
+    number = cut = 0
+    try:
+        for number, piece in source:  # most are envelopes: these few lines are a replay's speed
+            if not inside:
+                value = piece.rstrip(b"\r\n")
+                try:
+                    found = decode_envelope(value)
+                except UNREADABLE_JSON:
+                    pass
+                else:
+                    yield Record(number - cut, key_in(found.payload), value)
+                    continue
+            pieces.take(number, piece)
+            while pieces.given_back:
+                inside = yield from _next(pieces, tally, inside=inside)
+            cut = pieces.cut
+    except UNREADABLE as error:
+        raise text.problem(error, max(number - cut, pieces.line) + 1) from None
 
 
 class _Pieces:
     """A text's lines, long ones in pieces, which can be given back."""
 
-    def __init__(self, text: Text) -> None:
-        self.name = text.name
-        self._pieces = text.pieces()
-        self._back: deque[tuple[int, bytes]] = deque()
+    def __init__(self, name: str, pieces: Iterator[tuple[int, bytes]]) -> None:
+        self.name = name
+        self.given_back: deque[tuple[int, bytes]] = deque()
+        self.cut = 0
+        """How many pieces so far ended before their lines did."""
+        self.line = 0
+        self._pieces = pieces
+
+    def take(self, number: int, piece: bytes) -> None:
+        """A piece that was read elsewhere is the next; `number` counts pieces."""
+        self.line = number - self.cut
+        self.given_back.append((self.line, piece))
+        if len(piece) == PIECE_BYTES and not piece.endswith(b"\n"):
+            self.cut += 1
 
     def __iter__(self) -> Iterator[tuple[int, bytes]]:
         while True:
-            while self._back:
-                yield self._back.popleft()
-            piece = next(self._pieces, None)
-            if piece is None:
-                return
-            yield piece
+            if not self.given_back:
+                fresh = next(self._pieces, None)
+                if fresh is None:
+                    return
+                self.take(*fresh)
+            yield self.given_back.popleft()
 
-    def give_back(self, line: int, rest: str) -> None:
-        lines = _bytes(rest).split(b"\n")
+    def give_back(self, line: int, rest: bytes) -> None:
+        """The next to be read: from the line of that number on."""
+        lines = rest.split(b"\n")
         given = [(line + index, part + b"\n") for index, part in enumerate(lines[:-1])]
         if lines[-1]:
             given.append((line + len(lines) - 1, lines[-1]))
-        self._back.extendleft(reversed(given))
+        self.given_back.extendleft(reversed(given))
 
     def more(self, least: int, indent: int) -> str:
         """At least so many bytes, or up to a line that closes what was indented so far; empty at the end."""
@@ -117,15 +146,26 @@ class _Pieces:
         return _text(b"".join(taken))
 
 
-def _split(pieces: _Pieces, line: int, piece: bytes, *, inside: bool) -> Generator[Value, None, bool]:
-    """The values that begin in a piece; answers whether an array around them is still open."""
-    held = _text(piece)
+def _next(pieces: _Pieces, tally: Tally, *, inside: bool) -> Generator[Record, None, bool]:
+    """The values that begin in the next piece; answers whether an array around them is still open."""
+    line, piece = next(iter(pieces))
+    whole = piece.rstrip(b"\r\n")
+    if not inside and members(whole) is not None:
+        yield _record(line, whole, tally)
+        return False
+    inside = yield from _split(pieces, line, _text(piece), tally, inside=inside)
+    return inside
+
+
+def _split(
+    pieces: _Pieces, line: int, held: str, tally: Tally, *, inside: bool
+) -> Generator[Record, None, bool]:
     while True:
         scan = _scan(held, inside=inside)
         if scan.end is not _End.CUT:
             break
         if inside or scan.inside or "\n" not in held:  # what was found is sure, whatever comes
-            yield from _values(held, scan.spans, line)
+            yield from _values(held, scan.spans, line, tally)
             line += held.count("\n", 0, scan.at)
             held, inside = held[scan.at :], scan.inside
             scan = scan._replace(spans=[], at=0)
@@ -136,21 +176,21 @@ def _split(pieces: _Pieces, line: int, piece: bytes, *, inside: bool) -> Generat
             break
         held += more
     if scan.end is _End.BAD and not inside and not scan.inside:
-        yield from _one_line(pieces, line, held)
+        yield from _one_line(pieces, line, held, tally)
         return False
-    yield from _values(held, scan.spans, line)
+    yield from _values(held, scan.spans, line, tally)
     if scan.end is _End.WHOLE:
         return scan.inside
     line += held.count("\n", 0, scan.at)
     held = held[scan.at :]
     if scan.end is _End.CUT:  # by the end of the file
-        yield from _values(held, [(0, len(held.rstrip()))] if held.strip() else [], line)
+        yield from _values(held, [(0, len(held.rstrip()))] if held.strip() else [], line, tally)
     else:
-        yield from _one_line(pieces, line, held)
+        yield from _one_line(pieces, line, held, tally)
     return scan.inside
 
 
-def _one_line(pieces: _Pieces, line: int, held: str) -> Iterator[Value]:
+def _one_line(pieces: _Pieces, line: int, held: str, tally: Tally) -> Iterator[Record]:
     """The first line as it is; what is behind it is looked at anew."""
     if "\n" not in held:
         held += pieces.rest_of_line()
@@ -158,10 +198,10 @@ def _one_line(pieces: _Pieces, line: int, held: str) -> Iterator[Value]:
             raise _too_long(pieces, line)
     first, ended, rest = held.partition("\n")
     if ended:
-        pieces.give_back(line + 1, rest)
+        pieces.give_back(line + 1, _bytes(rest))
     value = _bytes(first.rstrip("\r"))
     if value.strip():
-        yield Value(line, value, seen(value))
+        yield _record(line, value, tally)
 
 
 def _scan(held: str, *, inside: bool) -> _Scan:
@@ -195,13 +235,21 @@ def _is_cut(held: str, error: json.JSONDecodeError) -> bool:
     return error.msg.startswith("Unterminated string") or error.pos >= len(held) - CUT_CHARACTERS
 
 
-def _values(held: str, spans: list[tuple[int, int]], line: int) -> Iterator[Value]:
+def _values(held: str, spans: list[tuple[int, int]], line: int, tally: Tally) -> Iterator[Record]:
     done = 0
     for start, end in spans:
         line += held.count("\n", done, start)
         done = start
-        value = _on_one_line(_bytes(held[start:end]))
-        yield Value(line, value, seen(value))
+        yield _record(line, _on_one_line(_bytes(held[start:end])), tally)
+
+
+def _record(line: int, value: bytes, tally: Tally) -> Record:
+    looks = seen(value)
+    if looks is None:
+        tally.not_objects += 1
+    elif not looks.is_envelope:
+        tally.not_envelopes += 1
+    return Record(line, looks and looks.key, value)
 
 
 def _on_one_line(value: bytes) -> bytes:

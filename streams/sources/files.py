@@ -9,6 +9,7 @@ import stat
 import sys
 import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import IO, Any
 
@@ -18,6 +19,7 @@ from streams.sources.utf8 import as_utf8
 
 STDIN = "-"
 PIECE_BYTES = 1 << 20
+UNREADABLE = (DamagedError, UnicodeDecodeError, OSError)
 
 
 class Text:
@@ -27,26 +29,27 @@ class Text:
         self.name = name
         self._stream = stream
 
-    def pieces(self) -> Iterator[tuple[int, bytes]]:
-        """Line numbers (from 1) and lines with their ends; a line of more than 1 MiB comes in pieces.
+    def pieces(self) -> Iterator[bytes]:
+        """Lines with their ends; one of more than 1 MiB comes in pieces. Raises one of `UNREADABLE`."""
+        return iter(partial(self._stream.readline, PIECE_BYTES), b"")
 
-        Raises `SourceError` where the data is damaged, ends too early or cannot be read.
-        """
-        number, ended = 0, True
+    def lines(self) -> Iterator[bytes]:
+        """The same as `pieces`, for texts of short lines. Raises `SourceError`."""
+        line = 1
         try:
-            while piece := self._stream.readline(PIECE_BYTES):
-                number += ended
-                ended = piece.endswith(b"\n")
-                yield number, piece
-        except DamagedError as error:
-            raise SourceError(self.name, number + ended, str(error)) from None
-        except UnicodeDecodeError as error:
-            problem = f"is no text in {error.encoding.upper()} ({error.reason})"
-            raise SourceError(self.name, number + ended, problem) from None
-        except OSError as error:
-            raise SourceError(
-                self.name, number + ended, f"cannot be read ({error.strerror or error})"
-            ) from None
+            for piece in self.pieces():
+                yield piece
+                line += 1
+        except UNREADABLE as error:
+            raise self.problem(error, line) from None
+
+    def problem(self, error: Exception, line: int) -> SourceError:
+        """What one of `UNREADABLE` is to a person: damaged data, a wrong encoding, a bad disk."""
+        if isinstance(error, UnicodeDecodeError):
+            return SourceError(self.name, line, f"is no text in {error.encoding.upper()} ({error.reason})")
+        if isinstance(error, OSError):
+            return SourceError(self.name, line, f"cannot be read ({error.strerror or error})")
+        return SourceError(self.name, line, str(error))
 
 
 class InputFile:

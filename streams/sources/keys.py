@@ -38,9 +38,10 @@ def key_in(payload: dict[str, msgspec.Raw]) -> bytes | None:
     """The key for a payload's members; None if it has no id."""
     for field in KEY_FIELDS:
         raw = payload.get(field)
-        if raw is not None and bytes(raw) != NULL:
+        if raw is not None:
             try:
                 return _decode_text(raw).encode() or None
             except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError):
-                return None
+                if bytes(raw) != NULL:
+                    return None
     return None

@@ -20,6 +20,7 @@ MOST_NAMES = 12
 DELIMITERS = ",;\t|"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .\-/#]{0,39}")
+_JSON_BEGINS = re.compile(rb"\[?\s*\{")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _OBJECTS = (
     (frozenset({"object", "type", "data"}), "Stripe webhook events"),
@@ -62,7 +63,7 @@ def _of_lines(texts: Sequence[bytes], columns: list[str] | None) -> str:
         if all(_NAME.fullmatch(column) for column in columns) and len(texts) > 1:
             return f"CSV with the columns {_listed(columns)}"
         return f"CSV with {len(columns)} columns"
-    if first.startswith((b"{", b"[")):
+    if _JSON_BEGINS.match(first):
         return "damaged JSON"
     return "JSON values that are no objects" if all(map(_is_json, texts)) else "lines of text"
 
@@ -70,7 +71,7 @@ def _of_lines(texts: Sequence[bytes], columns: list[str] | None) -> str:
 def _columns(texts: Sequence[bytes]) -> list[str] | None:
     """The first line's columns if these are lines of CSV."""
     lines = [text.decode("utf-8", "replace").lstrip("\ufeff") for text in texts]
-    if lines[0].startswith(("{", "[", "<")):
+    if lines[0].lstrip().startswith(("{", "[", "<")):
         return None
     for delimiter in DELIMITERS:
         try:

@@ -9,24 +9,14 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from streams.sources.documents import Value, documents
+from streams.sources.documents import Tally, documents
 from streams.sources.files import InputFile
 from streams.sources.look import what_it_is
 from streams.sources.record import NotEventsError, Record
 
 LOOK_AT = 20
 """So many values without an envelope among them, at a file's start, are enough."""
-
-
-@dataclass
-class Tally:
-    """How many values were read, and how many of them can be no event."""
-
-    read: int = 0
-    not_objects: int = 0
-    not_envelopes: int = 0
 
 
 class Ndjson:
@@ -55,31 +45,17 @@ class Ndjson:
 
     def records(self) -> Iterator[Record]:
         """One record a value; empty lines are left out. Raises `SourceError`, `NotEventsError`."""
-        self.tally = Tally()
-        values: Iterator[Value] = (value for text in self._file.texts() for value in documents(text))
-        if not self._force:
-            values = itertools.chain(self._looked_at(values), values)
-        return self._sent(values)
+        self.tally = tally = Tally()
+        records = itertools.chain.from_iterable(documents(text, tally) for text in self._file.texts())
+        return records if self._force else itertools.chain(self._looked_at(records, tally), records)
 
-    def _looked_at(self, values: Iterator[Value]) -> Iterator[Value]:
-        """The first values, up to the first envelope."""
-        first: list[Value] = []
-        for value in itertools.islice(values, LOOK_AT):
-            first.append(value)
-            if value.seen is not None and value.seen.is_envelope:
+    def _looked_at(self, records: Iterator[Record], tally: Tally) -> Iterator[Record]:
+        """The first records, up to the first envelope."""
+        first: list[Record] = []
+        for record in itertools.islice(records, LOOK_AT):
+            first.append(record)
+            if len(first) > tally.total:
                 yield from first
                 return
         if first:
-            raise NotEventsError(self.name, what_it_is([value.text for value in first]))
-
-    def _sent(self, values: Iterator[Value]) -> Iterator[Record]:
-        tally = self.tally
-        for line, text, looks in values:
-            tally.read += 1
-            if looks is None:
-                tally.not_objects += 1
-                yield Record(line, None, text)
-                continue
-            if not looks.is_envelope:
-                tally.not_envelopes += 1
-            yield Record(line, looks.key, text)
+            raise NotEventsError(self.name, what_it_is([record.value or b"" for record in first]))

@@ -63,7 +63,7 @@ def rows(text: Text) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines(text: Text) -> Iterator[str]:
-    for _, line in text.pieces():
+    for line in text.lines():
         try:
             yield line.decode()
         except UnicodeDecodeError:

@@ -149,9 +149,7 @@ def test_the_fixture_has_its_known_totals() -> None:
 
 
 def test_the_fixture_holds_no_text_and_no_person() -> None:
-    rows = [row.decode().split(",") for text in InputFile(str(FIXTURE)).texts() for _, row in text.pieces()][
-        1:
-    ]
+    rows = [row.decode().split(",") for text in InputFile(str(FIXTURE)).texts() for row in text.lines()][1:]
     assert {(row[2], row[6]) for row in rows} == {("", "")}
     assert "10.24432/C5BW33" in FIXTURE.with_name("ATTRIBUTION.md").read_text()
 
