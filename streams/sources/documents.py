@@ -122,11 +122,19 @@ class _Pieces:
             given.append((line + len(lines) - 1, lines[-1]))
         self.given_back.extendleft(reversed(given))
 
-    def more(self, least: int, indent: int) -> str:
-        """At least so many bytes, or up to a line that closes what was indented so far; empty at the end."""
+    def more(self, least: int, indent: int) -> str | None:
+        """At least so many bytes, or up to a line that closes what was indented so far.
+
+        Empty at the end; None before an event: then what was begun before it was no value.
+        """
         taken: list[bytes] = []
         length = 0
-        for _, piece in self:
+        for line, piece in self:
+            if _is_event(piece):
+                self.given_back.appendleft((line, piece))
+                if not taken:
+                    return None
+                break
             taken.append(piece)
             length += len(piece)
             closes = _CLOSES.match(piece)
@@ -164,7 +172,7 @@ def _split(
         scan = _scan(held, inside=inside)
         if scan.end is not _End.CUT:
             break
-        if inside or scan.inside or "\n" not in held:  # what was found is sure, whatever comes
+        if inside or scan.inside or ("\n" not in held and len(held) >= PIECE_BYTES):  # what was found is sure
             yield from _values(held, scan.spans, line, tally)
             line += held.count("\n", 0, scan.at)
             held, inside = held[scan.at :], scan.inside
@@ -172,7 +180,11 @@ def _split(
         if len(held) > MAX_VALUE_BYTES:
             raise _too_long(pieces, line)
         more = pieces.more(len(held), _indent_at(held, scan.at))
+        if more is None:
+            scan = scan._replace(end=_End.BAD)
+            break
         if not more:
+            scan = _at_the_end(held, scan, inside=inside)
             break
         held += more
     if scan.end is _End.BAD and not inside and not scan.inside:
@@ -229,6 +241,14 @@ def _scan(held: str, *, inside: bool) -> _Scan:
             at = end
 
 
+def _at_the_end(held: str, scan: _Scan, *, inside: bool) -> _Scan:
+    """A value that nothing more comes for was cut; but if that is in its first line, the line is just bad."""
+    lines = held[: held.rstrip("\n").rfind("\n") + 1]
+    before = _scan(lines, inside=inside)
+    is_begun = before.end is _End.CUT and before.at == scan.at
+    return scan if is_begun else scan._replace(end=_End.BAD)
+
+
 def _is_cut(held: str, error: json.JSONDecodeError) -> bool:
     if held.endswith("\n"):  # no value but an object or an array goes over the end of a line
         return error.pos >= len(held.rstrip())
@@ -272,6 +292,14 @@ def _too_long(pieces: _Pieces, line: int) -> SourceError:
         line,
         f"a JSON value or line of more than {MAX_VALUE_BYTES >> 20} MiB: no event is that long",
     )
+
+
+def _is_event(piece: bytes) -> bool:
+    try:
+        decode_envelope(piece)
+    except UNREADABLE_JSON:
+        return False
+    return True
 
 
 def _text(value: bytes) -> str:

@@ -145,6 +145,7 @@ def _member(
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
         raise SourceError(called, None, str(DamagedError("zip", error))) from None
     with raw, io.BufferedReader(_Named("zip", raw), BUFFER_BYTES) as stream:
+        _refuse(called, stream)
         head = stream.peek(HEAD_BYTES)
         if head.startswith(ZIP):
             is_workbook = (
@@ -154,7 +155,6 @@ def _member(
             raise NotEventsError(called, f"it is {WORKBOOK if is_workbook else nested}")
         if head.startswith(tuple(_STREAMS)):
             raise NotEventsError(called, "it is packed a second time: unpack the archive first")
-        _refuse(called, stream)
         yield called, stream
 
 
