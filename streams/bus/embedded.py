@@ -85,6 +85,11 @@ class EmbeddedKafka:
             os.close(lock)
         return None
 
+    def running_port(self) -> int | None:
+        """The port of the broker that runs in the folder, whoever started it; None if none does."""
+        ports = read_ports(self._properties_file) if self.pid() is not None else None
+        return ports[0] if ports else None
+
     def start(self) -> bool:
         """Start the broker and return when it answers. False: it was running already.
 
@@ -214,13 +219,12 @@ class EmbeddedKafka:
 
     def _adopt(self) -> None:
         """Check that the broker that runs in the folder already is the one that was asked for."""
-        former = read_ports(self._properties_file)
-        running = former[0] if former else 0
+        running = self.running_port()
         if self.port not in (0, running):
             raise EmbeddedKafkaError(
                 f"the Kafka in {self.folder} runs on port {running}: stop it first or take another folder"
             )
-        self.port = running
+        self.port = running or 0
         self._await_answer()
 
     def _await_answer(self) -> None:

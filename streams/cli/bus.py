@@ -51,11 +51,22 @@ def up(folder: Path | None, port: int | None, foreground: bool, as_json: bool) -
 
 @bus.command()
 @folder_option
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Only if it runs on this port; 0 is any.  [default: any: there is one Kafka a folder]",
+)
 @json_option
-def down(folder: Path | None, as_json: bool) -> None:
+def down(folder: Path | None, port: int | None, as_json: bool) -> None:
     """Stop it and wait until it has ended. Its records stay in the folder for the next `up`."""
     kafka = EmbeddedKafka(folder or _default_folder())
     try:
+        running = kafka.running_port()
+        if port and running not in (None, port):
+            raise click.ClickException(
+                f"the Kafka in {kafka.folder} runs on port {running}, not on {port}: it was not stopped "
+                f"(--port {running}, or the --dir of the other one)"
+            )
         stopped = kafka.stop()
     except EmbeddedKafkaError as error:
         raise click.ClickException(str(error)) from None
@@ -69,7 +80,9 @@ def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
     def interrupt(*_: object) -> NoReturn:
         raise KeyboardInterrupt
 
-    signal.signal(signal.SIGTERM, interrupt)
+    # SIGINT too: a job in the background inherits it ignored, and would stay deaf to it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, interrupt)
     try:
         if not _start(kafka):
             raise click.ClickException(f"the Kafka in {kafka.folder} is already running, in the background")

@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -86,18 +87,28 @@ def test_up_is_idempotent_and_down_leaves_no_process(tmp_path: Path) -> None:
         other = run_bus("up", "--dir", folder, "--port", "19999")
         assert other.returncode == 1
         assert f"runs on port {first['port']}" in other.stderr
+
+        wrong = run_bus("down", "--dir", folder, "--port", "19999")
+        assert (wrong.returncode, wrong.stdout) == (1, "")
+        assert f"runs on port {first['port']}, not on 19999: it was not stopped" in wrong.stderr
+        assert probe_cluster_id("127.0.0.1", first["port"])
     finally:
-        down = json.loads(run_bus("down", "--dir", folder, "--json").stdout)
+        down = json.loads(run_bus("down", "--dir", folder, "--port", str(first["port"]), "--json").stdout)
     assert down["stopped"] is True
     assert has_ended(tmp_path / "bus", first["port"])
     assert not (tmp_path / "bus" / "kafka.pid").exists()
-    assert json.loads(run_bus("down", "--dir", folder, "--json").stdout)["stopped"] is False
+    for more in ([], ["--port", "0"], ["--port", "19999"]):
+        assert json.loads(run_bus("down", "--dir", folder, *more, "--json").stdout)["stopped"] is False
 
 
+@pytest.mark.parametrize("background", [False, True])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_foreground_stays_until_it_is_told_to_end(tmp_path: Path, number: signal.Signals) -> None:
+def test_foreground_stays_until_it_is_told_to_end(
+    tmp_path: Path, number: signal.Signals, background: bool
+) -> None:
     arguments = ["up", "--dir", str(tmp_path), "--port", "0", "--foreground", "--json"]
-    with started([*BUS, *arguments], stdout=subprocess.PIPE, text=True) as program:
+    ignoring = partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if background else None
+    with started([*BUS, *arguments], preexec_fn=ignoring, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         report = json.loads(program.stdout.readline())
         assert program.poll() is None

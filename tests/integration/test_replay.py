@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import bz2
 import gzip
+import io
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
@@ -241,3 +244,80 @@ async def _communicate(process: asyncio.subprocess.Process, stdin: bytes | None 
     with suppress(BrokenPipeError):
         return [text.decode() for text in await process.communicate(stdin)]
     raise AssertionError("it has closed its input")
+
+
+async def test_no_file_is_sent_when_one_of_them_holds_no_event(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    good, shop = tmp_path / "good.ndjson", tmp_path / "shop.csv"
+    good.write_bytes(booking(1))
+    shop.write_bytes(gzip.decompress(FIXTURE.read_bytes()))
+    done = run(kafka, topic, str(good), str(shop))
+    assert (done.returncode, done.stdout) == (2, "")
+    said = f"sluice: {shop}: it looks like the Online Retail CSV: replay it with --format online-retail\n"
+    assert done.stderr == said
+    assert await sent_to(kafka, topic) == []
+    piped = run(kafka, topic, "-", stdin=shop.read_bytes())
+    assert (piped.returncode, "--format online-retail" in piped.stderr) == (2, True)
+    assert await sent_to(kafka, topic) == []
+    other = run(kafka, topic, "--format", "online-retail", str(good))
+    assert (other.returncode, "it looks like JSON: replay it with --format ndjson" in other.stderr) == (
+        2,
+        True,
+    )
+
+
+async def test_force_sends_it_and_the_end_says_that_no_line_was_an_object(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    text = tmp_path / "text"
+    text.write_bytes(b"one\ntwo\n")
+    done = run(kafka, topic, "--force", str(text))
+    assert done.returncode == 1
+    assert "of 2 lines or values 2 are no JSON object and 0 more have no envelope" in done.stdout
+    assert await sent_to(kafka, topic) == [b"one", b"two"]
+    text.write_bytes(b"three\n" + booking(1) + b'\n{"a":1}\n')
+    done = run(kafka, topic, "--json", str(text))
+    assert done.returncode == 0
+    report = json.loads(done.stdout)
+    assert (report["read"], report["not_objects"], report["not_envelopes"]) == (3, 1, 1)
+    text.write_bytes(b'{"a":1}\n')
+    assert run(kafka, topic, "--force", str(text)).returncode == 1
+
+
+async def test_of_empty_files_none_is_sent_but_one_does_no_harm(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    empty, good = tmp_path / "empty", tmp_path / "good"
+    empty.touch()
+    good.write_bytes(booking(1))
+    done = run(kafka, topic, str(empty), "-", stdin=b"")
+    assert (done.returncode, f"{empty}, -: empty, there is no event to send" in done.stderr) == (2, True)
+    assert run(kafka, topic, "--force", str(empty)).returncode == 0
+    assert run(kafka, topic, str(empty), str(good)).returncode == 0
+    assert await sent_to(kafka, topic) == [booking(1)]
+
+
+async def test_packed_arrays_arrive_by_a_pipe_and_rebased(kafka: EmbeddedKafka, prefix: str) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    events = json.dumps([json.loads(booking(number)) for number in range(20)], indent=2).encode("utf-16")
+    for data in (events, gzip.compress(events), bz2.compress(events), _zipped(events)):
+        for options in ([], ["--rebase", "now"]):
+            done = run(kafka, topic, *options, "-", stdin=data)
+            assert done.returncode == 0, done.stderr
+    ids = Counter(json.loads(value)["event_id"] for value in await sent_to(kafka, topic))
+    assert ids == {f"e{number}": 8 for number in range(20)}
+
+
+def _zipped(data: bytes) -> bytes:
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("events.json", data)
+    return packed.getvalue()

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
+import zipfile
 from collections import Counter
 from collections.abc import Iterable
 from pathlib import Path
@@ -135,6 +137,70 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     path = tmp_path / "retail.csv"
     path.write_text("\ufeff" + ",".join(HEADER) + "\n" + line("1", "1", "1") + "\n", encoding="utf-8")
     assert totals(events(InputFile(str(path))))["charge.succeeded"] == (1, 100)
+
+
+AMOUNTS = {"charge.succeeded": (2, 1833), "booking.confirmed": (2, 1833), "refund.succeeded": (1, 150)}
+TIMES = (
+    "2010-12-13 08:26:00", "2010-12-13T08:26:00", "2010-12-13 08:26", "12/13/2010 8:26", "12/13/2010 8:26:00",
+    "12/13/10 8:26", "13.12.2010 08:26",
+)  # fmt: skip
+FIRST = ("536365", "6", "2.55"), ("536365", "1", "1.234"), ("536366", "1", "1.80"), ("C536379", "-1", "1.50")
+
+
+@pytest.mark.parametrize("header", [
+    ",".join(HEADER),
+    "Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country",
+    "invoice_no,stock_code,description,quantity,invoice_date,unit_price,customer_id,country",
+    ",Invoice,StockCode,Description,Quantity,InvoiceDate,Price,Customer ID,Country",
+])  # fmt: skip
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_it_is_read_as_it_is_usually_distributed(tmp_path: Path, header: str, delimiter: str) -> None:
+    for at, point, encoding in itertools.product(TIMES, ".,", ("utf-8", "utf-8-sig", "latin-1", "utf-16")):
+        lines = [header.replace(",", delimiter)]
+        for number, (invoice, quantity, price) in enumerate(FIRST):
+            description = f'"£ or ""é"", in{delimiter}one"'
+            before = [str(number)] if header.startswith(",") else []
+            before += [invoice, "1", description, quantity, at, f'"{price.replace(".", point)}"']
+            lines.append(delimiter.join([*before, "17850.0", "United Kingdom"]))
+        path = tmp_path / "retail.csv"
+        path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+        found = events(InputFile(str(path)))
+        assert totals(found) == AMOUNTS, (at, point, encoding)
+        assert {event["occurred_at"] for event in found} == {"2010-12-13T08:26:00Z"}
+        assert {event["city"] for event in found} == {"united-kingdom"}
+        assert {event["payload"].get("user_id") for event in found} == {"customer-17850", None}
+
+
+@pytest.mark.parametrize(
+    ("lines_", "said"),
+    [
+        (["12/1/2010 8:26", "13/1/2010 8:26"], "'13/1/2010 8:26' is not a time that exists (month first)"),
+        (["12/1/2010 8:26", "13.1.2010 8:26"], "is not a time written as those before it"),
+        (["2010-12-01 08:26:00", "12/1/2010 8:26"], "is not a time written as those before it"),
+        (["2010-02-30 08:26:00"], "is not a time that exists"),
+    ],
+)
+def test_times_that_cannot_be_told_are_refused(tmp_path: Path, lines_: list[str], said: str) -> None:
+    file = csv_file(tmp_path, *(line("1", "1", "1", at=at) for at in lines_))
+    with pytest.raises(SourceError) as caught:
+        events(file)
+    assert said in str(caught.value)
+
+
+def test_years_that_overlap_in_an_archive_repeat_their_ids(tmp_path: Path) -> None:
+    path = tmp_path / "retail.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for year in (1, 2):
+            rows = [
+                ",".join(HEADER),
+                line("9", "1", "2"),
+                line(str(year), "1", "1", at="2011-08-23 10:00:00"),
+            ]
+            archive.writestr(f"{year}.csv", "\n".join(rows))
+    found = events(InputFile(str(path)))
+    assert [event["occurred_at"] for event in found] == sorted(event["occurred_at"] for event in found)
+    by_id = {event["event_id"]: event for event in found}
+    assert totals(by_id.values())["charge.succeeded"] == (3, 400)
 
 
 def test_the_fixture_has_its_known_totals() -> None:
