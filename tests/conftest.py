@@ -18,6 +18,11 @@ from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds 
     pytest_timeout_set_timer,
     watch_event_loops,
 )
+from tests.versity import (  # noqa: F401
+    last_and_begun,
+    pytest_runtest_protocol,
+    pytest_unconfigure,
+)
 
 
 def pytest_configure() -> None:
@@ -30,6 +35,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         if item.path.parent.name == "chaos" and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600 + 60 * config.getoption("--kills")))
+    last_and_begun(items)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -18,9 +17,10 @@ from typing import Self
 import boto3
 from botocore.config import Config
 
+from tests.versity import gateway
+
 BUCKET = "bronze"
 KEY, SECRET, REGION = "tester", "tester-secret", "us-east-1"
-VERSITY = "github.com/versity/versitygw/cmd/versitygw@v1.8.0"
 START_SECONDS = 60.0
 KILLED_SECONDS = 30.0
 
@@ -69,7 +69,13 @@ class S3Server:
             argv = [sys.executable, "-W", "ignore", "-c", code, "-H", "127.0.0.1", "-p", str(self.port)]
         else:
             (self._folder / "data").mkdir(parents=True, exist_ok=True)
-            argv = [versitygw(), "--port", f"127.0.0.1:{self.port}", "posix", str(self._folder / "data")]
+            argv = [
+                str(gateway.program),
+                "--port",
+                f"127.0.0.1:{self.port}",
+                "posix",
+                str(self._folder / "data"),
+            ]
         environ = {**os.environ, "ROOT_ACCESS_KEY": KEY, "ROOT_SECRET_KEY": self._secret}
         self._process = subprocess.Popen(
             argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
@@ -125,22 +131,3 @@ class S3Server:
         )  # fmt: skip
         client.create_bucket(Bucket=BUCKET)
         client.close()
-
-
-def versitygw() -> str:
-    """The gateway's program, built where it is missing; in a cache folder outside of the repository."""
-    cache = (
-        Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-        / "sluice"
-        / VERSITY.rpartition("@")[2]
-    )
-    program = cache / "versitygw"
-    if not program.exists():
-        subprocess.run(
-            ["go", "install", VERSITY], env={**os.environ, "GOBIN": str(cache)}, check=True, timeout=600
-        )
-    return str(program)
-
-
-def has_go() -> bool:
-    return shutil.which("go") is not None

@@ -19,8 +19,12 @@ fi
 echo "Fetching Apache Kafka from Maven Central"
 # Jars of another release must not stay beside the new ones.
 rm -rf target/lib
-if ! said=$(mvn --batch-mode --quiet --strict-checksums dependency:copy-dependencies 2>&1); then
-    echo "$said" >&2
+mkdir -p target
+said=target/fetch.log
+# Of all that Maven says, a line for each jar that has come; the rest is for when it fails.
+if ! mvn --batch-mode --strict-checksums dependency:copy-dependencies 2>&1 | tee "$said" \
+    | sed -nuE 's|.*Downloaded from [^:]+: .*/([^/ ]+\.jar) \(([^)]*)\).*|  \1 (\2)|p'; then
+    grep -v '^\[INFO\] Download' "$said" >&2
     echo "Maven could not fetch Kafka; its reason stands above" >&2
     exit 1
 fi

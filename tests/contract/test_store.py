@@ -10,7 +10,8 @@ import pytest
 
 from agents.bronze_store import ChangedError, ExistsError, Store, StoreError
 from streams.store.at_url import store_at
-from tests.s3 import BUCKET, S3Server, has_go
+from tests.s3 import BUCKET, S3Server
+from tests.versity import gateway
 
 NAMES = [
     "event=search.click/dt=2026-03-01/city=__none__/events.raw+0+00000000000000000000-00000000000000000009.ndjson.gz",
@@ -19,15 +20,15 @@ NAMES = [
 ]
 
 
-@pytest.fixture(scope="module", params=["file", "moto", "versity"])
+@pytest.fixture(scope="module", params=["file", "moto", pytest.param("versity", marks=pytest.mark.versity)])
 def server(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[S3Server | None]:
     if request.param == "file":
         yield None
         return
-    if request.param == "versity" and not has_go():
-        pytest.skip("Go is not here to build Versity's gateway")
+    if request.param == "versity" and (problem := gateway.problem()):
+        pytest.skip(problem)
     with S3Server(request.param, tmp_path_factory.mktemp(request.param)) as running:
         yield running
 

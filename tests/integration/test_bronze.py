@@ -25,8 +25,9 @@ from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import Verdict, verify
 from tests.kafka import Raw, produce, read_all, wait_until
 from tests.processes import Role, Sluice
-from tests.s3 import BUCKET, S3Server, has_go
+from tests.s3 import BUCKET, S3Server
 from tests.unit.test_bronze_range import click, declined
+from tests.versity import gateway_or_moto
 
 Place = tuple[int, int]
 
@@ -323,11 +324,12 @@ async def test_a_worker_that_writes_is_not_blamed(sluice: Sluice, store: Store) 
     await hold(sluice, store)
 
 
+@pytest.mark.versity
 async def test_s3_that_is_away_loses_nothing(
     sluice: Sluice, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await topics.create(sluice.settings)
-    with S3Server("versity" if has_go() else "moto", tmp_path / "s3") as server:
+    with S3Server(gateway_or_moto(), tmp_path / "s3") as server:
         for name, value in server.environment.items():
             monkeypatch.setenv(name, value)
         url = f"s3://{BUCKET}/some/prefix"

@@ -18,11 +18,13 @@ from tests.feed import FeedWatcher
 from tests.integration.test_bronze import bronze, covered, hold, raw_topic, some, until_covered
 from tests.kafka import produce, wait_until
 from tests.processes import Role, Sluice
-from tests.s3 import BUCKET, S3Server, has_go
+from tests.s3 import BUCKET, S3Server
 from tests.s3_proxy import ANSWER_LOST, DENIED, SLOW_DOWN, Fault, S3Proxy, fine
+from tests.versity import gateway, gateway_or_moto
 
 URL = f"s3://{BUCKET}/some/prefix"
-pytestmark = pytest.mark.timeout(360)  # stores that are away, and minutes to catch up
+# stores that are away, and minutes to catch up
+pytestmark = [pytest.mark.timeout(360), pytest.mark.versity]
 
 
 class Behind(NamedTuple):
@@ -36,7 +38,7 @@ class Behind(NamedTuple):
 @pytest.fixture
 def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
     with (
-        S3Server("versity" if has_go() else "moto", tmp_path / "s3") as server,
+        S3Server(gateway_or_moto(), tmp_path / "s3") as server,
         S3Proxy(server.port) as proxy,
     ):
         for name, value in server.environment.items():
@@ -100,10 +102,11 @@ async def test_a_slow_and_throttling_store_that_loses_answers_gets_every_record_
     assert await worker.terminate() == 0
 
 
-@pytest.mark.skipif(not has_go(), reason="moto takes any credentials; Versity's gateway needs Go")
 async def test_wrong_credentials_are_told_and_once_mended_nothing_is_missing(
     sluice: Sluice, s3: Behind
 ) -> None:
+    if s3.server.kind == "moto":
+        pytest.skip(f"moto takes any credentials. {gateway.problem()}")
     await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200))
     s3.server.change_secret("another secret")
     worker = bronze(sluice)
