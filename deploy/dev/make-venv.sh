@@ -55,5 +55,10 @@ eval "$settings"
 export VIRTUAL_ENV=$PWD/$venv UV_NO_CONFIG=1
 [[ $venv == /* ]] && VIRTUAL_ENV=$venv
 echo "Installing the locked Python packages"
-"$venv/bin/uv" pip sync --require-hashes requirements.lock
+# A package that was being written when a former run was ended looks installed: then all are written again.
+again=()
+[[ -e $venv/.installing ]] && again=(--reinstall)
+touch "$venv/.installing"
+"$venv/bin/uv" pip install ${again[@]+"${again[@]}"} --no-deps --require-hashes -r requirements.lock
 "$venv/bin/uv" pip install --no-deps --no-build-isolation -e .
+rm "$venv/.installing"
