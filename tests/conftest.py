@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.examples  # noqa: F401 - loads the profile of Hypothesis
 from streams.bus.embedded import EmbeddedKafka
 
 

@@ -6,11 +6,12 @@ import random
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.state import Limits, PartitionState
 from tables.views import VIEWS
+from tests.examples import examples
 from tests.property.tables_oracle import (
     HOUR_US,
     Feed,
@@ -112,7 +113,7 @@ def expect(feed: Feed, plain: Plain) -> None:
     assert entities_in(feed) == plain.payouts
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(records(), st.data())
 def test_a_fold_equals_plain_loops_whatever_the_batches_checkpoints_and_restarts(
     made: list[Made], data: st.DataObject
@@ -148,7 +149,7 @@ def test_a_fold_equals_plain_loops_whatever_the_batches_checkpoints_and_restarts
         assert state.watermark == plain.watermark_us / 1e6
 
 
-@settings(max_examples=50, deadline=None)
+@examples(50)
 @given(records(20), records(20), st.data())
 def test_partitions_may_interleave_in_any_way(
     left: list[Made], right: list[Made], data: st.DataObject
@@ -173,7 +174,7 @@ def _fed(state: PartitionState) -> tuple[Any, Any]:
     return windowed_in(feed), entities_in(feed)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(records(), st.data())
 def test_order_and_repeats_do_not_matter_while_nothing_is_late_or_forgotten(
     made: list[Made], data: st.DataObject
