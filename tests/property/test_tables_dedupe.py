@@ -28,7 +28,14 @@ HELD_IDS, STUCK_BATCHES = 12, 8
 @contextmanager
 def small() -> Iterator[None]:
     with (
-        patch.multiple(dedupe, _RECENT_IDS=5, _WARM_IDS=9, HELD_IDS=HELD_IDS, _STUCK_BATCHES=STUCK_BATCHES),
+        patch.multiple(
+            dedupe,
+            _RECENT_IDS=5,
+            _RECENT_MS=20_000,
+            _WARM_IDS=9,
+            HELD_IDS=HELD_IDS,
+            _STUCK_BATCHES=STUCK_BATCHES,
+        ),
         patch.multiple(arrivals, _STEP_MS=500_000),
         patch.multiple(sorted_ids, _BLOCK=4),
         patch.multiple(id_chunks, _FRESH_IDS=3, _FANOUT=3, _LEVEL_BYTES=(80, 200, 300), CHUNK_BYTES=600),
@@ -82,7 +89,8 @@ class Promise:
         return in_time or stays
 
 
-BACK_MS = [0, 0, 0, 1, SLACK_MS // 2, SLACK_MS, SLACK_MS + 1, 50 * WINDOW_MS, DAY_MS, 730 * DAY_MS]
+OLD = 730 * DAY_MS
+BACK_MS = [0, 0, 0, 1, SLACK_MS // 2, SLACK_MS, SLACK_MS + 1, 50 * WINDOW_MS, DAY_MS, OLD]
 PASSED_MS = [0, 0, 1, 5000, 50_000, 99_999, 100_000, 100_001, 400_001]
 AHEAD_MS = [-SLACK_MS, -DAY_MS // 2, -60 * DAY_MS]
 NOTHING_MS = [START_MS, START_MS + 1, START_MS - 1000]
@@ -90,11 +98,18 @@ WALL_MS = [0, -400_000, 400_000, -DAY_MS // 4, DAY_MS // 4]
 
 
 class Record(NamedTuple):
-    """`id`, so long after the one before, and stamped so far behind the true time (before 0: ahead of it)."""
+    """`id`, so long after the one before, and stamped so far behind the true time (before 0: ahead of it).
+
+    `back_ms` None: it has a time of its own, each time the same, as in a replay.
+    """
 
     id: int
     passed_ms: int
-    back_ms: int
+    back_ms: int | None
+
+    def stamp_ms(self, true_ms: int) -> int:
+        """Its Kafka timestamp."""
+        return START_MS - OLD + self.id * DAY_MS if self.back_ms is None else true_ms - self.back_ms
 
 
 class Batch(NamedTuple):
@@ -106,29 +121,37 @@ class Batch(NamedTuple):
     wall_ms: int = 0
 
 
-records = st.builds(
-    Record,
-    st.integers(0, 12),
-    st.sampled_from(PASSED_MS),
-    st.sampled_from([*BACK_MS, *AHEAD_MS, *NOTHING_MS]),
-)
-batches = st.builds(
-    Batch,
-    st.lists(records, min_size=1, max_size=6),
-    st.sampled_from(["go on", "go on", "checkpoint", "restart", "restart without clocks"]),
-    st.sampled_from(WALL_MS),
-)
-OLD = 730 * DAY_MS
+def batches(ids: int, passed_ms: list[int], back_ms: list[int | None]) -> st.SearchStrategy[list[Batch]]:
+    """What comes, of so many ids, and with such times."""
+    records = st.builds(Record, st.integers(0, ids), st.sampled_from(passed_ms), st.sampled_from(back_ms))
+    batch = st.builds(
+        Batch,
+        st.lists(records, min_size=1, max_size=6),
+        st.sampled_from(["go on", "go on", "checkpoint", "restart", "restart without clocks"]),
+        st.sampled_from(WALL_MS),
+    )
+    return st.lists(batch, max_size=20)
+
+
+anything = batches(12, PASSED_MS, [*BACK_MS, *AHEAD_MS, *NOTHING_MS, None])
+replays = batches(20, [0, 0, 0, 30_000, 100_000], [None])
+mixtures = batches(16, [0, 0, 1, 30_000, 99_999], [0, 0, 0, None, None, SLACK_MS, -SLACK_MS, -DAY_MS // 2])
 AN_OLD_ID_THEN_TODAY = [
     Batch([Record(3, 0, OLD)], "restart"),
     Batch([Record(0, 0, 0), Record(3, 0, OLD), Record(0, 0, 0)]),
 ]
-FAR_AHEAD_THEN_FORGOTTEN_AND_NEW = [
-    Batch([Record(1, 0, 0), Record(1, 0, -60 * DAY_MS), Record(0, 0, -DAY_MS // 2)], "restart"),
+NEW_AFTER_A_TIME_FAR_AHEAD = [
+    Batch([Record(0, 0, 0)]),
+    Batch([
+        Record(1, 0, 0), Record(1, 0, -60 * DAY_MS), Record(4, 0, 0), Record(0, 0, -DAY_MS // 2),
+        Record(3, 0, 0), Record(5, 0, 0),
+    ], "restart"),
+    Batch([Record(2, 0, 0)], "checkpoint"),
     Batch([Record(0, 400_001, 0), Record(1, 0, 0)], "checkpoint"),
+    Batch([Record(0, 0, 0)]),
     Batch([Record(0, 400_001, 0)], "restart"),
     Batch([Record(1, 0, 0)]),
-]
+]  # fmt: skip
 
 
 def play(steps: list[Batch]) -> None:
@@ -140,7 +163,7 @@ def play(steps: list[Batch]) -> None:
             stamps = []
             for record in step.records:
                 true_ms += record.passed_ms
-                stamps.append(true_ms - record.back_ms)
+                stamps.append(record.stamp_ms(true_ms))
             wall_ms = true_ms + wrong_ms
             hashes = [hash_id(str(record.id)) for record in step.records]
             found = window.judge(hashes, stamps, offset, now_ms=wall_ms)
@@ -164,9 +187,9 @@ def play(steps: list[Batch]) -> None:
 
 
 @examples(400)
-@given(st.lists(batches, max_size=20))
+@given(anything | replays | mixtures)
 @example(AN_OLD_ID_THEN_TODAY)
-@example(FAR_AHEAD_THEN_FORGOTTEN_AND_NEW)
+@example(NEW_AFTER_A_TIME_FAR_AHEAD)
 def test_the_rule_holds_through_settling_checkpoints_and_restarts(steps: list[Batch]) -> None:
     play(steps)
 
