@@ -13,18 +13,21 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable
-from typing import NamedTuple
+from dataclasses import dataclass
 
 _STEP_MS = 60_000
 _PARTS_OF_TIME = 256
 _PARTS_OF_IDS = 64
 
 
-class _Generation(NamedTuple):
-    """When it began, and how many ids had come before it."""
+@dataclass(slots=True)
+class _Generation:
+    """When it began and its last id came, and how many ids had come before it and until its last one."""
 
     began_ms: int
+    last_ms: int
     ids_before: int
+    ids_until: int
 
 
 class Arrivals:
@@ -32,12 +35,12 @@ class Arrivals:
 
     def __init__(self, hold_ms: int, most: int) -> None:
         self.elapsed_ms = 0
+        self.first_held = 0
         self._hold_ms = hold_ms
         self._most = most
         self._wall_ms: int | None = None
         self._ids = 0
-        self._held = deque([_Generation(0, 0)])
-        self.first_held = 0
+        self._held = deque([_Generation(0, 0, 0, 0)])
 
     @property
     def current(self) -> int:
@@ -49,12 +52,16 @@ class Arrivals:
         if self._wall_ms is not None:
             self.elapsed_ms += min(max(wall_ms - self._wall_ms, 0), _STEP_MS)
         self._wall_ms = wall_ms
-        self._begin(self.elapsed_ms)
-        self._forget()
+        self._begin()
+        while len(self._held) > 1 and self._is_over(self._held[0]):
+            self._held.popleft()
+            self.first_held += 1
 
     def count(self, ids: int) -> None:
         """So many new ids came."""
-        self._ids += ids
+        if ids:
+            self._ids += ids
+            self._held[-1].last_ms, self._held[-1].ids_until = self.elapsed_ms, self._ids
 
     def restore(self, elapsed_ms: int | None, chunks: Iterable[tuple[int, int]]) -> list[int]:
         """Begin with what was kept: the clock, and of each chunk, in order, (when it came, its count of ids).
@@ -64,26 +71,21 @@ class Arrivals:
         generations = []
         for came_ms, ids in chunks:
             self.elapsed_ms = max(self.elapsed_ms, came_ms)
-            self._begin(self.elapsed_ms)
-            self._ids += ids
+            self._begin()
+            self.count(ids)
             generations.append(self.current)
         self.elapsed_ms = max(self.elapsed_ms, elapsed_ms or 0)
-        self._held.append(_Generation(self.elapsed_ms, self._ids))
-        self._forget()
         return generations
 
-    def _begin(self, now_ms: int) -> None:
+    def _begin(self) -> None:
         """Begin a generation if the last one is old or large enough."""
-        began_ms, ids_before = self._held[-1]
-        if now_ms - began_ms > self._hold_ms // _PARTS_OF_TIME or (
-            self._ids - ids_before > self._most // _PARTS_OF_IDS
-        ):
-            self._held.append(_Generation(now_ms, self._ids))
+        last = self._held[-1]
+        is_old = self.elapsed_ms - last.began_ms > self._hold_ms // _PARTS_OF_TIME
+        if is_old or self._ids - last.ids_before > self._most // _PARTS_OF_IDS:
+            self._held.append(_Generation(self.elapsed_ms, self.elapsed_ms, self._ids, self._ids))
 
-    def _forget(self) -> None:
-        while len(self._held) > 1:
-            ended_ms, ids_until = self._held[1]
-            if self.elapsed_ms - ended_ms <= self._hold_ms and self._ids - ids_until < self._most:
-                break
-            self._held.popleft()
-            self.first_held += 1
+    def _is_over(self, generation: _Generation) -> bool:
+        return (
+            self.elapsed_ms - generation.last_ms > self._hold_ms
+            or self._ids - generation.ids_until >= self._most
+        )

@@ -67,7 +67,7 @@ class SortedIds:
         return list(zip(found, times, strict=True))
 
     def merge(self, hashes: Hashes, ms: Millis, generations: Generations | int, held: Held) -> None:
-        """Take these in (ascending, none twice; they override), and drop all that is not to be `held`."""
+        """Take in what is to be `held` of these (ascending, none twice), which override; drop what is not."""
         self._drop(held)
         since = np.maximum(np.asarray(generations) - self._over, 0).astype(np.uint64)
         words = _word(ms) | since

@@ -136,6 +136,14 @@ def batches(ids: int, passed_ms: list[int], back_ms: list[int | None]) -> st.Sea
 anything = batches(12, PASSED_MS, [*BACK_MS, *AHEAD_MS, *NOTHING_MS, None])
 replays = batches(20, [0, 0, 0, 30_000, 100_000], [None])
 mixtures = batches(16, [0, 0, 1, 30_000, 99_999], [0, 0, 0, None, None, SLACK_MS, -SLACK_MS, -DAY_MS // 2])
+FAR_AHEAD_IN_A_CHUNK_THAT_IS_KEPT = [
+    Batch([Record(0, 0, -DAY_MS // 2), Record(8, 0, -60 * DAY_MS)], "restart"),
+    Batch([Record(0, 0, 0)]),
+    Batch([Record(8, 400_001, 0)], "checkpoint"),
+    Batch([Record(0, 0, 0)]),
+    Batch([Record(0, 400_001, 0)], "restart"),
+    Batch([Record(8, 0, 0)]),
+]
 AN_OLD_ID_THEN_TODAY = [
     Batch([Record(3, 0, OLD)], "restart"),
     Batch([Record(0, 0, 0), Record(3, 0, OLD), Record(0, 0, 0)]),
@@ -190,6 +198,7 @@ def play(steps: list[Batch]) -> None:
 @given(anything | replays | mixtures)
 @example(AN_OLD_ID_THEN_TODAY)
 @example(NEW_AFTER_A_TIME_FAR_AHEAD)
+@example(FAR_AHEAD_IN_A_CHUNK_THAT_IS_KEPT)
 def test_the_rule_holds_through_settling_checkpoints_and_restarts(steps: list[Batch]) -> None:
     play(steps)
 
@@ -235,11 +244,15 @@ def test_sorted_ids_are_a_dict_that_drops_what_is_not_held(
                 ids.absorb(more, held)
             else:
                 ids.merge(*arrays(part), held)
-            plain = {
-                hashed: (ms, generation)
-                for hashed, (ms, generation) in (plain | part).items()
-                if generation >= first or from_ms <= ms <= from_ms + span_ms
-            }
+            old, new = (
+                {
+                    hashed: (ms, generation)
+                    for hashed, (ms, generation) in those.items()
+                    if generation >= first or from_ms <= ms <= from_ms + span_ms
+                }
+                for those in (plain, part)
+            )
+            plain = old | new
             stamps = {hashed: ms for hashed, (ms, _) in plain.items()}
             needles = np.array(sorted({*part, *plain, other}), np.uint64)
             assert dict(ids.find(needles)) == stamps
