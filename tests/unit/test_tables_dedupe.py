@@ -58,12 +58,16 @@ class Restarts:
         self._offset += len(hashes)
         return [place in repeated for place in range(len(hashes))]
 
-    def restart(self) -> None:
+    def write(self) -> None:
+        """A checkpoint."""
         for first_offset, chunk in self.window.changes().items():
             if chunk is None:
                 del self._feed[first_offset]
             else:
                 self._feed[first_offset] = chunk
+
+    def restart(self) -> None:
+        self.write()
         if self._really:
             clocks = (self.window.clock_ms, self.window.elapsed_ms) if self._clocks else ()
             self.window = IdWindow(WINDOW_MS)
@@ -190,6 +194,21 @@ def test_what_came_is_held_for_its_window_however_its_chunks_were_merged(really:
     way.pass_minutes(54)
     way.restart()
     assert way.seen(("old-54", OLD_MS + 54)) == [True]
+
+
+def test_a_merged_chunk_is_kept_for_the_last_of_its_ids() -> None:
+    way = Restarts(really=True)
+    for number in range(16):
+        assert way.seen((f"old-{number}", OLD_MS + number)) == [False]
+        way.write()
+        way.pass_minutes(1)
+    assert way.window.chunks == 1
+    assert way.seen(("live", way.now_ms)) == [False]
+    for _ in range(58):
+        way.pass_minutes(1)
+        way.write()
+    way.restart()
+    assert way.seen(("old-15", OLD_MS + 15)) == [True]
 
 
 @HOW
