@@ -85,7 +85,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
-    `dedupe_clock_ms`: the clock of tables/dedupe.py.
+    `dedupe_clock_ms`: the clock of tables/dedupe.py; `dedupe_elapsed_ms`: that of tables/arrivals.py.
     """
 
     next: int
@@ -96,6 +96,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     lost: list[tuple[int, int]] = []
     partial_until: dict[str, int] = {}
     dedupe_clock_ms: int | None = None
+    dedupe_elapsed_ms: int | None = None
     v: int = FORMAT_VERSION
 
 

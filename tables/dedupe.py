@@ -1,16 +1,21 @@
 """Which events of a source partition have been there before (docs/contract.md §3).
 
-The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window;
-after that it is a new first occurrence. An id is held until the partition's clock has passed t0 + window +
-5 min and the time at which it came + window, with or without restarts. So records may be out of order by
-5 min, and one that came long after its timestamp is known when it comes again. What may be missed is a
-repetition more than 5 min out of order, of an id that came more than a window ago; and a t0 more than a day
-ahead of the clock is not waited for. The clock is the newest of the batches' older ends, never ahead of the
-worker's own: one absurd timestamp cannot make it forget.
+The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window; after
+that it is a new first occurrence. To hold ids for ever would take endless memory, so one is forgotten when
+both of these are over:
 
-Ids of the last minute lie in a dict, older ones packed: 14 bytes each, 18 where t0 is far from the clock. Ids
-are known by `hash_id`; with n ids held an event is taken for another one with a chance of n in 2^64: of 20
-million, once in 10^12 events.
+- Its time: the partition's clock has passed t0 + window + 5 min, so records may be out of order by 5 min. The
+  clock is the newest of the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot
+  make it forget. A t0 more than a day ahead of both is not waited for, nor one that says nothing (0 or less).
+- Its stay: window + 5 min have passed since it came, by the clock of tables/arrivals.py, or `HELD_IDS` others
+  have come since. So it does not matter where a timestamp lies by the partition's clock: that may begin in
+  the past and jump (a mirror, a backfill, a replay with its own times), and what comes again is known.
+
+What may be missed is a repetition more than 5 min out of order of an id that came more than a window ago, or
+more than `HELD_IDS` ids ago. That is so through restarts and new owners: chunks say when their ids came.
+
+Ids of the last minute lie in a dict, older ones packed in 18 bytes each. They are known by `hash_id`; with n
+held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
 """
 
 from __future__ import annotations
@@ -22,19 +27,22 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
-from tables.id_chunks import Chunks, Ids, joined, unpack
-from tables.sorted_ids import Hashes, SortedIds
+from tables.arrivals import Arrivals
+from tables.id_chunks import Chunks, Ids, Made, joined, unpack
+from tables.sorted_ids import LAST_MS, Hashes, Held, SortedIds
 
 SLACK_MS = 300_000
 """How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
+HELD_IDS = 1 << 21
+"""So many ids of a partition are held for a window from when they came, whatever their timestamps."""
 
 _AHEAD_MS = 86_400_000
-"""An id further ahead of the clock than this is held as if it were behind: not for as long as it claims."""
-_LAST_MS = 1 << 60
-"""Timestamps beyond this, on either side of 1970, are taken for this one: sums of them fit into 64 bits."""
+"""An id further ahead than this of both clocks is not held for as long as it claims."""
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
+_STUCK_BATCHES = 1 << 12
+"""Where so many batches in a row reached a time, the clock does, whatever is at their ends."""
 _NEVER = -(1 << 62)
 
 
@@ -54,24 +62,32 @@ class IdWindow:
     def __init__(self, window_ms: int) -> None:
         self._window_ms = window_ms
         self._clock_ms = _NEVER
+        self._worker_ms = LAST_MS  # not known yet: nothing is ahead of it
+        self._arrivals = Arrivals(window_ms + SLACK_MS, HELD_IDS)
+        self._reached_ms, self._reached_in = LAST_MS, 0
         self._recent: dict[int, int] = {}
-        self._recent_since_ms = _NEVER
+        self._recent_since_ms = 0
         # Two sizes, so that taking in a minute's ids does not move an hour's.
         self._warm = SortedIds()
         self._cold = SortedIds()
-        self._apart = _Apart(window_ms + SLACK_MS)
+        self._cold_since_ms = 0
         self._chunks = Chunks()
         self._pending: list[Ids] = []
         self._pending_offset = 0
         self._restored: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._recent) + len(self._warm) + len(self._cold) + len(self._apart)
+        return len(self._recent) + len(self._warm) + len(self._cold)
 
     @property
     def clock_ms(self) -> int | None:
         """The partition's clock, to be kept with the chunks: what comes again moves it and is in none."""
         return None if self._clock_ms == _NEVER else self._clock_ms
+
+    @property
+    def elapsed_ms(self) -> int | None:
+        """How long the partition has been folded, to be kept likewise."""
+        return None if self._clock_ms == _NEVER else self._arrivals.elapsed_ms
 
     @property
     def chunks(self) -> int:
@@ -82,14 +98,19 @@ class IdWindow:
         """Indices of the duplicates among these records, in the order of their offsets; the others are noted.
 
         `stamps_ms`: their Kafka timestamps; `first_offset`: the first one's offset, or less, but above all
-        earlier.
+        earlier; `now_ms`: the worker's wall clock.
         """
         stamps = np.array(stamps_ms, np.int64)
-        if stamps.max() > _LAST_MS or stamps.min() < -_LAST_MS:
-            stamps = stamps.clip(-_LAST_MS, _LAST_MS)
+        newest_ms = int(stamps.max())
+        if newest_ms > LAST_MS or stamps.min() < -LAST_MS:
+            stamps = stamps.clip(-LAST_MS, LAST_MS)
             stamps_ms = stamps.tolist()
-        self._clock_ms = max(self._clock_ms, min(stamps_ms[0], stamps_ms[-1], now_ms))
-        if len(self._recent) >= _RECENT_IDS or self._clock_ms - self._recent_since_ms >= _RECENT_MS:
+        is_first = self._worker_ms == LAST_MS
+        self._move_clocks(min(stamps_ms[0], stamps_ms[-1]), newest_ms, now_ms)
+        if is_first:
+            self._cold.absorb(SortedIds(), self._held)  # what was restored and is ahead of the worker's clock
+        stay_ms = self._arrivals.elapsed_ms - self._recent_since_ms
+        if len(self._recent) >= _RECENT_IDS or stay_ms >= _RECENT_MS:
             self._settle()
         if not self._pending:
             self._pending_offset = first_offset
@@ -107,6 +128,7 @@ class IdWindow:
         else:
             self._recent.update(zip(hashes, stamps_ms, strict=True))
         self._pending.append(Ids(array, stamps))
+        self._arrivals.count(len(array))
         return repeated
 
     def changes(self) -> dict[int, bytes | None]:
@@ -114,10 +136,9 @@ class IdWindow:
         parts, self._pending = self._pending, []
         ids = joined(parts)
         if len(ids.ms):
-            latest = min(int(ids.ms.max()), self._clock_ms + _AHEAD_MS)
-            until = max(latest, self._clock_ms) + self._window_ms + SLACK_MS
-            self._chunks.add(self._pending_offset, ids, self._clock_ms, until)
-        self._chunks.expire(self._clock_ms)
+            made = Made(self._clock_ms, self._until_ms(ids), self._arrivals.elapsed_ms)
+            self._chunks.add(self._pending_offset, ids, made, self._arrivals.current)
+        self._chunks.expire(self._clock_ms, self._arrivals.first_held)
         return self._chunks.changes()
 
     def restore(self, first_offset: int, chunk: bytes | None) -> None:
@@ -127,31 +148,52 @@ class IdWindow:
         else:
             self._restored[first_offset] = chunk
 
-    def restored(self, clock_ms: int | None = None) -> None:
-        """Call it when every chunk has been restored, before the first `judge`; `clock_ms`: what was kept."""
-        near, apart = [], []
-        self._clock_ms = _NEVER if clock_ms is None else clock_ms
-        for first_offset in sorted(self._restored):
-            value = self._restored.pop(first_offset)
-            ids, made_at_ms, until_ms = unpack(value)
-            self._chunks.restore(first_offset, value, until_ms)
-            self._clock_ms = max(self._clock_ms, made_at_ms)
-            far = _far(ids, made_at_ms)
-            near.append(ids.where(~far))
-            apart.append(ids.where(far))
-        self._chunks.changes()
-        self._cold.merge(*_newest_of_each(joined(near)), self._horizon_ms)
-        self._apart.add(_newest_of_each(joined(apart)), self._clock_ms)
+    def restored(self, clock_ms: int | None = None, elapsed_ms: int | None = None) -> None:
+        """Call it when every chunk has been restored, before the first `judge`; the clocks: what was kept."""
+        chunks = [(offset, *unpack(self._restored[offset])) for offset in sorted(self._restored)]
+        self._clock_ms = max([_NEVER if clock_ms is None else clock_ms, *(m.clock_ms for _, _, m in chunks)])
+        # Of chunks of earlier releases nobody knows when they came: not after the next one, nor after now.
+        came_ms = max([elapsed_ms or 0, *(made.came_ms or 0 for _, _, made in chunks)])
+        came: list[tuple[int, int]] = []
+        for _, ids, made in reversed(chunks):
+            came_ms = came_ms if made.came_ms is None else made.came_ms
+            came.append((came_ms, len(ids.ms)))
+        generations = self._arrivals.restore(elapsed_ms, reversed(came))
+        for place, (offset, _, made) in enumerate(chunks):
+            known = made._replace(came_ms=came[-1 - place][0])
+            self._chunks.restore(offset, self._restored.pop(offset), known, generations[place])
+        counts = [len(ids.ms) for _, ids, _ in chunks]
+        ids, places = _newest_of_each(joined([ids for _, ids, _ in chunks]))
+        self._cold.merge(*ids, np.repeat(np.array(generations, np.int64), counts)[places], self._held)
+        self._recent_since_ms = self._cold_since_ms = self._arrivals.elapsed_ms
 
     @property
-    def _horizon_ms(self) -> int:
-        """Ids that came in time are held from here on."""
-        return self._clock_ms - self._window_ms - SLACK_MS
+    def _held(self) -> Held:
+        return Held(
+            max(self._clock_ms - self._window_ms - SLACK_MS, 1),
+            max(self._clock_ms, self._worker_ms) + _AHEAD_MS,
+            self._arrivals.first_held,
+        )
+
+    def _move_clocks(self, older_end_ms: int, newest_ms: int, now_ms: int) -> None:
+        self._worker_ms = now_ms
+        self._arrivals.advance(now_ms)
+        self._reached_ms, self._reached_in = min(self._reached_ms, newest_ms), self._reached_in + 1
+        if self._reached_in == _STUCK_BATCHES:
+            older_end_ms = max(older_end_ms, self._reached_ms)
+            self._reached_ms, self._reached_in = LAST_MS, 0
+        self._clock_ms = max(self._clock_ms, min(older_end_ms, now_ms))
+
+    def _until_ms(self, ids: Ids) -> int:
+        """What the clock has to pass before none of these is held by its time."""
+        held = self._held
+        waited_for = ids.ms[(ids.ms >= held.from_ms) & (ids.ms <= held.to_ms)]
+        return int(waited_for.max()) + self._window_ms + SLACK_MS if len(waited_for) else _NEVER
 
     def _firsts_of(self, needles: Hashes) -> dict[int, int]:
         """Of the packed ids among these: when each was first seen. What came anew has a later time."""
         firsts: dict[int, int] = {}
-        for packed in (*self._apart.generations, self._cold, self._warm):
+        for packed in (self._cold, self._warm):
             for hashed, ms in packed.find(needles):
                 firsts[hashed] = max(ms, firsts.get(hashed, ms))
         return firsts
@@ -179,56 +221,28 @@ class IdWindow:
         return repeated
 
     def _settle(self) -> None:
-        """Pack the recent ids. The horizon drops those whose window and slack are over."""
-        count = len(self._recent)
+        """Pack the recent ids, and forget those of which all is over."""
+        count, held, elapsed_ms = len(self._recent), self._held, self._arrivals.elapsed_ms
         ids = np.fromiter(self._recent.keys(), np.uint64, count)
         ms = np.fromiter(self._recent.values(), np.int64, count)
         self._recent = {}
-        self._recent_since_ms = self._clock_ms
+        self._recent_since_ms = elapsed_ms
         order = ids.argsort()
-        settled = Ids(ids[order], ms[order])
-        far = _far(settled, self._clock_ms)
-        self._apart.add(settled.where(far), self._clock_ms)
-        self._warm.merge(*settled.where(~far), self._horizon_ms)
-        if len(self._warm) > max(_WARM_IDS, len(self._cold) // 8):
-            self._cold.merge(*self._warm.all(), self._horizon_ms)
+        self._warm.merge(ids[order], ms[order], self._arrivals.current, held)
+        # Also when few come now: the many that came before are to be forgotten.
+        if (
+            len(self._warm) > max(_WARM_IDS, len(self._cold) // 8)
+            or elapsed_ms - self._cold_since_ms > self._window_ms + SLACK_MS
+        ):
+            self._cold.absorb(self._warm, held)
+            self._cold_since_ms = elapsed_ms
             self._warm = SortedIds()
-        elif self._horizon_ms - self._cold.horizon_ms > self._window_ms:
-            self._cold.merge(*joined([]), self._horizon_ms)  # few come now: forget the many that came before
 
 
-def _far(ids: Ids, clock_ms: int) -> npt.NDArray[np.bool]:
-    """Which ids are so far from the clock that they cannot be held by their timestamps."""
-    return (ids.ms < clock_ms - SLACK_MS) | (ids.ms > clock_ms + _AHEAD_MS)
-
-
-class _Apart:
-    """Ids that came long after their timestamps, by which they would be forgotten at once, or long before.
-    They are held for `hold_ms` of the clock or more, in two generations."""
-
-    def __init__(self, hold_ms: int) -> None:
-        self._hold_ms = hold_ms
-        self._since_ms = _NEVER
-        self.generations = [SortedIds(long=True), SortedIds(long=True)]
-
-    def __len__(self) -> int:
-        return sum(map(len, self.generations))
-
-    def add(self, ids: Ids, clock_ms: int) -> None:
-        """Take these in (ascending, none twice), and forget the elder generation when it is time."""
-        if clock_ms - self._since_ms > self._hold_ms:
-            self._since_ms = clock_ms
-            self.generations = [self.generations[-1], SortedIds(long=True)]
-        if len(ids.hashes):
-            self.generations[-1].merge(*ids, _NEVER)
-
-
-def _newest_of_each(ids: Ids) -> Ids:
-    """Ascending hashes, none twice; of several times of one the last."""
-    if not len(ids.hashes):
-        return ids
+def _newest_of_each(ids: Ids) -> tuple[Ids, npt.NDArray[np.intp]]:
+    """Ascending hashes, none twice, of several times of one the last; and the places where they were."""
     order = ids.hashes.argsort()  # not stable, which would take five times as long
     hashes = ids.hashes[order]
-    starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1])))
-    last = np.maximum.reduceat(order, starts)
-    return Ids(ids.hashes[last], ids.ms[last])
+    starts = np.flatnonzero(np.concatenate(([True], hashes[1:] != hashes[:-1]))[: len(hashes)])
+    places = np.maximum.reduceat(order, starts) if len(starts) else order
+    return Ids(ids.hashes[places], ids.ms[places]), places

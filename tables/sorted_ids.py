@@ -1,40 +1,50 @@
-"""A set of 64-bit hashes with a time each, 14 bytes an entry (18 with `long` times): sorted numpy arrays that
-grow in place."""
+"""A set of 64-bit hashes, with a time and a generation each, 18 bytes an entry: sorted numpy arrays that grow
+in place."""
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
 Hashes = npt.NDArray[np.uint64]
 Millis = npt.NDArray[np.int64]
+Generations = npt.NDArray[np.int64]
+
+LAST_MS = (1 << 51) - 1
+"""No time may be further than this from 1970, on either side: some 71,000 years."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _BLOCK = 1 << 16  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
 _MARK_BITS = 16  # of the marks, per entry
 _HALF, _THREE, _SEVEN = np.uint64(32), np.uint64(3), np.uint64(7)
-Since = npt.NDArray[np.uint32] | Millis
+_GENERATION_BITS = np.uint64(12)
+_GENERATION = np.uint64((1 << 12) - 1)
+
+
+class Held(NamedTuple):
+    """What is to be held: times in [from_ms, to_ms], and whatever is of this `generation` or a later one."""
+
+    from_ms: int
+    to_ms: int
+    generation: int
 
 
 class SortedIds:
-    """Hash → Kafka ms, found by binary search. Times are kept as ms since `_base_ms`: up to 49 days, or any
-    number if they are `long`."""
+    """Hash → Kafka ms and generation, found by binary search.
 
-    def __init__(self, *, long: bool = False) -> None:
+    Both share 64 bits, so that sizes of times compare as they are: the time above, the generation below,
+    counted from the first that is held. 0: it is over. At most 4,094 generations may be held at once.
+    """
+
+    def __init__(self) -> None:
         self._hashes: Hashes = np.empty(0, np.uint64)
-        self._since: Since = np.empty(0, np.int64) if long else np.empty(0, np.uint32)
-        self._latest = int(np.iinfo(self._since.dtype).max)
-        self._base_ms = 0
+        self._words: Hashes = np.empty(0, np.uint64)
+        self._over = -1  # the last generation that is not held
         # A bit for each sixteenth of the hashes' mean distance, set where there is one: of needles that are
         # not here, one in sixteen has to be searched for.
         self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
-
-    @property
-    def horizon_ms(self) -> int:
-        """What is older was dropped at the last merge."""
-        return self._base_ms
 
     def __len__(self) -> int:
         return len(self._hashes)
@@ -52,47 +62,56 @@ class SortedIds:
         hits = places[self._hashes[places] == needles]
         if not len(hits):
             return []
-        since: list[int] = self._since[hits].tolist()
+        times: list[int] = _times_of(self._words[hits]).tolist()
         found: list[int] = self._hashes[hits].tolist()
-        return [(hashed, self._base_ms + ms) for hashed, ms in zip(found, since, strict=True)]
+        return list(zip(found, times, strict=True))
 
-    def merge(self, hashes: Hashes, ms: Millis, horizon_ms: int) -> None:
-        """Take these in (ascending, none twice; they override), and drop what is older than `horizon_ms`."""
-        self._drop(horizon_ms)
-        fresh = ms >= horizon_ms
-        hashes, since = hashes[fresh], self._counted(ms[fresh] - self._base_ms)
+    def merge(self, hashes: Hashes, ms: Millis, generations: Generations | int, held: Held) -> None:
+        """Take in what is to be `held` of these (ascending, none twice), which override; drop what is not."""
+        self._drop(held)
+        since = np.maximum(np.asarray(generations) - self._over, 0).astype(np.uint64)
+        words = _word(ms) | since
+        stays = _stays(words, held)
+        self._put(hashes[stays], words[stays])
+
+    def absorb(self, other: SortedIds, held: Held) -> None:
+        """Merge all of another one, which is of no use afterwards."""
+        other._drop(held)
+        self._drop(held)
+        self._put(other._hashes, other._words)
+
+    def all(self) -> tuple[Hashes, Millis]:
+        """Every hash, ascending, and its ms."""
+        return self._hashes.copy(), _times_of(self._words)
+
+    def _put(self, hashes: Hashes, words: Hashes) -> None:
         places = self._hashes.searchsorted(hashes)
         if len(self._hashes):
             at = np.minimum(places, len(self._hashes) - 1)
             known = self._hashes[at] == hashes
-            self._since[at[known]] = since[known]
-            hashes, since, places = hashes[~known], since[~known], places[~known]
-        self._insert(hashes, since, places)
+            self._words[at[known]] = words[known]
+            hashes, words, places = hashes[~known], words[~known], places[~known]
+        self._insert(hashes, words, places)
         self._mark()
 
-    def all(self) -> tuple[Hashes, Millis]:
-        """Every hash, ascending, and its ms."""
-        return self._hashes.copy(), self._since.astype(np.int64) + self._base_ms
-
-    def _drop(self, horizon_ms: int) -> None:
-        """Forget what is older than the horizon, and count from the horizon from now on."""
-        shift, kept, size = horizon_ms - self._base_ms, 0, len(self._hashes)
-        self._base_ms = horizon_ms
+    def _drop(self, held: Held) -> None:
+        """Forget what is not held, and count generations from the first that is."""
+        shift, self._over = np.uint64(held.generation - 1 - self._over), held.generation - 1
+        kept, size = 0, len(self._hashes)
         for start in range(0, size, _BLOCK):
             block = slice(start, start + _BLOCK)
-            since = self._since[block].astype(np.int64) - shift
-            stays = since >= 0
+            words = self._words[block]
+            words = words - np.minimum(words & _GENERATION, shift)
+            stays = _stays(words, held)
             end = kept + int(stays.sum())
-            self._hashes[kept:end] = self._hashes[block][stays]
-            self._since[kept:end] = self._counted(since[stays])
+            if end - start < len(words):
+                self._hashes[kept:end] = self._hashes[block][stays]
+                words = words[stays]
+            self._words[kept:end] = words
             kept = end
         self._resize(kept)
 
-    def _counted(self, since: Millis) -> Since:
-        since = np.minimum(since, self._latest)
-        return since if self._since.dtype == since.dtype else since.astype(np.uint32)
-
-    def _insert(self, hashes: Hashes, since: Since, places: npt.NDArray[np.intp]) -> None:
+    def _insert(self, hashes: Hashes, words: Hashes, places: npt.NDArray[np.intp]) -> None:
         """Put each new entry before the old one at its place: from the end, block by block, in place."""
         end, last = len(self._hashes), len(hashes)
         self._resize(end + last)
@@ -103,7 +122,7 @@ class SortedIds:
             fresh[places[first:last] - start + np.arange(last - first)] = True
             into = slice(start + first, end + last)
             self._hashes[into] = _woven(self._hashes[start:end], hashes[first:last], fresh)
-            self._since[into] = _woven(self._since[start:end], since[first:last], fresh)
+            self._words[into] = _woven(self._words[start:end], words[first:last], fresh)
             end, last = start, first
 
     def _bits_of(self, hashes: Hashes) -> Hashes:
@@ -122,7 +141,7 @@ class SortedIds:
     def _resize(self, size: int) -> None:
         # refcheck: no view of these arrays outlives the call that made it
         self._hashes.resize(size, refcheck=False)
-        self._since.resize(size, refcheck=False)
+        self._words.resize(size, refcheck=False)
 
 
 def _woven(
@@ -132,3 +151,19 @@ def _woven(
     woven[is_new] = new
     woven[~is_new] = old
     return woven
+
+
+def _word(ms: Millis) -> Hashes:
+    return (ms + (LAST_MS + 1)).astype(np.uint64) << _GENERATION_BITS
+
+
+def _times_of(words: Hashes) -> Millis:
+    return (words >> _GENERATION_BITS).astype(np.int64) - (LAST_MS + 1)
+
+
+def _stays(words: Hashes, held: Held) -> npt.NDArray[np.bool]:
+    limits = np.array([held.from_ms, held.to_ms], np.int64).clip(-LAST_MS, LAST_MS)
+    first, last = _word(limits)
+    is_held: npt.NDArray[np.bool] = words & _GENERATION > 0
+    is_held |= (words >= first) & (words <= last | _GENERATION)
+    return is_held

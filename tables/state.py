@@ -179,6 +179,7 @@ class PartitionState:
             lost=[(first, end) for first, end in self.lost],
             partial_until=self.partial_until,
             dedupe_clock_ms=self._ids.clock_ms,
+            dedupe_elapsed_ms=self._ids.elapsed_ms,
         )
         return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
 
@@ -226,7 +227,10 @@ class PartitionState:
             panes.restored()
         for entities in self._entities.values():
             entities.restored()
-        self._ids.restored(checkpoint.dedupe_clock_ms if checkpoint else None)
+        if checkpoint is None:
+            self._ids.restored()
+        else:
+            self._ids.restored(checkpoint.dedupe_clock_ms, checkpoint.dedupe_elapsed_ms)
         return checkpoint is not None
 
     def sizes(self) -> dict[str, int]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+import tests.examples  # noqa: F401 - loads the profile of Hypothesis
 from streams.bus.embedded import EmbeddedKafka
 from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds here
     _nothing_dropped,

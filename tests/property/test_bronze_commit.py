@@ -7,7 +7,7 @@ import json
 import random
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents import bronze_commit
@@ -15,6 +15,7 @@ from agents.bronze_commit import Committer, OvertakenError
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
 from tests.bronze import MemoryStore, Record, built, failing_now_and_then, nothing
+from tests.examples import examples
 from tests.unit.test_bronze_range import AT_MS, click, declined
 
 LOG = [
@@ -75,7 +76,7 @@ async def run(seed: int, writers: int, crashes: int, share: float) -> None:
         assert row == json.loads(value)
 
 
-@settings(deadline=None, max_examples=60)
+@examples(60)
 @given(
     seed=st.integers(0, 2**32), writers=st.integers(1, 4), crashes=st.integers(0, 12),
     share=st.sampled_from([0.0, 0.05, 0.3]),

@@ -7,7 +7,7 @@ from itertools import pairwise
 from typing import Any
 from unittest.mock import patch
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.bronze_lines import LineWriter
@@ -78,7 +78,6 @@ def objects(
     return [*ranges, made.objects()]
 
 
-@settings(deadline=None)
 @given(
     values=st.lists(VALUES, min_size=1, max_size=40),
     gaps=st.sets(st.integers(0, 60), max_size=10),

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.codec import encode_partial
 from tables.gate_figures import RunningSums
 from tables.pane_sums import PaneSums, join
+from tests.examples import examples
 
 CITIES = ("a", "b", "c", None)
 sums = st.lists(st.integers(0, 3) | st.integers(0, 2**70), min_size=4, max_size=4)
@@ -21,7 +22,7 @@ changes = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=200)
+@examples(200)
 @given(changes)
 def test_running_sums_are_the_sums(
     given_: list[tuple[str, int, int, dict[str | None, list[int]] | None, int, int]],

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from fractions import Fraction
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.gate_rule import Figures, Rule, Standing, State, level, step
+from tests.examples import examples
 
 ORDER = ["ok", "warn", "alarm", "stale"]
 
@@ -74,7 +75,7 @@ rules = st.builds(
 )  # fmt: skip
 
 
-@settings(max_examples=400)
+@examples(400)
 @given(rules, evaluations)
 def test_the_rule_is_what_the_words_say(rule: Rule, given_: list[tuple[int, int, bool, int]]) -> None:
     plain, standing = Plain(rule), Standing()

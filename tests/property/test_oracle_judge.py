@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 
 from schemas.instants import to_seconds
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
+from tests.examples import examples
 from tests.oracle.bad import LIMIT, Case, bad_records
 from tests.oracle.judge import Bad, judge
 from tests.property.test_schemas_verdicts import NOW_MS, values
@@ -32,7 +33,7 @@ def test_bad_records_are_judged_as_they_are_said_to_be(case: Case) -> None:
     agree(value)
 
 
-@settings(max_examples=400, deadline=None)
+@examples(400)
 @given(values)
 @example(b'{"a":"\\\\ud800"}')
 @example(b'{"a":"\\ud83d\\ude00\\ude00"}')

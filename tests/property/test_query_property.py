@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.query import answer_view
 from tables.query_params import format_time, parse_time, parse_view_query
 from tables.reader import ReaderState
 from tables.views import VIEWS
+from tests.examples import examples
 from tests.feed_records import MICROS, checkpoint, partial, situation
 
 GMV = VIEWS["kpi_gmv"]
@@ -61,7 +62,7 @@ def expected(
     return {key: tuple(row) for key, row in table.items()}
 
 
-@settings(max_examples=150, deadline=None)
+@examples(150)
 @given(
     found=facts,
     rolled=st.tuples(*[st.integers(0, HOURS)] * 3),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import Any
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.query import answer_view
@@ -13,6 +13,7 @@ from tables.query_params import format_time, parse_time, parse_view_query
 from tables.reader import ReaderState
 from tables.state import PartitionState
 from tables.views import VIEWS
+from tests.examples import examples
 from tests.feed_records import situation
 from tests.property.tables_oracle import HOUR_US, MINUTE_US, Limited, Made, Plain
 from tests.property.test_tables_fold import LIMITS, START_US, fold, records
@@ -53,7 +54,7 @@ def expected_backlog(sources: list[Plain]) -> dict[Any, tuple[int, int, int]]:
     return {group: (row[0], row[1], row[2]) for group, row in table.items()}
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60, chaos=5_000)  # each folds three partitions
 @given(st.tuples(records(25), records(25), records(25)), st.data())
 def test_an_answer_is_what_was_folded_up_to_the_checkpoints(
     made: tuple[list[Made], ...], data: st.DataObject

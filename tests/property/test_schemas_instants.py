@@ -7,10 +7,11 @@ import math
 import re
 from datetime import UTC, datetime, timedelta, timezone
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.instants import FIRST, FIRST_US, LAST, LAST_US, parse_all, parse_instant, to_seconds
+from tests.examples import examples
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 STRICT = re.compile(
@@ -49,7 +50,7 @@ def one_by_one(items: list[str]) -> tuple[list[float], set[int]]:
     return seconds, refused
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(texts, st.integers(12, 20))
 @example("2026-03-01T12:00:00Z\n2026-03-01T12:00:00Z", 12)
 @example("2026-03-01T12:00:00,05:30", 12)
@@ -67,14 +68,14 @@ def test_many_of_one_form(text: str, count: int) -> None:
     assert parse_all([text] * count) == one_by_one([text] * count)
 
 
-@settings(max_examples=200, deadline=None)
+@examples(200)
 @given(st.lists(texts, max_size=8), st.integers(0, 15))
 def test_many_of_many_forms(items: list[str], repeats: int) -> None:
     items = items * repeats
     assert parse_all(list(items)) == one_by_one(items)
 
 
-@settings(max_examples=100, deadline=None)
+@examples(100)
 @given(
     st.sampled_from([3, 6, 7, 9]).flatmap(lambda digits: st.lists(uniform(digits), min_size=12, max_size=12))
 )
@@ -82,7 +83,7 @@ def test_different_texts_of_one_length(items: list[str]) -> None:
     assert parse_all(list(items)) == one_by_one(items)
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(texts)
 @example("2026-03-01 12:00:00Z")
 def test_what_is_accepted_is_rfc_3339(text: str) -> None:
@@ -94,7 +95,7 @@ def test_what_is_accepted_is_rfc_3339(text: str) -> None:
     assert FIRST <= moment <= LAST
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.integers(FIRST_US, LAST_US), st.integers(-1439, 1439), st.text("0123456789", max_size=20))
 @example(FIRST_US, 0, "")
 @example(FIRST_US, 1, "")

@@ -6,13 +6,14 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import Field, ValidationError
 
 from schemas.decode import payload_struct
 from schemas.fields import kind_of, msgspec_type
 from schemas.types import City, Currency, Id, Instant, Money, Payload, Position
+from tests.examples import examples
 
 
 class Everything(Payload):
@@ -61,7 +62,7 @@ odd = st.one_of(
 )
 
 
-@settings(max_examples=500, deadline=None)
+@examples(500)
 @given(st.dictionaries(st.sampled_from([*Everything.model_fields, "unknown"]), odd, max_size=3))
 def test_struct_and_model_agree(changes: dict[str, Any]) -> None:
     value = {**GOOD, **changes}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from schemas.catalogue import EVENTS
@@ -13,6 +13,7 @@ from schemas.instants import to_seconds
 from schemas.reasons import MAX_DETAIL_BYTES, Quarantined
 from schemas.types import Envelope
 from schemas.validate import Validator
+from tests.examples import examples
 
 VALIDATOR = Validator(max_event_bytes=4096)
 NOW_MS = 1_800_000_000_000
@@ -153,14 +154,14 @@ def same(value: bytes | None, timestamp_ms: int = NOW_MS) -> None:
         assert bool(fast.field) == (fast.reason in ("envelope_field", "payload_field"))
 
 
-@settings(max_examples=600, deadline=None)
+@examples(600)
 @given(values, st.sampled_from([NOW_MS, 0, -1]))
 @example(b'{"payload":' * 3 + b"{}" + b"}" * 3, NOW_MS)
 def test_both_ways_give_one_verdict(value: bytes | None, timestamp_ms: int) -> None:
     same(value, timestamp_ms)
 
 
-@settings(max_examples=60, deadline=None)
+@examples(60)
 @given(st.lists(values, max_size=30), st.integers(0, 2))
 def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None], repeats: int) -> None:
     batch = batch * (repeats * 4 + 1)

@@ -7,10 +7,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sources.market import Faults, Market, choose_cities
+from tests.examples import examples
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECONDS = 600
@@ -64,7 +65,7 @@ def simulated(seed: int, cities: str, **faults: float) -> Events:
 
 seeds = st.integers(-(2**63), 2**63)
 cities = st.sampled_from(["1", "12", "lima,tokyo,paris"])
-few = settings(max_examples=12, deadline=None)
+few = examples(12, chaos=240)  # each is a market of its own
 
 
 @few
