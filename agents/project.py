@@ -26,7 +26,8 @@ UNKNOWN_EVENT = "_unknown"
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
 
-    `first_timestamp_ms`: Kafka timestamp of its first record. `outcomes` counts (event name, outcome);
+    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `outcomes` counts (event name, outcome);
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
 
@@ -109,7 +110,8 @@ class Projector:
             return False
         interval = self._interval
         if interval.first_timestamp_ms is None:
-            interval.first_timestamp_ms = records[0].timestamp
+            stamp = records[0].timestamp
+            interval.first_timestamp_ms = stamp if stamp >= 0 else self._now_ms()
         interval.records += len(records)
         timestamps = [record.timestamp for record in records]
         decoded = self._validator.decode_batch([record.value for record in records], timestamps)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import cramjam
+from aiokafka import TopicPartition
 from aiokafka.client import AIOKafkaClient
 from aiokafka.protocol.produce import ProduceRequest
 from google_crc32c import value as crc32c
@@ -62,7 +63,11 @@ def packed(codec: str, data: bytes) -> bytes:
         blocks = [bytes(cramjam.snappy.compress_raw(data[at : at + 512])) for at in range(0, len(data), 512)]
         head = b"\x82SNAPPY\0" + struct.pack(">ii", 1, 1)
         return head + b"".join(struct.pack(">i", len(block)) + block for block in blocks)
-    return bytes(cramjam.lz4.compress(data) if codec == "lz4" else cramjam.zstd.compress(data))
+    if codec == "zstd":
+        return bytes(cramjam.zstd.compress(data))
+    frame = cramjam.lz4.Compressor(content_checksum=False, block_linked=False)  # Kafka takes no linked blocks
+    frame.compress(data)
+    return bytes(frame.finish())
 
 
 def batch_v2(
@@ -149,7 +154,7 @@ async def send_bytes(bootstrap: str, topic: str, partition: int, batch: bytes) -
     await client.bootstrap()
     try:
         await client._wait_on_metadata(topic)
-        leader = client.cluster.leader_for_partition((topic, partition))
+        leader = client.cluster.leader_for_partition(TopicPartition(topic, partition))
         request = ProduceRequest(
             transactional_id=None, required_acks=-1, timeout=10_000, topics=[(topic, [(partition, batch)])]
         )
