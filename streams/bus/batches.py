@@ -21,7 +21,7 @@ from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
 from agents.protocols import SLICE_RECORDS
 from agents.records import Unpacked
-from streams.bus.fetched_bytes import Batches, FetchedBytes
+from streams.bus.fetched_bytes import Batches, FetchedBytes, bounded
 
 
 class Fetched(NamedTuple):
@@ -133,21 +133,23 @@ def _drain(tp: TopicPartition, result: FetchResult, epochs: dict[TopicPartition,
 
 def _wanted_batches(fetched: PartitionRecords) -> Batches:
     records: FetchedBytes = fetched._records
-    wanted = Batches(fetched._tp, records)
-    while records.has_next():
-        number, batch = records.next_numbered()
-        if fetched._check_crcs and not batch.validate_crc():
+    wanted = Batches(fetched._tp)
+    add, add_piece = wanted.append, wanted.pieces.append
+    check_crcs, read_committed = fetched._check_crcs, fetched._isolation_level == READ_COMMITTED
+    for data, batch in records.batches():
+        if check_crcs and not batch.validate_crc():
             raise CorruptRecordException(f"Invalid CRC - {fetched._tp} below offset {batch.next_offset}")
         control = batch.is_control_batch
         aborted = False
-        if fetched._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+        if read_committed and batch.producer_id is not None:
             fetched._consume_aborted_up_to(batch.base_offset)
             if control and _is_abort_marker(batch):
                 fetched._aborted_producers.discard(batch.producer_id)
             aborted = batch.is_transactional and batch.producer_id in fetched._aborted_producers
         fetched.next_fetch_offset = max(fetched.next_fetch_offset, batch.next_offset)
         if not control and not aborted:
-            wanted.add(number, batch)
+            add(bounded(batch, data) if batch.compression_type else batch)
+            add_piece(data)
     return wanted
 
 

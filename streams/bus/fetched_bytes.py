@@ -1,69 +1,87 @@
 """What a fetch brought of one partition, as its bytes and as aiokafka's batches, and every way of reading it.
 
-aiokafka's compiled reader decodes the names of headers while it iterates a batch, and ends at one that is not
-UTF-8; of formats 0 and 1 it answers `None` for a timestamp and has no base offset. It stays the reader of all
-that it reads. For the rest there are the bytes, which it does not give out: so they are kept here.
+aiokafka's compiled reader of batches decodes the names of headers while it iterates, and ends at one that is
+not UTF-8; it stays the reader of all that it reads. For the rest, and for formats 0 and 1, there are the
+bytes, which it does not give out: so they are kept here.
 """
 
 from __future__ import annotations
 
 import struct
+import zlib
 from collections.abc import Iterator
 from itertools import islice
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.consumer import fetcher as aiokafka_fetcher
+from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
-from aiokafka.record.memory_records import MemoryRecords
 
 from streams.bus.careful import Record, UnreadableBatchError, read_batch
 from streams.bus.expand import ExpandError, expand, surely_fits
 
+_LENGTH = struct.Struct(">i")
+_OFFSET = struct.Struct(">q")
+_CRC = struct.Struct(">I")
+_LENGTH_AT, _OVERHEAD, _MAGIC_AT = 8, 12, 16
+_LEAST_BYTES = 14
+_MAGIC_2 = 2
 _HEAD_BYTES = 61
+"""Of a batch of format 2, before its records."""
 _ATTRIBUTES_AT = 21
 _CODEC = 0x07
 
 
 class FetchedBytes:
-    """In the place of aiokafka's `MemoryRecords`: it hands out the same batches, and keeps their bytes."""
+    """In the place of aiokafka's `MemoryRecords`: it hands out the same batches, and keeps their bytes.
+
+    That one takes all batches for what the first one is: it ends where format 0 or 1 goes over into 2.
+    """
 
     def __init__(self, data: bytes) -> None:
-        batches = MemoryRecords(data)
-        self.size_in_bytes = batches.size_in_bytes
-        self.has_next = batches.has_next
-        self._next_batch = batches.next_batch
         self._data = data
-        self._count = 0
-        self._slices: list[memoryview] | None = None
+        self._batches: Iterator[tuple[memoryview, Any]] | None = None
+        self._next: tuple[memoryview, Any] | None = None
 
-    def next_numbered(self) -> tuple[int, Any]:
-        """The next batch, and its number for `bytes_of`."""
-        number = self._count
-        self._count += 1
-        return number, self._next_batch()
+    def size_in_bytes(self) -> int:
+        """Of all of it."""
+        return len(self._data)
+
+    def batches(self) -> Iterator[tuple[memoryview, Any]]:
+        """Each whole batch, after its bytes; the last one of a fetch may be cut off.
+
+        Raises `CorruptRecordException`.
+        """
+        data, size, at = memoryview(self._data), len(self._data), 0
+        length_at = _LENGTH.unpack_from
+        while at + _OVERHEAD <= size:
+            (length,) = length_at(data, at + _LENGTH_AT)
+            end = at + _OVERHEAD + length
+            if length < _LEAST_BYTES:
+                raise CorruptRecordException(f"a record batch of {length} bytes")
+            if end > size:
+                return
+            piece = data[at:end]
+            yield piece, DefaultRecordBatch(piece) if piece[_MAGIC_AT] >= _MAGIC_2 else _Legacy(piece)
+            at = end
+
+    def has_next(self) -> bool:
+        """Whether there is a batch more, for aiokafka."""
+        if self._batches is not None:
+            return self._next is not None
+        room = len(self._data) - _OVERHEAD
+        return room >= 0 and _LENGTH.unpack_from(self._data, _LENGTH_AT)[0] <= room
 
     def next_batch(self) -> Any:
         """The next batch, for aiokafka's own iteration (`getmany`), wrapped so that no header ends this."""
-        number, batch = self.next_numbered()
-        return batch if batch.is_control_batch else _Wrapped(batch, self.bytes_of(number))
-
-    def bytes_of(self, number: int) -> memoryview:
-        """A batch's bytes."""
-        if self._slices is None:
-            self._slices = list(_slices(memoryview(self._data)))
-        return self._slices[number]
-
-
-def _slices(data: memoryview) -> Iterator[memoryview]:
-    at = 0
-    while at + 12 <= len(data):
-        (length,) = struct.unpack_from(">i", data, at + 8)
-        end = at + 12 + length
-        if length < 0 or end > len(data):
-            return
-        yield data[at:end]
-        at = end
+        if self._batches is None:
+            self._batches = self.batches()
+            self._next = next(self._batches)
+        assert self._next is not None
+        data, batch = self._next
+        self._next = next(self._batches, None)
+        return batch if batch.is_control_batch else _Wrapped(batch, data)
 
 
 class _Wrapped:
@@ -76,14 +94,10 @@ class _Wrapped:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._batch, name)
 
-    @property
-    def base_offset(self) -> int:
-        return getattr(self._batch, "base_offset", 0)
-
     def __iter__(self) -> Iterator[Any]:
         count = 0
         try:
-            for record in _fast(self._batch, self._data):
+            for record in bounded(self._batch, self._data):
                 yield record
                 count += 1
         except Exception:  # noqa: BLE001 - the careful reader says what is wrong, if it cannot read it either
@@ -91,40 +105,29 @@ class _Wrapped:
 
 
 class Batches(list[Any]):
-    """The batches of a fetched share that are wanted, each to be iterated once.
+    """The batches of a fetched share that are wanted, each to be iterated once; `pieces`: their bytes.
 
     Iterating raises where a batch is not for aiokafka's reader; `careful` then reads what is left.
     """
 
-    def __init__(self, tp: TopicPartition, source: FetchedBytes) -> None:
+    def __init__(self, tp: TopicPartition) -> None:
         super().__init__()
         self._tp = tp
-        self._source = source
-        self._numbers: list[int] = []
-
-    def add(self, number: int, batch: Any) -> None:
-        """Take the next batch of the source; `number`: which one it is there."""
-        self._numbers.append(number)
-        if type(batch) is DefaultRecordBatch and not batch.compression_type:
-            self.append(batch)
-        else:
-            self.append(_fast(batch, self._source.bytes_of(number)))
+        self.pieces: list[memoryview] = []
 
     def careful(self, start: int) -> Iterator[Record]:
         """All records at or above the offset `start`. Raises `UnreadableBatchError`."""
         try:
-            for number in self._numbers:
-                for record in read_batch(self._source.bytes_of(number)):
+            for piece in self.pieces:
+                for record in read_batch(piece):
                     if record.offset >= start:
                         yield record
         except UnreadableBatchError as error:
             raise UnreadableBatchError(f"{self._tp.topic}-{self._tp.partition}: {error}") from None
 
 
-def _fast(batch: Any, data: memoryview) -> Any:
-    """What of the batch is iterated first: itself, where aiokafka reads it in bounded memory."""
-    if type(batch) is not DefaultRecordBatch:
-        return _Legacy(data)
+def bounded(batch: Any, data: memoryview) -> Any:
+    """The batch, or what stands for it where it may expand to more than there is memory for."""
     codec = batch.compression_type
     if not codec or surely_fits(codec, data[_HEAD_BYTES:]):
         return batch
@@ -132,12 +135,24 @@ def _fast(batch: Any, data: memoryview) -> Any:
 
 
 class _Legacy:
-    """A batch of format 0 or 1. Its first offset is not known before it is read: it may be any."""
+    """A batch of format 0 or 1. Its first offset is not known before it is read: it may be any.
+
+    `compression_type`: 0, as it is read within bounds anyway.
+    """
 
     base_offset = 0
+    producer_id = None
+    compression_type = 0
+    is_control_batch = is_transactional = False
 
     def __init__(self, data: memoryview) -> None:
         self._data = data
+        self.next_offset: int = _OFFSET.unpack_from(data)[0] + 1
+
+    def validate_crc(self) -> bool:
+        """Whether its bytes are what its producer sent."""
+        crc: int = _CRC.unpack_from(self._data, _OVERHEAD)[0]
+        return zlib.crc32(self._data[_MAGIC_AT:]) == crc
 
     def __iter__(self) -> Iterator[Record]:
         return read_batch(self._data)
