@@ -6,6 +6,7 @@ that is read again after a crash gives the same bytes.
 
 from __future__ import annotations
 
+import time
 from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
@@ -176,7 +177,8 @@ class RangeBuilder:
         timestamps = [record.timestamp for record in records]
         offsets = [record.offset for record in records]
         if self.first_timestamp_ms is None:
-            self.first_timestamp_ms = timestamps[0]
+            # Without a timestamp its age counts from here on. No object depends on it.
+            self.first_timestamp_ms = timestamps[0] if timestamps[0] >= 0 else int(time.time() * 1000)
         events, times, bad = self._validator.decode_batch(values, timestamps)
         good: list[Any] = values
         if bad:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import chain, dropwhile, islice
 from typing import Any
 
 from agents.protocols import SLICE_RECORDS, BadRecord, FeedRecord
+from agents.records import Unpacked
+from agents.source_headers import carried
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
 from tables.state import PartitionState
@@ -25,7 +26,8 @@ UNKNOWN_EVENT = "_unknown"
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
 
-    `first_timestamp_ms`: Kafka timestamp of its first record. `outcomes` counts (event name, outcome);
+    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `outcomes` counts (event name, outcome);
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
 
@@ -82,10 +84,8 @@ class Projector:
             raise GapError(position, before)
         if after <= position:
             return
-        records: Iterator[Any] = chain.from_iterable(batches)
-        if batches and batches[0].base_offset < position:
-            records = dropwhile(lambda record: record.offset < position, records)
-        while self._fold(list(islice(records, SLICE_RECORDS))):
+        records = Unpacked(batches, position)
+        while self._fold(records.take(SLICE_RECORDS)):
             pass  # and that slice is let go of before the next one is made
         self.state.next_offset = after
         self._interval.next_offset = after
@@ -110,7 +110,8 @@ class Projector:
             return False
         interval = self._interval
         if interval.first_timestamp_ms is None:
-            interval.first_timestamp_ms = records[0].timestamp
+            stamp = records[0].timestamp
+            interval.first_timestamp_ms = stamp if stamp >= 0 else self._now_ms()
         interval.records += len(records)
         timestamps = [record.timestamp for record in records]
         decoded = self._validator.decode_batch([record.value for record in records], timestamps)
@@ -136,9 +137,10 @@ class Projector:
         when = ("quarantined_at", now.replace("+00:00", "Z").encode())
         for index, why in bad:
             record = records[index]
-            headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when]
+            own = carried(getattr(record, "headers", ()))
+            headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when, *own]
             interval.quarantine.append(BadRecord(record.key, record.value, headers))
-            interval.bad_bytes += len(record.value or b"")
+            interval.bad_bytes += len(record.value or b"") + len(record.key or b"")
             interval.reasons[why.code, why.reason] += 1
             interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
 

@@ -14,11 +14,12 @@ FeedRecord = tuple[bytes, bytes | None]
 
 
 class BadRecord(NamedTuple):
-    """A quarantined record: the original key and value, untouched, and the headers that say why."""
+    """A quarantined record: the original key and value, untouched, and the headers that say why, where it was
+    and what its producer's own headers were."""
 
     key: bytes | None
     value: bytes | None
-    headers: list[tuple[str, bytes]]
+    headers: list[tuple[str, bytes | None]]
 
 
 class Log(Protocol):

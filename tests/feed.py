@@ -196,6 +196,10 @@ def rfc3339(at_us: int) -> str:
     return at(at_us // 1000)
 
 
+QUARANTINE_HEADERS = ["code", "reason", "field", "detail", "topic", "partition", "offset", "quarantined_at"]
+"""Those of Sluice itself; its producer's own follow."""
+
+
 async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str]:
     """Hold the quarantine, as a read_committed reader sees it, against the bad records of the raw topics."""
     quarantined = await read_all(",".join(settings.kafka), settings.topic("events.quarantine"))
@@ -203,10 +207,11 @@ async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str
     shown: dict[Source, list[tuple[Any, ...]]] = defaultdict(list)
     for read in quarantined:
         names = [name for name, _ in read.headers]
-        if names != ["code", "reason", "field", "detail", "topic", "partition", "offset", "quarantined_at"]:
+        if names[: len(QUARANTINE_HEADERS)] != QUARANTINE_HEADERS:
             found.append(f"quarantine {read.partition}@{read.offset}: headers are {names}")
             continue
-        said = {name: value.decode() for name, value in read.headers}
+        said = {name: (value or b"").decode() for name, value in read.headers[: len(QUARANTINE_HEADERS)]}
+        own = read.headers[len(QUARANTINE_HEADERS) :]
         if int(said["partition"]) != read.partition:
             found.append(f"quarantine {read.partition}@{read.offset}: is of partition {said['partition']}")
         if (
@@ -215,11 +220,12 @@ async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str
         ):
             found.append(f"quarantine {read.partition}@{read.offset}: {said}")
         shown[said["topic"], int(said["partition"])].append(
-            (int(said["offset"]), said["code"], said["reason"], said["field"], read.key, read.value)
+            (int(said["offset"]), said["code"], said["reason"], said["field"], read.key, read.value, own)
         )
     expected: dict[Source, list[tuple[Any, ...]]] = defaultdict(list)
     for topic, read, why in oracle.bad:
-        expected[topic, read.partition].append((read.offset, *why, read.key, read.value))
+        own = tuple((f"src.{name}", value) for name, value in read.headers)
+        expected[topic, read.partition].append((read.offset, *why, read.key, read.value, own))
     for source in expected.keys() | shown.keys():
         found += _sequence_differences(source, expected[source], shown[source])
     return found

@@ -11,6 +11,8 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
+import streams.bus.fetched_bytes  # noqa: F401 - what is read back may have any headers and be of any format
+
 POLL_SECONDS = 0.02
 
 
@@ -32,7 +34,7 @@ class Read(NamedTuple):
     timestamp_ms: int
     key: bytes | None
     value: bytes | None
-    headers: tuple[tuple[str, bytes], ...]
+    headers: tuple[tuple[str, bytes | None], ...]
 
 
 async def create_topics(bootstrap: str, *names: str, partitions: int = 1, **config: str | int) -> None:

@@ -2,13 +2,15 @@
 
 aiokafka's own `getmany` builds a Python object for every record. Here a fetched partition is handed on as its
 record batches, checked (CRC) and rid of control and aborted batches; whoever folds them iterates a batch and
-reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This is the only module that touches
-aiokafka's fetcher; the aiokafka version is pinned for it, and tests/integration covers every path.
+reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This and `fetched_bytes`, which keeps the
+bytes of a fetch, are the only modules that touch aiokafka's fetcher; the aiokafka version is pinned for them,
+and tests/integration covers every path.
 """
 
 from __future__ import annotations
 
 import asyncio
+import struct
 import time
 from collections.abc import Collection, Iterator
 from typing import Any, NamedTuple
@@ -17,13 +19,18 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, FetchResult, PartitionRecords
 from aiokafka.errors import ConsumerStoppedError, CorruptRecordException
 
+from agents.protocols import SLICE_RECORDS
+from agents.records import Unpacked
+from streams.bus.fetched_bytes import Batches, FetchedBytes, bounded
+
 
 class Fetched(NamedTuple):
     """One partition's share of a fetch.
 
     `before`/`after`: the consumer's position before and after it, so nothing lies between two of them that
-    follow each other. `batches`: record batches, in order; the first may begin below `before`. `epoch`: the
-    count of seeks at the time (transport only). `highwater`: the partition's end as of the fetch.
+    follow each other. `batches`: record batches, in order (`Batches`, to be iterated once); the first may
+    begin below `before`. `epoch`: the count of seeks at the time (transport only). `highwater`: the
+    partition's end as of the fetch.
     """
 
     tp: TopicPartition
@@ -33,18 +40,15 @@ class Fetched(NamedTuple):
     highwater: int
     epoch: int = 0
 
-    @property
-    def first_timestamp_ms(self) -> int | None:
-        """Kafka timestamp of the first record, or None where there is none."""
-        return self.batches[0].first_timestamp if self.batches else None
-
 
 def records_of(fetched: Fetched) -> Iterator[Any]:
-    """All records at or after `before`, one object each: for paths that are not hot."""
-    for batch in fetched.batches:
-        for record in batch:
-            if record.offset >= fetched.before:
-                yield record
+    """All records at or after `before`, one object each: for paths that are not hot.
+
+    Raises `UnreadableBatchError`.
+    """
+    records = Unpacked(fetched.batches, fetched.before)
+    while part := records.take(SLICE_RECORDS):
+        yield from part
 
 
 async def fetch_batches(
@@ -114,7 +118,7 @@ def _drain(tp: TopicPartition, result: FetchResult, epochs: dict[TopicPartition,
     partition_records: PartitionRecords = result._partition_records
     before: int = partition_records.next_fetch_offset
     try:
-        batches = list(_wanted_batches(partition_records))
+        batches = _wanted_batches(partition_records)
     finally:
         result._update_position()
         # The generator that aiokafka made and that nobody ran forms a cycle that pins the fetch buffer.
@@ -127,19 +131,36 @@ def _drain(tp: TopicPartition, result: FetchResult, epochs: dict[TopicPartition,
     return Fetched(tp, before, after, batches, max(end or 0, after), epochs.get(tp, 0) if epochs else 0)
 
 
-def _wanted_batches(fetched: PartitionRecords) -> Iterator[Any]:
-    records = fetched._records
-    while records.has_next():
-        batch = records.next_batch()
-        if fetched._check_crcs and not batch.validate_crc():
-            raise CorruptRecordException(f"Invalid CRC - {fetched._tp} at offset {batch.base_offset}")
-        wanted = not batch.is_control_batch
-        if fetched._isolation_level == READ_COMMITTED and batch.producer_id is not None:
+def _wanted_batches(fetched: PartitionRecords) -> Batches:
+    records: FetchedBytes = fetched._records
+    wanted = Batches(fetched._tp)
+    add, add_piece = wanted.append, wanted.pieces.append
+    check_crcs, read_committed = fetched._check_crcs, fetched._isolation_level == READ_COMMITTED
+    for data, batch in records.batches():
+        if check_crcs and not batch.validate_crc():
+            raise CorruptRecordException(f"Invalid CRC - {fetched._tp} below offset {batch.next_offset}")
+        control = batch.is_control_batch
+        aborted = False
+        if read_committed and batch.producer_id is not None:
             fetched._consume_aborted_up_to(batch.base_offset)
-            if batch.is_control_batch and fetched._contains_abort_marker(batch):
+            if control and _is_abort_marker(batch):
                 fetched._aborted_producers.discard(batch.producer_id)
-            if batch.is_transactional and batch.producer_id in fetched._aborted_producers:
-                wanted = False
+            aborted = batch.is_transactional and batch.producer_id in fetched._aborted_producers
         fetched.next_fetch_offset = max(fetched.next_fetch_offset, batch.next_offset)
-        if wanted:
-            yield batch
+        if not control and not aborted:
+            add(bounded(batch, data) if batch.compression_type else batch)
+            add_piece(data)
+    return wanted
+
+
+_CONTROL_KEY = struct.Struct(">hh")  # version, type
+_ABORT = 0
+
+
+def _is_abort_marker(batch: Any) -> bool:
+    """Whether a control batch ends an aborted transaction; one that compaction has emptied ends none."""
+    for record in batch:
+        return (
+            len(record.key or b"") >= _CONTROL_KEY.size and _CONTROL_KEY.unpack_from(record.key)[1] == _ABORT
+        )
+    return False

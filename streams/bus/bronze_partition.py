@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Callable
-from itertools import chain, dropwhile, islice
 from typing import Any
 
 from agents.bronze_commit import Built, Committer, OvertakenError
@@ -14,6 +13,7 @@ from agents.bronze_files import Commit
 from agents.bronze_range import RangeBuilder
 from agents.project import GapError
 from agents.protocols import SLICE_RECORDS
+from agents.records import Unpacked
 from streams import metrics
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
@@ -85,8 +85,7 @@ class BronzePartition:
             return
         if fetched.before > self.position:
             raise GapError(self.position, fetched.before)
-        below = self.position
-        records = dropwhile(lambda record: record.offset < below, chain.from_iterable(fetched.batches))
+        records = Unpacked(fetched.batches, self.position)
         part: list[Any] = []
         while self.position < fetched.after:
             if not await self._has_room():
@@ -94,7 +93,7 @@ class BronzePartition:
             if self.range.empty:
                 self._opened_at = time.monotonic()
             try:
-                part = part or list(islice(records, SLICE_RECORDS))
+                part = part or records.take(SLICE_RECORDS)
                 taken = self.range.take(part, part[-1].offset + 1 if part else fetched.after)
             except Exception:
                 self._give_up()  # half of it may be in the range: nothing of that may be written

@@ -16,18 +16,16 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import BadRecord, FeedRecord
-from streams.bus.batches import fetch_batches
+from streams.bus.bad_log import BadLog, Record
+from streams.bus.batches import fetch_batches, records_of
 from streams.bus.client import client_kwargs, stop_quietly
+from streams.bus.too_large import LargestBatch, name_topic
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 BATCH_BYTES = 256 * 1024
 RECOVERY_FETCH_BYTES = 4 << 20
-
-
-Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
-"""Key, value and headers."""
 
 
 class PartitionLog:
@@ -39,6 +37,7 @@ class PartitionLog:
         self._partition = partition
         self._feed = settings.topic("views.feed")
         self._quarantine = settings.topic("events.quarantine")
+        self._largest = LargestBatch(settings, self._quarantine)
         self._producer: AIOKafkaProducer | None = None
 
     @property
@@ -75,7 +74,14 @@ class PartitionLog:
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         plain: list[Record] = [(key, value, []) for key, value in feed]
-        await commit_all(producer, self._partition, {self._quarantine: quarantine, self._feed: plain})
+        bad = BadLog(producer, self._quarantine, self._partition, self._largest) if quarantine else None
+        await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine)
+        if bad is not None and bad.cut:
+            log.warning(
+                "%d bad records of %s-%d are too large for %s and were cut: raise its max.message.bytes;"
+                " Bronze has their values, in _bad",
+                *(bad.cut, self._topic, self._partition, self._quarantine),
+            )
 
     async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
         """Hand every record of this feed partition to `restore`, in order; answers how many there were.
@@ -86,18 +92,32 @@ class PartitionLog:
 
 
 async def commit_all(
-    producer: AIOKafkaProducer, partition: int, records: Mapping[str, Sequence[Record]]
+    producer: AIOKafkaProducer,
+    partition: int,
+    records: Mapping[str, Sequence[Record]],
+    bad_log: BadLog | None = None,
+    bad: Sequence[Record] = (),
 ) -> None:
-    """One transaction: `records` by topic, in this order, all to the same partition number.
+    """One transaction: `records` by topic, in this order, all to the same partition number; and `bad`.
 
-    Raises (ProducerFenced among others) when it is not known to be committed.
+    Raises (ProducerFenced among others) when it is not known to be committed; the error says which topic
+    refused what was written.
     """
     await producer.begin_transaction()
-    sent: list[Any] = []
-    for topic, of_topic in records.items():
-        sent += await _send(producer, topic, partition, of_topic)
-    # aiokafka commits without a batch that failed: every one has to be known to be there.
-    for outcome in await asyncio.gather(*sent, return_exceptions=True):
+    sent: list[asyncio.Future[Any]] = []
+    if bad_log is not None:
+        sent.append(asyncio.create_task(bad_log.send(bad, int(time.time() * 1000))))
+    try:
+        for topic, of_topic in records.items():
+            sent += await _send(producer, topic, partition, of_topic)
+        # aiokafka commits without a batch that failed: every one has to be known to be there.
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
+    except BaseException:
+        for future in sent:
+            future.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        raise
+    for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
     await producer.commit_transaction()
@@ -105,17 +125,29 @@ async def commit_all(
 
 async def _send(
     producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
-) -> list[Any]:
-    sent: list[Any] = []
+) -> list[asyncio.Future[Any]]:
+    sent: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
     now_ms = int(time.time() * 1000)
     for key, value, headers in records:
         while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
-            sent.append(await producer.send_batch(batch, topic, partition=partition))
+            sent.append(await _submit(producer, topic, partition, batch))
             batch = producer.create_batch()
     if batch.record_count():
-        sent.append(await producer.send_batch(batch, topic, partition=partition))
+        sent.append(await _submit(producer, topic, partition, batch))
     return sent
+
+
+async def _submit(producer: AIOKafkaProducer, topic: str, partition: int, batch: Any) -> asyncio.Future[Any]:
+    answer: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+
+    def answered(future: asyncio.Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            name_topic(error, topic, batch.size())
+
+    answer.add_done_callback(answered)
+    return answer
 
 
 async def read_partition(
@@ -147,10 +179,9 @@ async def _read_to_end(
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
-            for batch in fetched.batches:
-                for record in batch:
-                    restore(record.key, record.value)
-                    count += 1
+            for record in records_of(fetched):
+                restore(record.key, record.value)
+                count += 1
             position = fetched.after
             await asyncio.sleep(0)
         if end is None:

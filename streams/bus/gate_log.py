@@ -11,8 +11,9 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from agents.protocols import FeedRecord
+from streams.bus.bad_log import Record
 from streams.bus.client import client_kwargs, stop_quietly
-from streams.bus.feed import Record, commit_all, read_partition
+from streams.bus.feed import commit_all, read_partition
 from streams.settings import Settings
 from tables.alarms import Alarm, encode_alarm
 

@@ -15,6 +15,7 @@ from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
+import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.bus.client import client_kwargs
 from streams.settings import Settings
 

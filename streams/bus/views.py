@@ -14,7 +14,6 @@ from pathlib import Path
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
     KafkaError,
-    MessageSizeTooLargeError,
     TopicAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
@@ -32,6 +31,7 @@ from streams.bus.failed_writes import tell_failed_write
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
 from streams.bus.owned import OwnedPartition, made_anew_watch
+from streams.bus.too_large import TOO_LARGE
 from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.settings import Settings
 from tables.state import Limits, PartitionState
@@ -44,7 +44,7 @@ TRANSACTION_CPU_SECONDS = 0.0015
 DRAIN_SECONDS = 6.0
 RECOVERY_PAUSE_SECONDS = 1.0
 HOPELESS = (
-    MessageSizeTooLargeError,
+    *TOO_LARGE,
     TopicAuthorizationFailedError,
     ClusterAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import asyncio
 
+from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
 from streams.bus.made_anew import TopicMadeAnewError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.too_large import TOO_LARGE
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
 from tables.codec import FeedFormatError
@@ -19,7 +21,7 @@ def run_views(settings: Settings) -> None:
     with serving(settings) as health:
         try:
             asyncio.run(_views(settings, health))
-        except (FeedFormatError, TopicMadeAnewError) as error:
+        except (FeedFormatError, TopicMadeAnewError, UnreadableBatchError, *TOO_LARGE) as error:
             raise CannotStartError(str(error)) from None
 
 

@@ -110,9 +110,10 @@ def _newest(records: list[BadRecord], limit: int) -> list[BadRecord]:
 
 def _cells(record: BadRecord) -> Sequence[str]:
     size = "none" if record.value is None else f"{len(record.value):,}"
-    source = f"{record.topic}-{record.partition} @ {record.offset}"
+    if record.truncated is not None:
+        size += f" of {record.truncated:,}"
     when = instant(record.quarantined_at)
-    return str(record.at), record.code, record.reason, record.field, record.detail, source, when, size
+    return str(record.at), record.code, record.reason, record.field, record.detail, record.source, when, size
 
 
 @quarantine.command()
@@ -132,15 +133,38 @@ def show(*, at: Position, with_value: bool, as_json: bool) -> None:
     if record is None:
         raise Failure(f"there is no record {at} in {settings.topic('events.quarantine')}")
     if as_json:
-        value = None if record.value is None else base64.b64encode(record.value).decode()
-        echo_json(record.facts() | ({"value_base64": value} if with_value else {}))
+        value = _base64(record.value)
+        own = [
+            {"name": name.decode(errors="backslashreplace"), "value_base64": _base64(text)}
+            for name, text in record.headers
+        ]
+        echo_json(record.facts() | ({"value_base64": value, "headers": own} if with_value else {}))
         return
+    if not record.whole:
+        click.echo(f"{_cut(record)}\n", err=True)
     width = max(len(name) for name in record.facts())
     for name, fact in record.facts().items():
         click.echo(f"{name:{width}}  {'-' if fact in (None, '') else fact}", err=with_value)
     if with_value:
         sys.stdout.buffer.write(record.value or b"")
         sys.stdout.buffer.flush()
+
+
+def _base64(data: bytes | None) -> str | None:
+    return None if data is None else base64.b64encode(data).decode()
+
+
+def _cut(record: BadRecord) -> str:
+    what = "value" if record.truncated is not None else "key"
+    return (
+        f"the {what} of record {record.at} was too large for this topic and is not in it: it is in"
+        f" {record.source}, while Kafka keeps it"
+        + (
+            ""
+            if record.truncated is None
+            else ", and in Bronze, under _bad/, in the row of that topic, partition and offset"
+        )
+    )
 
 
 @quarantine.command()
@@ -151,7 +175,9 @@ def show(*, at: Position, with_value: bool, as_json: bool) -> None:
 def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filters: str | None) -> None:
     """Send bad records again, byte for byte, to the topic and partition they came from.
 
-    The records stay in the quarantine too. Records that are still bad come back to it.
+    They have their producer's own headers. The records stay in the quarantine too. Records that are still bad
+    come back to it. One that was too large for the quarantine is not there to be sent: among chosen ones it
+    is left out, and the exit code is then 1.
 
     \b
     Examples:
@@ -162,27 +188,39 @@ def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filt
     chosen = _Chosen(**filters)
     if sum((bool(ids), bool(chosen.wanted), everything)) != 1:
         raise click.UsageError("say which records: IDs, or filters such as --reason, or --all")
-    records = _by_id(settings, ids) if ids else _all(settings, chosen)
+    cut: list[BadRecord] = []
+    records = _by_id(settings, ids) if ids else _all(settings, chosen, cut)
     sent = _ask(settings, lambda: _send_again(settings, records))
     if as_json:
-        echo_json({"sent": sent.total(), "topics": dict(sent)})
+        echo_json({"sent": sent.total(), "topics": dict(sent)} | ({"not_sent": len(cut)} if cut else {}))
     else:
         where = ", ".join(f"{count:,} to {topic}" for topic, count in sent.items())
-        click.echo(f"sent again: {where}" if where else "no such record in the quarantine")
+        click.echo(f"sent again: {where}" if where or cut else "no such record in the quarantine")
+    if cut:
+        raise Failure(f"{len(cut):,} not sent again, as they are not whole: {_cut(cut[0])}")
 
 
 async def _by_id(settings: Settings, ids: Sequence[Position]) -> AsyncIterator[BadRecord]:
+    found: list[BadRecord] = []
     for at in ids:
         record = await bad_record(settings, at)
         if record is None:
             raise RefusedError(f"there is no record {at} in {settings.topic('events.quarantine')}")
+        if not record.whole:
+            raise RefusedError(_cut(record))
+        found.append(record)
+    for record in found:
         yield record
 
 
-async def _all(settings: Settings, chosen: _Chosen) -> AsyncIterator[BadRecord]:
+async def _all(settings: Settings, chosen: _Chosen, cut: list[BadRecord]) -> AsyncIterator[BadRecord]:
+    """The chosen records that are whole; the others are added to `cut`."""
     async for record in bad_records(settings):
         if chosen(record):
-            yield record
+            if record.whole:
+                yield record
+            else:
+                cut.append(record)
 
 
 async def _send_again(settings: Settings, records: AsyncIterator[BadRecord]) -> Counter[str]:
@@ -193,7 +231,7 @@ async def _send_again(settings: Settings, records: AsyncIterator[BadRecord]) -> 
             if record.topic not in boxes:
                 boxes[record.topic] = await open_boxes.enter_async_context(outbox(settings, record.topic))
             origin = f"quarantined record {record.at}"
-            await boxes[record.topic].add(record.key, record.value, origin, record.partition)
+            await boxes[record.topic].add(record.key, record.value, origin, record.partition, record.headers)
         for box in boxes.values():
             await box.settle()
         return Counter({topic: box.acknowledged for topic, box in boxes.items()})

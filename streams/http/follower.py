@@ -8,7 +8,7 @@ import logging
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 
-from streams.bus.batches import Fetched, fetch_batches
+from streams.bus.batches import Fetched, fetch_batches, records_of
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
 from streams.http.live import Live
 from streams.http.topology import Topology
@@ -176,7 +176,6 @@ def items(fetched: Fetched, start: int) -> list[FeedItem]:
     """Key, value and timestamp of the records of a fetch, from the offset `start` on."""
     return [
         (record.key, record.value, record.timestamp)
-        for batch in fetched.batches
-        for record in batch
+        for record in records_of(fetched)
         if record.offset >= start
     ]

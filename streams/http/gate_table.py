@@ -7,6 +7,7 @@ import logging
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
+import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
 from streams.http.live import Live
 from streams.http.topology import Topology

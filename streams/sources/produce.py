@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
@@ -23,6 +23,7 @@ from aiokafka.partitioner import murmur2
 
 from streams.bus.client import client_kwargs, connected_admin
 from streams.settings import Settings
+from streams.sources.raw_batch import RawBatch, RawHeader
 
 BATCH_BYTES = 256 * 1024
 CLOSE_SECONDS = 2.0
@@ -62,7 +63,12 @@ class Outbox:
         return time.monotonic() - self.last_answer if self._pending else 0.0
 
     async def add(
-        self, key: bytes | None, value: bytes | None, origin: str, partition: int | None = None
+        self,
+        key: bytes | None,
+        value: bytes | None,
+        origin: str,
+        partition: int | None = None,
+        headers: Sequence[RawHeader] = (),
     ) -> None:
         """Put a record into its partition's batch, stamped with the time of now; a full batch is sent.
 
@@ -73,15 +79,28 @@ class Outbox:
         if partition is None:
             partition = self._partition_of(key)
         stamp = time.time_ns() // 1_000_000
+        try:
+            named = [(name.decode(), text) for name, text in headers]
+        except UnicodeDecodeError:
+            await self._add_raw(RawBatch(stamp, key, value, headers), origin, partition)
+            return
+        record = {"timestamp": stamp, "key": key, "value": value, "headers": named}
         batch = self._open.get(partition)
-        if batch is not None and batch.builder.append(timestamp=stamp, key=key, value=value) is None:
+        if batch is not None and batch.builder.append(**record) is None:
             await self._submit(partition)
             batch = None
         if batch is None:
             batch = self._open[partition] = _Open(self._producer.create_batch(), 0, origin, origin)
-            batch.builder.append(timestamp=stamp, key=key, value=value)
+            batch.builder.append(**record)
         batch.records += 1
         batch.last = origin
+
+    async def _add_raw(self, batch: RawBatch, origin: str, partition: int) -> None:
+        """Send a batch that is full, behind what was added before it."""
+        if partition in self._open:
+            await self._submit(partition)
+        self._open[partition] = _Open(batch, 1, origin, origin)
+        await self._submit(partition)
 
     async def flush(self) -> None:
         """Send what has been added, without waiting for Kafka's answer."""

@@ -5,15 +5,20 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
+import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from agents.source_headers import original
 from streams.bus.client import client_kwargs
 from streams.settings import Settings
 from streams.sources.produce import partition_count
 
 POLL_MS = 200
+LONGEST_NUMBER = 19
+
+T = TypeVar("T", int, None)
 
 
 class Position(NamedTuple):
@@ -28,7 +33,11 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class BadRecord:
-    """One quarantined record. `topic`, `partition` and `offset` are those of its source."""
+    """One quarantined record. `topic`, `partition` and `offset` are those of its source.
+
+    `headers`: its producer's own. `truncated`, `key_truncated`: how many bytes its value, its key had before
+    they were cut, as they would not fit into the quarantine; None: they are as they came.
+    """
 
     at: Position
     code: str
@@ -41,6 +50,19 @@ class BadRecord:
     quarantined_at: str
     key: bytes | None
     value: bytes | None
+    headers: tuple[tuple[bytes, bytes | None], ...] = ()
+    truncated: int | None = None
+    key_truncated: int | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether key and value are as they came."""
+        return self.truncated is None and self.key_truncated is None
+
+    @property
+    def source(self) -> str:
+        """Where it came from: `topic-partition @ offset`."""
+        return f"{self.topic}-{self.partition} @ {self.offset}"
 
     def facts(self) -> dict[str, Any]:
         """All but key and value, for a report."""
@@ -55,6 +77,8 @@ class BadRecord:
             "offset": self.offset,
             "quarantined_at": self.quarantined_at,
             "value_bytes": None if self.value is None else len(self.value),
+            **({} if self.truncated is None else {"truncated": self.truncated}),
+            **({} if self.key_truncated is None else {"key_truncated": self.key_truncated}),
         }
 
 
@@ -112,7 +136,7 @@ async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
 
 
 def _bad_record(record: Any) -> BadRecord:
-    headers = {name: (value or b"").decode(errors="replace") for name, value in record.headers}
+    headers = {name: (value or b"").decode(errors="replace") for name, value in reversed(record.headers)}
     return BadRecord(
         at=Position(record.partition, record.offset),
         code=headers.get("code", ""),
@@ -120,9 +144,18 @@ def _bad_record(record: Any) -> BadRecord:
         field=headers.get("field", ""),
         detail=headers.get("detail", ""),
         topic=headers.get("topic", ""),
-        partition=int(headers.get("partition") or -1),
-        offset=int(headers.get("offset") or -1),
+        partition=_number(headers, "partition", -1),
+        offset=_number(headers, "offset", -1),
         quarantined_at=headers.get("quarantined_at", ""),
         key=record.key,
         value=record.value,
+        headers=tuple(original(record.headers)),
+        truncated=_number(headers, "truncated", None),
+        key_truncated=_number(headers, "key_truncated", None),
     )
+
+
+def _number(headers: Mapping[str, str], name: str, without: T) -> int | T:
+    """A header that is a decimal number; others may write to the topic, too."""
+    text = headers.get(name, "")
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= LONGEST_NUMBER else without

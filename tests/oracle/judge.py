@@ -94,7 +94,7 @@ def _judge_event(record: dict[str, Any], timestamp_ms: int) -> Good | Bad:
             return Bad(SCHEMA, "payload_field", field.rstrip("?"))
     occurred_us = parse_time(record["occurred_at"])
     assert occurred_us is not None
-    if occurred_us > timestamp_ms * 1000 + MAX_FUTURE_US:
+    if timestamp_ms >= 0 and occurred_us > timestamp_ms * 1000 + MAX_FUTURE_US:
         return Bad(ENVELOPE, "in_future")
     return Good(record["event_id"], record["event"], occurred_us, record.get("city"), payload)
 

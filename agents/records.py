@@ -1,0 +1,40 @@
+"""The records of a fetched share, unpacked a slice at a time: by the fast reader, and by the careful one from
+the record on at which that gives up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import chain, dropwhile, islice
+from typing import Any
+
+
+class Unpacked:
+    """The records of `batches` at or above the offset `start`, in order, each once.
+
+    Batches are iterated as they are: whatever that costs is paid for every record. Where it fails, what is
+    left is read by `batches.careful(offset)`, if the batches have that (`streams.bus.batches.Batches` has),
+    which reads what is readable and raises on the rest.
+    """
+
+    def __init__(self, batches: Sequence[Any], start: int) -> None:
+        self._batches = batches
+        self._position = start
+        self._careful = False
+        self._records: Iterator[Any] = chain.from_iterable(batches)
+        if batches and getattr(batches[0], "base_offset", -1) < start:
+            self._records = dropwhile(lambda record: record.offset < start, self._records)
+
+    def take(self, count: int) -> list[Any]:
+        """The next `count` records, fewer at the end; an empty list: there are no more."""
+        try:
+            records = list(islice(self._records, count))
+        except Exception:
+            reread = getattr(self._batches, "careful", None)
+            if self._careful or reread is None:
+                raise
+            self._careful = True
+            self._records = reread(self._position)
+            return self.take(count)
+        if records:
+            self._position = records[-1].offset + 1
+        return records
