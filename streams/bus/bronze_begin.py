@@ -61,7 +61,7 @@ class Beginner:
     async def begin(self, thread: BatchConsumerThread, tp: TP) -> BronzePartition:
         """Find out where a partition goes on, again and again while store or Kafka are away.
 
-        Raises `CorruptFileError`, `TopicMadeAnewError`.
+        Raises `CorruptFileError`, `RecreatedTopicError`.
         """
         committer = Committer(self._store, tp.topic, tp.partition, self._nonce, self._store_failed)
         return await patiently(

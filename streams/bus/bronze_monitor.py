@@ -14,7 +14,7 @@ from streams.bus.bronze_hint import publish
 from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import consumer_of
 from streams.bus.lag import LagGauges, StuckError, check_moves
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.transport import OwnerApp
 from streams.bus.views import now_ms
 from streams.settings import Settings
@@ -39,7 +39,7 @@ class BronzeMonitor:
         while True:
             try:
                 await self._beat(publishes=beats % BEATS_A_PUBLISH == 0)
-            except (TopicMadeAnewError, StuckError) as error:
+            except (RecreatedTopicError, StuckError) as error:
                 await self._app.crash(error)
             except Exception as error:  # noqa: BLE001 - the next beat may work
                 log.warning("watching Bronze: %s: %s", type(error).__name__, error)

@@ -205,7 +205,7 @@ class BronzePartition:
     def saw_end(self, stable_end: int, end: int, position: int, now_ms: int) -> None:
         """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
 
-        `position`: where we were before that was asked; raises `TopicMadeAnewError` when the partition ends
+        `position`: where we were before that was asked; raises `RecreatedTopicError` when the partition ends
         below it, and not only at one look.
         """
         self.end_offset = end

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -31,9 +31,19 @@ Record = tuple[bytes | None, bytes | None, list[tuple[str, bytes]]]
 
 
 class PartitionLog:
-    """The feed and the quarantine of one source partition (`agents.protocols.Log`)."""
+    """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
-    def __init__(self, settings: Settings, topic: str, partition: int) -> None:
+    `check` is awaited before each commit, when all is sent: it refuses the commit by raising.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        partition: int,
+        check: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._check = check
         self._settings = settings
         self._topic = topic
         self._partition = partition
@@ -75,7 +85,9 @@ class PartitionLog:
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         plain: list[Record] = [(key, value, []) for key, value in feed]
-        await commit_all(producer, self._partition, {self._quarantine: quarantine, self._feed: plain})
+        await commit_all(
+            producer, self._partition, {self._quarantine: quarantine, self._feed: plain}, self._check
+        )
 
     async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
         """Hand every record of this feed partition to `restore`, in order; answers how many there were.
@@ -86,9 +98,14 @@ class PartitionLog:
 
 
 async def commit_all(
-    producer: AIOKafkaProducer, partition: int, records: Mapping[str, Sequence[Record]]
+    producer: AIOKafkaProducer,
+    partition: int,
+    records: Mapping[str, Sequence[Record]],
+    check: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """One transaction: `records` by topic, in this order, all to the same partition number.
+
+    `check` is awaited when all is sent.
 
     Raises (ProducerFenced among others) when it is not known to be committed.
     """
@@ -100,6 +117,8 @@ async def commit_all(
     for outcome in await asyncio.gather(*sent, return_exceptions=True):
         if isinstance(outcome, BaseException):
             raise outcome
+    if check is not None:
+        await check()
     await producer.commit_transaction()
 
 

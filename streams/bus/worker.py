@@ -7,7 +7,7 @@ import asyncio
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
@@ -19,7 +19,7 @@ def run_views(settings: Settings) -> None:
     with serving(settings) as health:
         try:
             asyncio.run(_views(settings, health))
-        except (FeedFormatError, TopicMadeAnewError) as error:
+        except (FeedFormatError, RecreatedTopicError) as error:
             raise CannotStartError(str(error)) from None
 
 
