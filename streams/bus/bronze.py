@@ -243,6 +243,9 @@ class BronzeOwner:
         beginning = (await patiently("looking for lost records", lambda: self._thread.beginnings({tp})))[tp]
         if beginning <= gap.expected:
             raise gap
+        if owned.identity is not None:
+            identity = owned.identity
+            await patiently("looking for lost records", identity.check)
         await raise_lost(self._settings, "bronze", *tp, (gap.expected, gap.got))
         await owned.lose(gap.got)
         await owned.take(fetched)

@@ -12,7 +12,7 @@ from streams import metrics
 from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_hint import publish
 from streams.bus.bronze_partition import BronzePartition
-from streams.bus.engine import consumer_of
+from streams.bus.engine import all_of, consumer_of
 from streams.bus.lag import LagGauges, StuckError, check_moves
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.transport import OwnerApp
@@ -66,6 +66,7 @@ class BronzeMonitor:
             self._check_moves(tp, partition, waits=tp in waiting or self._owner.blocked)
         metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
         self._lag.keep(set(owned))
+        await all_of(owned.identity.check() for owned in owned.values() if owned.identity is not None)
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
             await publish(thread, newest)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
@@ -102,17 +102,19 @@ class Identity:
         """
         await self._patiently(time.monotonic(), raw=False)
 
-    async def begin(self, topic_id: str | None, marks: Iterable[RecordMark | None]) -> int:
+    async def begin(self, topic_ids: Collection[str], marks: Iterable[RecordMark | None]) -> int:
         """Hold what was kept of the partition against Kafka; answers how many partitions the topic has.
 
-        `topic_id`: None where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
+        `topic_ids`: none where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
         `KafkaError`, `TimeoutError`.
         """
-        self.topic_id = topic_id
+        self.topic_id = next(iter(topic_ids), None)
         self._marks = [(0.0, mark) for mark in marks if mark is not None]
         sight = await self._patiently(time.monotonic(), raw=True)
         if sight is None:
             raise UnknownTopicOrPartitionError(f"{self._tp.topic}-{self._tp.partition}")
+        for topic_id in topic_ids:
+            self._judge_id(topic_id, sight)
         return sight.partitions
 
     async def check(self) -> None:
@@ -175,14 +177,18 @@ class Identity:
     async def _judge(self, sight: Sight) -> None:
         if self.topic_id is None:
             self.topic_id = sight.topic_id
-        elif sight.topic_id is not None and sight.topic_id != self.topic_id:
-            raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {self.topic_id}")
+        else:
+            self._judge_id(self.topic_id, sight)
         if sight.leader_epoch is None or sight.leader_epoch != self._leader_epoch:
             suspects = self._marks
         else:
             suspects = self._marks[:1] if sight.topic_id is None else []
         for _, mark in list(suspects):
             await self._compare(sight.leader, mark)
+
+    def _judge_id(self, topic_id: str, sight: Sight) -> None:
+        if sight.topic_id not in (None, topic_id):
+            raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {topic_id}")
 
     async def _compare(self, leader: int, mark: RecordMark) -> None:
         for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet

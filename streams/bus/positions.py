@@ -31,7 +31,7 @@ async def recognise(identity: Identity, state: PartitionState) -> bool:
     True: that is news, to be written. Raises what `Identity.begin` raises.
     """
     kept = (state.topic_id, state.first_partitions)
-    partitions = await identity.begin(state.topic_id, [state.last_record])
+    partitions = await identity.begin([] if state.topic_id is None else [state.topic_id], [state.last_record])
     state.topic_id = identity.topic_id
     if state.first_partitions is None:
         state.first_partitions = partitions

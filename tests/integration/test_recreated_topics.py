@@ -1,10 +1,12 @@
-"""Topics that were deleted and made anew, workers down and running: nothing of the new one is taken for the old."""
+"""Topics that were deleted and made anew, workers down and running: the new one is not taken for the old."""
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator
+import asyncio
+import shutil
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
@@ -13,12 +15,13 @@ from streams.bus.embedded import EmbeddedKafka
 from streams.store.at_url import store_at
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
-from tests.feed import FeedWatcher, ask, exact, feed_reader
+from tests.feed import ask, exact, feed_reader
 from tests.kafka import Raw, create_topics, produce, wait_until
 from tests.processes import Role, Sluice
 from tests.recreate import recreate
 from tests.unit.test_bronze_range import click
 
+T = TypeVar("T")
 ALL = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
 
@@ -111,3 +114,87 @@ async def test_a_topic_made_anew_under_a_running_worker(sluice: Sluice, role: st
     await recreate(bootstrap, raw_topic(sluice))
     await produce(bootstrap, raw_topic(sluice), clicks(500, start=1000))
     await refuses(sluice, worker, role, 100)
+
+
+@pytest.mark.parametrize("role", ["views", "bronze"])
+async def test_one_of_two_topics_made_anew_with_the_same_records_and_more_partitions(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str
+) -> None:
+    raw = [f"{prefix}raw-a", f"{prefix}raw-b"]
+    with Sluice(
+        tmp_path, kafka.bootstrap, prefix, raw_topics=",".join(raw), bronze_url=f"file://{tmp_path}/store",
+        bronze_max_seconds=1,
+    ) as sluice:  # fmt: skip
+        await create_topics(kafka.bootstrap, *raw)
+        await topics.create(sluice.settings)
+        for topic in raw:
+            await produce(kafka.bootstrap, topic, clicks(10))
+        worker = worker_of(sluice, role)
+        await wait_until(lambda: _is(SEEN[role](sluice), lambda seen: seen[1] == 20), "20 clicks")
+        assert await worker.terminate() == 0
+        await recreate(kafka.bootstrap, raw[1], partitions=2)
+        await topics.create(sluice.settings)
+        await produce(kafka.bootstrap, raw[1], clicks(10))
+        worker.start()
+        assert await worker.end(40) == 1
+        assert f"{raw[1]}-0" in worker.output()
+        assert (await SEEN[role](sluice))[1] == 20
+
+
+@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("role", ["views", "bronze"])
+async def test_records_that_were_replaced_in_the_same_topic(
+    own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str, *, running: bool
+) -> None:
+    """As by an unclean leader election: the topic's id stays, and other records are where some were read."""
+    other = f"{prefix}other"
+    with Sluice(
+        tmp_path, own_kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path}/store",
+        bronze_max_seconds=1,
+    ) as sluice:  # fmt: skip
+        await topics.create(sluice.settings)
+        await create_topics(own_kafka.bootstrap, other)
+        await produce(own_kafka.bootstrap, raw_topic(sluice), clicks(100))
+        await produce(own_kafka.bootstrap, other, clicks(300, start=1000))
+        worker = worker_of(sluice, role)
+        await done(sluice, role, 100)
+        if not running:
+            assert await worker.terminate() == 0
+        await asyncio.to_thread(own_kafka.stop)
+        _replace_log(own_kafka, other, raw_topic(sluice))
+        await asyncio.to_thread(own_kafka.start)
+        if not running:
+            worker.start()
+        assert await worker.end(80) == 1
+        assert "another record at offset 99" in worker.output()
+        assert MEND[role] in worker.output()
+        assert await SEEN[role](sluice) == (100, 100)
+
+
+def _replace_log(kafka: EmbeddedKafka, source: str, target: str) -> None:
+    """Put a stopped broker's segments of one topic in the place of another's."""
+    (ours,) = kafka.folder.rglob(f"{target}-0")
+    (theirs,) = kafka.folder.rglob(f"{source}-0")
+    for file in ours.iterdir():
+        if file.name != "partition.metadata":
+            file.unlink()
+    for file in theirs.glob("*.log"):
+        shutil.copy(file, ours / file.name)
+
+
+async def test_a_feed_made_anew_under_a_running_worker_is_folded_again(sluice: Sluice) -> None:
+    bootstrap, feed = sluice.settings.kafka[0], sluice.settings.topic("views.feed")
+    await topics.create(sluice.settings)
+    await produce(bootstrap, raw_topic(sluice), clicks(100))
+    worker, api = worker_of(sluice, "views"), sluice.api()
+    await done(sluice, "views", 100)
+    await api.ready()
+    await recreate(bootstrap, feed, cleanup_policy="compact")
+    await produce(bootstrap, raw_topic(sluice), clicks(20, start=100))
+    await wait_until(lambda: _is(folded(sluice), lambda seen: seen == (120, 120)), "all", seconds=90)
+    await exact(sluice, api)
+    assert await worker.terminate() == 0
+
+
+async def _is(question: Awaitable[T], wanted: Callable[[T], bool]) -> bool:
+    return wanted(await question)
