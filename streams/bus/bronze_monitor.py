@@ -67,6 +67,7 @@ class BronzeMonitor:
         metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
         self._lag.keep(set(owned))
         await all_of(owned.identity.check() for owned in owned.values() if owned.identity is not None)
+        await self._owner.look_for_lost()
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
             await publish(thread, newest)

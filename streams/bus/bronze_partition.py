@@ -27,6 +27,7 @@ from tables.record_mark import RecordMark
 log = logging.getLogger(__name__)
 
 PAUSE_SECONDS = 1.0
+STILL_SECONDS = 3.0
 
 MakeRange = Callable[[int, int | None], RangeBuilder]
 """Begins a range at its first offset; the second says where it has to end, if that is settled already."""
@@ -88,6 +89,12 @@ class BronzePartition:
         return self._writing is not None
 
     @property
+    def stands_still(self) -> bool:
+        """Whether there are unread records, none has come for seconds, and all that was read is written."""
+        behind = not self.failed and self._writing is None and self.range.empty
+        return behind and self.end_offset > self.position and time.monotonic() - self.moved_at > STILL_SECONDS
+
+    @property
     def held_bytes(self) -> int:
         """Bytes in memory, about; what is being written is there twice for a moment."""
         return self.range.held_bytes + (2 * self._writing.held_bytes if self._writing else 0)
@@ -129,7 +136,7 @@ class BronzePartition:
     async def lose(self, until: int) -> None:
         """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
         await self.flush()
-        if self.failed:
+        if self.failed or until <= self.position:  # or somebody has noted it meanwhile
             return
         if self.range.rows:  # its end is settled, and cannot be reached any more: begin again, with the loss
             self._give_up()

@@ -115,6 +115,7 @@ class Heartbeat:
         async with asyncio.timeout(KAFKA_SECONDS):
             await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
         await self._owner.verify()
+        await self._owner.look_for_lost()
         self._forget(set(owned))
         if self._beats % BEATS_A_COMMIT == 0 and owned:
             self._measure_state(owned)

@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 BEHIND_RECORDS = 10_000
 BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
+STILL_SECONDS = 3.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
 """When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
@@ -110,6 +111,16 @@ class OwnedPartition:
     def begins_reading(self) -> None:
         """Reading goes on from here; it had to wait for other partitions to be recovered."""
         self._unsure_until = min(self._unsure_until, time.monotonic() + FIRST_READ_SECONDS)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether there are unread records, and none has come for some seconds."""
+        behind = not self.failed and self.end_offset > self.projector.state.next_offset
+        return behind and time.monotonic() - self.moved_at > STILL_SECONDS
+
+    def has_news(self) -> None:
+        """Something was folded, or lost, that no checkpoint says yet."""
+        self._something.set()
 
     @property
     def unsure(self) -> bool:

@@ -249,12 +249,24 @@ class ViewsOwner:
         await self._lost(owned.projector, gap.got)
         await owned.take(fetched)
 
+    async def look_for_lost(self) -> None:
+        """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""
+        still = {tp: owned for tp, owned in self._owned.items() if owned.stands_still}
+        beginnings = await self._thread.beginnings(set(still)) if still else {}
+        for tp, owned in still.items():
+            if beginnings[tp] > owned.projector.state.next_offset:
+                if owned.identity is not None:
+                    await owned.identity.check()
+                await self._lost(owned.projector, beginnings[tp])
+                owned.has_news()
+
     async def _lost(self, projector: Projector, until: int) -> None:
         state = projector.state
         # Before the checkpoint that records the loss, so that no crash swallows the alarm.
         lost = (state.next_offset, until)
         await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
-        projector.lose(until)
+        if state.next_offset == lost[0]:  # or somebody has noted it meanwhile
+            projector.lose(until)
 
 
 def limits_of(settings: Settings) -> Limits:
