@@ -12,6 +12,7 @@ import base64
 import logging
 from collections.abc import Collection, Iterable, Mapping
 from io import BytesIO
+from struct import Struct
 from typing import Any, NamedTuple, TypeAlias, cast
 
 from aiokafka.errors import KafkaError
@@ -57,6 +58,11 @@ MISSING = _Missing()
 
 Sights = Mapping[TP, Sight | _Missing]
 """What is settled; a partition whose leader did not answer is left out."""
+
+
+_Topic = tuple[int, str, bytes, bool, list[Any]]
+"""Error code, name, id, whether it is internal; partitions: (error code, number, leader, leader epoch)."""
+_INT16, _PARTITION = Struct(">h"), Struct(">hiii")
 
 
 class _Uuid:
@@ -118,49 +124,73 @@ class _MetadataRequestV7(RequestStruct):  # type: ignore[misc]  # untyped
 
 
 class _MetadataResponseV10(Response):  # type: ignore[misc]  # untyped
+    """Read by hand: it comes at each checkpoint, and a schema takes ten times as long over partitions."""
+
     API_KEY = 3
     API_VERSION = 10
-    SCHEMA = Schema(
-        ("throttle_time_ms", Int32),
-        (
-            "brokers",
-            CompactArray(
-                ("node_id", Int32),
-                ("host", CompactString()),
-                ("port", Int32),
-                ("rack", CompactString()),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_id", CompactString()),
-        ("controller_id", Int32),
-        (
-            "topics",
-            CompactArray(
-                ("error_code", Int16),
-                ("topic", CompactString()),
-                ("topic_id", _UUID),
-                ("is_internal", Boolean),
-                (
-                    "partitions",
-                    CompactArray(
-                        ("error_code", Int16),
-                        ("partition", Int32),
-                        ("leader", Int32),
-                        ("leader_epoch", Int32),
-                        ("replicas", CompactArray(Int32)),
-                        ("isr", CompactArray(Int32)),
-                        ("offline_replicas", CompactArray(Int32)),
-                        ("tags", TaggedFields),
-                    ),
-                ),
-                ("authorized_operations", Int32),
-                ("tags", TaggedFields),
-            ),
-        ),
-        ("cluster_authorized_operations", Int32),
-        ("tags", TaggedFields),
-    )
+    SCHEMA = Schema()
+
+    def __init__(self, topics: list[_Topic]) -> None:
+        self.topics = topics
+
+    @classmethod
+    def decode(cls, data: BytesIO | bytes) -> _MetadataResponseV10:
+        """The topics; all else is passed over."""
+        raw = data if isinstance(data, bytes) else data.read()
+        count, at = _unsigned(raw, 4)  # behind the throttle time: brokers
+        for _ in range(count - 1):
+            at = _skip(raw, at + 4)  # host
+            at = _skip_tags(raw, _skip(raw, at + 4))  # rack
+        count, at = _unsigned(raw, _skip(raw, at) + 4)  # behind the cluster's id and controller: topics
+        topics = []
+        for _ in range(count - 1):
+            topic, at = _read_topic(raw, at)
+            topics.append(topic)
+        return cls(topics)
+
+
+def _read_topic(raw: bytes, at: int) -> tuple[_Topic, int]:
+    (code,) = _INT16.unpack_from(raw, at)
+    length, at = _unsigned(raw, at + 2)
+    name, at = raw[at : at + length - 1].decode(), at + length - 1
+    topic_id = raw[at : at + 16]
+    count, at = _unsigned(raw, at + 17)
+    partitions = []
+    for _ in range(count - 1):
+        partitions.append(_PARTITION.unpack_from(raw, at))
+        at += _PARTITION.size
+        for _ in range(3):  # replicas, those in sync, those offline
+            replicas, at = _unsigned(raw, at)
+            at += 4 * max(0, replicas - 1)
+        at = _skip_tags(raw, at)
+    return (code, name, topic_id, False, partitions), _skip_tags(raw, at + 4)
+
+
+def _unsigned(raw: bytes, at: int) -> tuple[int, int]:
+    """A varint, and where it ends; of a compact array or string it is the length + 1, or 0 for null."""
+    value = raw[at]
+    if value < 128:
+        return value, at + 1
+    value, shift = value & 127, 7
+    while raw[at := at + 1] >= 128:
+        value |= (raw[at] & 127) << shift
+        shift += 7
+    return value | raw[at] << shift, at + 1
+
+
+def _skip(raw: bytes, at: int) -> int:
+    """Behind a compact string."""
+    length, at = _unsigned(raw, at)
+    return at + max(0, length - 1)
+
+
+def _skip_tags(raw: bytes, at: int) -> int:
+    count, at = _unsigned(raw, at)
+    for _ in range(count):
+        _, at = _unsigned(raw, at)
+        size, at = _unsigned(raw, at)
+        at += size
+    return at
 
 
 class _MetadataRequestV10(RequestStruct):  # type: ignore[misc]  # untyped
