@@ -18,7 +18,7 @@ from streams.store.bronze_verify import verify
 from tests.feed import ask, exact, feed_reader
 from tests.kafka import Raw, create_topics, produce, wait_until
 from tests.processes import Role, Sluice
-from tests.recreate import recreate
+from tests.recreate import delete_records, recreate
 from tests.unit.test_bronze_range import click
 
 T = TypeVar("T")
@@ -198,3 +198,20 @@ async def test_a_feed_made_anew_under_a_running_worker_is_folded_again(sluice: S
 
 async def _is(question: Awaitable[T], wanted: Callable[[T], bool]) -> bool:
     return wanted(await question)
+
+
+@pytest.mark.parametrize("role", ["views", "bronze"])
+async def test_a_fingerprint_that_was_deleted_is_no_sign_of_another_topic(sluice: Sluice, role: str) -> None:
+    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    await topics.create(sluice.settings)
+    await produce(bootstrap, topic, clicks(100))
+    worker = worker_of(sluice, role)
+    await done(sluice, role, 100)
+    assert await worker.terminate() == 0
+    await produce(bootstrap, topic, clicks(20, start=100))
+    await delete_records(bootstrap, topic, 100)
+    worker.start()
+    await done(sluice, role, 120)
+    await produce(bootstrap, topic, clicks(10, start=120))
+    await done(sluice, role, 130)
+    assert await worker.terminate() == 0
