@@ -11,6 +11,7 @@ from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
+from streams.bus.topic_ids import CONNECTIONS
 from tables.record_mark import RecordMark, mark_of
 
 MAX_WAIT_MS = 100
@@ -36,7 +37,7 @@ async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found
     """
     topics = [(tp.topic, [(tp.partition, mark.offset, 1)])]  # a broker sends a whole batch at least
     request = FetchRequest(MAX_WAIT_MS, 1, 1, READ_UNCOMMITTED, topics)
-    response = await consumer._client.send(leader, request)
+    response = await consumer._client.send(leader, request, group=CONNECTIONS)
     ((_, ((_, code, highwater, *rest),)),) = response.topics
     if for_code(code) is OffsetOutOfRangeError:
         known = TopicPartition(*tp)

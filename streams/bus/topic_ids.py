@@ -34,6 +34,8 @@ from faust.types import TP
 log = logging.getLogger(__name__)
 
 NO_ERROR, UNKNOWN_TOPIC = 0, 3
+CONNECTIONS = "identity"
+"""The group of connections that questions go over: on those of fetches they would wait for a long poll."""
 NO_ID = bytes(16)
 
 
@@ -273,7 +275,7 @@ async def look(client: Any, tps: Collection[TP]) -> Sights:
 
 async def _ask(client: Any, node: int, topics: list[str]) -> _Answers | None:
     try:
-        return _read(await client.send(node, TopicIdRequest(topics)))
+        return _read(await client.send(node, TopicIdRequest(topics), group=CONNECTIONS))
     except (KafkaError, OSError) as error:
         log.debug("asking node %s for topic ids: %r", node, error)
         return None

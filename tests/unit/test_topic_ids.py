@@ -96,7 +96,7 @@ class Client:
             leader_for_partition=lambda _: leader, brokers=lambda: [SimpleNamespace(nodeId=1)]
         )
 
-    async def send(self, node: int, _: object) -> Any:
+    async def send(self, node: int, _: object, *, group: object) -> Any:  # noqa: ARG002
         self.asked.append(node)
         if self.answers[node] is None:
             raise NodeNotReadyError
