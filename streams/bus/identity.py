@@ -47,6 +47,7 @@ class _Look(NamedTuple):
     asked_at: float
     tps: set[TP]
     sights: Sights
+    error: Exception | None = None
 
 
 class Looks:
@@ -59,13 +60,18 @@ class Looks:
         self._lock = asyncio.Lock()
 
     async def since(self, moment: float, tps: set[TP]) -> _Look:
-        """What was asked of these partitions at `moment` (monotonic, s) or later."""
+        """What was asked of these partitions at `moment` (monotonic, s) or later; raises what asking did."""
         self._wanted |= tps
         async with self._lock:
             if self._latest.asked_at < moment or not tps <= self._latest.tps:
                 wanted, self._wanted = self._wanted | tps, set()
                 asked_at = time.monotonic()
-                self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
+                try:
+                    self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
+                except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
+                    self._latest = _Look(asked_at, wanted, {}, error)
+            if self._latest.error is not None:
+                raise self._latest.error
             return self._latest
 
 

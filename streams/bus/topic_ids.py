@@ -36,6 +36,7 @@ log = logging.getLogger(__name__)
 NO_ERROR, UNKNOWN_TOPIC = 0, 3
 CONNECTIONS = "identity"
 """The group of connections that questions go over: on those of fetches they would wait for a long poll."""
+NODE_SECONDS = 2.0
 NO_ID = bytes(16)
 
 
@@ -275,8 +276,9 @@ async def look(client: Any, tps: Collection[TP]) -> Sights:
 
 async def _ask(client: Any, node: int, topics: list[str]) -> _Answers | None:
     try:
-        return _read(await client.send(node, TopicIdRequest(topics), group=CONNECTIONS))
-    except (KafkaError, OSError) as error:
+        async with asyncio.timeout(NODE_SECONDS):
+            return _read(await client.send(node, TopicIdRequest(topics), group=CONNECTIONS))
+    except (KafkaError, OSError) as error:  # running out of time is an OSError
         log.debug("asking node %s for topic ids: %r", node, error)
         return None
 
