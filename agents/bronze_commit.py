@@ -21,16 +21,20 @@ from agents.bronze_files import (
     CorruptFileError,
     Intent,
     ObjectEntry,
+    Position,
     commit_path,
     commits_folder,
     decode_commit,
     decode_intent,
+    decode_position,
     encode,
     intent_path,
+    position_path,
 )
 from agents.bronze_gzip import crc32c
 from agents.bronze_range import BuiltObject
 from agents.bronze_store import ChangedError, ExistsError, Found, Store, StoreError
+from tables.record_mark import RecordMark
 
 CALLS_AT_ONCE = 16
 FIRST_BACKOFF_SECONDS = 0.5
@@ -50,6 +54,8 @@ class Built(NamedTuple):
     next: int
     lost: tuple[int, int] | None
     objects: Sequence[BuiltObject]
+    topic_id: str | None = None
+    last_record: RecordMark | None = None
 
 
 class Hint(NamedTuple):
@@ -76,7 +82,10 @@ class Failures(Protocol):
 
 
 class Committer:
-    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same."""
+    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same.
+
+    `newest`: the newest commit, and `position`: where the partition was first seen, as `resume` found them.
+    """
 
     def __init__(self, store: Store, topic: str, partition: int, nonce: str, on_failure: Failures) -> None:
         self._store = store
@@ -84,6 +93,8 @@ class Committer:
         self._partition = partition
         self._nonce = nonce
         self._on_failure = on_failure
+        self.newest: Commit | None = None
+        self.position: Position | None = None
 
     # --- where to go on ------------------------------------------------------------------------------------
 
@@ -93,15 +104,34 @@ class Committer:
         An intent that follows it, and whose objects are all there, is committed on the way.
         """
         newest = await self._newest(hint)
-        intent = await (self._first_intent() if newest is None else self._intent(newest.next))
+        position = self.position = await self.position_of(self._partition)
+        next_offset = newest.next if newest is not None else position.first if position is not None else None
+        intent = await (self._first_intent() if next_offset is None else self._intent(next_offset))
         while intent is not None and (intent.whole or await self._is_complete(intent)):
             try:
                 await self._seal(intent)
                 newest = await self._create_commit(intent.commit)
             except OvertakenError:  # somebody has committed this moment, after replacing this very intent
                 return await self.resume(hint)
-            intent = await self._intent(newest.next)
-        return Resume(None if newest is None else newest.next, intent)
+            next_offset = newest.next
+            intent = await self._intent(next_offset)
+        self.newest = newest
+        return Resume(next_offset, intent)
+
+    async def position_of(self, partition: int) -> Position | None:
+        """Where a partition of the topic was first seen. Raises `CorruptFileError`."""
+        path = position_path(self._topic, partition)
+        found = await self._get(path)
+        return None if found is None else decode_position(path, found.data)
+
+    async def keep_position(self, position: Position) -> bool:
+        """Note where the partition was first seen; False: another writer has, otherwise: resume anew."""
+        path = position_path(self._topic, self._partition)
+        if await self._create(path, encode(position)):
+            self.position = position
+            return True
+        self.position = await self.position_of(self._partition)
+        return self.position == position
 
     async def _newest(self, hint: Hint | None) -> Commit | None:
         folder = commits_folder(self._topic, self._partition)
@@ -168,6 +198,8 @@ class Committer:
             next=built.next,
             objects=entries,
             lost=built.lost,
+            topic_id=built.topic_id,
+            last_record=built.last_record,
             nonce=self._nonce,
         )
         await self._claim(intent)

@@ -8,6 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from schemas.catalogue import EVENTS
+from tables.record_mark import RecordMark
 
 CITY_DOMAINS = frozenset({"search", "promotions"})
 """The high-volume domains: their events are laid down by city, too."""
@@ -36,6 +37,8 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     """A range of a partition that is written: offsets `first` to `last`; the next one begins at `next`.
 
     `lost`: [from, to), what Kafka had deleted before it was read; it is the beginning of the range.
+    `topic_id`: Kafka's id of the topic; `last_record`: the newest record up to the range's end, of this one
+    or an earlier. By these it is told whether the topic is still the same; None where nobody knows.
     """
 
     first: int
@@ -43,6 +46,8 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     next: int
     objects: tuple[ObjectEntry, ...]
     lost: tuple[int, int] | None = None
+    topic_id: str | None = None
+    last_record: RecordMark | None = None
 
 
 class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
@@ -56,7 +61,27 @@ class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def commit(self) -> Commit:
         """The commit that this intent becomes."""
-        return Commit(first=self.first, last=self.last, next=self.next, objects=self.objects, lost=self.lost)
+        return Commit(
+            first=self.first,
+            last=self.last,
+            next=self.next,
+            objects=self.objects,
+            lost=self.lost,
+            topic_id=self.topic_id,
+            last_record=self.last_record,
+        )
+
+
+class Position(msgspec.Struct, frozen=True, omit_defaults=True):
+    """Where a partition was first seen, before anything of it was committed; it is never changed.
+
+    `first`: the offset at which its first range begins. `partitions`: how many its topic had then;
+    `topic_id`: Kafka's id of it.
+    """
+
+    first: int
+    partitions: int | None = None
+    topic_id: str | None = None
 
 
 def range_name(topic: str, partition: int, first: int, last: int) -> str:
@@ -100,8 +125,13 @@ def intent_path(topic: str, partition: int, first: int) -> str:
     return f"{INTENTS}{topic}/{partition}/{first:020d}.json"
 
 
-def encode(file: Commit) -> bytes:
-    """A commit or an intent as its file's bytes."""
+def position_path(topic: str, partition: int) -> str:
+    """Where a partition's `Position` lies: beside its intents, not among them."""
+    return f"{INTENTS}{topic}/{partition}.position.json"
+
+
+def encode(file: Commit | Position) -> bytes:
+    """A commit, an intent or a position as its file's bytes."""
     return msgspec.json.encode(file)
 
 
@@ -116,6 +146,17 @@ def decode_commit(path: str, data: bytes) -> Commit:
 def decode_intent(path: str, data: bytes) -> Intent:
     """Read an intent. Raises `CorruptFileError`."""
     return _decode(path, data, Intent)
+
+
+def decode_position(path: str, data: bytes) -> Position:
+    """Read a position. Raises `CorruptFileError`."""
+    try:
+        position = msgspec.json.decode(data, type=Position)
+    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
+        raise CorruptFileError(f"{path} cannot be read: {error}") from None
+    if position.first < 0:
+        raise CorruptFileError(f"{path} cannot be: it says that the partition begins at {position.first}")
+    return position
 
 
 def _decode(path: str, data: bytes, kind: type[AnyCommit]) -> AnyCommit:

@@ -23,6 +23,7 @@ from schemas.avro import AvroDecoder
 from schemas.decode import EVENT_TYPES
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
+from tables.record_mark import RecordMark, mark_of
 
 SEGMENT_BYTES = 4 << 20
 """After so many bytes of raw value, objects with enough lines have them compressed."""
@@ -103,6 +104,7 @@ class RangeBuilder:
         self.raw_bytes = 0
         self.rows = 0
         self.first_timestamp_ms: int | None = None
+        self.last_record: RecordMark | None = None
         self._validator = validator
         self._avro = avro
         self._pool = pool
@@ -165,6 +167,7 @@ class RangeBuilder:
             count = bisect_left(ends, room) + 1
             records, values, size = records[:count], values[:count], ends[count - 1]
         self._add(records, values)
+        self.last_record = mark_of(records[-1])
         self.raw_bytes += size
         self.rows += len(records)
         self.next = records[-1].offset + 1

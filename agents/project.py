@@ -13,6 +13,7 @@ from agents.records import Unpacked
 from agents.source_headers import carried
 from schemas.reasons import Quarantined
 from schemas.validate import Validator
+from tables.record_mark import mark_of
 from tables.state import PartitionState
 
 FUTURE_MS = 5 * 60 * 1000
@@ -67,6 +68,7 @@ class Projector:
         self._validator = validator
         self._now_ms = now_ms
         self._interval = Interval(state.next_offset)
+        self._newest: Any = None
 
     @property
     def pending(self) -> Interval:
@@ -89,6 +91,9 @@ class Projector:
             pass  # and that slice is let go of before the next one is made
         self.state.next_offset = after
         self._interval.next_offset = after
+        if self._newest is not None:
+            self.state.last_record = mark_of(self._newest)
+            self._newest = None  # it would keep its batch in memory
 
     def lose(self, until: int) -> None:
         """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
@@ -113,6 +118,7 @@ class Projector:
             stamp = records[0].timestamp
             interval.first_timestamp_ms = stamp if stamp >= 0 else self._now_ms()
         interval.records += len(records)
+        self._newest = records[-1]
         timestamps = [record.timestamp for record in records]
         decoded = self._validator.decode_batch([record.value for record in records], timestamps)
         if decoded.bad:

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from tables.record_mark import RecordMark
 from tables.spec import FORMAT_VERSION
 
 SHARD_GROUPS = 512
@@ -86,6 +87,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
     `dedupe_clock_ms`: the clock of tables/dedupe.py; `dedupe_elapsed_ms`: that of tables/arrivals.py.
+    `topic_id`: that of the source topic; `last_record`: the newest record folded: these two tell whether the
+    topic is still the same. `first_partitions`: how many partitions the topic had when this one was first
+    seen. None where nobody knows.
     """
 
     next: int
@@ -97,6 +101,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     partial_until: dict[str, int] = {}
     dedupe_clock_ms: int | None = None
     dedupe_elapsed_ms: int | None = None
+    topic_id: str | None = None
+    last_record: RecordMark | None = None
+    first_partitions: int | None = None
     v: int = FORMAT_VERSION
 
 

@@ -34,6 +34,7 @@ from tables.entities import EntityStore
 from tables.fold import WindowedFold, without
 from tables.late import late_places, may_be_late
 from tables.panes import MINUTES, PaneStore
+from tables.record_mark import RecordMark
 from tables.spec import View, Windowed
 
 _NEVER = float("-inf")
@@ -60,7 +61,8 @@ class PartitionState:
     `next_offset`: source offset of the next record; `fold` moves it, and so may the caller, upwards.
     `watermark`: newest accepted occurred_at, s; `kafka_ms`: newest Kafka timestamp; both None at first.
     `lost`: offsets [from, to) that were deleted before they were read; see `lose`. `partial_until`: view →
-    µs, before which events may be missing from it; forgotten with the hour panes.
+    µs, before which events may be missing from it; forgotten with the hour panes. `topic_id`, `last_record`,
+    `first_partitions`: as in the checkpoint; the caller's to set.
     """
 
     def __init__(
@@ -73,6 +75,9 @@ class PartitionState:
         self.kafka_ms: int | None = None
         self.lost: list[list[int]] = []
         self.partial_until: dict[str, int] = {}
+        self.topic_id: str | None = None
+        self.last_record: RecordMark | None = None
+        self.first_partitions: int | None = None
         self._views = {view.name: view for view in views}
         self._since: dict[str, int] = {}
         self._written_offset = 0
@@ -180,6 +185,9 @@ class PartitionState:
             partial_until=self.partial_until,
             dedupe_clock_ms=self._ids.clock_ms,
             dedupe_elapsed_ms=self._ids.elapsed_ms,
+            topic_id=self.topic_id,
+            last_record=self.last_record,
+            first_partitions=self.first_partitions,
         )
         return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
 
@@ -218,6 +226,9 @@ class PartitionState:
             self.next_offset = self._written_offset = checkpoint.next
             self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / 1_000_000
             self.kafka_ms = checkpoint.kafka_ms
+            self.topic_id = checkpoint.topic_id
+            self.last_record = checkpoint.last_record
+            self.first_partitions = checkpoint.first_partitions
             self.lost = [list(span) for span in checkpoint.lost]
             self.partial_until = {n: us for n, us in checkpoint.partial_until.items() if n in self._views}
             for name, (hash8, since) in checkpoint.views.items():

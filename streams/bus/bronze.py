@@ -238,11 +238,24 @@ class BronzeOwner:
             await asyncio.sleep(PAUSE_SECONDS)
         return await self._beginner.begin(self._thread, tp)
 
+    async def look_for_lost(self) -> None:
+        """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""
+        still = {tp: owned for tp, owned in self._owned.items() if owned.stands_still}
+        beginnings = await self._thread.beginnings(set(still)) if still else {}
+        for tp, owned in still.items():
+            if owned.position < beginnings[tp]:
+                await self._lost(owned, tp, (owned.position, beginnings[tp]))
+
     async def _lose(self, owned: BronzePartition, fetched: Fetched, gap: GapError) -> None:
         tp = TP(*fetched.tp)
         beginning = (await patiently("looking for lost records", lambda: self._thread.beginnings({tp})))[tp]
         if beginning <= gap.expected:
             raise gap
-        await raise_lost(self._settings, "bronze", *tp, (gap.expected, gap.got))
-        await owned.lose(gap.got)
+        await self._lost(owned, tp, (gap.expected, gap.got))
         await owned.take(fetched)
+
+    async def _lost(self, owned: BronzePartition, tp: TP, lost: tuple[int, int]) -> None:
+        if owned.identity is not None:
+            await patiently("looking for lost records", owned.identity.check)
+        await raise_lost(self._settings, "bronze", *tp, lost)
+        await owned.lose(lost[1])

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.bronze_commit import Committer, Resume
+from agents.bronze_files import Position
 from agents.bronze_range import RangeBuilder
 from agents.bronze_store import Store, StoreError
 from schemas.avro import AvroDecoder
@@ -21,7 +22,9 @@ from schemas.validate import Validator
 from streams import logs
 from streams.bus.alarms import raise_lost
 from streams.bus.bronze_hint import hint_of
+from streams.bus.bronze_identity import MEND, identity_of, is_grown, recognise
 from streams.bus.bronze_partition import BronzePartition
+from streams.bus.identity import Looks
 from streams.bus.made_anew import MadeAnew
 from streams.bus.transport import BatchConsumerThread
 from streams.errors import ErrorCode
@@ -57,26 +60,33 @@ class Beginner:
         self._validator = Validator(settings.max_event_bytes, self._avro)
         self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
         self._nonce = uuid.uuid4().hex
+        self._first_seen: dict[TP, int] = {}
+        self._known_looks: Looks | None = None
 
     async def begin(self, thread: BatchConsumerThread, tp: TP) -> BronzePartition:
         """Find out where a partition goes on, again and again while store or Kafka are away.
 
-        Raises `CorruptFileError`, `TopicMadeAnewError`.
+        Raises `CorruptFileError`, `RecreatedTopicError`.
         """
         committer = Committer(self._store, tp.topic, tp.partition, self._nonce, self._store_failed)
-        return await patiently(
-            f"beginning {tp.topic}-{tp.partition}", lambda: self._begin(thread, tp, committer)
-        )
+        doing = f"beginning {tp.topic}-{tp.partition}"
+        if tp not in self._first_seen:  # before the store is asked, which may be away for long
+            self._first_seen.update(await patiently(doing, lambda: thread.beginnings({tp})))
+        return await patiently(doing, lambda: self._begin(thread, tp, committer))
 
     async def _begin(self, thread: BatchConsumerThread, tp: TP, committer: Committer) -> BronzePartition:
         resume = await committer.resume(await hint_of(thread, tp))
+        identity = identity_of(self._looks(thread), tp)
+        partitions = await recognise(identity, committer, resume.intent)
+        if resume.next is None and tp.partition and self._first_seen[tp] and await is_grown(committer, tp):
+            self._first_seen[tp] = 0
+        first = _first_of(resume, self._first_seen[tp])
+        if committer.position is None and not await committer.keep_position(
+            Position(first, partitions, identity.topic_id)
+        ):
+            return await self._begin(thread, tp, committer)
         beginning, end = (await thread.beginnings({tp}))[tp], (await thread.ends({tp}))[tp]
-        first = _first_of(resume, beginning)
-        made_anew = MadeAnew(
-            *tp,
-            "newest Bronze commit goes up to",
-            "Give it another name, or SLUICE_BRONZE_URL another prefix",
-        )
+        made_anew = MadeAnew(*tp, "newest Bronze commit goes up to", MEND)
         made_anew.begins(end, first)
         until = resume.intent.next if resume.intent is not None and resume.intent.next > beginning else None
         begin = self._range(tp, first, until)
@@ -89,10 +99,18 @@ class Beginner:
             lambda first, until: self._range(tp, first, until),
             committer,
             made_anew,
+            identity=identity,
+            last_record=None if committer.newest is None else committer.newest.last_record,
             max_seconds=self._settings.bronze_max_seconds,
             on_written=self._on_written,
             on_end=self._on_end,
         )
+
+    def _looks(self, thread: BatchConsumerThread) -> Looks:
+        """One for all partitions of the worker."""
+        if self._known_looks is None:
+            self._known_looks = Looks(lambda: thread)
+        return self._known_looks
 
     def _range(self, tp: TP, first: int, until: int | None) -> RangeBuilder:
         return RangeBuilder(

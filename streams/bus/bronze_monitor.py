@@ -12,9 +12,9 @@ from streams import metrics
 from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_hint import publish
 from streams.bus.bronze_partition import BronzePartition
-from streams.bus.engine import consumer_of
+from streams.bus.engine import all_of, consumer_of
 from streams.bus.lag import LagGauges, StuckError, check_moves
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.transport import OwnerApp
 from streams.bus.views import now_ms
 from streams.settings import Settings
@@ -39,7 +39,7 @@ class BronzeMonitor:
         while True:
             try:
                 await self._beat(publishes=beats % BEATS_A_PUBLISH == 0)
-            except (TopicMadeAnewError, StuckError) as error:
+            except (RecreatedTopicError, StuckError) as error:
                 await self._app.crash(error)
             except Exception as error:  # noqa: BLE001 - the next beat may work
                 log.warning("watching Bronze: %s: %s", type(error).__name__, error)
@@ -66,6 +66,8 @@ class BronzeMonitor:
             self._check_moves(tp, partition, waits=tp in waiting or self._owner.blocked)
         metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
         self._lag.keep(set(owned))
+        await all_of(owned.identity.check() for owned in owned.values() if owned.identity is not None)
+        await self._owner.look_for_lost()
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
             await publish(thread, newest)

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import Callable
 from typing import Any
+
+from aiokafka.errors import KafkaError
 
 from agents.bronze_commit import Built, Committer, OvertakenError
 from agents.bronze_files import Commit
@@ -17,7 +20,14 @@ from agents.records import Unpacked
 from streams import metrics
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
+from streams.bus.identity import Identity
 from streams.bus.made_anew import MadeAnew
+from tables.record_mark import RecordMark
+
+log = logging.getLogger(__name__)
+
+PAUSE_SECONDS = 1.0
+STILL_SECONDS = 3.0
 
 MakeRange = Callable[[int, int | None], RangeBuilder]
 """Begins a range at its first offset; the second says where it has to end, if that is settled already."""
@@ -38,6 +48,8 @@ class BronzePartition:
         committer: Committer,
         made_anew: MadeAnew,
         *,
+        identity: Identity | None = None,
+        last_record: RecordMark | None = None,
         max_seconds: float,
         on_written: Callable[[], None],
         on_end: Callable[[BronzePartition, Exception], None],
@@ -52,6 +64,8 @@ class BronzePartition:
         self._make_range = make_range
         self._committer = committer
         self._made_anew = made_anew
+        self.identity = identity
+        self._last_record = last_record
         self._caught_up = CaughtUp()
         self._begun_ms = int(time.time() * 1000)
         self._max_seconds = max_seconds
@@ -73,6 +87,12 @@ class BronzePartition:
     def waits_for_store(self) -> bool:
         """Whether a range is being written now."""
         return self._writing is not None
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether there are unread records, none has come for seconds, and all that was read is written."""
+        behind = not self.failed and self._writing is None and self.range.empty
+        return behind and self.end_offset > self.position and time.monotonic() - self.moved_at > STILL_SECONDS
 
     @property
     def held_bytes(self) -> int:
@@ -98,6 +118,8 @@ class BronzePartition:
             except Exception:
                 self._give_up()  # half of it may be in the range: nothing of that may be written
                 raise
+            if self.identity is not None:
+                self.identity.took(self.range.last_record)
             del part[:taken]
             self.moved_at = time.monotonic()
             self._news.set()
@@ -113,7 +135,7 @@ class BronzePartition:
     async def lose(self, until: int) -> None:
         """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
         await self.flush()
-        if self.failed:
+        if self.failed or until <= self.position:  # or somebody has noted it meanwhile
             return
         if self.range.rows:  # its end is settled, and cannot be reached any more: begin again, with the loss
             self._give_up()
@@ -160,10 +182,11 @@ class BronzePartition:
             while True:
                 await self._until_due()
                 closed = self._writing = self.range
+                taken_at = self.identity.taken_at if self.identity is not None else 0.0
                 closed.close()
                 self.range = self._make_range(closed.next, None)
                 self._moved.set()
-                await self._write(closed)
+                await self._write(closed, taken_at)
                 self._writing = None
                 self._moved.set()
                 self._on_written()
@@ -188,10 +211,17 @@ class BronzePartition:
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._news.wait(), left)
 
-    async def _write(self, closed: RangeBuilder) -> None:
+    async def _write(self, closed: RangeBuilder, taken_at: float) -> None:
         started = time.monotonic()
         objects = await asyncio.to_thread(closed.objects)
-        commit = await self._committer.commit(Built(closed.first, closed.next, closed.lost, objects))
+        self._last_record = closed.last_record or self._last_record
+        topic_id = None
+        if self.identity is not None:
+            await self._verify(self.identity, taken_at)
+            topic_id = self.identity.topic_id
+        commit = await self._committer.commit(
+            Built(closed.first, closed.next, closed.lost, objects, topic_id, self._last_record)
+        )
         self.newest, self.committed = commit, commit.next
         self.moved_at = time.monotonic()
         metrics.BRONZE_OBJECTS.inc(len(objects))
@@ -199,12 +229,24 @@ class BronzePartition:
         metrics.BRONZE_BYTES.labels("stored").inc(sum(len(made.data) for made in objects))
         metrics.BRONZE_COMMIT.observe(time.monotonic() - started)
 
+    async def _verify(self, identity: Identity, taken_at: float) -> None:
+        """Before anything of a range is written: was it of this topic? Asks while Kafka is away."""
+        while True:
+            try:
+                await identity.check_taken(taken_at)
+            except (KafkaError, OSError) as error:
+                where = f"{self.range.topic}-{self.range.partition}"
+                log.warning("verifying %s: %s: %s; trying again", where, type(error).__name__, error)
+                await asyncio.sleep(PAUSE_SECONDS)
+            else:
+                return
+
     # --- how far it is -------------------------------------------------------------------------------------
 
     def saw_end(self, stable_end: int, end: int, position: int, now_ms: int) -> None:
         """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
 
-        `position`: where we were before that was asked; raises `TopicMadeAnewError` when the partition ends
+        `position`: where we were before that was asked; raises `RecreatedTopicError` when the partition ends
         below it, and not only at one look.
         """
         self.end_offset = end

@@ -11,7 +11,7 @@ from streams.bus.bronze_monitor import BronzeMonitor
 from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
 from streams.settings import Settings
 from streams.store.at_url import bronze_store
@@ -27,7 +27,7 @@ def run_bronze(settings: Settings) -> None:
                 f"in {bronze_store(settings)}: {error}; nothing is written behind it. Put the right file back"
                 " (`sluice bronze verify` shows what is around it)"
             ) from None
-        except (TopicMadeAnewError, UnreadableBatchError) as error:
+        except (RecreatedTopicError, UnreadableBatchError) as error:
             raise CannotStartError(str(error)) from None
 
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -29,9 +29,19 @@ RECOVERY_FETCH_BYTES = 4 << 20
 
 
 class PartitionLog:
-    """The feed and the quarantine of one source partition (`agents.protocols.Log`)."""
+    """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
-    def __init__(self, settings: Settings, topic: str, partition: int) -> None:
+    `check` is awaited before each commit, when all is sent: it refuses the commit by raising.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        partition: int,
+        check: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._check = check
         self._settings = settings
         self._topic = topic
         self._partition = partition
@@ -75,7 +85,7 @@ class PartitionLog:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         plain: list[Record] = [(key, value, []) for key, value in feed]
         bad = BadLog(producer, self._quarantine, self._partition, self._largest) if quarantine else None
-        await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine)
+        await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine, check=self._check)
         if bad is not None and bad.cut:
             log.warning(
                 "%d bad records of %s-%d are too large for %s and were cut: raise its max.message.bytes;"
@@ -97,11 +107,13 @@ async def commit_all(
     records: Mapping[str, Sequence[Record]],
     bad_log: BadLog | None = None,
     bad: Sequence[Record] = (),
+    *,
+    check: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """One transaction: `records` by topic, in this order, all to the same partition number; and `bad`.
 
-    Raises (ProducerFenced among others) when it is not known to be committed; the error says which topic
-    refused what was written.
+    `check` is awaited when all is sent. Raises (ProducerFenced among others) when it is not known to be
+    committed; the error says which topic refused what was written.
     """
     await producer.begin_transaction()
     sent: list[asyncio.Future[Any]] = []
@@ -120,6 +132,8 @@ async def commit_all(
     for outcome in outcomes:
         if isinstance(outcome, BaseException):
             raise outcome
+    if check is not None:
+        await check()
     await producer.commit_transaction()
 
 

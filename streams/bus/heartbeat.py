@@ -16,7 +16,7 @@ from streams import metrics
 from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.engine import consumer_of
 from streams.bus.lag import LagGauges, StuckError, check_moves
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
 from streams.bus.views import ViewsOwner, now_ms
@@ -56,7 +56,7 @@ class Heartbeat:
                 self._owner.bad_records.tell()
                 try:
                     await self._beat(producer)
-                except (TopicMadeAnewError, StuckError) as error:
+                except (RecreatedTopicError, StuckError) as error:
                     await self._app.crash(error)
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("heartbeat: %s: %s", type(error).__name__, error)
@@ -114,6 +114,8 @@ class Heartbeat:
         value = encode_heartbeat(HeartbeatRecord(self._owner.worker, now, partitions))
         async with asyncio.timeout(KAFKA_SECONDS):
             await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)
+        await self._owner.verify()
+        await self._owner.look_for_lost()
         self._forget(set(owned))
         if self._beats % BEATS_A_COMMIT == 0 and owned:
             self._measure_state(owned)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 
-class TopicMadeAnewError(Exception):
-    """A raw topic ends before its checkpoint or its newest commit; `str()` says what to do."""
+class RecreatedTopicError(Exception):
+    """A raw topic is not the one that was read: by its end (`MadeAnew`), its id or its records
+    (`streams.bus.identity`); `str()` says what to do."""
 
 
 class MadeAnew:
@@ -18,9 +19,9 @@ class MadeAnew:
         self._was_below = False
 
     def begins(self, stable_end: int, done_offset: int) -> None:
-        """Nothing is read yet; raises `TopicMadeAnewError` when the partition ends below `done_offset`."""
+        """Nothing is read yet; raises `RecreatedTopicError` when the partition ends below `done_offset`."""
         if stable_end < done_offset:
-            raise TopicMadeAnewError(
+            raise RecreatedTopicError(
                 f"{self._where} ends at {stable_end}, but its {self._done} {done_offset}:"
                 f" the topic was made anew. {self._mend}"
             )

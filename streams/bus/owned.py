@@ -16,6 +16,7 @@ from streams import metrics
 from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
+from streams.bus.identity import FeedRecreatedError, Identity
 from streams.bus.made_anew import MadeAnew
 
 log = logging.getLogger(__name__)
@@ -23,6 +24,7 @@ log = logging.getLogger(__name__)
 BEHIND_RECORDS = 10_000
 BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
+STILL_SECONDS = 3.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
 """When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
@@ -57,8 +59,10 @@ class OwnedPartition:
         on_failure: Callable[[OwnedPartition, Exception], None],
         *,
         bad_records: BadRecords,
+        identity: Identity | None = None,
     ) -> None:
         self.projector = projector
+        self.identity = identity
         self.min_epoch = min_epoch
         self.committed = projector.state.next_offset
         self.failed = False
@@ -90,6 +94,8 @@ class OwnedPartition:
         except Exception:
             self._give_up()  # half a batch may be folded: nothing of it may be written
             raise
+        if self.identity is not None:
+            self.identity.took(self.projector.state.last_record)
         self._unsure_until = 0.0
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._something.set()
@@ -105,6 +111,16 @@ class OwnedPartition:
     def begins_reading(self) -> None:
         """Reading goes on from here; it had to wait for other partitions to be recovered."""
         self._unsure_until = min(self._unsure_until, time.monotonic() + FIRST_READ_SECONDS)
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether there are unread records, and none has come for some seconds."""
+        behind = not self.failed and self.end_offset > self.projector.state.next_offset
+        return behind and time.monotonic() - self.moved_at > STILL_SECONDS
+
+    def has_news(self) -> None:
+        """Something was folded, or lost, that no checkpoint says yet."""
+        self._something.set()
 
     @property
     def unsure(self) -> bool:
@@ -129,7 +145,7 @@ class OwnedPartition:
     def saw_end(self, stable_end: int, end: int, now_ms: int) -> None:
         """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
 
-        Raises `TopicMadeAnewError` when it ends below its checkpoint, and not only at one look.
+        Raises `RecreatedTopicError` when it ends below its checkpoint, and not only at one look.
         """
         self.end_offset = end
         self._caught_up.saw_end(end, self.committed, now_ms)
@@ -148,6 +164,22 @@ class OwnedPartition:
         """Prove by a checkpoint, with or without changes, that nobody has fenced us."""
         async with self._lock:
             return not self.failed and await self._write(prove=True)
+
+    async def verify(self) -> None:
+        """Look whether the source and the feed are still what they were.
+
+        A feed that is another one makes the partition fail as a checkpoint may: it is recovered from the new
+        one. Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
+        """
+        if self.identity is None or self.failed:
+            return
+        try:
+            await self.identity.check()
+        except FeedRecreatedError as error:
+            async with self._lock:
+                if not self.failed:
+                    self._give_up()
+                    self._on_failure(self, error)
 
     async def _write(self, *, prove: bool) -> bool:
         started = time.monotonic()

@@ -25,7 +25,10 @@ from faust.types import TP, ConsumerMessage
 
 from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
+from streams.bus.read_back import Found, compare
+from streams.bus.topic_ids import Sights, look
 from streams.settings import Settings
+from tables.record_mark import RecordMark
 
 log = logging.getLogger(__name__)
 
@@ -141,6 +144,14 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
         """Ends of the partitions for read_committed readers: an open transaction holds them back."""
         return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().end_offsets(list(tps))))
+
+    async def look(self, tps: set[TP]) -> Sights:
+        """Which topics these partitions belong to, as their leaders say."""
+        return await self.ask(look(self._ensure_consumer()._client, tps))
+
+    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
+        """Hold what was kept of a record against what Kafka has at its offset. Raises aiokafka's errors."""
+        return await self.ask(compare(self._ensure_consumer(), tp, leader, mark))
 
     def generation(self) -> int:
         """The group's generation as the coordinator last said; below 0: not a member."""

@@ -30,7 +30,10 @@ from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.failed_writes import tell_failed_write
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
+from streams.bus.identity import FeedRecreatedError, Looks
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition, made_anew_watch
+from streams.bus.positions import identity_of, is_grown, recognise
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.settings import Settings
@@ -67,6 +70,8 @@ class ViewsOwner:
             AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
         )
         self._limits = limits_of(settings)
+        self._looks = Looks(lambda: self._thread)
+        self._first_seen: dict[TP, int] = {}
         self.bad_records = BadRecords()
         self.app: OwnerApp | None = None
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -151,30 +156,54 @@ class ViewsOwner:
 
     async def _recover(self, tp: TP) -> OwnedPartition:
         min_epoch = self._thread.epochs.get(tp, 0) + 1
-        store = PartitionLog(self._settings, tp.topic, tp.partition)
+        identity = identity_of(self._looks, tp, self._settings)
+        store = PartitionLog(self._settings, tp.topic, tp.partition, identity.check_taken)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:
+            if tp not in self._first_seen:
+                self._first_seen[tp] = (await self._thread.beginnings({tp}))[tp]
+            first_seen = self._first_seen[tp]
             await store.open()
+            await identity.sees_feed()
             records = await store.recover(state.restore)
             known = state.restored()
+            news = await recognise(identity, state)
             beginning, end = (await self._thread.beginnings({tp}))[tp], (await self._thread.ends({tp}))[tp]
             made_anew_watch(*tp).begins(end, state.next_offset)
             projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
+            if not known and first_seen > 0 and not await is_grown(self._settings, tp):
+                state.next_offset = first_seen  # what was deleted before our first start is not ours to miss
             if state.next_offset < beginning:
-                await self._lost(projector, beginning, fresh=not known)
+                await self._lost(projector, beginning)
+            interval = projector.interval()  # a first position, a loss
+            if interval is not None or news:
+                await store.commit(interval.feed if interval else [state.checkpoint_record(now_ms())], [])
         except BaseException:
             await store.close()
             raise
         log.info("recovered %s-%d: %d records, from offset %d", *tp, records, state.next_offset)
         owned = OwnedPartition(
-            projector, store, min_epoch, self.interval_s, self._failed, bad_records=self.bad_records
+            projector,
+            store,
+            min_epoch,
+            self.interval_s,
+            self._failed,
+            bad_records=self.bad_records,
+            identity=identity,
         )
         owned.end_offset = end
         return owned
 
+    async def verify(self) -> None:
+        """Look whether all partitions are still what was read. Raises `RecreatedTopicError`, `KafkaError`."""
+        await all_of(owned.verify() for owned in self._owned.values())
+
     def _failed(self, owned: OwnedPartition, error: Exception) -> None:
         name = f"{owned.projector.topic}-{owned.projector.partition}"
-        tell_failed_write(f"the checkpoint of {name}", error, self._settings.topic("views.feed"))
+        if isinstance(error, FeedRecreatedError):
+            log.warning("%s: %s", name, error)
+        elif not isinstance(error, RecreatedTopicError):
+            tell_failed_write(f"the checkpoint of {name}", error, self._settings.topic("views.feed"))
         task = asyncio.create_task(self._mend(owned, error), name=f"mend-{name}")
         self._recoveries.add(task)
         task.add_done_callback(self._recoveries.discard)
@@ -215,18 +244,29 @@ class ViewsOwner:
         beginning = (await self._thread.beginnings({tp}))[tp]
         if beginning <= gap.expected:
             raise gap
-        await self._lost(owned.projector, gap.got, fresh=False)
+        if owned.identity is not None:
+            await owned.identity.check()
+        await self._lost(owned.projector, gap.got)
         await owned.take(fetched)
 
-    async def _lost(self, projector: Projector, until: int, *, fresh: bool) -> None:
+    async def look_for_lost(self) -> None:
+        """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""
+        still = {tp: owned for tp, owned in self._owned.items() if owned.stands_still}
+        beginnings = await self._thread.beginnings(set(still)) if still else {}
+        for tp, owned in still.items():
+            if beginnings[tp] > owned.projector.state.next_offset:
+                if owned.identity is not None:
+                    await owned.identity.check()
+                await self._lost(owned.projector, beginnings[tp])
+                owned.has_news()
+
+    async def _lost(self, projector: Projector, until: int) -> None:
         state = projector.state
-        if fresh:  # nothing was ever read: what Kafka had deleted before our first start is not ours to miss
-            state.next_offset = until
-            return
         # Before the checkpoint that records the loss, so that no crash swallows the alarm.
         lost = (state.next_offset, until)
         await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
-        projector.lose(until)
+        if state.next_offset == lost[0]:  # or somebody has noted it meanwhile
+            projector.lose(until)
 
 
 def limits_of(settings: Settings) -> Limits:

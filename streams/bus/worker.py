@@ -8,7 +8,7 @@ from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.views import ViewsOwner
@@ -21,7 +21,7 @@ def run_views(settings: Settings) -> None:
     with serving(settings) as health:
         try:
             asyncio.run(_views(settings, health))
-        except (FeedFormatError, TopicMadeAnewError, UnreadableBatchError, *TOO_LARGE) as error:
+        except (FeedFormatError, RecreatedTopicError, UnreadableBatchError, *TOO_LARGE) as error:
             raise CannotStartError(str(error)) from None
 
 

@@ -7,9 +7,11 @@ import logging
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.types import TP
 
 from streams.bus.batches import Fetched, fetch_batches, records_of
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.bus.topic_ids import Sight, look
 from streams.http.live import Live
 from streams.http.topology import Topology
 from streams.settings import Settings
@@ -37,6 +39,7 @@ class Follower:
         self._feed = settings.topic("views.feed")
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
+        self._feed_id: str | None = None
         self._heard_at = live.monotonic()
 
     async def run(self) -> None:
@@ -50,6 +53,7 @@ class Follower:
                 log.warning("the feed is read anew: %s", error or type(error).__name__)
                 self._positions.clear()
                 self._ends.clear()
+                self._feed_id = None
                 self._live.forget("the feed to be read anew")
             except (KafkaError, OSError) as error:
                 if self._live.waiting_for is not None:
@@ -107,6 +111,7 @@ class Follower:
                 raise _ReadAnewError("its topic is gone")
             self._live.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
             return
+        await self._recognise(consumer)
         if feed <= len(known):
             return
         if self._live.waiting_for is not None:
@@ -118,6 +123,16 @@ class Follower:
                 consumer.seek(tp, self._positions[tp])
             else:
                 await consumer.seek_to_beginning(tp)
+
+    async def _recognise(self, consumer: AIOKafkaConsumer) -> None:
+        """A feed with another topic id may go on where the old one was read to: it is read anew."""
+        first = TP(self._feed, 0)
+        sight = (await look(consumer._client, [first])).get(first)
+        if not isinstance(sight, Sight) or sight.topic_id is None:
+            return
+        if self._feed_id not in (None, sight.topic_id):
+            raise _ReadAnewError("its topic was made anew")
+        self._feed_id = sight.topic_id
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
         if not consumer.assignment():

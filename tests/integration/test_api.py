@@ -22,6 +22,7 @@ import pytest
 from aiokafka import AIOKafkaProducer
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
 
+from streams.bus.batches import fetch_batches
 from streams.bus.embedded import EmbeddedKafka
 from streams.http import follower
 from streams.http.app import create_app
@@ -34,6 +35,7 @@ from tables.views import VIEWS
 from tests.feed_records import checkpoint, entity, partial
 from tests.kafka import create_topics, wait_until
 from tests.programs import ended
+from tests.recreate import recreate
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 MINUTE = int(time.time()) // 60 - 10
@@ -232,6 +234,45 @@ async def test_a_feed_that_was_made_anew_is_read_anew(feed: Feed) -> None:
             await admin.close()
         await feed.write(feed.booked(3, 2))
         await wait_until(lambda: _is(api.gmv(), [(3, 2**53 - 1)]), "the new feed")
+        await wait_until(lambda: api.live.ready)
+
+
+async def test_a_feed_that_was_made_anew_and_filled_between_two_looks_is_read_anew(
+    feed: Feed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await feed.create()
+    members = [True, 10**15, 0, "e", "paris", "EUR", 5, None, "p1"]
+    await feed.write([entity(PAYOUTS, "po:1", members, feed.raw), *feed.booked(1, 5)])
+    monkeypatch.setattr(follower, "LOOK_SECONDS", 5.0)
+    gate, waiting, fetch = asyncio.Event(), asyncio.Event(), fetch_batches
+    gate.set()
+    consumers: list[Any] = []
+
+    async def gated(consumer: Any, timeout_s: float) -> Any:
+        consumers.append(consumer)
+        if not gate.is_set():
+            waiting.set()
+            await gate.wait()
+        return await fetch(consumer, timeout_s)
+
+    monkeypatch.setattr(follower, "fetch_batches", gated)
+    async with following(feed) as api:
+        await wait_until(lambda: _is(api.gmv(), [(1, 2**53 - 1)]))
+        gate.clear()
+        await waiting.wait()
+        await feed.write(feed.booked(2, 6))  # while this waits to be taken, nothing more is fetched
+        await wait_until(lambda: consumers[-1]._fetcher._records, "a record to be fetched")
+        await recreate(feed.bootstrap, feed.name, cleanup_policy="compact")
+        for number in range(10):  # past where the old one was read to
+            await feed.write(feed.booked(3 + number, 10 + number))
+        gate.set()
+        await wait_until(lambda: _is(api.gmv(), [(12, 2**53 - 1)]), "the new feed")
+
+        async def without_the_old() -> bool:
+            answer = await api.get("/v1/views/ops_payout_backlog/entities", state="open")
+            return bool(answer["rows"] == [])
+
+        await wait_until(without_the_old, "what is in the old feed alone to be gone")
         await wait_until(lambda: api.live.ready)
 
 

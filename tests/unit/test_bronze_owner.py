@@ -17,6 +17,8 @@ from streams.bus import bronze, bronze_begin
 from streams.bus.batches import Fetched
 from streams.bus.bronze import BronzeOwner
 from streams.bus.health import Health
+from streams.bus.read_back import Found
+from streams.bus.topic_ids import Sight
 from streams.settings import Settings
 from streams.store.bronze_reader import BronzeReader
 from tests.bronze import MemoryStore, Record
@@ -60,6 +62,12 @@ class Thread:
 
     async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
         return dict.fromkeys(tps, 0)
+
+    async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
+        return dict.fromkeys(tps, Sight("id", 0, 1, 2))
+
+    async def compare(self, *_: object) -> Found:
+        return Found.SAME
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
         self.sought.append(dict(positions))

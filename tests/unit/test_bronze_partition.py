@@ -15,7 +15,7 @@ from agents.bronze_store import StoreError
 from agents.project import GapError
 from streams.bus.batches import Fetched
 from streams.bus.bronze_partition import BronzePartition
-from streams.bus.made_anew import MadeAnew, TopicMadeAnewError
+from streams.bus.made_anew import MadeAnew, RecreatedTopicError
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
 from tests.bronze import MemoryStore, Record, builder, nothing
@@ -138,7 +138,7 @@ async def test_a_topic_that_ends_below_what_was_read_was_made_anew(bronze: Bronz
     bronze.partition.saw_end(9, 9, 5, NOW_MS)
     bronze.partition.saw_end(2, 2, 2, NOW_MS)  # asked before more was read
     bronze.partition.saw_end(2, 2, 5, NOW_MS)
-    with pytest.raises(TopicMadeAnewError, match=r"ends at 2, but its newest Bronze commit goes up to 5"):
+    with pytest.raises(RecreatedTopicError, match=r"ends at 2, but its newest Bronze commit goes up to 5"):
         bronze.partition.saw_end(2, 2, 5, NOW_MS)
 
 

@@ -15,7 +15,7 @@ from schemas.validate import Validator
 from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.caught_up import CaughtUp
-from streams.bus.made_anew import TopicMadeAnewError
+from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition
 from tables.codec import decode_checkpoint
 from tables.state import Limits, PartitionState
@@ -185,7 +185,7 @@ async def test_a_topic_that_ends_below_its_checkpoint_was_made_anew(owned: Owned
     owned.partition.saw_end(0, 0, NOW_MS)  # once may be an answer that crossed a checkpoint
     owned.partition.saw_end(1, 1, NOW_MS)
     owned.partition.saw_end(0, 0, NOW_MS)
-    with pytest.raises(TopicMadeAnewError, match="ends at 0, but its checkpoint is at 1"):
+    with pytest.raises(RecreatedTopicError, match="ends at 0, but its checkpoint is at 1"):
         owned.partition.saw_end(0, 0, NOW_MS)
 
 

@@ -1,0 +1,61 @@
+"""Reads one record again, to hold it against what was kept of it."""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.errors import OffsetOutOfRangeError, for_code
+from aiokafka.protocol.fetch import FetchRequest
+from aiokafka.record.memory_records import MemoryRecords
+from faust.types import TP
+
+from streams.bus.topic_ids import CONNECTIONS
+from tables.record_mark import RecordMark, mark_of
+
+MAX_WAIT_MS = 100
+READ_UNCOMMITTED = 0
+
+
+class Found(Enum):
+    """How a record that was kept compares with what Kafka has at its offset."""
+
+    SAME = auto()
+    OTHER = auto()
+    DELETED = auto()
+    """The partition begins behind it now: nobody can tell."""
+    BEYOND = auto()
+    """The partition ends before it."""
+
+
+async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found:
+    """Look at the record at the mark's offset.
+
+    `consumer`: an `AIOKafkaConsumer`; `leader`: the number of the leader's node. Raises aiokafka's errors,
+    also where the node is no leader any more.
+    """
+    topics = [(tp.topic, [(tp.partition, mark.offset, 1)])]  # a broker sends a whole batch at least
+    request = FetchRequest(MAX_WAIT_MS, 1, 1, READ_UNCOMMITTED, topics)
+    response = await consumer._client.send(leader, request, group=CONNECTIONS)
+    ((_, ((_, code, highwater, *rest),)),) = response.topics
+    if for_code(code) is OffsetOutOfRangeError:
+        known = TopicPartition(*tp)
+        beginning = (await consumer.beginning_offsets([known]))[known]
+        return Found.DELETED if beginning > mark.offset else Found.BEYOND
+    if code:
+        raise for_code(code)(f"reading {tp.topic}-{tp.partition} at {mark.offset}")
+    if highwater <= mark.offset:
+        return Found.BEYOND
+    return Found.SAME if _mark_at(MemoryRecords(rest[-1] or b""), mark.offset) == mark else Found.OTHER
+
+
+def _mark_at(records: Any, offset: int) -> RecordMark | None:
+    while records.has_next():
+        batch = records.next_batch()
+        if batch.next_offset <= offset or getattr(batch, "is_control_batch", False):
+            continue
+        for record in batch:
+            if record.offset == offset:
+                return mark_of(record)
+    return None
