@@ -35,7 +35,7 @@ async def _bronze(settings: Settings, health: Health) -> None:
     if not await topics_there(settings, health, stop):
         return
     owner = BronzeOwner(settings, bronze_store(settings), health)
-    app = owner.app = make_app(settings, "bronze", owner)
+    app = owner.app = make_app(settings, "bronze", owner, health)
 
     @app.on_partitions_revoked.connect
     async def close_ranges(*_: Any, **__: Any) -> None:

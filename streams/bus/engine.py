@@ -11,6 +11,7 @@ import faust
 from faust.app.base import BootStrategy
 
 from streams.bus.batches import Fetched
+from streams.bus.health import Health
 from streams.bus.role import end_soon
 from streams.bus.transport import BatchConsumer, Owner, OwnerApp
 from streams.settings import Settings
@@ -36,7 +37,7 @@ class _ConsumerOnly(BootStrategy):
     enable_web = False
 
 
-def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
+def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> OwnerApp:
     """The Faust app of a role: one agent over all raw topics, which hands every batch to the owner."""
     datadir = settings.data_dir / "faust" / role
     datadir.mkdir(parents=True, exist_ok=True)
@@ -58,6 +59,8 @@ def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
     )
     app.owner = owner
     app.sluice = settings
+    app.role = role
+    app.health = health
     raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
 
     @app.on_rebalance_complete.connect

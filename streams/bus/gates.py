@@ -138,7 +138,9 @@ class GatesWorker:
         return False
 
     async def _turn(self) -> None:
-        self._health.waiting_for = self._live.waiting_for
+        if self._election.taken is not None:
+            raise self._election.taken
+        self._health.waiting_for = self._live.waiting_for or self._election.waiting_for
         if not self._election.leads:
             if self._election.leads is False:
                 await self._resign()

@@ -16,7 +16,6 @@ from typing import Any, Protocol, TypeVar, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
@@ -25,6 +24,9 @@ from faust.types import TP, ConsumerMessage
 
 from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
+from streams.bus.health import Health
+from streams.bus.instance_guard import InstanceGuard, InstanceTakenError
+from streams.bus.instances import InstanceAssignor, client_id
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -58,6 +60,8 @@ class OwnerApp(faust.App):
 
     owner: Owner
     sluice: Settings
+    role: str
+    health: Health
 
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -73,7 +77,7 @@ class GenerationListener(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Before Faust hears of the assignment."""
         consumer = self._thread._ensure_consumer()
-        StickyPartitionAssignor.on_generation_assignment(consumer._coordinator.generation)
+        InstanceAssignor.on_generation_assignment(consumer._coordinator.generation)
         await super().on_partitions_assigned(assigned)
 
 
@@ -89,15 +93,28 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         super().__post_init__()
         self.epochs: dict[Any, int] = {}
 
+    async def on_start(self) -> None:
+        """Look who has our instance before the first join, and before any later one."""
+        await super().on_start()
+        app = cast(OwnerApp, self.app)
+        guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
+        guard.attach(self._ensure_consumer())
+
+    def _instance_taken(self, error: InstanceTakenError) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    def _tell_waiting(self, what: str | None) -> None:
+        cast(OwnerApp, self.app).health.waiting_for = what or "an assignment"
+
     def _create_worker_consumer(self, _: Any) -> AIOKafkaConsumer:
         app = cast(OwnerApp, self.app)
         settings = app.sluice
         return AIOKafkaConsumer(
             **client_kwargs(settings),
-            client_id="sluice",
+            client_id=client_id(app.role),
             group_id=app.conf.id,
             group_instance_id=settings.instance or None,
-            partition_assignment_strategy=[StickyPartitionAssignor],
+            partition_assignment_strategy=[InstanceAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

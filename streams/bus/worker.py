@@ -28,5 +28,5 @@ async def _views(settings: Settings, health: Health) -> None:
     if not await topics_there(settings, health, stop):
         return
     owner = ViewsOwner(settings, health)
-    app = owner.app = make_app(settings, "views", owner)
+    app = owner.app = make_app(settings, "views", owner, health)
     await run(app, Heartbeat(settings, owner, app).run, stop)
