@@ -10,9 +10,9 @@ from typing import Any, cast
 import faust
 from faust.app.base import BootStrategy
 
+from streams import leave
 from streams.bus.batches import Fetched
 from streams.bus.health import Health
-from streams.bus.role import end_soon
 from streams.bus.transport import BatchConsumer, Owner, OwnerApp
 from streams.settings import Settings
 
@@ -138,8 +138,10 @@ async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Even
     stopping.cancel()
     failure = app.crash_reason
     if failure is not None:
-        end_soon()
-    await app.stop()
-    await asyncio.gather(starting, stopping, return_exceptions=True)
+        leave.end_soon()
+    try:
+        await app.stop()
+    finally:
+        await asyncio.gather(starting, stopping, return_exceptions=True)
     if failure is not None:
         raise failure

@@ -89,7 +89,9 @@ class InstanceGuard:
                     await self._give_way(f"{holder} is in group {self._group} with it")
                 if not told:
                     told = True
-                    what = f"SLUICE_INSTANCE={self._instance} to be free in group {self._group}: {holder} has it"
+                    what = (
+                        f"SLUICE_INSTANCE={self._instance} to be free in group {self._group}: {holder} has it"
+                    )
                     log.warning("waiting for %s", what)
                     self._tell(what)
                 await self._closing(LOOK_SECONDS)
@@ -108,7 +110,7 @@ class InstanceGuard:
         return not self._member_id and process.is_gone()
 
     def _is_anothers(self, holder: Member) -> bool:
-        """Whether there is nothing to wait for: another process of this machine, or one that came after us."""
+        """Whether there is nothing to wait for: one of this machine has it, or one that came after us."""
         process = holder.process
         return process is not None and (bool(self._member_id) or process.host == THIS.host)
 

@@ -41,7 +41,9 @@ def started_at(pid: int) -> str | None:
     `/proc` a process that is there has begun at `?`.
     """
     try:
-        fields = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        fields = (
+            Path(f"/proc/{pid}/stat").read_text(encoding="utf-8", errors="replace").rpartition(")")[2].split()
+        )
     except OSError:
         if Path("/proc/self/stat").exists():
             return None
@@ -110,7 +112,7 @@ class Member:
 
     @property
     def instance(self) -> str:
-        """The instance of a static member; of another one its client id (a broker appends a UUID to either)."""
+        """A static member's instance; another one's client id (a broker appends a UUID to either)."""
         with contextlib.suppress(ValueError):
             uuid.UUID(self.member_id[-UUID_LENGTH:])
             return self.member_id[: -UUID_LENGTH - 1]
@@ -180,7 +182,7 @@ async def members(settings: Settings, role: str) -> list[Member]:
 
 
 async def duplicate_instances(settings: Settings, seconds: float = 3.0) -> list[Duplicate]:
-    """Instances that several living processes take from each other, or whose holder changes, within `seconds`.
+    """Instances that several living processes take from each other, as seen within `seconds`.
 
     A broker knows one holder at a time, so that it takes several looks; a holder that was replaced once by a
     process after its own death is none. Raises aiokafka's errors.

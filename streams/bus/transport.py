@@ -21,6 +21,7 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerReb
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
+from mode.threads import WorkerThread
 
 from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
@@ -36,6 +37,7 @@ FETCH_MAX_WAIT_MS = 50
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
+THREAD_STOP_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -84,10 +86,23 @@ class GenerationListener(ConsumerRebalanceListener):
 _faust_log = logging.getLogger("faust.transport")
 
 
+class _Thread(WorkerThread):
+    """A thread that nobody waits for without bound, neither the event loop that stops it nor Python's end."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Wait a moment for its end; the consumer has left the group by now."""
+        self.is_stopped.wait(THREAD_STOP_SECONDS)
+
+
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
 
     logger = _faust_log
+    Worker = _Thread
 
     def __post_init__(self) -> None:
         super().__post_init__()

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from streams import leave
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
 from streams.bus.made_anew import TopicMadeAnewError
-from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.role import CannotStartError, serving, topics_there
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
 from tables.codec import FeedFormatError
@@ -18,13 +17,13 @@ def run_views(settings: Settings) -> None:
     """Run the views role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     with serving(settings) as health:
         try:
-            asyncio.run(_views(settings, health))
+            leave.run(_views(settings, health))
         except (FeedFormatError, TopicMadeAnewError) as error:
             raise CannotStartError(str(error)) from None
 
 
 async def _views(settings: Settings, health: Health) -> None:
-    stop = stop_on_signals()
+    stop = leave.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
     owner = ViewsOwner(settings, health)

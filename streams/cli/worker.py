@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import click
 
+from streams import leave
 from streams.cli.common import Failure, WrongUsage
 from streams.settings import Settings
 
@@ -72,6 +73,7 @@ def every_role() -> None:
         run_all(settings)
     except RoleFailedError as error:
         raise Failure(str(error)) from None
+    leave.end()
 
 
 def _run(module: str, role: str) -> None:
@@ -87,3 +89,4 @@ def _run(module: str, role: str) -> None:
         raise WrongUsage(str(error)) from None
     except CannotStartError as error:
         raise Failure(str(error)) from None
+    leave.end()

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from streams import logs, metrics
+from streams import leave, logs, metrics
 from streams.http.app import create_app
 from streams.http.follower import Follower
 from streams.http.gate_table import GateTable
@@ -33,9 +33,10 @@ def serve(settings: Settings) -> None:
     logs.configure(settings.log_level, emf=bool(settings.emf))
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(version("sluice")).set(1)
-    problem = asyncio.run(_serve(settings, listener))
+    problem = leave.run(_serve(settings, listener))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
+    leave.end()
 
 
 def check_host(settings: Settings) -> None:
@@ -77,6 +78,7 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        leave.end_soon()
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._live.end)
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
@@ -36,8 +35,8 @@ async def holds(sluice: Sluice, role: str, worker: Role) -> str:
     """Wait until a worker holds the instance; answers the id of its membership."""
 
     async def is_member() -> str | None:
-        there = [m for m in await members(sluice.settings, role) if m.process]
-        return there[0].member_id if there and there[0].process.pid == worker.process.pid else None
+        pids = {m.process.pid: m.member_id for m in await members(sluice.settings, role) if m.process}
+        return pids.get(worker.process.pid)
 
     member_id: str = await wait_until(is_member, f"{worker.name} to hold the instance", seconds=60)
     return member_id

@@ -92,7 +92,8 @@ def _metadata(process: Process | None) -> bytes:
     if process is None:
         return b""
     metadata = InstanceAssignor._metadata(["raw"], None)
-    return type(metadata)(metadata.version, metadata.subscription, process.encode()).encode()
+    encoded: bytes = type(metadata)(metadata.version, metadata.subscription, process.encode()).encode()
+    return encoded
 
 
 class Guarded:
@@ -102,7 +103,7 @@ class Guarded:
         self.told: list[str | None] = []
         settings = replace(Settings.load({}), instance="one-0", session_seconds=6)
         self.guard = InstanceGuard(settings, "g", self.taken.append, self.told.append)
-        self.guard.attach(SimpleNamespace(_coordinator=self.coordinator))  # type: ignore[arg-type]
+        self.guard.attach(SimpleNamespace(_coordinator=self.coordinator))
 
     def join(self) -> asyncio.Task[Any]:
         request = JoinGroupRequest("g", 1, 1, self.coordinator.member_id, "one-0", "consumer", [])
@@ -138,7 +139,9 @@ async def test_a_living_process_of_this_machine_keeps_it(guarded: Guarded) -> No
 
 
 @pytest.mark.parametrize("process", [ELSEWHERE, None])
-async def test_another_hosts_is_waited_for_until_it_is_gone(guarded: Guarded, process: Process | None) -> None:
+async def test_another_hosts_is_waited_for_until_it_is_gone(
+    guarded: Guarded, process: Process | None
+) -> None:
     guarded.coordinator.members = [(member_id("one-0"), process)]
     joining = guarded.join()
     await wait_until(lambda: guarded.coordinator.looks > 3, "some looks", seconds=5)
