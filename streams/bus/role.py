@@ -70,7 +70,7 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         found = await topics.inspect(settings)
         missing = [finding for finding in found if finding.missing]
         wrong = [finding for finding in found if not finding.missing]
-        if wrong:
+        if not all(finding.too_small for finding in wrong):  # else only some partitions have to wait
             raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
         if not missing:
             health.waiting_for = "an assignment"
