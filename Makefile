@@ -40,8 +40,8 @@ drift: setup # files that are generated and committed must equal what generates 
 bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench
 
-chaos: setup ## the chaos tests, five times as many kills as in `make test`
-	@$(BIN)/pytest tests/chaos --kills 50
+chaos: setup ## the chaos tests, with far more kills and SIGTERMs than in `make test`
+	@$(BIN)/pytest tests/chaos --kills 50 --terms 200
 
 lock: $(VENV) ## requirements.lock and deploy/requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \

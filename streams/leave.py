@@ -30,6 +30,7 @@ T = TypeVar("T")
 
 class _Guard:
     armed = False
+    told = False
 
 
 def end_soon(seconds: float = LEAVE_SECONDS) -> None:
@@ -40,13 +41,13 @@ def end_soon(seconds: float = LEAVE_SECONDS) -> None:
 
 
 def calm() -> None:
-    """Take `end_soon` back: for whoever goes on after all."""
-    _Guard.armed = False
+    """Take `end_soon` back, and the signal: for whoever goes on after all."""
+    _Guard.armed = _Guard.told = False
     faulthandler.cancel_dump_traceback_later()
 
 
-def on_signals(then: Callable[[], None], seconds: float = LEAVE_SECONDS) -> None:
-    """On SIGTERM and SIGINT: `end_soon`, and `then()`. Call it in the main thread.
+def on_signals(then: Callable[[], None] = lambda: None, seconds: float = LEAVE_SECONDS) -> None:
+    """On SIGTERM and SIGINT: `end_soon`, and `then()`; at once, if one came already. For the main thread.
 
     A handler of Python's own, not of the event loop's: it runs as well while the loop is blocked, in between
     two instructions of the main thread.
@@ -54,10 +55,13 @@ def on_signals(then: Callable[[], None], seconds: float = LEAVE_SECONDS) -> None
 
     def leave(_: int, __: FrameType | None) -> None:
         end_soon(seconds)
+        _Guard.told = True
         then()
 
     for number in SIGNALS:
         signal.signal(number, leave)
+    if _Guard.told:
+        then()
 
 
 def stop_on_signals(seconds: float = LEAVE_SECONDS) -> asyncio.Event:

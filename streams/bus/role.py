@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from streams import logs, metrics
+from streams import leave, logs, metrics
 from streams.bus import health as health_server
 from streams.bus import topics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
@@ -30,6 +30,7 @@ class CannotStartError(Exception):
 @contextmanager
 def serving(settings: Settings) -> Iterator[Health]:
     """Logs set up, and metrics and health served while it lasts. Raises `CannotStartError`."""
+    leave.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     metrics.BUILD_INFO.labels(version("sluice")).set(1)

@@ -31,6 +31,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
+    leave.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(version("sluice")).set(1)
     problem = leave.run(_serve(settings, listener))
@@ -96,6 +97,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config, live)
+    leave.on_signals(live.end)
+    server.should_exit = live.closing.is_set()
     follower = asyncio.create_task(Follower(live, settings).run())
     gates = asyncio.create_task(table.follow(live))
 

@@ -1,4 +1,4 @@
-"""Topics that grow: by `sluice topics create` in an order that is safe, and raw topics alone by somebody else."""
+"""Topics that grow: by `sluice topics create` in a safe order, and raw topics alone by somebody else."""
 
 from __future__ import annotations
 

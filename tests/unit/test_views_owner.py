@@ -70,6 +70,9 @@ class Worker:
         epoch = self.thread.epochs[tp]
         await self.owner.take(Fetched(TopicPartition(*tp), first, end, batches, end, epoch))
 
+    def waits_for(self) -> str | None:
+        return self.health.waiting_for
+
     def next(self, tp: TP) -> int:
         return self.owner.owned[tp].projector.state.next_offset
 
@@ -89,14 +92,14 @@ async def test_those_that_are_ready_are_read_while_others_are_recovered(worker: 
     worker.close(TWO)
     assert await worker.assigned(ONE, TWO) == {ONE: 0, TWO: 100}, "the other is parked at its end"
     assert set(worker.owner.owned) == {ONE}
-    assert worker.health.waiting_for == "the recovery of t-1"
+    assert worker.waits_for() == "the recovery of t-1"
     await worker.take(ONE, 0, 5)
     await worker.take(TWO, 100, 105)  # is read again once it is recovered
     assert worker.next(ONE) == 5
     worker.gates[TWO].set()
     await wait_until(lambda: TWO in worker.owner.owned, "the other to be recovered")
     await wait_until(lambda: worker.thread.sought[-1] == {TWO: 0}, "it to be read from its checkpoint")
-    assert worker.health.waiting_for is None
+    assert worker.waits_for() is None
     await worker.take(TWO, 0, 7)
     assert (worker.next(ONE), worker.next(TWO)) == (5, 7)
     await worker.owner.drain()
@@ -129,7 +132,7 @@ async def test_a_second_rebalance_keeps_what_is_being_recovered_and_lets_go_of_w
     worker.close(TWO, THREE)
     await worker.assigned(ONE, TWO, THREE)
     assert await worker.assigned(ONE, TWO, generation=2) == {ONE: 0, TWO: 100}
-    assert worker.health.waiting_for == "the recovery of t-1"
+    assert worker.waits_for() == "the recovery of t-1"
     for gate in worker.gates.values():
         gate.set()
     await wait_until(lambda: TWO in worker.owner.owned, "the kept one to be recovered")
