@@ -14,7 +14,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
 from typing import Any, TypeVar
 
@@ -38,12 +38,6 @@ def end_soon(seconds: float = LEAVE_SECONDS) -> None:
     if not _Guard.armed:
         _Guard.armed = True
         faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
-
-
-def calm() -> None:
-    """Take `end_soon` back, and the signal: for whoever goes on after all."""
-    _Guard.armed = _Guard.told = False
-    faulthandler.cancel_dump_traceback_later()
 
 
 def on_signals(then: Callable[[], None] = lambda: None, seconds: float = LEAVE_SECONDS) -> None:
@@ -75,6 +69,17 @@ def stop_on_signals(seconds: float = LEAVE_SECONDS) -> asyncio.Event:
 
     on_signals(set_stop, seconds)
     return stop
+
+
+@contextlib.contextmanager
+def stopping_on_signals(seconds: float = LEAVE_SECONDS) -> Iterator[asyncio.Event]:
+    """`stop_on_signals` for a part of a process; signals do afterwards what they did before."""
+    before = [signal.getsignal(number) for number in SIGNALS]
+    try:
+        yield stop_on_signals(seconds)
+    finally:
+        for number, handler in zip(SIGNALS, before, strict=True):
+            signal.signal(number, handler)
 
 
 def run(main: Coroutine[Any, Any, T], seconds: float = LEAVE_SECONDS) -> T:

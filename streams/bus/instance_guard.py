@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 FENCED_INSTANCE_ID = 82
 """Kafka's error code; aiokafka has no exception for it."""
 MARGIN_SECONDS = 5.0
+DRAIN_SECONDS = 5.0
+"""How long a process of this machine may be on its way out, such as one whose supervisor was killed."""
 
 
 class InstanceTakenError(Exception):
@@ -77,13 +79,11 @@ class InstanceGuard:
 
     async def _until_free(self) -> None:
         """Return when the instance is ours to join with; never, if it is another's."""
-        deadline = time.monotonic() + self._wait_seconds
+        began = time.monotonic()
         told = False
         try:
             while (holder := await self._holder()) is not None and not self._is_ours(holder):
-                if self._is_anothers(holder):
-                    await self._give_way(f"{holder} is in group {self._group} with it")
-                if time.monotonic() > deadline:
+                if time.monotonic() - began > self._patience(holder):
                     if holder.process is None and self._member_id:
                         return  # the group is between two assignments, and may wait for us
                     await self._give_way(f"{holder} is in group {self._group} with it")
@@ -109,10 +109,13 @@ class InstanceGuard:
         # Whoever took it while we had it came after us, wherever it runs.
         return not self._member_id and process.is_gone()
 
-    def _is_anothers(self, holder: Member) -> bool:
-        """Whether there is nothing to wait for: one of this machine has it, or one that came after us."""
-        process = holder.process
-        return process is not None and (bool(self._member_id) or process.host == THIS.host)
+    def _patience(self, holder: Member) -> float:
+        """How many seconds a holder may take to be gone: a dead one is after its session at the latest."""
+        if holder.process is None:
+            return self._wait_seconds
+        if self._member_id:
+            return 0.0  # it came after us, and lives
+        return DRAIN_SECONDS if holder.process.host == THIS.host else self._wait_seconds
 
     async def _holder(self) -> Member | None:
         coordinator = self._coordinator

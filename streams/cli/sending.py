@@ -15,7 +15,8 @@ SILENCE_SECONDS = 3.0
 
 async def until_signal(settings: Settings, plan: Replay, meter: Meter) -> Progress:
     """Send what the plan has, until its end, Ctrl-C or SIGTERM. Raises as `replay.run` does."""
-    return await run(settings, plan, leave.stop_on_signals(), meter)
+    with leave.stopping_on_signals() as stop:
+        return await run(settings, plan, stop, meter)
 
 
 class Meter:

@@ -128,7 +128,10 @@ async def test_what_a_dead_process_left_is_taken_over(guarded: Guarded, left: Pr
     assert (guarded.coordinator.joined, guarded.told, guarded.taken) == (1, [], [])
 
 
-async def test_a_living_process_of_this_machine_keeps_it(guarded: Guarded) -> None:
+async def test_a_living_process_of_this_machine_keeps_it(
+    guarded: Guarded, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(instance_guard, "DRAIN_SECONDS", 0.05)
     living = Process(THIS.host, os.getppid(), started_at(os.getppid()) or "", "nonce")
     guarded.coordinator.members = [(member_id("one-0"), living)]
     joining = guarded.join()
@@ -136,6 +139,19 @@ async def test_a_living_process_of_this_machine_keeps_it(guarded: Guarded) -> No
     assert "SLUICE_INSTANCE=one-0 is taken: process" in str(guarded.taken[0])
     await guarded.close(joining)
     assert guarded.coordinator.joined == 0
+
+
+async def test_one_of_this_machine_that_is_on_its_way_out_is_waited_for(guarded: Guarded) -> None:
+    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as leaving:
+        living = Process(THIS.host, leaving.pid, started_at(leaving.pid) or "", "nonce")
+        guarded.coordinator.members = [(member_id("one-0"), living)]
+        joining = guarded.join()
+        await wait_until(lambda: guarded.coordinator.looks > 3, "some looks", seconds=5)
+        assert guarded.told
+        leaving.kill()
+        await asyncio.wait_for(joining, 5)
+    assert guarded.told[-1] is None
+    assert guarded.taken == []
 
 
 @pytest.mark.parametrize("process", [ELSEWHERE, None])
