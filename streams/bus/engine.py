@@ -130,7 +130,8 @@ async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Even
     await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
-        on_started()
+        if app.crash_reason is None:
+            on_started()
         stopped = asyncio.create_task(app.wait_until_stopped())
         await asyncio.wait({stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()

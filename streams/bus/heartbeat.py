@@ -15,6 +15,7 @@ from faust.types import TP
 from streams import metrics
 from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.engine import consumer_of
+from streams.bus.instance_guard import InstanceTakenError
 from streams.bus.lag import LagGauges, MoveWatch, StuckError
 from streams.bus.made_anew import TopicMadeAnewError
 from streams.bus.owned import OwnedPartition
@@ -89,8 +90,12 @@ class Heartbeat:
 
     async def _leave(self, producer: AIOKafkaProducer) -> None:
         try:
-            async with asyncio.timeout(1.0):
-                await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=None)
+            # Whoever has our instance now reports under this name.
+            if not isinstance(self._app.crash_reason, InstanceTakenError):
+                async with asyncio.timeout(1.0):
+                    await producer.send_and_wait(
+                        self._feed, key=heartbeat_key(self._owner.worker), value=None
+                    )
         except Exception as error:  # noqa: BLE001 - readers let the worker expire
             log.debug("last heartbeat: %r", error)
         await stop_quietly(producer)

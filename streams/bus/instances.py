@@ -23,7 +23,12 @@ from aiokafka.coordinator.assignors.sticky.sticky_assignor import (
     StickyPartitionAssignor,
 )
 from aiokafka.coordinator.protocol import ConsumerProtocol, ConsumerProtocolMemberMetadata
-from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
+from aiokafka.errors import (
+    GroupCoordinatorNotAvailableError,
+    GroupLoadInProgressError,
+    NotCoordinatorForGroupError,
+    for_code,
+)
 
 from streams.bus.client import connected_admin
 from streams.settings import Settings
@@ -32,6 +37,8 @@ MAGIC = b"\x00sluice\x01"
 UUID_LENGTH = 36
 ROLES = ("views", "bronze", "gates")
 LOOK_SECONDS = 0.5
+NOT_NOW = (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, GroupLoadInProgressError)
+"""No group has ever been there, or its coordinator is moving."""
 
 
 def started_at(pid: int) -> str | None:
@@ -204,5 +211,5 @@ async def duplicate_instances(settings: Settings, seconds: float = 3.0) -> list[
 async def _members_or_none(settings: Settings, role: str) -> list[Member]:
     try:
         return await members(settings, role)
-    except GroupCoordinatorNotAvailableError:  # no group has ever been there
+    except NOT_NOW:
         return []

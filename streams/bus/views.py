@@ -77,6 +77,7 @@ class ViewsOwner:
             epoch=lambda tp: self._thread.epochs.get(tp, 0),
         )
         self._draining = False
+        self._assigning = False
         self._assigned_at = time.monotonic()
         self._taking: tuple[TP, float] | None = None
         self._validator = Validator(
@@ -119,9 +120,11 @@ class ViewsOwner:
         What is not recovered within a moment is parked at its end and read on when it is.
         """
         self._draining = False
+        self._assigning = False
         self._assigned_at = time.monotonic()
         async with asyncio.timeout(RECOVERY_SECONDS), self._lock:
             self._generation = generation
+            self._assigning = True
             if self._draining:
                 return {}
             await self._late.stop(set(self._late.waiting) - tps)
@@ -132,6 +135,7 @@ class ViewsOwner:
             ends = await self._ends(set(self._late.waiting))
             if tps:
                 self._tell_owned(len(tps))
+            self._assigning = False
             self._tell_health()
             return {**ends, **{tp: self._begin_reading(tp) for tp in self._owned}}
 
@@ -176,6 +180,8 @@ class ViewsOwner:
         missing = self._written.waiting
         late = [f"{tp.topic}-{tp.partition}" for tp in sorted(self._late.waiting) if tp not in missing]
         what = [*missing.values(), *(["the recovery of " + _some(late)] if late else [])]
+        if self._assigning and not what:
+            return  # what has been told is still what is waited for
         self._health.waiting_for = "; ".join(what) or None
 
     async def take(self, fetched: Fetched) -> None:

@@ -2,17 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from aiokafka import AIOKafkaConsumer
+from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
-from streams.bus.instances import duplicate_instances, members
-from tests.kafka import wait_until
+from streams.bus.instances import (
+    THIS,
+    Duplicate,
+    InstanceAssignor,
+    Process,
+    duplicate_instances,
+    members,
+    started_at,
+)
+from tables.codec import decode_heartbeat, heartbeat_key
+from tests.kafka import read_all, wait_until
 from tests.processes import Role, Sluice
 
 ROLES = ("views", "bronze", "gates")
@@ -42,6 +55,14 @@ async def holds(sluice: Sluice, role: str, worker: Role) -> str:
     return member_id
 
 
+async def reported(sluice: Sluice) -> list[int | None]:
+    """How many partitions each heartbeat of the worker names, from when it had all; None: it has left."""
+    records = await read_all(sluice.settings.kafka[0], sluice.settings.topic("views.feed"))
+    values = [record.value for record in records if record.key == heartbeat_key("one-0")]
+    counts = [None if value is None else len(decode_heartbeat(value).partitions) for value in values]
+    return counts[counts.index(2) :]
+
+
 async def refused(worker: Role) -> None:
     assert await worker.end(40) == 2, worker.tail()
     said = worker.output()
@@ -60,6 +81,8 @@ async def test_the_second_ends_and_the_first_goes_on_undisturbed(sluice: Sluice,
     assert first.running
     assert await holds(sluice, role, first) == before
     assert await duplicate_instances(sluice.settings, 0.5) == []
+    if role == "views":
+        assert set(await reported(sluice)) == {2}, "nobody else has reported under its name"
     assert await first.terminate() == 0
 
 
@@ -95,3 +118,49 @@ async def test_who_was_stopped_and_replaced_ends_when_it_wakes_up(sluice: Sluice
     await refused(first)
     assert second.running
     assert await holds(sluice, role, second) == taken
+
+
+class _Unguarded(InstanceAssignor):
+    """Of a member that takes the instance back whenever it is thrown out, as aiokafka does by itself."""
+
+    process: Process
+
+    @classmethod
+    def _metadata(cls, topics: Iterable[str], partitions: Any, generation: int = -1) -> Any:
+        made = super()._metadata(topics, partitions, generation)
+        return ConsumerProtocolMemberMetadata(made.version, made.subscription, cls.process.encode())
+
+
+class _One(_Unguarded):
+    process = Process(THIS.host, os.getpid(), THIS.began, THIS.nonce)
+
+
+class _Two(_Unguarded):
+    process = Process(THIS.host, os.getppid(), started_at(os.getppid()) or "", "of-another")
+
+
+async def test_two_that_take_it_from_each_other_are_found(sluice: Sluice) -> None:
+    await topics.create(sluice.settings)
+    assert await duplicate_instances(sluice.settings, 0.0) == []
+    consumers = [
+        AIOKafkaConsumer(
+            sluice.settings.raw_topics[0], bootstrap_servers=list(sluice.settings.kafka),
+            group_id=sluice.settings.group("bronze"), group_instance_id="one-0", session_timeout_ms=6000,
+            heartbeat_interval_ms=300, partition_assignment_strategy=[assignor],
+        )
+        for assignor in (_One, _Two)
+    ]  # fmt: skip
+    try:
+        for consumer in consumers:
+            await consumer.start()
+
+        async def found() -> list[Duplicate]:
+            return await duplicate_instances(sluice.settings, 3.0)
+
+        (duplicate,) = await wait_until(found, "both to be seen")
+        assert (duplicate.role, duplicate.instance) == ("bronze", "one-0")
+        assert {process.pid for process in duplicate.processes} == {os.getpid(), os.getppid()}
+        assert "SLUICE_INSTANCE=one-0" in str(duplicate)
+    finally:
+        for consumer in consumers:
+            await consumer.stop()
