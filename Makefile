@@ -40,8 +40,8 @@ drift: setup # files that are generated and committed must equal what generates 
 bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench
 
-chaos: setup ## the chaos tests with five times as many kills, and every property with 20,000 new examples
-	@$(BIN)/pytest tests/chaos --kills 50 --timeout 3600
+chaos: setup ## the chaos tests with far more kills and SIGTERMs, and every property with 20,000 new examples
+	@$(BIN)/pytest tests/chaos --kills 50 --terms 200 --timeout 3600
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "properties: this draw is repeated by SEED=$$seed, or by pytest --hypothesis-profile=chaos --hypothesis-seed=$$seed"; \
 	PYTEST_TIMEOUT=0 $(BIN)/pytest tests/property --hypothesis-profile=chaos --hypothesis-seed=$$seed

@@ -46,6 +46,11 @@ RECOVERY = Histogram(
     "From an assignment to its partitions being ready to fold.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
 )
+WAITING_PARTITIONS = Gauge(
+    "sluice_waiting_partitions",
+    "Raw partitions of this worker that wait for a partition of the feed or the quarantine.",
+    ["role"],
+)
 GATE_STATE = Gauge(
     "sluice_gate_state",
     "The worst state of a gate over its cities: 0 ok, 1 warn, 2 alarm, 3 stale. Of the leader alone.",

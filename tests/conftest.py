@@ -41,6 +41,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how many processes a chaos test kills (10)")
+    parser.addoption("--terms", type=int, default=10, help="how many processes are told to end (10)")
 
 
 @pytest.fixture
@@ -48,6 +49,13 @@ def kills(request: pytest.FixtureRequest) -> int:
     """How many processes a chaos test is to kill."""
     kills: int = request.config.getoption("--kills")
     return kills
+
+
+@pytest.fixture
+def terms(request: pytest.FixtureRequest) -> int:
+    """How many processes a chaos test is to tell to end."""
+    terms: int = request.config.getoption("--terms")
+    return terms
 
 
 @pytest.fixture(scope="session")

@@ -26,8 +26,9 @@ log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 256 << 20
 """When all ranges together hold more, the largest is closed early and reading waits."""
-BEGIN_SECONDS = 20.0
+BEGIN_SECONDS = 5.0
 """How long an assignment waits for the store; partitions that take longer are begun in the background."""
+LOOK_SECONDS = 0.02
 DRAIN_SECONDS = 7.5
 REVOKED_SECONDS = 3.0
 BLOCKED_SECONDS = 1.0
@@ -44,6 +45,7 @@ class BronzeOwner:
         self._begun: set[asyncio.Task[BronzePartition]] = set()
         self._beginning: dict[TP, asyncio.Task[None]] = {}
         self._waiting_since_ms: dict[TP, int] = {}
+        self._parked_at: dict[TP, int] = {}
         self._lock = asyncio.Lock()
         self._generation = 0
         self._taking_since: float | None = None
@@ -89,6 +91,7 @@ class BronzeOwner:
             await all_of([self._owned.pop(tp).close() for tp in gone])
             await self._begin_all(tps - set(self._owned) - set(self._beginning))
             parked = set(self._beginning)
+            self._parked_at = {tp: self._thread.epochs.get(tp, 0) for tp in parked}
             ends = await patiently("parking partitions", lambda: self._thread.ends(parked)) if parked else {}
             if tps:
                 seconds = time.monotonic() - started
@@ -184,18 +187,26 @@ class BronzeOwner:
         owned: BronzePartition | None = None
         try:
             owned = await begun
-            async with self._lock:
-                if self._draining or self._beginning.get(tp) is not asyncio.current_task():
-                    return
-                del self._beginning[tp]
-                self._owned[tp] = owned
-                await self._thread.begin_at({tp: self._position_after_seek(tp)})
-                self._tell_health()
+            while not await self._installed(tp, owned):  # noqa: ASYNC110 - the seek is in another thread
+                await asyncio.sleep(LOOK_SECONDS)
         except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
             await self._app().crash(error)
         finally:
             if owned is not None and self._owned.get(tp) is not owned:
                 await owned.close()
+
+    async def _installed(self, tp: TP, owned: BronzePartition) -> bool:
+        """Whether it is read now, or is not to be; not before the seek that parks it lies behind us."""
+        async with self._lock:
+            if self._draining or self._beginning.get(tp) is not asyncio.current_task():
+                return True
+            if self._thread.epochs.get(tp, 0) <= self._parked_at.get(tp, -1):
+                return False
+            del self._beginning[tp]
+            self._owned[tp] = owned
+            await self._thread.begin_at({tp: self._position_after_seek(tp)})
+            self._tell_health()
+            return True
 
     def _stop_beginning(self, tps: set[TP]) -> None:
         for tp in tps:

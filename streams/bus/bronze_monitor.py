@@ -6,14 +6,11 @@ import asyncio
 import logging
 import time
 
-from faust.types import TP
-
 from streams import metrics
 from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_hint import publish
-from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import all_of, consumer_of
-from streams.bus.lag import LagGauges, StuckError, check_moves
+from streams.bus.lag import LagGauges, MoveWatch, StuckError
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.transport import OwnerApp
 from streams.bus.views import now_ms
@@ -32,6 +29,7 @@ class BronzeMonitor:
         self._owner = owner
         self._app = app
         self._lag = LagGauges(settings.group("bronze"))
+        self._moves = MoveWatch()
 
     async def run(self) -> None:
         """Watch until cancelled."""
@@ -56,6 +54,8 @@ class BronzeMonitor:
         now = now_ms()
         waiting = self._owner.waiting_since_ms
         oldest = list(waiting.values())
+        self._moves.begins_look(reading=not owned or consumer_of(self._app).flow_active)
+        self._moves.keep(set(owned))
         for tp, partition in owned.items():
             # What lies behind somebody's open transaction is not written either, and cannot be read yet.
             end = max(ends[tp], thread.highwater(tp) or 0)
@@ -63,7 +63,9 @@ class BronzeMonitor:
             oldest_ms = partition.oldest_uncommitted_ms()
             self._lag.measure(tp, end - partition.committed, oldest_ms, now)
             oldest += [] if oldest_ms is None else [oldest_ms]
-            self._check_moves(tp, partition, waits=tp in waiting or self._owner.blocked)
+            # Waiting for the store is no standing still.
+            waits = tp in waiting or self._owner.blocked or partition.waits_for_store
+            self._moves.look(tp, partition.moved_at, waits=waits)
         metrics.BRONZE_OLDEST.set(max(0, now - min(oldest, default=now)) / 1000)
         self._lag.keep(set(owned))
         await all_of(owned.identity.check() for owned in owned.values() if owned.identity is not None)
@@ -71,9 +73,3 @@ class BronzeMonitor:
         if publishes:
             newest = {tp: partition.newest for tp, partition in owned.items() if partition.newest is not None}
             await publish(thread, newest)
-
-    def _check_moves(self, tp: TP, partition: BronzePartition, *, waits: bool) -> None:
-        """Waiting for the store is no standing still."""
-        if waits or partition.waits_for_store:
-            partition.moved_at = time.monotonic()
-        check_moves(tp, partition.moved_at)

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import Any
 
 from agents.bronze_files import CorruptFileError
+from streams import leave
 from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_monitor import BronzeMonitor
 from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.made_anew import RecreatedTopicError
-from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.role import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from streams.store.at_url import bronze_store
 
@@ -21,7 +21,7 @@ def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     with serving(settings) as health:
         try:
-            asyncio.run(_bronze(settings, health))
+            leave.run(_bronze(settings, health))
         except CorruptFileError as error:
             raise CannotStartError(
                 f"in {bronze_store(settings)}: {error}; nothing is written behind it. Put the right file back"
@@ -32,11 +32,11 @@ def run_bronze(settings: Settings) -> None:
 
 
 async def _bronze(settings: Settings, health: Health) -> None:
-    stop = stop_on_signals()
+    stop = leave.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
     owner = BronzeOwner(settings, bronze_store(settings), health)
-    app = owner.app = make_app(settings, "bronze", owner)
+    app = owner.app = make_app(settings, "bronze", owner, health)
 
     @app.on_partitions_revoked.connect
     async def close_ranges(*_: Any, **__: Any) -> None:

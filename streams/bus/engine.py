@@ -10,8 +10,9 @@ from typing import Any, cast
 import faust
 from faust.app.base import BootStrategy
 
+from streams import leave
 from streams.bus.batches import Fetched
-from streams.bus.role import end_soon
+from streams.bus.health import Health
 from streams.bus.transport import BatchConsumer, Owner, OwnerApp
 from streams.settings import Settings
 
@@ -36,7 +37,7 @@ class _ConsumerOnly(BootStrategy):
     enable_web = False
 
 
-def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
+def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> OwnerApp:
     """The Faust app of a role: one agent over all raw topics, which hands every batch to the owner."""
     datadir = settings.data_dir / "faust" / role
     datadir.mkdir(parents=True, exist_ok=True)
@@ -58,6 +59,8 @@ def make_app(settings: Settings, role: str, owner: Owner) -> OwnerApp:
     )
     app.owner = owner
     app.sluice = settings
+    app.role = role
+    app.health = health
     raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
 
     @app.on_rebalance_complete.connect
@@ -127,7 +130,8 @@ async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Even
     await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():
         starting.result()
-        on_started()
+        if app.crash_reason is None:
+            on_started()
         stopped = asyncio.create_task(app.wait_until_stopped())
         await asyncio.wait({stopping, stopped}, return_when=asyncio.FIRST_COMPLETED)
         stopped.cancel()
@@ -135,8 +139,10 @@ async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Even
     stopping.cancel()
     failure = app.crash_reason
     if failure is not None:
-        end_soon()
-    await app.stop()
-    await asyncio.gather(starting, stopping, return_exceptions=True)
+        leave.end_soon()
+    try:
+        await app.stop()
+    finally:
+        await asyncio.gather(starting, stopping, return_exceptions=True)
     if failure is not None:
         raise failure

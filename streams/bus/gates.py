@@ -15,13 +15,13 @@ from fractions import Fraction
 from aiokafka.errors import KafkaError
 
 from agents.gate import AlarmCode, Gatekeeper, Publication
-from streams import logs, metrics
+from streams import leave, logs, metrics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.failed_writes import tell_failed_write
 from streams.bus.gate_log import GateLog
 from streams.bus.health import Health
 from streams.bus.leader import Election
-from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.role import CannotStartError, serving, topics_there
 from streams.errors import ErrorCode
 from streams.http.follower import Follower
 from streams.http.live import Live
@@ -49,7 +49,7 @@ def run_gates(settings: Settings) -> None:
     settings.check_gates()
     with serving(settings) as health:
         try:
-            asyncio.run(_gates(settings, health))
+            leave.run(_gates(settings, health))
         except FeedFormatError as error:
             raise CannotStartError(str(error)) from None
 
@@ -66,7 +66,7 @@ def rule_of(settings: Settings) -> Rule:
 
 
 async def _gates(settings: Settings, health: Health) -> None:
-    stop = stop_on_signals()
+    stop = leave.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
     live = Live({VIEW: VIEWS[VIEW]}, settings)
@@ -138,7 +138,9 @@ class GatesWorker:
         return False
 
     async def _turn(self) -> None:
-        self._health.waiting_for = self._live.waiting_for
+        if self._election.taken is not None:
+            raise self._election.taken
+        self._health.waiting_for = self._live.waiting_for or self._election.waiting_for
         if not self._election.leads:
             if self._election.leads is False:
                 await self._resign()

@@ -15,7 +15,8 @@ from faust.types import TP
 from streams import metrics
 from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.engine import consumer_of
-from streams.bus.lag import LagGauges, StuckError, check_moves
+from streams.bus.instance_guard import InstanceTakenError
+from streams.bus.lag import LagGauges, MoveWatch, StuckError
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
@@ -46,6 +47,7 @@ class Heartbeat:
         self._app = app
         self._feed = settings.topic("views.feed")
         self._lag = LagGauges(settings.group("views"))
+        self._moves = MoveWatch()
         self._beats = 0
 
     async def run(self) -> None:
@@ -88,8 +90,12 @@ class Heartbeat:
 
     async def _leave(self, producer: AIOKafkaProducer) -> None:
         try:
-            async with asyncio.timeout(1.0):
-                await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=None)
+            # Whoever has our instance now reports under this name.
+            if not isinstance(self._app.crash_reason, InstanceTakenError):
+                async with asyncio.timeout(1.0):
+                    await producer.send_and_wait(
+                        self._feed, key=heartbeat_key(self._owner.worker), value=None
+                    )
         except Exception as error:  # noqa: BLE001 - readers let the worker expire
             log.debug("last heartbeat: %r", error)
         await stop_quietly(producer)
@@ -99,6 +105,8 @@ class Heartbeat:
         thread = consumer_of(self._app).thread
         ends = await thread.ends(set(owned)) if owned else {}
         now = now_ms()
+        self._moves.begins_look(reading=not owned or consumer_of(self._app).flow_active)
+        self._moves.keep(set(owned))
         partitions = []
         for tp, partition in owned.items():
             # What lies behind somebody's open transaction is unread too, though it cannot be read yet.
@@ -109,8 +117,8 @@ class Heartbeat:
             oldest = partition.oldest_unread_ms()
             partitions.append(Assigned(tp.topic, tp.partition, partition.committed, end, oldest))
             self._measure(tp, partition, oldest, now)
-            if not partition.failed:
-                check_moves(tp, partition.moved_at)
+            waits = partition.failed or self._owner.waits_for_another(tp)
+            self._moves.look(tp, partition.moved_at, waits=waits)
         value = encode_heartbeat(HeartbeatRecord(self._owner.worker, now, partitions))
         async with asyncio.timeout(KAFKA_SECONDS):
             await producer.send_and_wait(self._feed, key=heartbeat_key(self._owner.worker), value=value)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 from faust.types import TP
@@ -10,16 +11,59 @@ from faust.types import TP
 from streams import metrics
 
 STUCK_SECONDS = 90.0
+LONGEST_LOOK_SECONDS = 2.0
+PAUSED_SECONDS = 240.0
+"""Longer than a rebalance (60 s) and an assignment (85 s), one after the other."""
 
 
 class StuckError(Exception):
     """A consumer has unread records, Kafka answers, and nothing moves: only a new process helps."""
 
 
-def check_moves(tp: TP, moved_at: float) -> None:
-    """Raises `StuckError` when the last move (monotonic clock, s) is too long ago."""
-    if time.monotonic() - moved_at > STUCK_SECONDS:
-        raise StuckError(f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s")
+class MoveWatch:
+    """Counts how long partitions have not moved though they could have read.
+
+    It counts from look to look, and no more for a late look than for one in time: while nobody looked this
+    process did not run, or waited for something else, and nobody in it could move.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._looked_at = clock()
+        self._passed = 0.0
+        self._still: dict[TP, tuple[float, float]] = {}
+        self._paused_seconds = 0.0
+
+    def begins_look(self, *, reading: bool) -> None:
+        """Before `look` at each partition. `reading`: whether this process reads at all, as it does not while
+        its group is rebalanced. Raises `StuckError` when that lasts."""
+        now = self._clock()
+        self._passed = min(now - self._looked_at, LONGEST_LOOK_SECONDS)
+        self._looked_at = now
+        self._paused_seconds = 0.0 if reading else self._paused_seconds + self._passed
+        if self._paused_seconds > PAUSED_SECONDS:
+            raise StuckError(f"partitions are owned, and nothing has been read for {PAUSED_SECONDS:.0f} s")
+
+    def look(self, tp: TP, moved_at: float, *, waits: bool = False) -> None:
+        """`moved_at`: anything that is another at each move; `waits`: the partition has to wait for others.
+
+        Raises `StuckError` when it has stood still for too long.
+        """
+        last, seconds = self._still.get(tp, (moved_at, 0.0))
+        if waits or self._paused_seconds or last != moved_at:
+            seconds = 0.0
+        elif tp in self._still:
+            seconds += self._passed
+        self._still[tp] = (moved_at, seconds)
+        if seconds > STUCK_SECONDS:
+            raise StuckError(
+                f"{tp.topic}-{tp.partition}: unread records, and no move in {STUCK_SECONDS:.0f} s"
+            )
+
+    def keep(self, owned: set[TP]) -> None:
+        """Watch no longer what is not ours any more."""
+        for tp in set(self._still) - owned:
+            del self._still[tp]
 
 
 class LagGauges:

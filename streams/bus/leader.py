@@ -12,11 +12,12 @@ from collections.abc import Collection
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 
 import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.bus.client import client_kwargs
+from streams.bus.instance_guard import InstanceGuard, InstanceTakenError
+from streams.bus.instances import InstanceAssignor, client_id
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -25,17 +26,23 @@ POLL_SECONDS = 1.0
 
 
 class Election(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Membership of a group in which the owner of partition 0 of `topic` leads."""
+    """Membership of a group in which the owner of partition 0 of `topic` leads.
+
+    `taken`: why this process can't be a member any more; `waiting_for`: what joining waits for, if anything.
+    """
 
     def __init__(self, settings: Settings, group: str, topic: str) -> None:
         self._tp = TopicPartition(topic, 0)
         self._leads: bool | None = None
+        self.taken: InstanceTakenError | None = None
+        self.waiting_for: str | None = None
+        self._guard = InstanceGuard(settings, group, self._instance_taken, self._tell_waiting)
         self._consumer = AIOKafkaConsumer(
             **client_kwargs(settings),
-            client_id="sluice",
+            client_id=client_id("gates"),
             group_id=group,
             group_instance_id=settings.instance or None,
-            partition_assignment_strategy=[StickyPartitionAssignor],  # who leads goes on when others join
+            partition_assignment_strategy=[InstanceAssignor],  # who leads goes on when others join
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=settings.session_seconds * 1000,
@@ -50,7 +57,14 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
         except BaseException:
             await self._consumer.stop()
             raise
+        self._guard.attach(self._consumer)
         self._consumer.subscribe([self._tp.topic], listener=self)
+
+    def _instance_taken(self, error: InstanceTakenError) -> None:
+        self.taken = error
+
+    def _tell_waiting(self, what: str | None) -> None:
+        self.waiting_for = what
 
     async def run(self) -> None:
         """Stay a member until cancelled. Nothing is read: the partition only stands for the lead."""
@@ -84,7 +98,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
         """A rebalance has ended."""
         # aiokafka forgets it, and a process that was stopped would then claim its old lead with equal right.
-        StickyPartitionAssignor.on_generation_assignment(self.generation)
+        InstanceAssignor.on_generation_assignment(self.generation)
         self._consumer.pause(*assigned)
         self._leads = self._tp in assigned
         log.info("generation %d: %s", self.generation, "this one leads" if self._leads else "a standby")

@@ -110,7 +110,9 @@ class OwnedPartition:
 
     def begins_reading(self) -> None:
         """Reading goes on from here; it had to wait for other partitions to be recovered."""
-        self._unsure_until = min(self._unsure_until, time.monotonic() + FIRST_READ_SECONDS)
+        now = time.monotonic()
+        self.moved_at = now
+        self._unsure_until = min(self._unsure_until, now + FIRST_READ_SECONDS)
 
     @property
     def stands_still(self) -> bool:

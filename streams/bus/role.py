@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-import os
-import signal
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
 
-from streams import logs, metrics
+from streams import leave, logs, metrics
 from streams.bus import health as health_server
 from streams.bus import topics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
@@ -21,7 +18,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-LEAVE_SECONDS = 9.0
 YOUNG_OBJECTS = 5_000
 """How many new objects make Python's garbage collector look at them. What is made of a slice of records lives
 for a moment; at the default of 700 the collector goes through nearly every slice, and finds nothing."""
@@ -34,6 +30,7 @@ class CannotStartError(Exception):
 @contextmanager
 def serving(settings: Settings) -> Iterator[Health]:
     """Logs set up, and metrics and health served while it lasts. Raises `CannotStartError`."""
+    leave.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     metrics.BUILD_INFO.labels(version("sluice")).set(1)
@@ -74,7 +71,7 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         found = await topics.inspect(settings)
         missing = [finding for finding in found if finding.missing]
         wrong = [finding for finding in found if not finding.missing]
-        if wrong:
+        if not all(finding.too_small for finding in wrong):  # else only some partitions have to wait
             raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
         if not missing:
             health.waiting_for = "an assignment"
@@ -86,35 +83,3 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         )
         await asyncio.sleep(backoff)
         backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-
-
-def stop_on_signals() -> asyncio.Event:
-    """An event that SIGTERM and SIGINT set. A process that is not gone `LEAVE_SECONDS` later is ended."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-
-    def leave() -> None:
-        stop.set()
-        end_soon()
-
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, leave)
-    return stop
-
-
-def end_soon() -> None:
-    """End this process in `LEAVE_SECONDS`, with 1, if it is not gone by then.
-
-    While Kafka is away its clients and Faust wait for it on their way out, some of them without end.
-    """
-    deadline = threading.Timer(LEAVE_SECONDS, _end_at_once)
-    deadline.daemon = True
-    deadline.start()
-
-
-def _end_at_once() -> None:
-    log.error(
-        "could not leave within %.1f s (is Kafka away?): ending; what is in no checkpoint is read again",
-        LEAVE_SECONDS,
-    )
-    os._exit(1)

@@ -15,7 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from streams import logs
+from streams import leave, logs
 from streams.settings import PREFIX, SettingError, Settings, child_environment
 
 log = logging.getLogger(__name__)
@@ -27,8 +27,10 @@ LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
 """A role that ran for so long has started well: the next failure is a first one."""
 TRIES = 6
-STOP_SECONDS = 11.0
-"""Roles leave within 10 s of SIGTERM (docs/contract.md §7); one that does not is killed."""
+STOP_SECONDS = 9.3
+"""Roles end themselves `leave.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
+LEAVE_SECONDS = 9.8
+"""All of it is gone within 10 s of SIGTERM (docs/contract.md §7)."""
 WRONG_USAGE = 2
 """The exit code of a wrong setting, which no further start would mend."""
 
@@ -75,15 +77,11 @@ def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
     kept up."""
     settings.check_gates()
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    asyncio.run(_run_all(commands(settings, roles)))
+    leave.run(_run_all(commands(settings, roles)), LEAVE_SECONDS)
 
 
 async def _run_all(roles: Sequence[RoleCommand]) -> None:
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stop.set)
-    await supervise(roles, stop)
+    await supervise(roles, leave.stop_on_signals(LEAVE_SECONDS))
 
 
 async def supervise(

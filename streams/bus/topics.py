@@ -36,12 +36,17 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a topic that is not as it should be. `missing`: it is not there at all (yet)."""
+    """Something about a topic that is not as it should be.
+
+    `missing`: it is not there at all (yet); `too_small`: it has fewer partitions than a raw topic, of which
+    those that it lacks can't be read.
+    """
 
     topic: str
     problem: str
     mend: str
     missing: bool = False
+    too_small: bool = False
 
 
 def plan(settings: Settings) -> list[TopicPlan]:
@@ -127,7 +132,11 @@ async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, To
 
 
 async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
-    """Make what is missing and grow the feed and the quarantine to the raw topics; answers (made, wrong)."""
+    """Make what is missing, and add partitions where there are too few; answers (made, wrong).
+
+    Raw topics get SLUICE_PARTITIONS, the feed and the quarantine as many as the largest raw topic. Nothing
+    grows while a topic has the wrong cleanup policy. Raises `TimeoutError` when growth does not show.
+    """
     admin = await connected_admin(settings)
     try:
         wanted = plan(settings)
@@ -140,7 +149,9 @@ async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
                     await _make(admin, _fitted(settings, topic, there))
                     made.append(topic.name)
             await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
-        made += await _grow(admin, settings, await describe(admin, names))
+        there = await describe(admin, names)
+        if all(finding.too_small for finding in findings(settings, there)):
+            made += await _grow(admin, settings, there)
         return made, findings(settings, await describe(admin, names))
     finally:
         await admin.close()
@@ -174,13 +185,26 @@ async def _until_described(admin: AIOKafkaAdminClient, names: list[str]) -> None
 
 
 async def _grow(admin: AIOKafkaAdminClient, settings: Settings, there: dict[str, TopicState]) -> list[str]:
-    need = max(there[name].partitions for name in settings.raw_topics)
+    """Raw topics last: no worker is to see a raw partition that has none in the feed and the quarantine."""
+    raw = settings.raw_topics
+    need = max(settings.partitions, *(there[name].partitions for name in raw))
+    wanted = {settings.topic("views.feed"): need, settings.topic("events.quarantine"): need}
+    wanted |= dict.fromkeys(raw, settings.partitions)
     grown = []
-    for name in (settings.topic("views.feed"), settings.topic("events.quarantine")):
-        if there[name].partitions < need:
-            await admin.create_partitions({name: NewPartitions(need)})
-            grown.append(f"{name} (to {need} partitions)")
+    for name, partitions in wanted.items():
+        had = there[name].partitions
+        if had < partitions:
+            await _add_partitions(admin, name, partitions)
+            grown.append(f"{name} (grown from {had} to {partitions} partitions)")
     return grown
+
+
+async def _add_partitions(admin: AIOKafkaAdminClient, name: str, partitions: int) -> None:
+    """Add partitions, and return when they are visible."""
+    await admin.create_partitions({name: NewPartitions(partitions)})
+    async with asyncio.timeout(VISIBLE_SECONDS):
+        while (await describe(admin, [name]))[name].partitions < partitions:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.05)
 
 
 async def inspect(settings: Settings) -> list[Finding]:
@@ -218,7 +242,7 @@ def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding
     for name in (settings.topic("views.feed"), settings.topic("events.quarantine")):
         if name in there and there[name].partitions < need:
             problem = f"has {there[name].partitions} partitions, but a raw topic has {need}"
-            found.append(Finding(name, problem, "sluice topics create (it adds partitions)"))
+            found.append(Finding(name, problem, "sluice topics create (it adds partitions)", too_small=True))
     quarantine = there.get(settings.topic("events.quarantine"))
     largest = max((_message_bytes(state) for state in raw), default=0)
     if quarantine is not None and _message_bytes(quarantine) < largest + QUARANTINE_EXTRA_BYTES:

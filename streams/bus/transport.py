@@ -16,15 +16,18 @@ from typing import Any, Protocol, TypeVar, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.coordinator.assignors.sticky.sticky_assignor import StickyPartitionAssignor
 from aiokafka.errors import KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
+from mode.threads import WorkerThread
 
 from streams.bus.batches import Fetched, fetch_batches
 from streams.bus.client import client_kwargs
+from streams.bus.health import Health
+from streams.bus.instance_guard import InstanceGuard, InstanceTakenError
+from streams.bus.instances import InstanceAssignor, client_id
 from streams.bus.read_back import Found, compare
 from streams.bus.topic_ids import Sights, look
 from streams.settings import Settings
@@ -37,6 +40,7 @@ FETCH_MAX_WAIT_MS = 50
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
+THREAD_STOP_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -61,6 +65,8 @@ class OwnerApp(faust.App):
 
     owner: Owner
     sluice: Settings
+    role: str
+    health: Health
 
     def _new_transport(self) -> Any:
         return BatchTransport(self.conf.broker_consumer, self)
@@ -76,31 +82,57 @@ class GenerationListener(ConsumerRebalanceListener):
     async def on_partitions_assigned(self, assigned: Any) -> None:
         """Before Faust hears of the assignment."""
         consumer = self._thread._ensure_consumer()
-        StickyPartitionAssignor.on_generation_assignment(consumer._coordinator.generation)
+        InstanceAssignor.on_generation_assignment(consumer._coordinator.generation)
         await super().on_partitions_assigned(assigned)
 
 
 _faust_log = logging.getLogger("faust.transport")
 
 
+class _Thread(WorkerThread):
+    """A thread that nobody waits for without bound, neither the event loop that stops it nor Python's end."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Wait a moment for its end; the consumer has left the group by now."""
+        self.is_stopped.wait(THREAD_STOP_SECONDS)
+
+
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
 
     logger = _faust_log
+    Worker = _Thread
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.epochs: dict[Any, int] = {}
+
+    async def on_start(self) -> None:
+        """Look who has our instance before the first join, and before any later one."""
+        await super().on_start()
+        app = cast(OwnerApp, self.app)
+        guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
+        guard.attach(self._ensure_consumer())
+
+    def _instance_taken(self, error: InstanceTakenError) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    def _tell_waiting(self, what: str | None) -> None:
+        cast(OwnerApp, self.app).health.waiting_for = what or "an assignment"
 
     def _create_worker_consumer(self, _: Any) -> AIOKafkaConsumer:
         app = cast(OwnerApp, self.app)
         settings = app.sluice
         return AIOKafkaConsumer(
             **client_kwargs(settings),
-            client_id="sluice",
+            client_id=client_id(app.role),
             group_id=app.conf.id,
             group_instance_id=settings.instance or None,
-            partition_assignment_strategy=[StickyPartitionAssignor],
+            partition_assignment_strategy=[InstanceAssignor],
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",

@@ -8,7 +8,7 @@ import os
 import socket
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from aiokafka.errors import (
@@ -31,11 +31,13 @@ from streams.bus.failed_writes import tell_failed_write
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
 from streams.bus.identity import FeedRecreatedError, Looks
+from streams.bus.late import Late, Progress, watched
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition, made_anew_watch
 from streams.bus.positions import identity_of, is_grown, recognise
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.transport import BatchConsumerThread, OwnerApp
+from streams.bus.written import WrittenTopics
 from streams.settings import Settings
 from tables.state import Limits, PartitionState
 from tables.views import VIEWS
@@ -46,6 +48,8 @@ TRANSACTION_CPU_SECONDS = 0.0015
 """CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
 DRAIN_SECONDS = 6.0
 RECOVERY_PAUSE_SECONDS = 1.0
+BLOCKED_SECONDS = 1.0
+NAMED = 8
 HOPELESS = (
     *TOO_LARGE,
     TopicAuthorizationFailedError,
@@ -65,6 +69,20 @@ class ViewsOwner:
         self._lock = asyncio.Lock()
         self._generation = 0
         self._recoveries: set[asyncio.Task[None]] = set()
+        self._progress: dict[TP, Progress] = {}
+        self._written = WrittenTopics(settings, self._tell_health)
+        self._late = Late(
+            self._lock,
+            self._keep_or_recover,
+            self._install_late,
+            self._crash,
+            generation=lambda: self._generation,
+            epoch=lambda tp: self._thread.epochs.get(tp, 0),
+        )
+        self._draining = False
+        self._assigning = False
+        self._assigned_at = time.monotonic()
+        self._taking: tuple[TP, float] | None = None
         self._validator = Validator(
             settings.max_event_bytes,
             AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
@@ -90,39 +108,108 @@ class ViewsOwner:
         """Seconds between two checkpoints of a partition."""
         return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * len(self._owned))
 
+    def waits_for_another(self, tp: TP) -> bool:
+        """Whether what is fetched of a partition waits behind one whose checkpoint cannot be written yet."""
+        taking = self._taking
+        return taking is not None and taking[0] != tp and time.monotonic() - taking[1] > BLOCKED_SECONDS
+
+    async def _crash(self, error: BaseException) -> None:
+        assert self.app is not None
+        await self.app.crash(error)
+
     # --- Owner ---------------------------------------------------------------------------------------------
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
-        """Let go of what is not ours any more, prove what we kept, recover the rest."""
-        started = time.monotonic()
+        """Let go of what is not ours any more, prove what we kept, recover the rest.
+
+        What is not recovered within a moment is parked at its end and read on when it is.
+        """
+        self._draining = False
+        self._assigning = False
+        self._assigned_at = time.monotonic()
         async with asyncio.timeout(RECOVERY_SECONDS), self._lock:
             self._generation = generation
+            self._assigning = True
+            if self._draining:
+                return {}
+            await self._late.stop(set(self._late.waiting) - tps)
             await all_of(self._owned.pop(tp).close() for tp in set(self._owned) - tps)
-            await all_of(self._keep_or_recover(tp) for tp in tps)
+            begun = {tp: self._owned.pop(tp, None) for tp in tps - set(self._late.waiting)}
+            self._owned.update(await self._late.begin(begun))
+            self._late.park()
+            ends = await self._ends(set(self._late.waiting))
             if tps:
-                seconds = time.monotonic() - started
-                metrics.RECOVERY.observe(seconds)
-                for owned in self._owned.values():
-                    owned.begins_reading()
-                log.info("own %d partitions as of generation %d, after %.2f s", len(tps), generation, seconds)
-            self._health.waiting_for = None
-            return {tp: self._owned[tp].projector.state.next_offset for tp in tps}
+                self._tell_owned(len(tps))
+            self._assigning = False
+            self._tell_health()
+            return {**ends, **{tp: self._begin_reading(tp) for tp in self._owned}}
+
+    async def _ends(self, tps: set[TP]) -> Mapping[TP, int]:
+        while tps:
+            try:
+                return await self._thread.ends(tps)
+            except (KafkaError, OSError) as error:  # the time for it all is limited
+                log.warning("parking partitions: %s: %s; trying again", type(error).__name__, error)
+                await asyncio.sleep(RECOVERY_PAUSE_SECONDS)
+        return {}
+
+    def _begin_reading(self, tp: TP) -> int:
+        """Where to seek a partition to; what was fetched before that seek is not for it any more."""
+        owned = self._owned[tp]
+        owned.min_epoch = self._thread.epochs.get(tp, 0) + 1
+        owned.begins_reading()
+        return owned.projector.state.next_offset
+
+    async def _install(self, tp: TP, owned: OwnedPartition) -> None:
+        """A partition that was recovered while others were read is read from here on."""
+        self._owned[tp] = owned
+        await self._thread.begin_at({tp: self._begin_reading(tp)})
+
+    async def _install_late(self, tp: TP, owned: OwnedPartition) -> None:
+        await self._install(tp, owned)
+        if not self._late.waiting:
+            self._tell_owned(len(self._owned))
+        self._tell_health()
+
+    def _tell_owned(self, count: int) -> None:
+        seconds = time.monotonic() - self._assigned_at
+        late = len(self._late.waiting)
+        if not late:
+            metrics.RECOVERY.observe(seconds)
+        more = f", {late} of them still to be recovered" if late else ""
+        log.info(
+            "own %d partitions as of generation %d, after %.2f s%s", count, self._generation, seconds, more
+        )
+
+    def _tell_health(self) -> None:
+        missing = self._written.waiting
+        late = [f"{tp.topic}-{tp.partition}" for tp in sorted(self._late.waiting) if tp not in missing]
+        what = [*missing.values(), *(["the recovery of " + _some(late)] if late else [])]
+        if self._assigning and not what:
+            return  # what has been told is still what is waited for
+        self._health.waiting_for = "; ".join(what) or None
 
     async def take(self, fetched: Fetched) -> None:
         """Fold what was fetched, if it is of a partition and an epoch that is ours."""
-        owned = self._owned.get(TP(*fetched.tp))
+        tp = TP(*fetched.tp)
+        owned = self._owned.get(tp)
         if owned is None:
             return
+        self._taking = (tp, time.monotonic())
         try:
             await owned.take(fetched)
         except GapError as gap:
             await self._lose(owned, fetched, gap)
+        finally:
+            self._taking = None
         await asyncio.sleep(0)  # gives the checkpoints their turn under load
 
     async def drain(self) -> None:
         """Last checkpoints, then let go. What is not written in time is read again by the next owner."""
+        self._draining = True
         for task in self._recoveries:
             task.cancel()
+        await self._late.drain()
         try:
             async with asyncio.timeout(DRAIN_SECONDS), self._lock:
                 owned = list(self._owned.values())
@@ -136,23 +223,30 @@ class ViewsOwner:
 
     # --- recovery ------------------------------------------------------------------------------------------
 
-    async def _keep_or_recover(self, tp: TP) -> None:
-        kept = self._owned.get(tp)
+    async def _keep_or_recover(self, tp: TP, kept: OwnedPartition | None) -> OwnedPartition:
+        """Prove a partition that was kept, or recover it, again and again while Kafka is away."""
         if kept is not None:
-            kept.min_epoch = self._thread.epochs.get(tp, 0) + 1
-            if await kept.still_ours():
-                return
-            await self._owned.pop(tp).close()
+            proved = False
+            try:
+                proved = await kept.still_ours()
+            finally:
+                if not proved:
+                    await kept.close()
+            if proved:
+                return kept
+        progress = self._progress[tp] = Progress()
+        return await watched(self._recover_patiently(tp, progress), progress, "recovering {}-{}".format(*tp))
+
+    async def _recover_patiently(self, tp: TP, progress: Progress) -> OwnedPartition:
         while True:
             try:
-                self._owned[tp] = await self._recover(tp)
+                await self._written.have(tp, progress.moved)
+                return await self._recover(tp)
             except HOPELESS:
                 raise
             except (KafkaError, OSError) as error:  # Kafka went away again; the time for it all is limited
                 log.warning("recovering %s-%d: %s: %s; trying again", *tp, type(error).__name__, error)
                 await asyncio.sleep(RECOVERY_PAUSE_SECONDS)
-            else:
-                return
 
     async def _recover(self, tp: TP) -> OwnedPartition:
         min_epoch = self._thread.epochs.get(tp, 0) + 1
@@ -165,7 +259,7 @@ class ViewsOwner:
             first_seen = self._first_seen[tp]
             await store.open()
             await identity.sees_feed()
-            records = await store.recover(state.restore)
+            records = await store.recover(self._progress.setdefault(tp, Progress()).counting(state.restore))
             known = state.restored()
             news = await recognise(identity, state)
             beginning, end = (await self._thread.beginnings({tp}))[tp], (await self._thread.ends({tp}))[tp]
@@ -214,28 +308,37 @@ class ViewsOwner:
         Somebody who was stopped and is fenced learns by then that the partition is no longer his. What
         another try would not mend ends the process.
         """
-        assert self.app is not None
         tp = TP(owned.projector.topic, owned.projector.partition)
         await_heartbeats = 2 * self._settings.session_seconds / 5
         while not isinstance(error, HOPELESS) and isinstance(error, KafkaError | OSError):
             await asyncio.sleep(await_heartbeats)
+            try:
+                await self._replace(tp, owned)
+            except Exception as failure:  # noqa: BLE001 - judged by the loop's condition
+                tell_failed_write("recovering {}-{}".format(*tp), failure, self._settings.topic("views.feed"))
+                error = failure
+            else:
+                return
+        await self._crash(error)
+
+    async def _replace(self, tp: TP, owned: OwnedPartition) -> None:
+        """Recover a partition that failed, unless it is not ours to recover any more."""
+        if not await self._is_still(tp, owned):
+            return
+        await owned.close()
+        progress = self._progress[tp] = Progress()
+        fresh = await watched(self._recover(tp), progress, "recovering {}-{}".format(*tp))
+        try:
             async with self._lock:
-                if self._owned.get(tp) is not owned or self._thread.generation() != self._generation:
-                    return
-                try:
-                    async with asyncio.timeout(RECOVERY_SECONDS):
-                        await owned.close()
-                        fresh = self._owned[tp] = await self._recover(tp)
-                        await consumer_of(self.app).begin_at({tp: fresh.projector.state.next_offset})
-                        fresh.begins_reading()
-                except Exception as failure:  # noqa: BLE001 - judged by the loop's condition
-                    tell_failed_write(
-                        "recovering {}-{}".format(*tp), failure, self._settings.topic("views.feed")
-                    )
-                    error = failure
-                else:
-                    return
-        await self.app.crash(error)
+                if self._owned.get(tp) is owned and self._thread.generation() == self._generation:
+                    await self._install(tp, fresh)
+        finally:
+            if self._owned.get(tp) is not fresh:
+                await fresh.close()
+
+    async def _is_still(self, tp: TP, owned: OwnedPartition) -> bool:
+        async with self._lock:
+            return self._owned.get(tp) is owned and self._thread.generation() == self._generation
 
     # --- lost records --------------------------------------------------------------------------------------
 
@@ -267,6 +370,11 @@ class ViewsOwner:
         await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
         if state.next_offset == lost[0]:  # or somebody has noted it meanwhile
             projector.lose(until)
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
 
 
 def limits_of(settings: Settings) -> Limits:

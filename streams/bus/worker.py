@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
-
+from streams import leave
 from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.heartbeat import Heartbeat
 from streams.bus.made_anew import RecreatedTopicError
-from streams.bus.role import CannotStartError, serving, stop_on_signals, topics_there
+from streams.bus.role import CannotStartError, serving, topics_there
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.views import ViewsOwner
 from streams.settings import Settings
@@ -20,15 +19,15 @@ def run_views(settings: Settings) -> None:
     """Run the views role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     with serving(settings) as health:
         try:
-            asyncio.run(_views(settings, health))
+            leave.run(_views(settings, health))
         except (FeedFormatError, RecreatedTopicError, UnreadableBatchError, *TOO_LARGE) as error:
             raise CannotStartError(str(error)) from None
 
 
 async def _views(settings: Settings, health: Health) -> None:
-    stop = stop_on_signals()
+    stop = leave.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
     owner = ViewsOwner(settings, health)
-    app = owner.app = make_app(settings, "views", owner)
+    app = owner.app = make_app(settings, "views", owner, health)
     await run(app, Heartbeat(settings, owner, app).run, stop)

@@ -9,10 +9,13 @@ from typing import NoReturn
 
 import click
 
+from streams import leave
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.settings import Settings
 
 DEFAULT_PORT = 9092
+LEAVE_SECONDS = 45.0
+"""Longer than a broker takes that has to be killed in the end: nothing is to be left behind."""
 
 
 @click.group()
@@ -78,6 +81,7 @@ def down(folder: Path | None, port: int | None, as_json: bool) -> None:
 
 def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
     def interrupt(*_: object) -> NoReturn:
+        leave.end_soon(LEAVE_SECONDS)
         raise KeyboardInterrupt
 
     # SIGINT too: a job in the background inherits it ignored, and would stay deaf to it.
@@ -89,6 +93,7 @@ def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
         _report_up(kafka, started=True, as_json=as_json)
         code = kafka.wait()
     except KeyboardInterrupt:
+        leave.end_soon(LEAVE_SECONDS)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         kafka.stop()

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import click
 
+from streams import leave
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import HOST, free_port, is_free
@@ -35,6 +36,8 @@ from streams.sources.rebase import newest, whole_seconds
 POLL_SECONDS = 0.1
 READY_SECONDS = 90.0
 WATCH_SECONDS = 1.0
+LEAVE_SECONDS = 45.0
+"""Longer than workers and a broker take that have to be killed in the end: nothing is to be left behind."""
 SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
 
 NEXT = """
@@ -94,8 +97,13 @@ def demo() -> None:
 def _stop_on_signals() -> threading.Event:
     """Set on the first signal; later ones change nothing, so that ending is never cut short."""
     stop = threading.Event()
+
+    def leave_soon(*_: object) -> None:
+        leave.end_soon(LEAVE_SECONDS)
+        stop.set()
+
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, leave_soon)
     return stop
 
 

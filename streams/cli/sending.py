@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
-import signal
 import sys
 
 import click
 
+from streams import leave
 from streams.settings import Settings
 from streams.sources.replay import Progress, Replay, run
 
@@ -16,10 +15,8 @@ SILENCE_SECONDS = 3.0
 
 async def until_signal(settings: Settings, plan: Replay, meter: Meter) -> Progress:
     """Send what the plan has, until its end, Ctrl-C or SIGTERM. Raises as `replay.run` does."""
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
-    return await run(settings, plan, stop, meter)
+    with leave.stopping_on_signals() as stop:
+        return await run(settings, plan, stop, meter)
 
 
 class Meter:

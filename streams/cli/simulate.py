@@ -17,6 +17,7 @@ from typing import Any
 import click
 
 from schemas.instants import parse_instant
+from streams import leave
 from streams.cli.common import Failure, echo_json, json_option, plain_logs
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
@@ -191,6 +192,7 @@ def _write(simulation: Simulation, out: str) -> Progress:
     stop: list[int] = []
 
     def handle(number: int, _: object) -> None:
+        leave.end_soon()
         stop.append(number)
         signal.signal(number, signal.SIG_DFL)  # a second one ends it even while a pipe blocks
 

@@ -25,7 +25,9 @@ def topics() -> None:
 @topics.command()
 @json_option
 def create(*, as_json: bool) -> None:
-    """Make the topics that are missing, and add partitions where the raw topics have more.
+    """Make the topics that are missing, and add partitions to those that have too few.
+
+    The feed and the quarantine first, then the raw topics, up to SLUICE_PARTITIONS; none ever shrinks.
 
     What exists is not changed otherwise: a topic with another cleanup policy is refused.
 

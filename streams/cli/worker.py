@@ -7,7 +7,8 @@ from collections.abc import Callable
 
 import click
 
-from streams.cli.common import Failure
+from streams import leave
+from streams.cli.common import Failure, WrongUsage
 from streams.settings import Settings
 
 
@@ -72,15 +73,20 @@ def every_role() -> None:
         run_all(settings)
     except RoleFailedError as error:
         raise Failure(str(error)) from None
+    leave.end()
 
 
 def _run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
+    from streams.bus.instance_guard import InstanceTakenError  # noqa: PLC0415
     from streams.bus.role import CannotStartError  # noqa: PLC0415
 
     run: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
     try:
         run(settings)
+    except InstanceTakenError as error:
+        raise WrongUsage(str(error)) from None
     except CannotStartError as error:
         raise Failure(str(error)) from None
+    leave.end()

@@ -12,7 +12,7 @@ from typing import Any
 
 import uvicorn
 
-from streams import logs, metrics
+from streams import leave, logs, metrics
 from streams.http.app import create_app
 from streams.http.follower import Follower
 from streams.http.gate_table import GateTable
@@ -31,11 +31,13 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
+    leave.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(version("sluice")).set(1)
-    problem = asyncio.run(_serve(settings, listener))
+    problem = leave.run(_serve(settings, listener))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
+    leave.end()
 
 
 def check_host(settings: Settings) -> None:
@@ -77,6 +79,7 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
+        leave.end_soon()
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._live.end)
 
@@ -94,6 +97,8 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config, live)
+    leave.on_signals(live.end)
+    server.should_exit = live.closing.is_set()
     follower = asyncio.create_task(Follower(live, settings).run())
     gates = asyncio.create_task(table.follow(live))
 

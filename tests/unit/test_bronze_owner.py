@@ -147,6 +147,22 @@ async def test_a_store_that_stands_still_parks_partitions_until_it_answers(worke
     await no_tasks_left()
 
 
+async def test_nothing_begins_before_the_seek_that_parks_it(worker: Worker) -> None:
+    """Else that seek would leave out all between its commit and its end."""
+    worker.store.gate.clear()
+    positions = await worker.owner.assigned({ONE}, 1)
+    worker.store.gate.set()
+    await asyncio.sleep(0.3)  # nothing is to happen
+    assert worker.owner.owned == {}
+    await worker.thread.begin_at(positions)
+    await wait_until(lambda: ONE in worker.owner.owned, "the partition to begin")
+    await wait_until(lambda: worker.thread.sought == [{ONE: 100}, {ONE: 0}], "its own seek to follow")
+    await worker.take(ONE, 0, 5)
+    await worker.owner.drain()
+    assert await worker.nexts() == {0: 5}
+    await no_tasks_left()
+
+
 async def test_a_drain_in_the_middle_of_an_assignment_does_not_wait_for_the_store(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:

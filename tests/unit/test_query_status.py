@@ -137,3 +137,11 @@ def test_partitions_of_all_topics_are_listed_in_order() -> None:
     assert [(p["topic"], p["partition"]) for p in answer["partitions"]] == [
         ("a.topic", 0), *((TOPIC, number) for number in range(12)),
     ]  # fmt: skip
+
+
+def test_a_partition_whose_checkpoint_has_not_been_read_is_not_waited_for_as_if_it_were_empty() -> None:
+    """Its feed partition has just been added: what it has so far is in no answer."""
+    state = reader(checkpoint(10, 1.0), heartbeat((0, 10, 10, None), (1, 7, 7, None)))
+    assert ask(state, partitions=2)["complete"] is False
+    state = reader(checkpoint(10, 1.0), heartbeat((0, 10, 10, None), (1, 0, 0, None)))
+    assert ask(state, partitions=2)["complete"] is True, "nothing has been read of it"
