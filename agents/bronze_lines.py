@@ -1,4 +1,7 @@
-"""A record as a line of Bronze (docs/contract.md §5): its JSON as it came, with `_kafka` added at the end."""
+"""A record as a line of Bronze (docs/contract.md §5): its JSON as it came, with `_kafka` added at the end.
+
+A `_kafka` of its own is left out: no reader is to meet two.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.members import without_kafka
 from schemas.reasons import Quarantined
 
 _CHUNK = 128
@@ -26,7 +30,8 @@ class LineWriter:
         self._source = f',"_kafka":{{"topic":{name},"partition":{partition},"offset":'
 
     def lines(self, values: list[bytes], offsets: list[int], timestamps_ms: list[int]) -> list[bytes]:
-        """The lines of JSON objects that have a member, as every event does; the lists are aligned."""
+        """The lines of JSON objects that have a member besides `_kafka`, as every event does; the lists are
+        aligned."""
         source = self._source
         return [
             value[:-1] + f'{source}{offset},"timestamp_ms":{timestamp_ms}}}}}\n'.encode()
@@ -52,7 +57,7 @@ class LineWriter:
 
 
 def one_lined(values: list[bytes]) -> list[bytes]:
-    """The same JSON objects, each on one line and without white space behind it."""
+    """The same JSON objects, each on one line, without white space behind it and a `_kafka` of its own."""
     plain = values
     for start in range(0, len(values), _CHUNK):
         chunk = values[start : start + _CHUNK]
@@ -67,9 +72,9 @@ def _is_plain(values: list[bytes]) -> bool:
     if set(map(_last_byte, values)) != {_CLOSING_BRACE}:
         return False
     joined = b"".join(values)
-    return b"\n" not in joined and b"\r" not in joined
+    return b"\n" not in joined and b"\r" not in joined and b"_kafka" not in joined and b"\\" not in joined
 
 
 def _one_lined(value: bytes) -> bytes:
     # In JSON both bytes are white space wherever they stand: in a string they would have to be escaped.
-    return value.translate(None, b"\n\r").rstrip(b" \t")
+    return without_kafka(value).translate(None, b"\n\r").rstrip(b" \t")

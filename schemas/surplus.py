@@ -1,0 +1,148 @@
+"""Which decoded records hold more than their declared members, and whether readers agree on the rest.
+
+A record needs two quotes for the name of each declared member it has, and two more for a text. One that has
+no more quotes than that has no other member and none twice: nothing in it is left to look at. A chunk of
+records is counted in one go; only where the sums differ is a record looked at by itself, and decoded a second
+time, now with every member. What is not surely good is left to `schemas.judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from operator import attrgetter
+from types import NoneType
+from typing import Any
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+
+from schemas.alike import KAFKA, MAX_DEPTH, MAX_INTEGER, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MIN_INTEGER
+from schemas.decode import ENVELOPE_NAMES, Event
+
+_QUOTE = ord('"')
+_TEXT_QUOTES = 4
+"""Quotes of an optional text: its name's and its own."""
+_MAX_SHAPES = 4096
+_MAX_SHAPED_BYTES = 4096
+_quotes, _trace_id, _optional = (
+    attrgetter("quotes"),
+    attrgetter("trace_id"),
+    attrgetter("payload.optional_text"),
+)
+_decode = msgspec.json.Decoder().decode
+
+
+def differing(
+    joined: bytes,
+    values: list[bytes],
+    events: list[Event],
+    cities: list[str | None],
+    refused: Collection[int],
+) -> Iterator[int]:
+    """Indexes of records that are perhaps not read alike.
+
+    `joined`: the values, with one byte in between; events and their cities are aligned with them. `refused`:
+    indexes of records that were not decoded, in whose place stands some other event.
+    """
+    quotes = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE))
+    needed = _needed(events, cities)
+    for index in refused:
+        quotes -= values[index].count(b'"')
+        needed -= _needed_by(events[index])
+    if quotes == needed:
+        return
+    for index, found in enumerate(_quotes_of_each(joined, values)):
+        event = events[index]
+        if index in refused or found == _needed_by(event):
+            continue
+        if not _is_alike(values[index], found, event.__class__):
+            yield index
+
+
+def _needed(events: list[Event], cities: list[str | None]) -> int:
+    """The fewest quotes that these events can be written with. None: the member is not there."""
+    needed: int = sum(map(_quotes, events))
+    for optional in (cities, list(map(_trace_id, events)), list(map(_optional, events))):
+        if not all(optional):
+            needed -= _TEXT_QUOTES * optional.count(None)
+    return needed
+
+
+def _needed_by(event: Event) -> int:
+    return _needed([event], [event.city])
+
+
+def _quotes_of_each(joined: bytes, values: list[bytes]) -> list[int]:
+    places = np.flatnonzero(np.frombuffer(joined, np.uint8) == _QUOTE)
+    ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)) + 1)
+    before: npt.NDArray[np.int64] = np.searchsorted(places, ends)
+    counts: list[int] = np.diff(before, prepend=0).tolist()
+    return counts
+
+
+_Names = tuple[str, ...]
+_shapes: dict[tuple[type[Event], _Names, _Names], bool] = {}
+"""Whether readers agree on an object's and its payload's names: producers send few shapes of a kind."""
+
+
+def _is_alike(value: bytes, quotes: int, kind: type[Event]) -> bool:
+    """Whether a record that was decoded as `kind` is surely read alike; False where it is not known."""
+    if len(value) > MAX_NAME_CHARS:
+        return False
+    try:
+        record = _decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    payload: dict[str, Any] = record["payload"]
+    shape = (kind, (*record,), (*payload,))
+    known = _shapes.get(shape)
+    if known is None:
+        known = _agreed(shape[1], ENVELOPE_NAMES) and _agreed(shape[2], kind.payload_names)
+        if len(_shapes) < _MAX_SHAPES and len(value) <= _MAX_SHAPED_BYTES:
+            _shapes[shape] = known
+    if not known:
+        return False
+    kinds = [*map(type, record.values()), *map(type, payload.values())]
+    texts = kinds.count(str)
+    needed = 2 * (len(kinds) + texts)
+    if len(kinds) - texts - kinds.count(NoneType) - kinds.count(bool) > 1:  # the payload
+        number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
+        for members in (record, payload):
+            for member in members.values():
+                if type(member) is not str and member is not payload:
+                    needed += _inner_quotes(member, 3, number)
+    return needed == quotes
+
+
+def _agreed(names: _Names, declared: Collection[str]) -> bool:
+    lowered = {name.lower() for name in names}
+    if len(lowered) < len(names) or "" in lowered:
+        return False
+    others = set(names).difference(declared)
+    return not any(name.lower() in declared or name.lower() == KAFKA != name for name in others)
+
+
+_UNKNOWN = -(2**40)
+"""Instead of a count: no record has that few quotes."""
+
+
+def _inner_quotes(value: Any, depth: int, number: int) -> int:
+    """Quotes of a member's value, none of them escaped; `_UNKNOWN` if readers may differ on it.
+
+    `number`: what a number with a fraction counts, whose text may be too long in a record that is.
+    """
+    quotes = 0
+    if isinstance(value, str):
+        quotes = 2
+    elif isinstance(value, int):
+        quotes = 0 if MIN_INTEGER <= value <= MAX_INTEGER else _UNKNOWN
+    elif isinstance(value, float):
+        quotes = number
+    elif isinstance(value, dict):
+        quotes = 2 * len(value) if depth <= MAX_DEPTH and _agreed((*value,), ()) else _UNKNOWN
+        quotes += sum(_inner_quotes(member, depth + 1, number) for member in value.values())
+    elif isinstance(value, list):
+        quotes = 0 if depth <= MAX_DEPTH else _UNKNOWN
+        quotes += sum(_inner_quotes(item, depth + 1, number) for item in value)
+    return quotes
