@@ -10,6 +10,7 @@ from operator import itemgetter
 from typing import Any
 
 import msgspec
+import numpy as np
 
 from schemas.members import without_kafka
 from schemas.reasons import Quarantined
@@ -72,7 +73,12 @@ def _is_plain(values: list[bytes]) -> bool:
     if set(map(_last_byte, values)) != {_CLOSING_BRACE}:
         return False
     joined = b"".join(values)
-    return b"\n" not in joined and b"\r" not in joined and b"_kafka" not in joined and b"\\" not in joined
+    if b"\n" in joined or b"\r" in joined or b"\\" in joined:
+        return False
+    # `in` takes five times as long where nearly every byte is a letter of the name.
+    codes = np.frombuffer(joined, np.uint8)
+    begins = ((codes[:-1] == ord("_")) & (codes[1:] == ord("k"))).any()
+    return not (begins and b"_kafka" in joined)
 
 
 def _one_lined(value: bytes) -> bytes:

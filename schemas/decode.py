@@ -33,6 +33,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """The event's name."""
     quotes: ClassVar[int] = 0
     """The fewest quotes of a record that has every member; negative where that is not known."""
+    null_optional: ClassVar[tuple[bytes, bytes, bytes]] = (b"", b"", b"")
+    """The payload's optional text as null: at a record's end, without a space, and with one."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
     """The names of the payload's declared members."""
     event_id: str
@@ -132,6 +134,11 @@ def _quotes(model: type[BaseModel]) -> int:
     return quotes
 
 
+def _null_optional(model: type[BaseModel]) -> tuple[bytes, bytes, bytes]:
+    name = next((name for name, field in model.model_fields.items() if not field.is_required()), "")
+    return f'"{name}":null}}}}'.encode(), f'"{name}":null'.encode(), f'"{name}": null'.encode()
+
+
 _NEVER = -(2**40)
 _ENVELOPE_QUOTES = 28
 """Eight names and six texts."""
@@ -152,6 +159,7 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
         namespace={
             "event": spec.name,
             "quotes": _ENVELOPE_QUOTES + _quotes(spec.payload),
+            "null_optional": _null_optional(spec.payload),
             "payload_names": frozenset(spec.payload.model_fields),
         },
         module=__name__,

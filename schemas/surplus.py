@@ -1,21 +1,21 @@
 """Which decoded records hold more than their declared members, and whether readers agree on the rest.
 
 A record needs two quotes for the name of each declared member it has, and two more for a text. One that has
-no more quotes than that has no other member and none twice: nothing in it is left to look at. A chunk of
-records is counted in one go; only where the sums differ is a record looked at by itself, and decoded a second
-time, now with every member. What is not surely good is left to `schemas.judge`.
+no more quotes than that, but for those of declared members that are null, has no other member and none twice:
+nothing in it is left to look at. A chunk of records is counted in one go; only where the sums differ is a
+record looked at by itself, and decoded a second time, now with every member. What is not surely good is left
+to `schemas.judge`.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter
 from types import NoneType
 from typing import Any
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from schemas.alike import KAFKA, MAX_DEPTH, MAX_INTEGER, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MIN_INTEGER
 from schemas.decode import ENVELOPE_NAMES, Event
@@ -23,6 +23,8 @@ from schemas.decode import ENVELOPE_NAMES, Event
 _QUOTE = ord('"')
 _TEXT_QUOTES = 4
 """Quotes of an optional text: its name's and its own."""
+_NULL_QUOTES = 2
+_CITY_NULL, _TRACE_NULL = (b'"city":null', b'"city": null'), (b'"trace_id":null', b'"trace_id": null')
 _MAX_SHAPES = 4096
 _MAX_SHAPED_BYTES = 4096
 _quotes, _trace_id, _optional = (
@@ -38,47 +40,59 @@ def differing(
     values: list[bytes],
     events: list[Event],
     cities: list[str | None],
-    refused: Collection[int],
+    refused: Sequence[int],
 ) -> Iterator[int]:
     """Indexes of records that are perhaps not read alike.
 
     `joined`: the values, with one byte in between; events and their cities are aligned with them. `refused`:
-    indexes of records that were not decoded, in whose place stands some other event.
+    indexes of records that were not decoded, in whose place stands some other event; ascending.
     """
-    quotes = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE))
-    needed = _needed(events, cities)
-    for index in refused:
-        quotes -= values[index].count(b'"')
-        needed -= _needed_by(events[index])
-    if quotes == needed:
-        return
-    for index, found in enumerate(_quotes_of_each(joined, values)):
-        event = events[index]
-        if index in refused or found == _needed_by(event):
-            continue
-        if not _is_alike(values[index], found, event.__class__):
-            yield index
+    surplus = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE))
+    places: Sequence[int] = range(len(values))
+    if refused:
+        surplus -= sum(values[index].count(b'"') for index in refused)
+        places = sorted(set(places).difference(refused))
+        values, events, cities = ([of[place] for place in places] for of in (values, events, cities))  # type: ignore[assignment]
+    surplus -= sum(map(_quotes, events))
+    optional = (cities, list(map(_trace_id, events)), list(map(_optional, events)))
+    for texts in optional:
+        if not all(texts):
+            surplus += _TEXT_QUOTES * texts.count(None)
+    if surplus and surplus != _NULL_QUOTES * sum(_nulls(values, events, optional)):
+        for place, value, event in zip(places, values, events, strict=True):
+            if not _has_no_more(value, event) and not _is_alike(value, event.__class__):
+                yield place
 
 
-def _needed(events: list[Event], cities: list[str | None]) -> int:
-    """The fewest quotes that these events can be written with. None: the member is not there."""
-    needed: int = sum(map(_quotes, events))
-    for optional in (cities, list(map(_trace_id, events)), list(map(_optional, events))):
-        if not all(optional):
-            needed -= _TEXT_QUOTES * optional.count(None)
-    return needed
+def _nulls(
+    values: list[bytes], events: list[Event], optional: tuple[list[str | None], ...]
+) -> Iterator[bool]:
+    """Of each optional member that an event has not, whether it is there as null.
+
+    Such a null accounts for the quotes of its name, and for no more than are there.
+    """
+    for texts, written in zip(optional[:2], (_CITY_NULL, _TRACE_NULL), strict=True):
+        if None in texts:
+            for value, text in zip(values, texts, strict=True):
+                if text is None:
+                    yield written[0] in value or written[1] in value
+    if None in optional[2]:
+        for value, text, event in zip(values, optional[2], events, strict=True):
+            if text is None:
+                tail, near, far = event.null_optional
+                yield value.endswith(tail) or near in value or far in value
 
 
-def _needed_by(event: Event) -> int:
-    return _needed([event], [event.city])
-
-
-def _quotes_of_each(joined: bytes, values: list[bytes]) -> list[int]:
-    places = np.flatnonzero(np.frombuffer(joined, np.uint8) == _QUOTE)
-    ends = np.cumsum(np.fromiter(map(len, values), np.int64, len(values)) + 1)
-    before: npt.NDArray[np.int64] = np.searchsorted(places, ends)
-    counts: list[int] = np.diff(before, prepend=0).tolist()
-    return counts
+def _has_no_more(value: bytes, event: Event) -> bool:
+    """Whether a record is proved to have no other members than those declared, and none of them twice."""
+    surplus = value.count(b'"') - event.quotes
+    optional = [event.city], [event.trace_id], [_optional(event)]
+    missing = optional.count([None])
+    if missing:
+        surplus += _TEXT_QUOTES * missing
+        if surplus:
+            surplus -= _NULL_QUOTES * sum(_nulls([value], [event], optional))
+    return surplus == 0
 
 
 _Names = tuple[str, ...]
@@ -86,7 +100,7 @@ _shapes: dict[tuple[type[Event], _Names, _Names], bool] = {}
 """Whether readers agree on an object's and its payload's names: producers send few shapes of a kind."""
 
 
-def _is_alike(value: bytes, quotes: int, kind: type[Event]) -> bool:
+def _is_alike(value: bytes, kind: type[Event]) -> bool:
     """Whether a record that was decoded as `kind` is surely read alike; False where it is not known."""
     if len(value) > MAX_NAME_CHARS:
         return False
@@ -112,7 +126,7 @@ def _is_alike(value: bytes, quotes: int, kind: type[Event]) -> bool:
             for member in members.values():
                 if type(member) is not str and member is not payload:
                     needed += _inner_quotes(member, 3, number)
-    return needed == quotes
+    return needed == value.count(b'"')
 
 
 def _agreed(names: _Names, declared: Collection[str]) -> bool:

@@ -1,8 +1,8 @@
 """NDJSON files of event envelopes (docs/contract.md §1), one a line, plain or gzip.
 
 Lines go out byte for byte as they came: to judge them is the workers' job, so that a replay of bad events
-ends in the quarantine like bad events of any other producer. Left out is a `_kafka` at the top alone: lines of
-Bronze have one (`sluice bronze cat`), and it says where another record was.
+ends in the quarantine like bad events of any other producer. Left out is a `_kafka` at the top alone: lines
+of Bronze have one (`sluice bronze cat`), and it says where another record was.
 """
 
 from __future__ import annotations
