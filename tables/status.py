@@ -114,6 +114,8 @@ def why_stale(reader: ReaderState, view: View, source: Source, situation: Situat
     checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
     if report is None or situation.monotonic - report.heard_at > situation.session_seconds:
         return f"no worker has reported on it for {situation.session_seconds} s"
+    if source in reader.damaged:
+        return "a record of its state in the feed can't be read (`sluice doctor` says which)"
     offset = checkpoint.next if checkpoint else report.next
     if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
         return f"a record has been unread for over {situation.stale_seconds} s"

@@ -108,12 +108,12 @@ def changed(draw: st.DrawFn, members: Members, names: list[str], most: int) -> M
         elif change == "repeat" and members:
             members.insert(at, draw(st.sampled_from(members)))
         elif change == "respell" and at < len(members):
-            name, value = members[at]
-            other = draw(st.sampled_from([name.upper(), name.title(), b'"\\u%04x' % name[1] + name[2:]]))
+            key, value = members[at]
+            key = draw(st.sampled_from([key.upper(), key.title(), b'"\\u%04x' % key[1] + key[2:]]))
             if draw(st.booleans()):
-                members.insert(draw(st.integers(0, len(members))), (other, value))
+                members.insert(draw(st.integers(0, len(members))), (key, value))
             else:
-                members[at] = (other, value)
+                members[at] = (key, value)
         elif change == "add":
             name = draw(st.sampled_from(names) | st.text(max_size=4))
             odd = [b'"\xff"', b'"\\ud800"', b'"\\u0065vent"', b'"_kafka"', b'"_Kafka"']
