@@ -23,6 +23,7 @@ from schemas.spec import EventSpec
 from schemas.types import Envelope
 
 ENVELOPE_NAMES = frozenset(Envelope.model_fields)
+_NO_RECORD = b"no record has this"
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
@@ -33,7 +34,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """The event's name."""
     quotes: ClassVar[int] = 0
     """The fewest quotes of a record that has every member; negative where that is not known."""
-    null_optional: ClassVar[tuple[bytes, bytes, bytes]] = (b"", b"", b"")
+    null_optional: ClassVar[tuple[bytes, bytes, bytes]] = (_NO_RECORD, _NO_RECORD, _NO_RECORD)
     """The payload's optional text as null: at a record's end, without a space, and with one."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
     """The names of the payload's declared members."""
@@ -135,8 +136,10 @@ def _quotes(model: type[BaseModel]) -> int:
 
 
 def _null_optional(model: type[BaseModel]) -> tuple[bytes, bytes, bytes]:
-    name = next((name for name, field in model.model_fields.items() if not field.is_required()), "")
-    return f'"{name}":null}}}}'.encode(), f'"{name}":null'.encode(), f'"{name}": null'.encode()
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            return f'"{name}":null}}}}'.encode(), f'"{name}":null'.encode(), f'"{name}": null'.encode()
+    return _NO_RECORD, _NO_RECORD, _NO_RECORD
 
 
 _NEVER = -(2**40)

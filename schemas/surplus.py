@@ -10,7 +10,7 @@ to `schemas.judge`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from operator import attrgetter
+from operator import attrgetter, methodcaller
 from types import NoneType
 from typing import Any
 
@@ -18,7 +18,7 @@ import msgspec
 import numpy as np
 
 from schemas.alike import KAFKA, MAX_DEPTH, MAX_INTEGER, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MIN_INTEGER
-from schemas.decode import ENVELOPE_NAMES, Event
+from schemas.decode import ENVELOPE_NAMES, EVENT_TYPES, Event
 
 _QUOTE = ord('"')
 _TEXT_QUOTES = 4
@@ -33,6 +33,7 @@ _quotes, _trace_id, _optional = (
     attrgetter("payload.optional_text"),
 )
 _decode = msgspec.json.Decoder().decode
+_ends_in_null = methodcaller("endswith", tuple({kind.null_optional[0] for kind in EVENT_TYPES.values()}))
 
 
 def differing(
@@ -58,15 +59,28 @@ def differing(
     for texts in optional:
         if not all(texts):
             surplus += _TEXT_QUOTES * texts.count(None)
-    if surplus and surplus != _NULL_QUOTES * sum(_nulls(values, events, optional)):
+    if surplus and _are_nulls(surplus, values, events, optional):
+        surplus = 0
+    if surplus:
         for place, value, event in zip(places, values, events, strict=True):
             if not _has_no_more(value, event) and not _is_alike(value, event.__class__):
                 yield place
 
 
-def _nulls(
-    values: list[bytes], events: list[Event], optional: tuple[list[str | None], ...]
-) -> Iterator[bool]:
+_Optional = tuple[list[str | None], list[str | None], list[str | None]]
+"""The events' cities, trace ids, and their payloads' optional texts."""
+
+
+def _are_nulls(surplus: int, values: list[bytes], events: list[Event], optional: _Optional) -> bool:
+    """Whether so many quotes are those of optional members that are there as null."""
+    # The usual one ends its record, and then no other name can be meant that is declared and there.
+    without = [value for value, text in zip(values, optional[2], strict=True) if text is None]
+    if surplus == _NULL_QUOTES * sum(map(_ends_in_null, without)):
+        return True
+    return surplus == _NULL_QUOTES * sum(_nulls(values, events, optional))
+
+
+def _nulls(values: list[bytes], events: list[Event], optional: _Optional) -> Iterator[bool]:
     """Of each optional member that an event has not, whether it is there as null.
 
     Such a null accounts for the quotes of its name, and for no more than are there.
@@ -86,12 +100,10 @@ def _nulls(
 def _has_no_more(value: bytes, event: Event) -> bool:
     """Whether a record is proved to have no other members than those declared, and none of them twice."""
     surplus = value.count(b'"') - event.quotes
-    optional = [event.city], [event.trace_id], [_optional(event)]
-    missing = optional.count([None])
-    if missing:
-        surplus += _TEXT_QUOTES * missing
-        if surplus:
-            surplus -= _NULL_QUOTES * sum(_nulls([value], [event], optional))
+    texts = event.city, event.trace_id, _optional(event)
+    surplus += _TEXT_QUOTES * texts.count(None)
+    if surplus and None in texts:
+        surplus -= _NULL_QUOTES * sum(_nulls([value], [event], ([texts[0]], [texts[1]], [texts[2]])))
     return surplus == 0
 
 

@@ -1,4 +1,4 @@
-"""Finds the records of `views.feed` and `ops.gates` that are not ours or cannot be read, for `sluice doctor`."""
+"""Finds the records of `views.feed` and `ops.gates` that are not ours or cannot be read."""
 
 from __future__ import annotations
 
