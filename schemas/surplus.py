@@ -11,8 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
 from operator import attrgetter, methodcaller
-from types import NoneType
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -63,7 +62,7 @@ def differing(
         surplus = 0
     if surplus:
         for place, value, event in zip(places, values, events, strict=True):
-            if not _has_no_more(value, event) and not _is_alike(value, event.__class__):
+            if not _is_alike(value, event):
                 yield place
 
 
@@ -97,48 +96,80 @@ def _nulls(values: list[bytes], events: list[Event], optional: _Optional) -> Ite
                 yield value.endswith(tail) or near in value or far in value
 
 
-def _has_no_more(value: bytes, event: Event) -> bool:
-    """Whether a record is proved to have no other members than those declared, and none of them twice."""
-    surplus = value.count(b'"') - event.quotes
-    texts = event.city, event.trace_id, _optional(event)
-    surplus += _TEXT_QUOTES * texts.count(None)
-    if surplus and None in texts:
-        surplus -= _NULL_QUOTES * sum(_nulls([value], [event], ([texts[0]], [texts[1]], [texts[2]])))
-    return surplus == 0
-
-
-_Names = tuple[str, ...]
-_shapes: dict[tuple[type[Event], _Names, _Names], bool] = {}
-"""Whether readers agree on an object's and its payload's names: producers send few shapes of a kind."""
-
-
-def _is_alike(value: bytes, kind: type[Event]) -> bool:
-    """Whether a record that was decoded as `kind` is surely read alike; False where it is not known."""
+def _is_alike(value: bytes, event: Event) -> bool:
+    """Whether a record that was decoded as `event` is surely read alike; False where it is not known."""
+    optional = event.city, event.trace_id, _optional(event)
+    missing = optional.count(None)
+    surplus = value.count(b'"') - event.quotes + _TEXT_QUOTES * missing
+    if not surplus:
+        return True
+    if surplus == _NULL_QUOTES and optional[2] is None and value.endswith(event.null_optional[0]):
+        return True
     if len(value) > MAX_NAME_CHARS:
         return False
     try:
         record = _decode(value)
     except (msgspec.MsgspecError, ValueError, RecursionError):
         return False
-    payload: dict[str, Any] = record["payload"]
-    shape = (kind, (*record,), (*payload,))
-    known = _shapes.get(shape)
-    if known is None:
-        known = _agreed(shape[1], ENVELOPE_NAMES) and _agreed(shape[2], kind.payload_names)
-        if len(_shapes) < _MAX_SHAPES and len(value) <= _MAX_SHAPED_BYTES:
-            _shapes[shape] = known
-    if not known:
+    shape = _shape_of(record, event.__class__, len(value))
+    if shape is None:
         return False
-    kinds = [*map(type, record.values()), *map(type, payload.values())]
-    texts = kinds.count(str)
-    needed = 2 * (len(kinds) + texts)
-    if len(kinds) - texts - kinds.count(NoneType) - kinds.count(bool) > 1:  # the payload
-        number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
-        for members in (record, payload):
-            for member in members.values():
-                if type(member) is not str and member is not payload:
-                    needed += _inner_quotes(member, 3, number)
-    return needed == value.count(b'"')
+    if event.quotes <= 0:  # then the shape has all members as others
+        surplus, missing = value.count(b'"') - _NULL_QUOTES, 0
+    number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
+    # Optional members that the shape has and the event has not are there as null.
+    surplus -= _NULL_QUOTES * (missing - shape.absent + len(shape.others) + len(shape.others_of_payload))
+    surplus -= sum(_inner_quotes(record[name], 2, number) for name in shape.others)
+    payload = record["payload"]
+    surplus -= sum(_inner_quotes(payload[name], 3, number) for name in shape.others_of_payload)
+    return not surplus or (
+        surplus > 0 and b'\\"' in value and b"\\u0022" not in value and surplus == _quotes_within(record)
+    )
+
+
+_Names = tuple[str, ...]
+
+
+class _Shape(NamedTuple):
+    """The names of a kind of record. `others`: those not declared (all but the payload's, where the kind's
+    `quotes` are not known); `absent`: how many optional texts are not there."""
+
+    others: _Names
+    others_of_payload: _Names
+    absent: int
+
+
+_shapes: dict[tuple[type[Event], _Names, _Names], _Shape | None] = {}
+"""By the names of an object and its payload, None where readers do not agree on them: producers send few."""
+
+
+def _shape_of(record: dict[str, Any], kind: type[Event], size: int) -> _Shape | None:
+    names, payload_names = (*record,), (*record["payload"],)
+    key = kind, names, payload_names
+    try:
+        return _shapes[key]
+    except KeyError:
+        pass
+    shape = None
+    if _agreed(names, ENVELOPE_NAMES) and _agreed(payload_names, kind.payload_names):
+        envelope, payload = ENVELOPE_NAMES, kind.payload_names
+        if kind.quotes <= 0:
+            envelope, payload = frozenset({"payload"}), frozenset()
+        absent = len(envelope.difference(names)) + len(payload.difference(payload_names))
+        others, others_of_payload = set(names).difference(envelope), set(payload_names).difference(payload)
+        shape = _Shape((*others,), (*others_of_payload,), absent)
+    if len(_shapes) < _MAX_SHAPES and size <= _MAX_SHAPED_BYTES:
+        _shapes[key] = shape
+    return shape
+
+
+def _quotes_within(value: Any) -> int:
+    """Quotes in all names and texts: each is written with a backslash, or as an escape of its own."""
+    if isinstance(value, str):
+        return value.count('"')
+    if isinstance(value, dict):
+        return sum(map(_quotes_within, (*value, *value.values())))
+    return sum(map(_quotes_within, value)) if isinstance(value, list) else 0
 
 
 def _agreed(names: _Names, declared: Collection[str]) -> bool:
@@ -154,7 +185,7 @@ _UNKNOWN = -(2**40)
 
 
 def _inner_quotes(value: Any, depth: int, number: int) -> int:
-    """Quotes of a member's value, none of them escaped; `_UNKNOWN` if readers may differ on it.
+    """Quotes of a member's value, but for escaped ones; `_UNKNOWN` if readers may differ on it.
 
     `number`: what a number with a fraction counts, whose text may be too long in a record that is.
     """
