@@ -117,11 +117,17 @@ def _is_alike(value: bytes, event: Event) -> bool:
     if event.quotes <= 0:  # then the shape has all members as others
         surplus, missing = value.count(b'"') - _NULL_QUOTES, 0
     number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
+    others, others_of_payload, absent = shape
     # Optional members that the shape has and the event has not are there as null.
-    surplus -= _NULL_QUOTES * (missing - shape.absent + len(shape.others) + len(shape.others_of_payload))
-    surplus -= sum(_inner_quotes(record[name], 2, number) for name in shape.others)
-    payload = record["payload"]
-    surplus -= sum(_inner_quotes(payload[name], 3, number) for name in shape.others_of_payload)
+    surplus -= _NULL_QUOTES * (missing - absent + len(others) + len(others_of_payload))
+    for name in others:
+        member = record[name]
+        surplus -= 2 if type(member) is str else _inner_quotes(member, 2, number)
+    if others_of_payload:
+        payload = record["payload"]
+        for name in others_of_payload:
+            member = payload[name]
+            surplus -= 2 if type(member) is str else _inner_quotes(member, 3, number)
     return not surplus or (
         surplus > 0 and b'\\"' in value and b"\\u0022" not in value and surplus == _quotes_within(record)
     )
