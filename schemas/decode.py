@@ -10,17 +10,20 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Union
+from typing import Annotated, Any, ClassVar, Union, get_args
 
 import msgspec
 from pydantic import BaseModel
 
 from schemas.catalogue import EVENTS
-from schemas.fields import kind_of, msgspec_type, pattern_of
+from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
 from schemas.instants import parse_instant
 from schemas.patterns import KnownTexts, known_texts
 from schemas.spec import EventSpec
 from schemas.types import Envelope
+
+ENVELOPE_NAMES = frozenset(Envelope.model_fields)
+_NO_RECORD = b"no record has this"
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
@@ -29,6 +32,12 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
 
     event: ClassVar[str] = ""
     """The event's name."""
+    quotes: ClassVar[int] = 0
+    """The fewest quotes of a record that has every member; negative where that is not known."""
+    null_optional: ClassVar[tuple[bytes, bytes, bytes]] = (_NO_RECORD, _NO_RECORD, _NO_RECORD)
+    """The payload's optional text as null: at a record's end, without a space, and with one."""
+    payload_names: ClassVar[frozenset[str]] = frozenset()
+    """The names of the payload's declared members."""
     event_id: str
     version: int
     occurred_text: str
@@ -97,7 +106,7 @@ def _currency_check(known: KnownTexts) -> Callable[[Any], None]:
 def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
     """The Struct of a payload model. Its constructor raises ValueError for a wrong text or instant."""
     check = _check_of(model)
-    return msgspec.defstruct(
+    made = msgspec.defstruct(
         model.__name__,
         _fields(model, {}),
         namespace={"__post_init__": check} if check else None,
@@ -105,6 +114,37 @@ def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
         kw_only=True,
         gc=False,
     )
+    # The one optional text under a name that is the same for all payloads: read without asking which it is.
+    optional = [name for name, field in model.model_fields.items() if not field.is_required()]
+    made.optional_text = getattr(made, optional[0]) if optional else True  # type: ignore[attr-defined]
+    return made
+
+
+def _quotes(model: type[BaseModel]) -> int:
+    """Quotes of a payload that has every member; far too few where some may be left out in other ways than
+    one text that is null by default, or where a number's own text may matter."""
+    quotes, optional = 0, 0
+    for field in model.model_fields.values():
+        kind = kind_of(field)
+        is_text = kind in (str, datetime) or all(isinstance(text, str) for text in get_args(kind) or (0,))
+        quotes += 4 if is_text else 2
+        optional += not field.is_required()
+        plain = field.default is None and is_text if not field.is_required() else not is_nullable(field)
+        if not plain or kind is float or optional > 1:
+            return _NEVER
+    return quotes
+
+
+def _null_optional(model: type[BaseModel]) -> tuple[bytes, bytes, bytes]:
+    for name, field in model.model_fields.items():
+        if not field.is_required():
+            return f'"{name}":null}}}}'.encode(), f'"{name}":null'.encode(), f'"{name}": null'.encode()
+    return _NO_RECORD, _NO_RECORD, _NO_RECORD
+
+
+_NEVER = -(2**40)
+_ENVELOPE_QUOTES = 28
+"""Eight names and six texts."""
 
 
 def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
@@ -119,7 +159,12 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
         "".join(word.capitalize() for word in re.split(r"[._]", spec.name)) + "Event",
         [field for field in _fields(Envelope, given) if field[0] != "event"],
         bases=(Event,),
-        namespace={"event": spec.name},
+        namespace={
+            "event": spec.name,
+            "quotes": _ENVELOPE_QUOTES + _quotes(spec.payload),
+            "null_optional": _null_optional(spec.payload),
+            "payload_names": frozenset(spec.payload.model_fields),
+        },
         module=__name__,
         tag_field="event",
         tag=spec.name,

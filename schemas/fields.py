@@ -77,6 +77,12 @@ def msgspec_type(field: FieldInfo) -> Any:
     kind = kind_of(field)
     kind = str if kind is datetime else kind
     limits = limits_of(field)
+    if kind in (int, float):
+        # What readers hold alike; of a float beyond it the complete judgement sees how it is written.
+        if not limits.keys() & {"ge", "gt"}:
+            limits["ge"] = -(2**63)
+        if not limits.keys() & {"le", "lt"}:
+            limits["le"] = 2**63 - 1
     if limits:
         kind = Annotated[kind, msgspec.Meta(**limits)]
     return kind | None if is_nullable(field) else kind

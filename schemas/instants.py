@@ -113,7 +113,9 @@ def _parse_usual(texts: list[str]) -> tuple[list[float] | None, list[int]]:
     """
     lengths = list(map(len, texts))
     usual = max(set(lengths), key=lengths.count)
-    odd = [index for index, length in enumerate(lengths) if length != usual]
+    odd: list[int] = []
+    if lengths.count(usual) < len(lengths):
+        odd = [index for index, length in enumerate(lengths) if length != usual]
     if len(odd) * 8 > len(texts):
         return None, odd
     sample = texts[lengths.index(usual)]

@@ -4,13 +4,13 @@ records that the fast decoder or the batch checks refuse: it gives reason and fi
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
-from typing import Any, NoReturn
+from typing import Any, NamedTuple, NoReturn
 
 import msgspec
 from pydantic import ValidationError
 
+from schemas.alike import MAX_SIGNED, Pairs, UnlikeError, check, check_depth, parse, problem_of_number, split
 from schemas.catalogue import EVENTS
 from schemas.decode import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.instants import to_seconds
@@ -21,12 +21,13 @@ from schemas.types import Envelope
 FUTURE_SECONDS = 300.0
 """How far `occurred_at` may be ahead of the record's Kafka timestamp, in seconds."""
 
-_MAX_DEPTH = 64
-_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
-_ENVELOPE_FIELDS = tuple(Envelope.model_fields)
-_PAYLOAD_FIELDS = frozenset(name for spec in EVENTS.values() for name in spec.payload.model_fields)
-_UNREADABLE = object()
-"""Stands for a member whose value Python cannot hold (1e999) or that is no object: right for no field."""
+_ENVELOPE = {name: name for name in Envelope.model_fields}
+_DECLARED = {
+    name: {field.lower(): field for field in spec.payload.model_fields} for name, spec in EVENTS.items()
+}
+"""Event name to its payload's members, by their names in lower case."""
+_NOT_ALIKE = object()
+"""Stands for a member that readers would not read alike: right for no field."""
 
 
 class _RefusedError(Exception):
@@ -35,100 +36,83 @@ class _RefusedError(Exception):
         self.verdict = quarantined(reason, detail, field)
 
 
+class _Members(NamedTuple):
+    """A record's declared members. `twice`, `payload_twice`: those that are there more than once, or under a
+    name in another letter case."""
+
+    envelope: dict[str, Any]
+    twice: frozenset[str]
+    payload_twice: frozenset[str]
+
+
 def judge_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
     """Judge a record's JSON: the event, or why it is quarantined. Its size has been judged before."""
     try:
-        return _judge(_members(_checked(value)), timestamp_ms)
+        return _judge(_members(_parsed(value)), timestamp_ms)
     except _RefusedError as refused:
         return refused.verdict
+    except UnlikeError as error:
+        return quarantined(Reason.NOT_JSON, f"not read alike by all JSON readers: {error}")
 
 
 def judge_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quarantined:
     """Judge a record that was decoded by other means (Avro): the event, or why it is quarantined."""
     try:
-        return _judge(members, timestamp_ms)
+        return _judge(_members(members), timestamp_ms)
     except _RefusedError as refused:
         return refused.verdict
+    except UnlikeError as error:
+        return quarantined(Reason.AVRO_UNDECODABLE, f"as JSON it is not read alike by all readers: {error}")
 
 
-def _checked(value: bytes) -> bytes:
-    """`value` if it is JSON, with what is nested deeper than any event replaced by null: msgspec recurses."""
+def _parsed(value: bytes) -> Any:
+    """What the record's JSON says. Raises `_RefusedError` if it is none, `UnlikeError` if it is too deep."""
     try:
-        value.decode()
+        text = value.decode()
     except UnicodeDecodeError:
         raise _RefusedError(Reason.NOT_JSON, "the record is not UTF-8") from None
+    check_depth(value)
     try:
-        try:
-            msgspec.json.decode(value, type=msgspec.Raw)
-        except RecursionError:
-            value, *deeper = _shallow(value)
-            for part in (value, *deeper):
-                msgspec.json.decode(part, type=msgspec.Raw)
+        msgspec.json.decode(value, type=msgspec.Raw)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise _RefusedError(Reason.NOT_JSON, f"the record is not JSON: {error}") from None
-    return value
+    return parse(text)
 
 
-def _shallow(value: bytes) -> list[bytes]:
-    """Cut nested JSON into parts of limited depth: each that is cut out leaves null in its place. All parts
-    are JSON if and only if `value` is. The first part is the outermost."""
-    done: list[bytes] = []
-    open_parts: list[bytearray] = [bytearray()]
-    depth = at = 0
-    for token in _STRUCTURE.finditer(value):
-        mark = token.group()
-        if mark in b"[{":
-            depth += 1
-            if depth % _MAX_DEPTH == 0:
-                open_parts[-1] += value[at : token.start()] + b"null"
-                open_parts.append(bytearray())
-                at = token.start()
-        elif mark in b"]}":
-            if depth % _MAX_DEPTH == 0 and depth:
-                done.append(bytes(open_parts.pop() + value[at : token.end()]))
-                at = token.end()
-            depth = max(depth - 1, 0)
-    open_parts[-1] += value[at:]
-    done.extend(bytes(part) for part in open_parts[1:])
-    return [bytes(open_parts[0]), *done]
-
-
-def _loose(raw: msgspec.Raw) -> Any:
-    try:
-        return msgspec.json.decode(raw)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return _UNREADABLE
-
-
-def _object(value: bytes | msgspec.Raw) -> dict[str, msgspec.Raw] | None:
-    """An object's members, undecoded; the last of several with one name. None if it is not an object."""
-    try:
-        return msgspec.json.decode(value, type=dict[str, msgspec.Raw])
-    except msgspec.ValidationError:
-        return None
-
-
-def _members(value: bytes) -> dict[str, Any]:
-    """The known members of a JSON record, and of its payload, decoded to whatever they are."""
-    raw = _object(value)
-    if raw is None:
+def _members(record: Any) -> _Members:
+    """The declared members of a record and of its payload, once all others have been found good."""
+    if not isinstance(record, Pairs | dict):
+        check(record)
         raise _RefusedError(Reason.NOT_OBJECT, "the record is JSON, but not an object")
-    members = {name: _loose(raw[name]) for name in _ENVELOPE_FIELDS if name in raw and name != "payload"}
-    if "payload" in raw:
-        payload = _object(raw["payload"])
-        members["payload"] = (
-            _UNREADABLE
-            if payload is None
-            else {name: _loose(item) for name, item in payload.items() if name in _PAYLOAD_FIELDS}
-        )
-    return members
+    pairs = record if isinstance(record, Pairs) else Pairs(record.items())
+    top = split(pairs, _ENVELOPE, depth=1, inner="payload")
+    declared = _payload_names(pairs)
+    payload_twice: frozenset[str] = frozenset()
+    for name, member in pairs:
+        if name.lower() == "payload" and isinstance(member, Pairs | dict):
+            payload, payload_twice = split(member, declared, depth=2)
+            for field in payload_twice:
+                payload[field] = _NOT_ALIKE
+            for field, found in payload.items():
+                if problem_of_number(found) or (type(found) is int and found > MAX_SIGNED):
+                    payload[field] = _NOT_ALIKE
+            top.members["payload"] = payload
+    for field in top.twice:
+        top.members[field] = _NOT_ALIKE
+    return _Members(top.members, top.twice, payload_twice)
 
 
-def _judge(members: dict[str, Any], timestamp_ms: int) -> Event:
+def _payload_names(pairs: Pairs) -> dict[str, str]:
+    """The payload's declared members: of the event that the record names, if it names one and once."""
+    names = [member for name, member in pairs if name == "event"]
+    return _DECLARED.get(names[0], {}) if len(names) == 1 and isinstance(names[0], str) else {}
+
+
+def _judge(members: _Members, timestamp_ms: int) -> Event:
     try:
-        envelope = Envelope.model_validate(members)
+        envelope = Envelope.model_validate(members.envelope)
     except ValidationError as error:
-        _refuse_field(Reason.ENVELOPE_FIELD, error)
+        _refuse_field(Reason.ENVELOPE_FIELD, error, members.twice)
     spec = EVENTS.get(envelope.event)
     if spec is None:
         raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
@@ -139,13 +123,13 @@ def _judge(members: dict[str, Any], timestamp_ms: int) -> Event:
         raise
 
 
-def _judge_event(spec: EventSpec, envelope: Envelope, members: dict[str, Any], timestamp_ms: int) -> Event:
+def _judge_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
     if envelope.version != spec.version:
         raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
     try:
         payload = spec.payload.model_validate(envelope.payload)
     except ValidationError as error:
-        _refuse_field(Reason.PAYLOAD_FIELD, error)
+        _refuse_field(Reason.PAYLOAD_FIELD, error, members.payload_twice)
     if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
         raise _RefusedError(
             Reason.IN_FUTURE,
@@ -154,7 +138,7 @@ def _judge_event(spec: EventSpec, envelope: Envelope, members: dict[str, Any], t
     return EVENT_TYPES[spec.name](
         event_id=envelope.event_id,
         version=envelope.version,
-        occurred_text=_text(members["occurred_at"]),
+        occurred_text=_text(members.envelope["occurred_at"]),
         source=envelope.source,
         city=envelope.city,
         trace_id=envelope.trace_id,
@@ -171,8 +155,9 @@ def is_future(occurred_seconds: float, timestamp_ms: int) -> bool:
     return timestamp_ms >= 0 and occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS
 
 
-def _refuse_field(reason: Reason, error: ValidationError) -> NoReturn:
+def _refuse_field(reason: Reason, error: ValidationError, twice: frozenset[str]) -> NoReturn:
     """Name the first wrong field: pydantic reports them in the order they are declared."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])
-    raise _RefusedError(reason, f"{field}: {first['msg']}", field)
+    why = "is there twice, or under a name in another letter case" if field in twice else first["msg"]
+    raise _RefusedError(reason, f"{field}: {why}", field)

@@ -18,6 +18,7 @@ from schemas.instants import parse_all, to_seconds
 from schemas.judge import FUTURE_SECONDS, is_future, judge_json, judge_object
 from schemas.patterns import known_texts
 from schemas.reasons import Quarantined, Reason, quarantined
+from schemas.surplus import differing
 from schemas.types import Envelope
 
 DEFAULT_MAX_EVENT_BYTES = 65536
@@ -67,11 +68,13 @@ class Validator:
         """Judge the records of a batch; `timestamps_ms` are their Kafka timestamps, aligned with `values`."""
         if not values:
             return Decoded([], [], [])
-        events, suspects = _decode(values)
+        events, refused = _decode(values)
+        suspects = set(refused)
+        cities = list(map(_city, events))
         times, without_time = parse_all(list(map(_occurred_text, events)))
         suspects |= without_time
-        suspects |= _bad_bytes(values, self.max_event_bytes)
-        suspects |= _bad_texts(events)
+        suspects |= _bad_bytes(values, self.max_event_bytes, events, cities, refused)
+        suspects |= _bad_texts(events, cities)
         suspects |= _in_future(times, timestamps_ms)
         judged: list[Event | None] = events  # type: ignore[assignment]
         bad: list[tuple[int, Quarantined]] = []
@@ -91,9 +94,9 @@ _BLANK = DECODER.decode(
 )
 
 
-def _decode(values: list[bytes | None]) -> tuple[list[Event], set[int]]:
+def _decode(values: list[bytes | None]) -> tuple[list[Event], list[int]]:
     """Decode all records. In the place of one that is refused stands another event of the batch, so that the
-    batch stays uniform for the checks; the indexes of those refused are returned too.
+    batch stays uniform for the checks; the indexes of those refused are returned too, ascending.
 
     `list.extend` keeps what it had before its iterator raised: a bad record costs an exception, no restart.
     """
@@ -110,34 +113,45 @@ def _decode(values: list[bytes | None]) -> tuple[list[Event], set[int]]:
         stand_in = next((event for event in events if event is not _BLANK), _BLANK)
         for index in refused:
             events[index] = stand_in
-    return events, set(refused)
+    return events, refused
 
 
 _CHUNK = 128
 """Records looked at together: enough to spread a call's cost, few enough to stay in the processor's cache."""
 
 
-def _bad_bytes(values: list[bytes | None], limit: int) -> set[int]:
-    """Indexes of records that are too large or not UTF-8."""
+def _bad_bytes(
+    values: list[bytes | None],
+    limit: int,
+    events: list[Event],
+    cities: list[str | None],
+    refused: list[int],
+) -> set[int]:
+    """Indexes of records that are too large or not UTF-8, or that are perhaps not read alike."""
     suspects: set[int] = set()
     for start in range(0, len(values), _CHUNK):
-        chunk = values[start : start + _CHUNK]
+        end = start + _CHUNK
+        chunk = values[start:end]
         try:
             joined = b"\n".join(chunk)  # type: ignore[arg-type]
         except TypeError:
             chunk = [value or b"" for value in chunk]
             joined = b"\n".join(chunk)  # type: ignore[arg-type]
-        if _is_utf8(joined) and (len(joined) <= limit or max(map(len, chunk)) <= limit):  # type: ignore[arg-type]
-            continue
-        suspects.update(
-            start + index
-            for index, value in enumerate(chunk)
-            if value and (len(value) > limit or not _is_utf8(value))
-        )
+        if not _is_utf8(joined) or (len(joined) > limit and max(map(len, chunk)) > limit):  # type: ignore[arg-type]
+            suspects.update(
+                start + index
+                for index, value in enumerate(chunk)
+                if value and (len(value) > limit or not _is_utf8(value))
+            )
+        bad = [index - start for index in refused if start <= index < end] if refused else refused
+        found = differing(joined, chunk, events[start:end], cities[start:end], bad)  # type: ignore[arg-type]
+        suspects.update(start + index for index in found)
     return suspects
 
 
 def _is_utf8(value: bytes) -> bool:
+    if value.isascii():
+        return True
     try:
         value.decode()
     except UnicodeDecodeError:
@@ -157,14 +171,14 @@ _EVENT_ID_BYTES = bytes(code for code in range(128) if _EVENT_ID.fullmatch(chr(c
 _CITIES = known_texts(_envelope_pattern("city"))
 
 
-def _bad_texts(events: list[Event]) -> set[int]:
+def _bad_texts(events: list[Event], cities: list[str | None]) -> set[int]:
     """Indexes of events whose id or city has a character that is not allowed. Lengths have been checked."""
     suspects: set[int] = set()
     if "".join(map(_event_id, events)).encode().translate(None, _EVENT_ID_BYTES):
         suspects.update(
             index for index, event in enumerate(events) if not _EVENT_ID.fullmatch(event.event_id)
         )
-    unknown = set(map(_city, events)) - _CITIES.good
+    unknown = set(cities) - _CITIES.good
     wrong = {city for city in unknown if not _CITIES.matches(city)}
     if wrong:
         suspects.update(index for index, event in enumerate(events) if event.city in wrong)

@@ -15,6 +15,11 @@ ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
 for _code in ErrorCode:  # from 0 on: the increase of a series that begins at 1 is 0
     ERRORS.labels(_code.name)
 QUARANTINE = Counter("sluice_quarantine", "Quarantined records by code and reason.", ["code", "reason"])
+ALIEN_RECORDS = Counter(
+    "sluice_alien_records",
+    "Records of the feed or the gates' topic passed over: not Sluice's by their key, or not readable.",
+    ["topic"],
+)
 EVENT_TO_VIEW = Histogram(
     "sluice_event_to_view_seconds",
     "From an event's Kafka timestamp to its checkpoint in the feed, for the oldest event of a checkpoint.",

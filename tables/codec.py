@@ -37,6 +37,10 @@ class FeedFormatError(ValueError):
     """A feed record that this release cannot read: the message names the record and what to do."""
 
 
+class FeedVersionError(FeedFormatError):
+    """A feed record of ours, of another format version."""
+
+
 class CheckpointKey(NamedTuple):
     """`c:{topic}`"""
 
@@ -191,6 +195,7 @@ _groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int | str]]])
 _entity = msgspec.msgpack.Decoder(list[Any])
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
+_any = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
@@ -210,12 +215,12 @@ def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
     """The groups of one shard. Raises `FeedFormatError`."""
     try:
         return _plain_groups.decode(value)
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, ValueError):
         pass  # a sum as decimal text, or damaged
     try:
         return [(group, [int(number) for number in sums]) for group, sums in _groups.decode(value)]
     except (msgspec.MsgspecError, ValueError) as error:
-        raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
+        raise FeedFormatError(f"a windowed record of the feed is damaged ({error})") from None
 
 
 def count_groups(value: bytes) -> int:
@@ -235,8 +240,8 @@ def decode_entity(value: bytes) -> list[Any]:
     """The members of an entity's state. Raises `FeedFormatError`."""
     try:
         return _entity.decode(value)
-    except msgspec.MsgspecError as error:
-        raise FeedFormatError(f"an entity record of the feed is damaged ({error}); {_MEND}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
 
 
 def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
@@ -262,9 +267,25 @@ def decode_heartbeat(value: bytes) -> Heartbeat:
 def _versioned(value: bytes, decoder: msgspec.msgpack.Decoder[_Record], what: str) -> _Record:
     try:
         decoded = decoder.decode(value)
-    except msgspec.MsgspecError as error:
-        raise FeedFormatError(f"a {what} of the feed is damaged ({error}); {_MEND}") from None
+    except (msgspec.MsgspecError, ValueError) as error:
+        found = _version(value)
+        if found not in (None, FORMAT_VERSION):
+            raise _other_version(what, found) from None
+        raise FeedFormatError(f"a {what} of the feed is damaged ({error})") from None
     if decoded.v != FORMAT_VERSION:
-        found = f"a {what} of the feed is of format version {decoded.v}, not {FORMAT_VERSION}"
-        raise FeedFormatError(f"{found}; {_MEND}")
+        raise _other_version(what, decoded.v)
     return decoded
+
+
+def _version(value: bytes) -> int | None:
+    """The format version of a record that this release cannot decode; None if it has none."""
+    try:
+        found = _any(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    version = found.get("v") if isinstance(found, dict) else None
+    return version if type(version) is int else None
+
+
+def _other_version(what: str, found: int | None) -> FeedVersionError:
+    return FeedVersionError(f"a {what} of the feed is of format version {found}, not {FORMAT_VERSION}")

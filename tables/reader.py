@@ -19,6 +19,7 @@ from tables.codec import (
     parse_key,
 )
 from tables.columns import EntityColumns
+from tables.feed_check import source_topic
 from tables.pane_sums import PaneSums
 from tables.spec import CITY, View, Windowed
 
@@ -93,6 +94,8 @@ class ReaderState:
         self.checkpoints: dict[Source, Checkpoint] = {}
         self.reports: dict[Source, Report] = {}
         self.claims: dict[Source, Claim] = {}
+        self.damaged: dict[Source, set[bytes]] = {}
+        """Keys of a source's records that could not be read and have not been written anew."""
         self._by_definition = {
             f"{name}@{view.hash8}".encode(): self.views[name] for name, view in views.items()
         }
@@ -111,6 +114,8 @@ class ReaderState:
         changed: set[str] = set()
         for key, value, kafka_ms in records:
             kind = key[:2]
+            if self.damaged and kind != b"h:" and any(key in keys for keys in self.damaged.values()):
+                self.mark(partition, key, damaged=False)
             if kind == b"e:":
                 _, definition, topic, entity_id = key.split(b":", 3)
                 self._waiting(partition, topic).entities.setdefault(definition, {})[entity_id] = value
@@ -125,6 +130,17 @@ class ReaderState:
                 age_ms = 0 if wall_ms is None else max(0, wall_ms - kafka_ms)
                 self._heartbeat(key, value, monotonic, monotonic - age_ms / 1000)
         return changed
+
+    def mark(self, partition: int, key: bytes, *, damaged: bool) -> None:
+        """A record of a source's state cannot be read: what there was of it stays, and is not the newest. Or
+        it has been written anew."""
+        topic = source_topic(key)
+        assert topic is not None
+        source = (topic.decode(), partition)
+        keys = self.damaged.setdefault(source, set())
+        (keys.add if damaged else keys.discard)(key)
+        if not keys:
+            del self.damaged[source]
 
     def _waiting(self, partition: int, topic: bytes) -> _Pending:
         pending = self._pending.get((partition, topic))

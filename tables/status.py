@@ -116,6 +116,8 @@ def why_stale(reader: ReaderState, view: View, source: Source, situation: Situat
         return f"no worker has reported on it for {situation.session_seconds} s"
     if checkpoint is None and report.next > 0:  # as on a feed partition that has just been added
         return "its checkpoint has not been read yet"
+    if source in reader.damaged:
+        return "a record of its state in the feed can't be read (`sluice doctor` says which)"
     offset = checkpoint.next if checkpoint else report.next
     if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
         return f"a record has been unread for over {situation.stale_seconds} s"

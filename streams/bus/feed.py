@@ -16,6 +16,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import BadRecord, FeedRecord
+from streams.bus.alien_records import OwnState
 from streams.bus.bad_log import BadLog, Record
 from streams.bus.batches import fetch_batches, records_of
 from streams.bus.client import client_kwargs, stop_quietly
@@ -94,11 +95,18 @@ class PartitionLog:
             )
 
     async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Hand every record of this feed partition to `restore`, in order; answers how many there were.
+        """Hand every record of this source partition to `restore`, in order; answers how many the feed has.
+
+        Passes over what is not ours. Raises `FeedFormatError`, which names the record, for one that counts
+        and cannot be read.
 
         Call it after `open`: the high watermark of the first fetch is then final for this source partition.
         """
-        return await read_partition(self._settings, TopicPartition(self._feed, self._partition), restore)
+        feed = TopicPartition(self._feed, self._partition)
+        own = OwnState(feed, self._topic, restore)
+        count = await read_partition(self._settings, feed, own.take)
+        own.end()
+        return count
 
 
 async def commit_all(
@@ -164,10 +172,12 @@ async def _submit(producer: AIOKafkaProducer, topic: str, partition: int, batch:
     return answer
 
 
-async def read_partition(
-    settings: Settings, tp: TopicPartition, restore: Callable[[bytes, bytes | None], None]
-) -> int:
-    """Hand a partition's committed records to `restore`, in order, up to its high watermark as of now."""
+Take = Callable[[int, bytes | None, bytes | None], None]
+"""Takes a record: offset, key, value."""
+
+
+async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> int:
+    """Hand a partition's committed records to `take`, in order, up to its high watermark as of now."""
     consumer = AIOKafkaConsumer(
         **client_kwargs(settings),
         client_id="sluice",
@@ -180,21 +190,19 @@ async def read_partition(
         await consumer.start()
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
-        return await _read_to_end(consumer, tp, restore)
+        return await _read_to_end(consumer, tp, take)
     finally:
         await stop_quietly(consumer)
 
 
-async def _read_to_end(
-    consumer: AIOKafkaConsumer, tp: TopicPartition, restore: Callable[[bytes, bytes | None], None]
-) -> int:
+async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take: Take) -> int:
     # A leader that is new answers this only when its high watermark is what it was before.
     stable = (await consumer.end_offsets([tp]))[tp]
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
             for record in records_of(fetched):
-                restore(record.key, record.value)
+                take(record.offset, record.key, record.value)
                 count += 1
             position = fetched.after
             await asyncio.sleep(0)

@@ -11,11 +11,13 @@ from collections.abc import Callable, Sequence
 from aiokafka import AIOKafkaProducer, TopicPartition
 
 from agents.protocols import FeedRecord
+from streams.bus.alien_records import tell
 from streams.bus.bad_log import Record
 from streams.bus.client import client_kwargs, stop_quietly
 from streams.bus.feed import commit_all, read_partition
 from streams.settings import Settings
 from tables.alarms import Alarm, encode_alarm
+from tables.feed_check import gate_problem, is_gate_key
 
 PARTITION = 0
 """Of both topics, however many they have: gates are few, and one transaction writes them all."""
@@ -45,8 +47,20 @@ class GateLog:
             raise
 
     async def read_back(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Hand every gate's records to `restore`, in order; answers how many there were. After `open`."""
-        return await read_partition(self._settings, TopicPartition(self._gates, PARTITION), restore)
+        """Hand every gate's records to `restore`, in order; answers how many there were. After `open`.
+
+        Passes over what is not ours. A gate's record that cannot be read is handed on: it closes the gate.
+        """
+        tp = TopicPartition(self._gates, PARTITION)
+
+        def take(offset: int, key: bytes | None, value: bytes | None) -> None:
+            problem = gate_problem(key, value)
+            if problem is not None:
+                tell(tp, offset, key, problem)
+            if key is not None and is_gate_key(key):
+                restore(key, value)
+
+        return await read_partition(self._settings, tp, take)
 
     async def publish(self, gates: Sequence[FeedRecord], alarms: Sequence[Alarm]) -> None:
         """All of it or nothing. Raises, ProducerFenced among others, when it is not known to be written."""

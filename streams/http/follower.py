@@ -9,12 +9,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
 
+from streams.bus.alien_records import located, problem_of, tell
 from streams.bus.batches import Fetched, fetch_batches, records_of
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
 from streams.bus.topic_ids import Sight, look
 from streams.http.live import Live
 from streams.http.topology import Topology
 from streams.settings import Settings
+from tables.feed_check import Fault, source_topic
 from tables.reader import FeedItem, ReaderState
 
 log = logging.getLogger(__name__)
@@ -162,10 +164,14 @@ class Follower:
         old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]
         wall_ms = int(self._live.clock() * 1000) if old_news else None
 
+        good, damaged = sorted_out(fetched, start)
+
         def apply(reader: ReaderState) -> set[str]:
-            return reader.apply(
-                fetched.tp.partition, items(fetched, start), monotonic=self._live.monotonic(), wall_ms=wall_ms
-            )
+            partition = fetched.tp.partition
+            changed = reader.apply(partition, good, monotonic=self._live.monotonic(), wall_ms=wall_ms)
+            for key, is_damaged in damaged.items():
+                reader.mark(partition, key, damaged=is_damaged)
+            return changed
 
         changed = await self._live.run(apply)
         self._positions[fetched.tp] = fetched.after
@@ -187,10 +193,27 @@ class Follower:
             log.info("the feed has been read to its end: %d partitions", len(read))
 
 
-def items(fetched: Fetched, start: int) -> list[FeedItem]:
-    """Key, value and timestamp of the records of a fetch, from the offset `start` on."""
-    return [
-        (record.key, record.value, record.timestamp)
-        for record in records_of(fetched)
-        if record.offset >= start
-    ]
+def sorted_out(fetched: Fetched, start: int) -> tuple[list[FeedItem], dict[bytes, bool]]:
+    """Key, value and timestamp of the records of a fetch that can be read, from the offset `start` on; and,
+    for the keys of state with a record that cannot be read, whether the newest one is such.
+
+    Passes over what is not ours. Raises `FeedFormatError` for a record of another format version.
+    """
+    good: list[FeedItem] = []
+    damaged: dict[bytes, bool] = {}
+    for record in records_of(fetched):
+        if record.offset < start:
+            continue
+        key, value = record.key, record.value
+        problem = problem_of(key, value)
+        if problem is None:
+            good.append((key, value, record.timestamp))
+            if damaged and key in damaged:
+                damaged[key] = False
+            continue
+        if problem.fault is Fault.VERSION:
+            raise located(fetched.tp, record.offset, problem)
+        tell(fetched.tp, record.offset, key, problem)
+        if problem.fault is Fault.DAMAGED and source_topic(key) is not None:
+            damaged[key] = True
+    return good, damaged

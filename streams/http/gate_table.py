@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import logging
+from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from streams.bus.alien_records import tell
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
 from streams.http.live import Live
 from streams.http.topology import Topology
 from streams.settings import Settings
+from tables.feed_check import gate_problem
 
 log = logging.getLogger(__name__)
 
@@ -63,8 +66,8 @@ class GateTable:
             ends = await consumer.end_offsets(partitions)
             read: dict[bytes, bytes] = {}
             while not live.closing.is_set():
-                for records in (await consumer.getmany(timeout_ms=FETCH_MS)).values():
-                    _take(read, records)
+                for tp, records in (await consumer.getmany(timeout_ms=FETCH_MS)).items():
+                    _take(read, tp, records)
                 if self.records is not read and await _reached(consumer, ends):
                     self.records, self.waiting_for = read, None
         finally:
@@ -79,16 +82,16 @@ class GateTable:
         return [TopicPartition(self._topic, number) for number in range(counts.get(self._topic, 0))]
 
 
-def _take(read: dict[bytes, bytes], records: list[object]) -> None:
+def _take(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> None:
+    """Take a partition's records. A gate whose record cannot be read is left out, which counts as closed."""
     for record in records:
-        key: bytes | None = getattr(record, "key", None)
-        value: bytes | None = getattr(record, "value", None)
-        if key is None:
-            continue
-        if value is None:
-            read.pop(key, None)
+        problem = gate_problem(record.key, record.value)
+        if problem is not None:
+            tell(tp, record.offset, record.key, problem)
+        if record.value is None or problem is not None:
+            read.pop(record.key, None)
         else:
-            read[key] = value
+            read[record.key] = record.value
 
 
 async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

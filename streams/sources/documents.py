@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from schemas.members import without_kafka
 from streams.sources.envelope import UNREADABLE_JSON, decode_envelope, members, seen
 from streams.sources.files import PIECE_BYTES, UNREADABLE, Text
 from streams.sources.keys import key_in
@@ -77,7 +78,7 @@ def documents(text: Text, tally: Tally) -> Iterator[Record]:
                 except UNREADABLE_JSON:
                     pass
                 else:
-                    yield Record(number - cut, key_in(found.payload), value)
+                    yield Record(number - cut, key_in(found.payload), without_kafka(value))
                     continue
             pieces.take(number, piece)
             while pieces.given_back:
@@ -269,7 +270,7 @@ def _record(line: int, value: bytes, tally: Tally) -> Record:
         tally.not_objects += 1
     elif not looks.is_envelope:
         tally.not_envelopes += 1
-    return Record(line, looks and looks.key, value)
+    return Record(line, looks and looks.key, without_kafka(value))
 
 
 def _on_one_line(value: bytes) -> bytes:

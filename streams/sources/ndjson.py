@@ -1,8 +1,10 @@
 """Files of event envelopes (docs/contract.md §1): NDJSON as a rule; JSON arrays and objects in a row too.
 
 Lines go out byte for byte as they came: to judge them is the workers' job, so that a replay of bad events
-ends in the quarantine like bad events of any other producer. But a file whose first lines hold no envelope at
-all is most likely another file than was meant: it is looked at before anything of it is sent.
+ends in the quarantine like bad events of any other producer. Left out is a `_kafka` at the top alone: lines
+of Bronze have one (`sluice bronze cat`), and it says where another record was. But a file whose first lines
+hold no envelope at all is most likely another file than was meant: it is looked at before anything of it is
+sent.
 """
 
 from __future__ import annotations

@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from schemas.alike import check, check_depth, parse
 from streams.sources.record import Record
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)")
@@ -54,8 +55,10 @@ def shift(record: Record, by: timedelta) -> Record:
 
 def _envelope(value: bytes | None) -> dict[str, Any] | None:
     try:
+        check_depth(value or b"")
         decoded = _decode(value or b"")
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        check(parse((value or b"").decode()))
+    except (msgspec.DecodeError, ValueError):  # also what is not read alike: written anew, it might be good
         return None
     return decoded if isinstance(decoded, dict) else None
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 MAX_FUTURE_US = 300 * 1_000_000
@@ -70,27 +71,101 @@ def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Go
         return Bad(SCHEMA, "avro_undecodable" if len(value) < 5 else "unknown_schema_id")
     try:
         text = value.decode("utf-8")
-        record = json.loads(text, parse_constant=_no_constant, parse_int=_whole)
+        hooks = {"parse_int": _Number, "parse_float": _Number, "object_pairs_hook": _Object}
+        found = json.loads(text, parse_constant=_no_constant, **hooks)  # type: ignore[arg-type]
     except (UnicodeDecodeError, ValueError, RecursionError):
         return Bad(ENVELOPE, "not_json")
     if any(escape["half"] for escape in _ESCAPE.finditer(text)):
         return Bad(ENVELOPE, "not_json")
-    if not isinstance(record, dict):
+    declared = _declared(found)
+    if any(_differs(path, item, declared) for path, item in _walk((), found)):
+        return Bad(ENVELOPE, "not_json")
+    if not isinstance(found, _Object):
         return Bad(ENVELOPE, "not_object")
+    record = _plain(found)
     for field in ENVELOPE_FIELDS:
-        if not _fits(field, record, _ENVELOPE_RULES):
+        if not _fits(field, record, _ENVELOPE_RULES, found):
             return Bad(ENVELOPE, "envelope_field", field.rstrip("?"))
-    return _judge_event(record, timestamp_ms)
+    return _judge_event(record, timestamp_ms, found)
 
 
-def _judge_event(record: dict[str, Any], timestamp_ms: int) -> Good | Bad:
+class _Number(str):
+    """A number as it is written."""
+
+    __slots__ = ()
+
+
+class _Object(list[tuple[str, Any]]):
+    """An object's members as they are written."""
+
+
+_ENVELOPE_NAMES = [field.rstrip("?") for field in ENVELOPE_FIELDS]
+
+
+def _declared(found: Any) -> list[str]:
+    """The payload's declared members, if the record says once of which event it is."""
+    named = [value for name, value in found if name == "event"] if isinstance(found, _Object) else []
+    fields = CATALOGUE.get(named[0], "") if len(named) == 1 and type(named[0]) is str else ""
+    return [field.rstrip("?") for field in fields.split()]
+
+
+def _walk(path: tuple[str, ...], item: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
+    """All values with the names and `[]` that lead to them."""
+    yield path, item
+    if isinstance(item, list):
+        for name, inner in item if isinstance(item, _Object) else [("[]", inner) for inner in item]:
+            yield from _walk((*path, name), inner)
+
+
+def _differs(path: tuple[str, ...], item: Any, declared: list[str]) -> bool:
+    """Whether readers differ on a value (its depth, its names), but for what a field is to blame for."""
+    if isinstance(item, _Number):
+        one_of_ours = (len(path) == 1 and path[0].lower() in _ENVELOPE_NAMES) or (
+            len(path) == 2 and path[0].lower() == "payload" and path[1].lower() in declared
+        )
+        return not one_of_ours and not _is_held_by_all(item)
+    if not isinstance(item, list):
+        return False
+    is_payload = [part.lower() for part in path] == ["payload"]
+    ours = declared if is_payload else _ENVELOPE_NAMES if path == () else []
+    names = [name for name, _ in item if name.lower() not in ours] if isinstance(item, _Object) else []
+    lowered = [name.lower() for name in names]
+    return (
+        len(path) >= 64
+        or len(set(lowered)) < len(lowered)
+        or any(name == "" or len(name) > 50_000 for name in names)
+        or any(name.lower() == "_kafka" and name != "_kafka" for name in names)
+    )
+
+
+def _is_held_by_all(number: str, largest: int = 2**64 - 1) -> bool:
+    if len(number) > 1000:
+        return False
+    if re.fullmatch("-?[0-9]+", number):
+        return -(2**63) <= int(number) <= largest
+    return abs(float(number)) != float("inf")
+
+
+def _plain(item: Any) -> Any:
+    """The value as Python has it, the last of several members; a number that is too long is none."""
+    if isinstance(item, _Object):
+        return {name: _plain(inner) for name, inner in item}
+    if isinstance(item, list):
+        return [_plain(inner) for inner in item]
+    if not isinstance(item, _Number):
+        return item
+    return float("inf") if len(item) > 1000 else int(item) if re.fullmatch("-?[0-9]+", item) else float(item)
+
+
+def _judge_event(record: dict[str, Any], timestamp_ms: int, found: _Object) -> Good | Bad:
     if record["event"] not in CATALOGUE:
         return Bad(SCHEMA, "unknown_event")
     if record["version"] != 1:
         return Bad(SCHEMA, "unknown_version")
     payload = record["payload"]
+    written = next(value for name, value in found if name == "payload")
     for field in CATALOGUE[record["event"]].split():
-        if not _fits(field, payload, _PAYLOAD_RULES):
+        if not _fits(field, payload, _PAYLOAD_RULES, written):
             return Bad(SCHEMA, "payload_field", field.rstrip("?"))
     occurred_us = parse_time(record["occurred_at"])
     assert occurred_us is not None
@@ -107,15 +182,10 @@ def _no_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
-def _whole(digits: str) -> int | float:
-    try:
-        return int(digits)
-    except ValueError:  # more digits than Python reads
-        return float("inf")
-
-
-def _fits(field: str, record: dict[str, Any], rules: dict[str, Any]) -> bool:
+def _fits(field: str, record: dict[str, Any], rules: dict[str, Any], written: _Object) -> bool:
     name = field.rstrip("?")
+    if [known for known, _ in written if known.lower() == name] not in ([], [name]):
+        return False
     value = record.get(name)
     if value is None:
         return field.endswith("?")
@@ -165,7 +235,7 @@ _PAYLOAD_RULES = {
     "reason": _is_text,
     "kind": lambda v: v in ("platform", "processing") if isinstance(v, str) else False,
     "outcome": lambda v: v in ("won", "lost", "withdrawn") if isinstance(v, str) else False,
-    "position": lambda v: _is_whole(v) and v >= 0,
+    "position": lambda v: _is_whole(v) and 0 <= v < 2**63,
 }
 
 _TIME = re.compile(

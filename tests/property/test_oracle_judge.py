@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from hypothesis import assume, example, given
+from hypothesis import example, given
 
 from schemas.instants import to_seconds
 from schemas.reasons import Quarantined
@@ -37,6 +37,7 @@ def test_bad_records_are_judged_as_they_are_said_to_be(case: Case) -> None:
 @given(values)
 @example(b'{"a":"\\\\ud800"}')
 @example(b'{"a":"\\ud83d\\ude00\\ude00"}')
+@example(b"[" * 64 + b"]" * 64)
+@example(b"[" * 65 + b"]" * 65)
 def test_both_say_the_same(value: bytes | None) -> None:
-    assume(not any(nested * 500 in (value or b"") for nested in (b"[", b'{"a":')))  # not judged by the oracle
     agree(value)

@@ -33,6 +33,10 @@ nasty = st.one_of(
             *(b"0 -0 1 1.0 1e0 1e2 1e999 -1e999 1e-999 -1 2 0.5 NaN Infinity -Infinity 01 1. .5 +1".split()),
             *(b'true false null nul "" "1" "Z" "z" ":00" "null" {} [] [{}] {"a":1,"a":2} {"a"} [1,]'.split()),
             *(b"9007199254740991 9007199254740992 9007199254740991.0 18446744073709551616 1e15".split()),
+            *(b"9223372036854775807 9223372036854775808 18446744073709551615 -9223372036854775809".split()),
+            *(b'{"a":1,"A":2} {"":1} {"_KAFKA":1} "a\\"b" [1e999] {"a":[{"b":1e999}]}'.split()),
+            b"0." + b"1" * 998,
+            b"0." + b"1" * 999,
             b"1" * 400,
             b"1" * 4400,
             b'"' + b"a" * 64 + b'"',
@@ -66,6 +70,9 @@ nasty = st.one_of(
             b'"9999-12-31T23:59:59Z"',
             b'"0001-01-01T00:00:00Z"',
             b"[" * 60 + b"]" * 60,
+            *(b"[" * depth + b"]" * depth for depth in (61, 62, 63, 64, 65)),
+            b'{"a":' * 63 + b"1" + b"}" * 63,
+            b'{"a":' * 62 + b"1" + b"}" * 62,
             b"[" * 1500 + b"]" * 1500,
             b"[" * 1500 + b"]" * 1499,
             b'{"a":' * 700 + b"1" + b"}" * 700,
@@ -93,7 +100,7 @@ def changed(draw: st.DrawFn, members: Members, names: list[str], most: int) -> M
     """Some members replaced, repeated, left out, added and moved."""
     members = list(members)
     for _ in range(draw(st.integers(0, most))):
-        change = draw(st.sampled_from(["replace", "replace", "drop", "add", "repeat", "shuffle"]))
+        change = draw(st.sampled_from(["replace", "replace", "drop", "add", "repeat", "respell", "shuffle"]))
         at = draw(st.integers(0, len(members)))
         if change == "replace" and at < len(members):
             members[at] = (members[at][0], draw(nasty))
@@ -101,11 +108,17 @@ def changed(draw: st.DrawFn, members: Members, names: list[str], most: int) -> M
             del members[at]
         elif change == "repeat" and members:
             members.insert(at, draw(st.sampled_from(members)))
+        elif change == "respell" and at < len(members):
+            key, value = members[at]
+            key = draw(st.sampled_from([key.upper(), key.title(), b'"\\u%04x' % key[1] + key[2:]]))
+            if draw(st.booleans()):
+                members.insert(draw(st.integers(0, len(members))), (key, value))
+            else:
+                members[at] = (key, value)
         elif change == "add":
             name = draw(st.sampled_from(names) | st.text(max_size=4))
-            key = draw(
-                st.sampled_from([json.dumps(name).encode(), b'"\xff"', b'"\\ud800"', b'"\\u0065vent"'])
-            )
+            odd = [b'"\xff"', b'"\\ud800"', b'"\\u0065vent"', b'"_kafka"', b'"_Kafka"']
+            key = draw(st.sampled_from([json.dumps(name).encode(), *odd]))
             members.insert(at, (key, draw(nasty)))
         elif change == "shuffle":
             members = draw(st.permutations(members))

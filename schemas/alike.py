@@ -1,0 +1,165 @@
+"""What common JSON readers would not read alike (docs/contract.md §1), found in one record.
+
+Of a member that is there twice some readers take the first, some the last, others refuse the whole file;
+several compare names without regard to case. Numbers that do not fit, deep nesting and very long names or
+numbers turn rows to null in one reader and stop another. All of it is judged here from the record's text, in
+members that are declared and in those that are not.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Mapping
+from math import isinf
+from typing import Any, NamedTuple
+
+MAX_DEPTH = 64
+"""How deep arrays and objects may be nested, the record itself counted as one."""
+MAX_NUMBER_CHARS = 1000
+"""Characters of a number; Jackson, and so Spark, reads no more."""
+MAX_NAME_CHARS = 50_000
+"""Characters of a member's name; Jackson, and so Spark, reads no more."""
+MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
+"""Integers of 64 bits, with or without a sign."""
+MAX_SIGNED = 2**63 - 1
+"""The largest of a declared member, which may be a column of signed integers."""
+KAFKA = "_kafka"
+"""The member that Bronze adds to a line."""
+
+_STRUCTURE = re.compile(rb'"(?:[^"\\]|\\.)*"?|[\[\]{}]', re.DOTALL)
+
+
+class UnlikeError(ValueError):
+    """Readers differ on a record. `str(error)` says why, and shows none of its values."""
+
+
+class Unreadable:
+    """Stands for a number that not every reader can hold: right for no field."""
+
+    def __init__(self, why: str) -> None:
+        self.why = why
+
+
+class Pairs(list[tuple[str, Any]]):
+    """An object's members as they were written, with those that are there twice."""
+
+
+class Split(NamedTuple):
+    """An object's declared members. `twice`: those that are there more than once, or under a name in another
+    letter case."""
+
+    members: dict[str, Any]
+    twice: frozenset[str]
+
+
+def check_depth(value: bytes) -> None:
+    """Raises `UnlikeError` if `value`, when it is JSON, is nested deeper than `MAX_DEPTH`."""
+    if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
+        return
+    depth = 0
+    for token in _STRUCTURE.finditer(value):
+        mark = token.group()
+        if mark in b"[{":
+            depth += 1
+            if depth > MAX_DEPTH:
+                raise UnlikeError(f"it is nested deeper than {MAX_DEPTH}")
+        elif mark in b"]}":
+            depth -= 1
+
+
+def parse(text: str) -> Any:
+    """A JSON text, known to be well-formed and not too deep, with `Pairs` for objects."""
+    return json.loads(text, object_pairs_hook=Pairs, parse_int=_integer, parse_float=_number)
+
+
+def _integer(digits: str) -> int | Unreadable:
+    if len(digits) > MAX_NUMBER_CHARS:
+        return Unreadable(f"a number has more than {MAX_NUMBER_CHARS} characters")
+    return int(digits)
+
+
+def _number(text: str) -> float | Unreadable:
+    if len(text) > MAX_NUMBER_CHARS:
+        return Unreadable(f"a number has more than {MAX_NUMBER_CHARS} characters")
+    number = float(text)
+    return Unreadable("a number is beyond IEEE doubles") if isinf(number) else number
+
+
+def check(value: Any, depth: int = 1) -> None:
+    """Raises `UnlikeError` for what no declaration speaks of: `value` is a whole member, or a whole record.
+
+    Takes what `parse` gives, and what Avro does. There a float that JSON does not have is written as null.
+    """
+    if isinstance(value, Pairs | dict):
+        _check_depth(depth)
+        pairs = value if isinstance(value, Pairs) else list(value.items())
+        _check_names(pairs)
+        for _, member in pairs:
+            check(member, depth + 1)
+    elif isinstance(value, list | tuple):
+        _check_depth(depth)
+        for item in value:
+            check(item, depth + 1)
+    else:
+        problem = problem_of_number(value)
+        if problem:
+            raise UnlikeError(problem)
+
+
+def _check_depth(depth: int) -> None:
+    if depth > MAX_DEPTH:
+        raise UnlikeError(f"it is nested deeper than {MAX_DEPTH}")
+
+
+def problem_of_number(value: Any) -> str | None:
+    """What is wrong with a number; None for a good one, and for all that is none."""
+    if isinstance(value, Unreadable):
+        return value.why
+    if isinstance(value, int) and not MIN_INTEGER <= value <= MAX_INTEGER:
+        return "an integer is beyond 64 bits"
+    return None
+
+
+def _check_names(pairs: Iterable[tuple[str, Any]], declared: Collection[str] = ()) -> None:
+    seen: set[str] = set()
+    for name, _ in pairs:
+        lowered = name.lower()
+        if lowered in declared:
+            continue
+        if not name or len(name) > MAX_NAME_CHARS:
+            raise UnlikeError(f"a member's name is empty or longer than {MAX_NAME_CHARS} characters")
+        if lowered in seen:
+            raise UnlikeError("a member is there twice, or under names that differ in letter case alone")
+        if lowered == KAFKA and name != KAFKA:
+            raise UnlikeError(f"a member's name differs from {KAFKA} in letter case alone")
+        seen.add(lowered)
+
+
+def split(
+    value: Pairs | dict[str, Any], declared: Mapping[str, str], *, depth: int, inner: str = ""
+) -> Split:
+    """The declared members of an object that begins at `depth`, once all others have been found good.
+
+    `declared`: names by the same in lower case. `inner`: an object that is judged by a `split` of its own.
+    Raises `UnlikeError`.
+    """
+    pairs = value if isinstance(value, Pairs) else list(value.items())
+    _check_names(pairs, declared)
+    members: dict[str, Any] = {}
+    twice: set[str] = set()
+    for name, member in pairs:
+        field = declared.get(name.lower())
+        if field is not None:
+            if field in members or name != field:
+                twice.add(field)
+            members[field] = member
+        if field is None or (
+            isinstance(member, Pairs | dict | list | tuple) and not _is_inner(field, inner, member)
+        ):
+            check(member, depth + 1)
+    return Split(members, frozenset(twice))
+
+
+def _is_inner(field: str, inner: str, member: Any) -> bool:
+    return field == inner and isinstance(member, Pairs | dict)

@@ -1,0 +1,211 @@
+"""Which decoded records hold more than their declared members, and whether readers agree on the rest.
+
+A record needs two quotes for the name of each declared member it has, and two more for a text. One that has
+no more quotes than that, but for those of declared members that are null, has no other member and none twice:
+nothing in it is left to look at. A chunk of records is counted in one go; only where the sums differ is a
+record looked at by itself, and decoded a second time, now with every member. What is not surely good is left
+to `schemas.judge`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from operator import attrgetter, methodcaller
+from typing import Any, NamedTuple
+
+import msgspec
+import numpy as np
+
+from schemas.alike import KAFKA, MAX_DEPTH, MAX_INTEGER, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MIN_INTEGER
+from schemas.decode import ENVELOPE_NAMES, EVENT_TYPES, Event
+
+_QUOTE = ord('"')
+_TEXT_QUOTES = 4
+"""Quotes of an optional text: its name's and its own."""
+_NULL_QUOTES = 2
+_CITY_NULL, _TRACE_NULL = (b'"city":null', b'"city": null'), (b'"trace_id":null', b'"trace_id": null')
+_MAX_SHAPES = 4096
+_MAX_SHAPED_BYTES = 4096
+_quotes, _trace_id, _optional = (
+    attrgetter("quotes"),
+    attrgetter("trace_id"),
+    attrgetter("payload.optional_text"),
+)
+_decode = msgspec.json.Decoder().decode
+_ends_in_null = methodcaller("endswith", tuple({kind.null_optional[0] for kind in EVENT_TYPES.values()}))
+
+
+def differing(
+    joined: bytes,
+    values: list[bytes],
+    events: list[Event],
+    cities: list[str | None],
+    refused: Sequence[int],
+) -> Iterator[int]:
+    """Indexes of records that are perhaps not read alike.
+
+    `joined`: the values, with one byte in between; events and their cities are aligned with them. `refused`:
+    indexes of records that were not decoded, in whose place stands some other event; ascending.
+    """
+    surplus = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE))
+    places: Sequence[int] = range(len(values))
+    if refused:
+        surplus -= sum(values[index].count(b'"') for index in refused)
+        places = sorted(set(places).difference(refused))
+        values, events, cities = ([of[place] for place in places] for of in (values, events, cities))  # type: ignore[assignment]
+    surplus -= sum(map(_quotes, events))
+    optional = (cities, list(map(_trace_id, events)), list(map(_optional, events)))
+    for texts in optional:
+        if not all(texts):
+            surplus += _TEXT_QUOTES * texts.count(None)
+    if surplus and _are_nulls(surplus, values, events, optional):
+        surplus = 0
+    if surplus:
+        for place, value, event in zip(places, values, events, strict=True):
+            if not _is_alike(value, event):
+                yield place
+
+
+_Optional = tuple[list[str | None], list[str | None], list[str | None]]
+"""The events' cities, trace ids, and their payloads' optional texts."""
+
+
+def _are_nulls(surplus: int, values: list[bytes], events: list[Event], optional: _Optional) -> bool:
+    """Whether so many quotes are those of optional members that are there as null."""
+    # The usual one ends its record, and then no other name can be meant that is declared and there.
+    without = [value for value, text in zip(values, optional[2], strict=True) if text is None]
+    if surplus == _NULL_QUOTES * sum(map(_ends_in_null, without)):
+        return True
+    return surplus == _NULL_QUOTES * sum(_nulls(values, events, optional))
+
+
+def _nulls(values: list[bytes], events: list[Event], optional: _Optional) -> Iterator[bool]:
+    """Of each optional member that an event has not, whether it is there as null.
+
+    Such a null accounts for the quotes of its name, and for no more than are there.
+    """
+    for texts, written in zip(optional[:2], (_CITY_NULL, _TRACE_NULL), strict=True):
+        if None in texts:
+            for value, text in zip(values, texts, strict=True):
+                if text is None:
+                    yield written[0] in value or written[1] in value
+    if None in optional[2]:
+        for value, text, event in zip(values, optional[2], events, strict=True):
+            if text is None:
+                tail, near, far = event.null_optional
+                yield value.endswith(tail) or near in value or far in value
+
+
+def _is_alike(value: bytes, event: Event) -> bool:
+    """Whether a record that was decoded as `event` is surely read alike; False where it is not known."""
+    optional = event.city, event.trace_id, _optional(event)
+    missing = optional.count(None)
+    surplus = value.count(b'"') - event.quotes + _TEXT_QUOTES * missing
+    if not surplus:
+        return True
+    if surplus == _NULL_QUOTES and optional[2] is None and value.endswith(event.null_optional[0]):
+        return True
+    if len(value) > MAX_NAME_CHARS:
+        return False
+    try:
+        record = _decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return False
+    shape = _shape_of(record, event.__class__, len(value))
+    if shape is None:
+        return False
+    if event.quotes <= 0:  # then the shape has all members as others
+        surplus, missing = value.count(b'"') - _NULL_QUOTES, 0
+    number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
+    others, others_of_payload, absent = shape
+    # Optional members that the shape has and the event has not are there as null.
+    surplus -= _NULL_QUOTES * (missing - absent + len(others) + len(others_of_payload))
+    for name in others:
+        member = record[name]
+        surplus -= 2 if type(member) is str else _inner_quotes(member, 2, number)
+    if others_of_payload:
+        payload = record["payload"]
+        for name in others_of_payload:
+            member = payload[name]
+            surplus -= 2 if type(member) is str else _inner_quotes(member, 3, number)
+    return not surplus or (
+        surplus > 0 and b'\\"' in value and b"\\u0022" not in value and surplus == _quotes_within(record)
+    )
+
+
+_Names = tuple[str, ...]
+
+
+class _Shape(NamedTuple):
+    """The names of a kind of record. `others`: those not declared (all but the payload's, where the kind's
+    `quotes` are not known); `absent`: how many optional texts are not there."""
+
+    others: _Names
+    others_of_payload: _Names
+    absent: int
+
+
+_shapes: dict[tuple[type[Event], _Names, _Names], _Shape | None] = {}
+"""By the names of an object and its payload, None where readers do not agree on them: producers send few."""
+
+
+def _shape_of(record: dict[str, Any], kind: type[Event], size: int) -> _Shape | None:
+    names, payload_names = (*record,), (*record["payload"],)
+    key = kind, names, payload_names
+    try:
+        return _shapes[key]
+    except KeyError:
+        pass
+    shape = None
+    if _agreed(names, ENVELOPE_NAMES) and _agreed(payload_names, kind.payload_names):
+        envelope, payload = ENVELOPE_NAMES, kind.payload_names
+        if kind.quotes <= 0:
+            envelope, payload = frozenset({"payload"}), frozenset()
+        absent = len(envelope.difference(names)) + len(payload.difference(payload_names))
+        others, others_of_payload = set(names).difference(envelope), set(payload_names).difference(payload)
+        shape = _Shape((*others,), (*others_of_payload,), absent)
+    if len(_shapes) < _MAX_SHAPES and size <= _MAX_SHAPED_BYTES:
+        _shapes[key] = shape
+    return shape
+
+
+def _quotes_within(value: Any) -> int:
+    """Quotes in all names and texts: each is written with a backslash, or as an escape of its own."""
+    if isinstance(value, str):
+        return value.count('"')
+    if isinstance(value, dict):
+        return sum(map(_quotes_within, (*value, *value.values())))
+    return sum(map(_quotes_within, value)) if isinstance(value, list) else 0
+
+
+def _agreed(names: _Names, declared: Collection[str]) -> bool:
+    lowered = {name.lower() for name in names}
+    if len(lowered) < len(names) or "" in lowered:
+        return False
+    others = set(names).difference(declared)
+    return not any(name.lower() in declared or name.lower() == KAFKA != name for name in others)
+
+
+_UNKNOWN = -(2**40)
+"""Instead of a count: no record has that few quotes."""
+
+
+def _inner_quotes(value: Any, depth: int, number: int) -> int:
+    """Quotes of a member's value, but for escaped ones; `_UNKNOWN` if readers may differ on it.
+
+    `number`: what a number with a fraction counts, whose text may be too long in a record that is.
+    """
+    quotes = 0
+    if isinstance(value, str):
+        quotes = 2
+    elif isinstance(value, int):
+        quotes = 0 if MIN_INTEGER <= value <= MAX_INTEGER else _UNKNOWN
+    elif isinstance(value, float):
+        quotes = number
+    elif isinstance(value, dict):
+        quotes = 2 * len(value) if depth <= MAX_DEPTH and _agreed((*value,), ()) else _UNKNOWN
+        quotes += sum(_inner_quotes(member, depth + 1, number) for member in value.values())
+    elif isinstance(value, list):
+        quotes = 0 if depth <= MAX_DEPTH else _UNKNOWN
+        quotes += sum(_inner_quotes(item, depth + 1, number) for item in value)
+    return quotes

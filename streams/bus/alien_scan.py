@@ -1,0 +1,76 @@
+"""Finds the records of `views.feed` and `ops.gates` that are not ours or cannot be read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from aiokafka import TopicPartition
+
+from streams.bus.alien_records import MENDS, problem_of
+from streams.bus.feed import read_partition
+from streams.settings import Settings
+from streams.sources.produce import partition_count
+from tables.feed_check import Fault, Problem, gate_problem, shown
+
+MAX_FINDINGS = 100
+
+_GATE_MEND = (
+    "nothing to do: the gate counts as closed until `sluice worker gates` writes it anew, within seconds"
+)
+_HEARTBEAT_MEND = "nothing to do: the worker writes another one every second"
+
+
+class Finding(NamedTuple):
+    """A record that is not ours or cannot be read. `what` has its key, escaped and cut, never its value."""
+
+    topic: str
+    partition: int
+    offset: int
+    fault: Fault
+    what: str
+    mend: str
+
+
+async def alien_records(settings: Settings) -> list[Finding]:
+    """The records of feed and gates, of each key the newest, that are not ours or cannot be read: the first
+    `MAX_FINDINGS`. Reads both topics to their end. Raises `RefusedError` where one is not there.
+    """
+    found: list[Finding] = []
+    for topic, judge in (
+        (settings.topic("views.feed"), problem_of),
+        (settings.topic("ops.gates"), gate_problem),
+    ):
+        for partition in range(await partition_count(settings, topic)):
+            newest = await _newest_bad(settings, TopicPartition(topic, partition), judge)
+            for key, (offset, problem) in newest.items():
+                what = f"{problem.why} (key {shown(key)})"
+                mend = _mend(key, problem, of_gates=judge is gate_problem)
+                found.append(Finding(topic, partition, offset, problem.fault, what, mend))
+    return found[:MAX_FINDINGS]
+
+
+async def _newest_bad(
+    settings: Settings,
+    tp: TopicPartition,
+    judge: Callable[[bytes | None, bytes | None], Problem | None],
+) -> dict[bytes | None, tuple[int, Problem]]:
+    bad: dict[bytes | None, tuple[int, Problem]] = {}
+
+    def take(offset: int, key: bytes | None, value: bytes | None) -> None:
+        problem = judge(key, value) if value is not None else None
+        if problem is None:
+            bad.pop(key, None)
+        else:
+            bad[key] = offset, problem
+
+    await read_partition(settings, tp, take)
+    return bad
+
+
+def _mend(key: bytes | None, problem: Problem, *, of_gates: bool) -> str:
+    if problem.fault is Fault.DAMAGED and of_gates:
+        return _GATE_MEND
+    if problem.fault is Fault.DAMAGED and key is not None and key[:1] == b"h":
+        return _HEARTBEAT_MEND
+    return MENDS[problem.fault]
