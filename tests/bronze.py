@@ -8,6 +8,7 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from agents.bronze_commit import Built
+from agents.bronze_layout import Layout
 from agents.bronze_range import RangeBuilder
 from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
 from schemas.avro import AvroDecoder
@@ -34,18 +35,24 @@ class AtOnce(Executor):
 
 
 def builder(
-    first: int = 0, max_bytes: int = NO_LIMIT, until: int | None = None, avro: AvroDecoder | None = None
+    first: int = 0,
+    max_bytes: int = NO_LIMIT,
+    until: int | None = None,
+    avro: AvroDecoder | None = None,
+    layout: Layout | None = None,
 ) -> RangeBuilder:
     avro = avro or AvroDecoder({})
     return RangeBuilder(
         "events.raw", 0, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
-        until=until,
+        until=until, layout=layout,
     )  # fmt: skip
 
 
-def built(records: Sequence[Record], first: int = 0, after: int | None = None) -> Built:
+def built(
+    records: Sequence[Record], first: int = 0, after: int | None = None, layout: Layout | None = None
+) -> Built:
     """The closed range of these records."""
-    made = builder(first)
+    made = builder(first, layout=layout)
     made.take(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())

@@ -14,6 +14,7 @@ from aiokafka.errors import KafkaError
 from faust.types import TP
 
 from agents.bronze_commit import Committer, Resume
+from agents.bronze_layout import Layout, layout_of, layout_of_intent
 from agents.bronze_range import RangeBuilder
 from agents.bronze_store import Store, StoreError
 from schemas.avro import AvroDecoder
@@ -56,6 +57,7 @@ class Beginner:
         )
         self._validator = Validator(settings.max_event_bytes, self._avro)
         self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
+        self._layout = layout_of(settings.bronze_city_domains)
         self._nonce = uuid.uuid4().hex
 
     async def begin(self, thread: BatchConsumerThread, tp: TP) -> BronzePartition:
@@ -79,14 +81,17 @@ class Beginner:
         )
         made_anew.begins(end, first)
         until = resume.intent.next if resume.intent is not None and resume.intent.next > beginning else None
-        begin = self._range(tp, first, until)
+        layout = self._layout
+        if until is not None and resume.intent is not None:
+            layout = layout_of_intent(resume.intent, layout)
+        begin = self._range(tp, first, until, layout)
         if beginning > first:
             await raise_lost(self._settings, "bronze", *tp, (first, beginning))
             begin.lose(beginning)
         log.info("%s-%d goes on at offset %d", *tp, begin.next)
         return BronzePartition(
             begin,
-            lambda first, until: self._range(tp, first, until),
+            lambda first, until: self._range(tp, first, until, self._layout),
             committer,
             made_anew,
             max_seconds=self._settings.bronze_max_seconds,
@@ -94,7 +99,7 @@ class Beginner:
             on_end=self._on_end,
         )
 
-    def _range(self, tp: TP, first: int, until: int | None) -> RangeBuilder:
+    def _range(self, tp: TP, first: int, until: int | None, layout: Layout) -> RangeBuilder:
         return RangeBuilder(
             tp.topic,
             tp.partition,
@@ -104,6 +109,7 @@ class Beginner:
             pool=self._pool,
             max_bytes=self._settings.bronze_max_bytes,
             until=until,
+            layout=layout,
         )
 
     def _store_failed(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
