@@ -31,7 +31,7 @@ class Layout:
     no_city: str = NO_CITY
 
     def folder(self, event: str, day: int, city: str | None) -> str:
-        """Where an event lies; `day` counts from 1970-01-01 (UTC). The city matters where there is its level."""
+        """Where an event lies; `day` counts from 1970-01-01 (UTC). The city matters at its level alone."""
         folder = event_folder(event, day)
         return f"{folder}city={self.city(city)}/" if event in self.by_city else folder
 
@@ -39,7 +39,8 @@ class Layout:
         """What stands for a city in the name of a folder."""
         if city is None:
             return self.no_city
-        # A city may be called `__hive_default_partition__`. Where names differ by more than case only, the two would be one file: Hive's way to write an odd byte.
+        # A city may be called like null but for its case, which not every store tells apart: its first byte
+        # is written as Hive writes odd ones, and as readers of Hive's folders understand.
         return city if city != NO_CITY.lower() else f"%5F{city[1:]}"
 
 

@@ -237,7 +237,7 @@ class Settings:
     bronze_max_seconds: int = _setting(
         "60",
         _whole(1, 86400),
-        "age at which a Bronze range is closed, in seconds; while its partition is behind by more, ten times that",
+        "age at which a Bronze range is closed, in seconds; ten times that while it is behind by more",
     )
     bronze_max_bytes: int = _setting(
         "67108864", _whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"

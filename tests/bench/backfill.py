@@ -1,6 +1,6 @@
 """What a backfill costs: two years of events at once into a local folder. `python -m tests.bench.backfill`.
 
-History is replayed as `sluice replay` does it: by event time, with the time of sending as the Kafka timestamp.
+History is replayed as `sluice replay` does it: by event time, with Kafka timestamps of now.
 Each of `--days` has as many records as any other, spread evenly over `--kinds` events, so that there are as
 many objects as there can be.
 """
