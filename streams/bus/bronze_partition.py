@@ -195,8 +195,10 @@ class BronzePartition:
                 left = self._due_at() - time.monotonic()
                 if left <= 0 or self._closes_early:
                     return
+            # Not `wait_for`: where there is news just as we are cancelled, it returns as if nothing were.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._news.wait()
 
     def _due_at(self) -> float:
         """When the open range is old enough to be closed (monotonic clock, s)."""
