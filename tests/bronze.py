@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from agents.bronze_commit import Built
 from agents.bronze_layout import Layout
 from agents.bronze_range import RangeBuilder
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 
@@ -79,6 +79,16 @@ class MemoryStore:
             raise ExistsError(path)
         self._write(path, data)
         self.after("create", path)
+
+    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+        return await asyncio.gather(*(self._outcome(path, data) for path, data in objects))
+
+    async def _outcome(self, path: str, data: bytes) -> Outcome:
+        try:
+            await self.create(path, data)
+        except (ExistsError, StoreError) as error:
+            return error
+        return None
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         await self._begin("replace", path)
