@@ -40,19 +40,24 @@ def builder(
     until: int | None = None,
     avro: AvroDecoder | None = None,
     layout: Layout | None = None,
+    partition: int = 0,
 ) -> RangeBuilder:
     avro = avro or AvroDecoder({})
     return RangeBuilder(
-        "events.raw", 0, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
+        "events.raw", partition, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
         until=until, layout=layout,
     )  # fmt: skip
 
 
 def built(
-    records: Sequence[Record], first: int = 0, after: int | None = None, layout: Layout | None = None
+    records: Sequence[Record],
+    first: int = 0,
+    after: int | None = None,
+    layout: Layout | None = None,
+    partition: int = 0,
 ) -> Built:
     """The closed range of these records."""
-    made = builder(first, layout=layout)
+    made = builder(first, layout=layout, partition=partition)
     made.take(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())
