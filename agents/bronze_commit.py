@@ -37,6 +37,8 @@ from agents.bronze_store import ChangedError, ExistsError, Found, Store, StoreEr
 from tables.record_mark import RecordMark
 
 CALLS_AT_ONCE = 16
+PUTS_TOGETHER = 1024
+"""So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
 FIRST_BACKOFF_SECONDS = 0.5
 LONGEST_BACKOFF_SECONDS = 30.0
 
@@ -189,9 +191,7 @@ class Committer:
 
     async def commit(self, built: Built) -> Commit:
         """Write a range; tries again until it is written. Raises `OvertakenError`, `CorruptFileError`."""
-        entries = tuple(
-            ObjectEntry(path, rows, len(data), crc32c(data)) for path, rows, data in built.objects
-        )
+        entries = await asyncio.to_thread(_entries, built.objects)
         intent = Intent(
             first=built.first,
             last=built.next - 1,
@@ -203,13 +203,8 @@ class Committer:
             nonce=self._nonce,
         )
         await self._claim(intent)
-        slots = asyncio.Semaphore(CALLS_AT_ONCE)
-        outcomes = await asyncio.gather(
-            *(self._put(made, intent, slots) for made in built.objects), return_exceptions=True
-        )
-        for outcome in outcomes:  # every put has to be known to be done
-            if isinstance(outcome, BaseException):
-                raise outcome
+        for start in range(0, len(built.objects), PUTS_TOGETHER):
+            await self._put_all(built.objects[start : start + PUTS_TOGETHER], intent)
         await self._seal(intent)
         return await self._create_commit(intent.commit)
 
@@ -259,15 +254,45 @@ class Committer:
         held = await self._intent(intent.first)
         return held is not None and held.commit == intent.commit
 
-    async def _put(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
+    async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
+        """Return when all are there as they have to be; those that fail are tried again. Raises
+        `OvertakenError`."""
+        backoff = FIRST_BACKOFF_SECONDS
+        while objects:
+            outcomes = await self._store.create_all([(made.path, made.data) for made in objects])
+            pairs = list(zip(objects, outcomes, strict=True))
+            await self._settle_all([made for made, found in pairs if isinstance(found, ExistsError)], intent)
+            failures = [found for found in outcomes if isinstance(found, StoreError)]
+            left = [made for made, found in pairs if isinstance(found, StoreError)]
+            if failures:
+                if len(left) < len(objects):
+                    backoff = FIRST_BACKOFF_SECONDS
+                self._on_failure("put", failures[0], backoff)
+                await asyncio.sleep(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            objects = left
+
+    async def _settle_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
+        slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        outcomes = await asyncio.gather(
+            *(self._settle(made, intent, slots) for made in objects), return_exceptions=True
+        )
+        for outcome in outcomes:  # every put has to be known to be done
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _settle(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
+        """An object was there already: it has the same bytes, or is replaced by us if our intent holds."""
         async with slots:
-            while not await self._create(made.path, made.data):
+            while True:
                 found = await self._get(made.path)
                 if found is not None and found.data == made.data:
                     return
                 if not await self._holds(intent):
                     raise OvertakenError
                 if found is not None and await self._replace(made.path, made.data, found.etag):
+                    return
+                if found is None and await self._create(made.path, made.data):
                     return
 
     async def _create_commit(self, commit: Commit) -> Commit:
@@ -318,6 +343,10 @@ class Committer:
                 self._on_failure(operation, error, backoff)
                 await asyncio.sleep(backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+
+def _entries(objects: Sequence[BuiltObject]) -> tuple[ObjectEntry, ...]:
+    return tuple(ObjectEntry(path, rows, len(data), crc32c(data)) for path, rows, data in objects)
 
 
 def _swallows(intent: Intent, other: Intent) -> bool:

@@ -7,12 +7,8 @@ from typing import TypeVar
 
 import msgspec
 
-from schemas.catalogue import EVENTS
 from tables.record_mark import RecordMark
 
-CITY_DOMAINS = frozenset({"search", "promotions"})
-"""The high-volume domains: their events are laid down by city, too."""
-NO_CITY = "__none__"
 COMMITS, INTENTS = "_commits/", "_intents/"
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
 LAST_MS = 253_402_300_799_999
@@ -89,15 +85,9 @@ def range_name(topic: str, partition: int, first: int, last: int) -> str:
     return f"{topic}+{partition}+{first:020d}-{last:020d}.ndjson.gz"
 
 
-def event_folder(event: str, day: int, city: str | None) -> str:
+def event_folder(event: str, day: int) -> str:
     """Where events of that name lie; `day` counts from 1970-01-01 (UTC)."""
-    folder = f"event={event}/dt={_date(day)}/"
-    return f"{folder}city={city or NO_CITY}/" if has_city_level(event) else folder
-
-
-def has_city_level(event: str) -> bool:
-    """Whether the files of this event are laid down by city."""
-    return EVENTS[event].domain in CITY_DOMAINS
+    return f"event={event}/dt={_date(day)}/"
 
 
 def bad_folder(code: str, timestamp_ms: int) -> str:

@@ -16,8 +16,9 @@ from typing import Any, NamedTuple, Protocol
 
 import msgspec
 
-from agents.bronze_files import NO_CITY, bad_folder, event_folder, has_city_level, range_name
+from agents.bronze_files import bad_folder, range_name
 from agents.bronze_gzip import GzipPieces
+from agents.bronze_layout import Layout
 from agents.bronze_lines import LineWriter
 from schemas.avro import AvroDecoder
 from schemas.decode import EVENT_TYPES
@@ -31,8 +32,6 @@ PIECE_BYTES = 64 << 10
 """Fewer bytes than that are not worth a piece: twice the window of deflate."""
 DAY_SECONDS = 86_400
 _first_byte = itemgetter(0)
-
-EVENT_TYPES_BY_CITY = frozenset(kind for name, kind in EVENT_TYPES.items() if has_city_level(name))
 
 
 class Record(Protocol):
@@ -94,6 +93,7 @@ class RangeBuilder:
         pool: Executor,
         max_bytes: int,
         until: int | None = None,
+        layout: Layout | None = None,
     ) -> None:
         self.topic = topic
         self.partition = partition
@@ -109,6 +109,10 @@ class RangeBuilder:
         self._avro = avro
         self._pool = pool
         self._max_bytes = max_bytes
+        self._layout = layout or Layout()
+        self._types_by_city = frozenset(
+            EVENT_TYPES[name] for name in self._layout.by_city if name in EVENT_TYPES
+        )
         self._writer = LineWriter(topic, partition)
         self._objects: dict[str, _Lines] = {}
         self._folders: dict[Any, str] = {}
@@ -212,10 +216,10 @@ class RangeBuilder:
     def _group(self, day: int, events: Iterable[Any], lines: Iterable[bytes]) -> None:
         """Put the lines of a day to their objects; an event that is None is a bad record's."""
         groups: dict[Any, list[bytes]] = {}
-        by_city = EVENT_TYPES_BY_CITY
+        by_city, no_city = self._types_by_city, self._layout.no_city
         for event, line in zip(events, lines, strict=True):
             kind = event.__class__
-            key = (kind, event.city or NO_CITY) if kind in by_city else kind
+            key = (kind, event.city or no_city) if kind in by_city else kind
             try:
                 groups[key].append(line)
             except KeyError:
@@ -225,7 +229,7 @@ class RangeBuilder:
             folder = self._folders.get((day, key))
             if folder is None:
                 kind, city = key if isinstance(key, tuple) else (key, None)
-                folder = self._folders[day, key] = event_folder(kind.event, day, city)
+                folder = self._folders[day, key] = self._layout.folder(kind.event, day, city)
             self._add_lines(folder, group)
 
     def _add_bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import NamedTuple, Protocol
 
 
@@ -16,6 +16,10 @@ class ExistsError(Exception):
 
 class ChangedError(Exception):
     """The object at that path is not the one that was to be replaced, or is gone."""
+
+
+Outcome = ExistsError | StoreError | None
+"""Of an object that was to be created; None: it was."""
 
 
 class Found(NamedTuple):
@@ -41,6 +45,10 @@ class Store(Protocol):
 
     async def create(self, path: str, data: bytes) -> None:
         """Write an object that is not there yet. Raises `ExistsError`."""
+
+    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+        """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each, in
+        their order. All that were written are durable then. Raises nothing."""
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         """Write over the version that `etag` names. Raises `ChangedError`."""

@@ -94,6 +94,13 @@ def _names(pattern: str, words: str) -> tuple[Callable[[str], tuple[str, ...]], 
     return parse, words
 
 
+def _perhaps(
+    rule: tuple[Callable[[str], tuple[str, ...]], str],
+) -> tuple[Callable[[str], tuple[str, ...]], str]:
+    """The same, or nothing."""
+    return lambda text: rule[0](text) if text.strip() else (), rule[1]
+
+
 def _file() -> tuple[Callable[[str], Path | None], str]:
     def parse(text: str) -> Path | None:
         if not text:
@@ -222,8 +229,15 @@ class Settings:
         ),
         "where Bronze lies",
     )
+    bronze_city_domains: tuple[str, ...] = _setting(
+        "",
+        _perhaps(_names(r"[a-z0-9_-]{1,64}", "domains of the catalogue with commas, none twice, or empty")),
+        "domains whose Bronze objects lie by city, too; empty: all of Bronze is one table",
+    )
     bronze_max_seconds: int = _setting(
-        "60", _whole(1, 86400), "age at which a Bronze range is closed, in seconds"
+        "60",
+        _whole(1, 86400),
+        "age at which a Bronze range is closed, in seconds; ten times that while it is behind by more",
     )
     bronze_max_bytes: int = _setting(
         "67108864", _whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
@@ -269,6 +283,7 @@ class Settings:
                 ",".join(self.raw_topics),
                 f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
+        self._check_domains()
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
                 "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
@@ -278,6 +293,20 @@ class Settings:
                 "SLUICE_KAFKA_SECURITY",
                 self.kafka_security,
                 "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
+            )
+
+    def _check_domains(self) -> None:
+        if not self.bronze_city_domains:
+            return
+        from agents.bronze_layout import known_domains  # noqa: PLC0415 - the catalogue takes a moment
+
+        known = known_domains()
+        unknown = [domain for domain in self.bronze_city_domains if domain not in known]
+        if unknown:
+            raise SettingError(
+                "SLUICE_BRONZE_CITY_DOMAINS",
+                ",".join(self.bronze_city_domains),
+                f"some of {', '.join(known)}: there is no domain {' or '.join(unknown)}",
             )
 
     def check_gates(self) -> None:

@@ -8,8 +8,9 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from agents.bronze_commit import Built
+from agents.bronze_layout import Layout
 from agents.bronze_range import RangeBuilder
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 from schemas.avro import AvroDecoder
 from schemas.validate import Validator
 
@@ -34,18 +35,29 @@ class AtOnce(Executor):
 
 
 def builder(
-    first: int = 0, max_bytes: int = NO_LIMIT, until: int | None = None, avro: AvroDecoder | None = None
+    first: int = 0,
+    max_bytes: int = NO_LIMIT,
+    until: int | None = None,
+    avro: AvroDecoder | None = None,
+    layout: Layout | None = None,
+    partition: int = 0,
 ) -> RangeBuilder:
     avro = avro or AvroDecoder({})
     return RangeBuilder(
-        "events.raw", 0, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
-        until=until,
+        "events.raw", partition, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
+        until=until, layout=layout,
     )  # fmt: skip
 
 
-def built(records: Sequence[Record], first: int = 0, after: int | None = None) -> Built:
+def built(
+    records: Sequence[Record],
+    first: int = 0,
+    after: int | None = None,
+    layout: Layout | None = None,
+    partition: int = 0,
+) -> Built:
     """The closed range of these records."""
-    made = builder(first)
+    made = builder(first, layout=layout, partition=partition)
     made.take(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())
@@ -72,6 +84,16 @@ class MemoryStore:
             raise ExistsError(path)
         self._write(path, data)
         self.after("create", path)
+
+    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+        return await asyncio.gather(*(self._outcome(path, data) for path, data in objects))
+
+    async def _outcome(self, path: str, data: bytes) -> Outcome:
+        try:
+            await self.create(path, data)
+        except (ExistsError, StoreError) as error:
+            return error
+        return None
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         await self._begin("replace", path)

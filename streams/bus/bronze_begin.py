@@ -15,6 +15,7 @@ from faust.types import TP
 
 from agents.bronze_commit import Committer, Resume
 from agents.bronze_files import Position
+from agents.bronze_layout import Layout, layout_of, layout_of_intent
 from agents.bronze_range import RangeBuilder
 from agents.bronze_store import Store, StoreError
 from schemas.avro import AvroDecoder
@@ -59,6 +60,7 @@ class Beginner:
         )
         self._validator = Validator(settings.max_event_bytes, self._avro)
         self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
+        self._layout = layout_of(settings.bronze_city_domains)
         self._nonce = uuid.uuid4().hex
         self._first_seen: dict[TP, int] = {}
         self._known_looks: Looks | None = None
@@ -89,14 +91,17 @@ class Beginner:
         made_anew = MadeAnew(*tp, "newest Bronze commit goes up to", MEND)
         made_anew.begins(end, first)
         until = resume.intent.next if resume.intent is not None and resume.intent.next > beginning else None
-        begin = self._range(tp, first, until)
+        layout = self._layout
+        if until is not None and resume.intent is not None:
+            layout = layout_of_intent(resume.intent, layout)
+        begin = self._range(tp, first, until, layout)
         if beginning > first:
             await raise_lost(self._settings, "bronze", *tp, (first, beginning))
             begin.lose(beginning)
         log.info("%s-%d goes on at offset %d", *tp, begin.next)
         return BronzePartition(
             begin,
-            lambda first, until: self._range(tp, first, until),
+            lambda first, until: self._range(tp, first, until, self._layout),
             committer,
             made_anew,
             identity=identity,
@@ -112,7 +117,7 @@ class Beginner:
             self._known_looks = Looks(lambda: thread)
         return self._known_looks
 
-    def _range(self, tp: TP, first: int, until: int | None) -> RangeBuilder:
+    def _range(self, tp: TP, first: int, until: int | None, layout: Layout) -> RangeBuilder:
         return RangeBuilder(
             tp.topic,
             tp.partition,
@@ -122,6 +127,7 @@ class Beginner:
             pool=self._pool,
             max_bytes=self._settings.bronze_max_bytes,
             until=until,
+            layout=layout,
         )
 
     def _store_failed(self, operation: str, error: StoreError, next_try_seconds: float) -> None:

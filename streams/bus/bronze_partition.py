@@ -19,6 +19,7 @@ from agents.protocols import SLICE_RECORDS
 from agents.records import Unpacked
 from streams import metrics
 from streams.bus.batches import Fetched
+from streams.bus.behind import Behind
 from streams.bus.caught_up import CaughtUp
 from streams.bus.identity import Identity
 from streams.bus.made_anew import MadeAnew
@@ -29,6 +30,9 @@ log = logging.getLogger(__name__)
 PAUSE_SECONDS = 1.0
 STILL_SECONDS = 3.0
 
+MOST_TIMES = 10
+"""How many times its age a range may have while its partition is behind."""
+
 MakeRange = Callable[[int, int | None], RangeBuilder]
 """Begins a range at its first offset; the second says where it has to end, if that is settled already."""
 
@@ -36,8 +40,10 @@ MakeRange = Callable[[int, int | None], RangeBuilder]
 class BronzePartition:
     """Fills ranges from what it is given and writes them one after the other, reading on meanwhile.
 
-    A range is closed when it is full, when it is `max_seconds` old, or by `flush`. `on_written` is called
-    after each commit, `on_end` once when no more can be written: the partition then drops what it is given
+    A range is closed when it is full, by `flush`, or when it is `max_seconds` old. While the partition is
+    behind by more than that, its age does not count, as history would become dust: the time begins when it
+    has caught up, or is `MOST_TIMES` as long. `on_written` is called after each commit, `on_end` once when
+    no more can be written: the partition then drops what it is given
     (`failed`) until its owner has begun it anew.
     """
 
@@ -73,6 +79,8 @@ class BronzePartition:
         self._on_end = on_end
         self._writing: RangeBuilder | None = None
         self._opened_at = time.monotonic()
+        self._behind = Behind(max_seconds)
+        self._closes_early = False
         self._flushing = 0
         self._news = asyncio.Event()
         self._moved = asyncio.Event()
@@ -157,7 +165,7 @@ class BronzePartition:
 
     def close_early(self) -> None:
         """Close the range as soon as the one before it is written."""
-        self._opened_at = 0.0
+        self._closes_early = True
         self._news.set()
 
     @property
@@ -185,6 +193,7 @@ class BronzePartition:
                 taken_at = self.identity.taken_at if self.identity is not None else 0.0
                 closed.close()
                 self.range = self._make_range(closed.next, None)
+                self._closes_early = False
                 self._moved.set()
                 await self._write(closed, taken_at)
                 self._writing = None
@@ -205,11 +214,21 @@ class BronzePartition:
                 return
             left = None
             if self._closable:
-                left = self._opened_at + self._max_seconds - time.monotonic()
-                if left <= 0:
+                left = self._due_at() - time.monotonic()
+                if left <= 0 or self._closes_early:
                     return
+            # Not `wait_for`: where there is news just as we are cancelled, it returns as if nothing were.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._news.wait(), left)
+                async with asyncio.timeout(left):
+                    await self._news.wait()
+
+    def _due_at(self) -> float:
+        """When the open range is old enough to be closed (monotonic clock, s)."""
+        latest = self._opened_at + MOST_TIMES * self._max_seconds
+        caught_up_at = self._behind.caught_up_at
+        if caught_up_at is None:
+            return latest
+        return min(latest, max(self._opened_at, caught_up_at) + self._max_seconds)
 
     async def _write(self, closed: RangeBuilder, taken_at: float) -> None:
         started = time.monotonic()
@@ -251,6 +270,8 @@ class BronzePartition:
         """
         self.end_offset = end
         self._caught_up.saw_end(end, self.position, now_ms)
+        self._behind.saw_end(stable_end, self.position)
+        self._news.set()  # it may have caught up
         if stable_end <= self.position:
             self.moved_at = time.monotonic()
         self._made_anew.saw_end(stable_end, position)

@@ -3,7 +3,8 @@
 obstore's own local store cannot replace conditionally and does not sync what it wrote, so a power cut could
 leave a commit whose objects are empty. Here a file is written beside the objects, under `_intents/.parts/`,
 synced, and then linked (create) or renamed (replace) to its name, and its folder is synced. What a crash
-leaves lies in that folder alone, never looks like an object, and is removed by a later writer.
+leaves lies in that folder alone, never looks like an object, and is removed by a later writer. Many objects
+are created by several threads, as syncing many files at a time hardly takes a disk longer than one.
 """
 
 from __future__ import annotations
@@ -15,19 +16,23 @@ import fcntl
 import hashlib
 import os
 import time
-import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
+from streams.store.local_files import Folders, remove, sync_folder, write_part
 
 PARTS = "_intents/.parts"
 LEFTOVER_SECONDS = 3600.0
-THREADS = 4
+THREADS = 8
 
 T = TypeVar("T")
+Share = list[int]
+"""Which of the objects a thread creates: their indices."""
+Outcomes = list[ExistsError | OSError | None]
 
 
 class LocalStore:
@@ -35,9 +40,11 @@ class LocalStore:
 
     def __init__(self, folder: Path) -> None:
         self._root = folder
-        self._parts = folder / PARTS
+        self._parts = folder.absolute() / PARTS
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
-        self._synced: set[Path] = set()
+        self._folder = str(folder.absolute())
+        self._folders = Folders(folder)
+        self._cleaned = False
 
     def __str__(self) -> str:
         return f"file://{self._root}"
@@ -77,18 +84,85 @@ class LocalStore:
         try:
             return await asyncio.get_running_loop().run_in_executor(self._pool, call)
         except OSError as error:
-            raise StoreError(f"{doing} {self._root / path}: {error.strerror or error}") from None
+            raise self._failed(doing, path, error) from None
+
+    def _failed(self, doing: str, path: str, error: OSError) -> StoreError:
+        return StoreError(f"{doing} {self._root / path}: {error.strerror or error}")
+
+    def _told(self, path: str, outcome: ExistsError | OSError | None) -> Outcome:
+        return self._failed("writing", path, outcome) if isinstance(outcome, OSError) else outcome
 
     def _create(self, path: str, data: bytes) -> None:
-        target = self._root / path
-        with self._part(data) as part:
-            self._make_folder(target.parent)
+        self._make_folders([path])
+        (outcome,) = self._create_some([(path, data)], [])
+        if outcome is not None:
+            raise outcome
+
+    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+        """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each."""
+        try:
+            await self._run("writing", "", lambda: self._make_folders([path for path, _ in objects]))
+        except StoreError as error:
+            return [error] * len(objects)
+        shares = _shares(objects)
+        stop: list[bool] = []
+        try:
+            done = await asyncio.gather(
+                *(
+                    self._run("writing", "", partial(self._create_share, share, objects, stop))
+                    for share in shares
+                )
+            )
+        except asyncio.CancelledError:
+            stop.append(True)
+            raise
+        outcomes: dict[int, Outcome] = {}
+        for share, found in zip(shares, done, strict=True):
+            for index, outcome in zip(share, found, strict=True):
+                outcomes[index] = self._told(objects[index][0], outcome)
+        return [outcomes[index] for index in range(len(objects))]
+
+    def _create_share(
+        self, share: Share, objects: Sequence[tuple[str, bytes]], stop: Sequence[bool]
+    ) -> Outcomes:
+        return self._create_some([objects[index] for index in share], stop)
+
+    def _create_some(self, objects: Sequence[tuple[str, bytes]], stop: Sequence[bool]) -> Outcomes:
+        """Create objects one by one, sync each folder once, and answer the outcome of each. Ends early with
+        `stop`: nobody waits for it any more."""
+        outcomes: Outcomes = []
+        folders: dict[str, OSError | None] = {}
+        for path, data in objects:
+            if stop:
+                break
             try:
-                os.link(part, target)
+                self._link(f"{self._folder}/{path}", data)
             except FileExistsError:
-                raise ExistsError(path) from None
-            finally:  # what is there already may be the work of one who has not come so far
-                _sync_folder(target.parent)
+                outcomes.append(ExistsError(path))
+            except OSError as error:
+                outcomes.append(error)
+            else:
+                outcomes.append(None)
+            folders[_folder_of(path)] = None
+        # Also those of objects that were there: they may be the work of one who has not come so far.
+        for folder in folders:
+            try:
+                sync_folder(f"{self._folder}/{folder}")
+            except OSError as error:
+                folders[folder] = error
+        outcomes += [OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))] * (len(objects) - len(outcomes))
+        return [
+            folders.get(_folder_of(path)) or outcome
+            for (path, _), outcome in zip(objects, outcomes, strict=True)
+        ]
+
+    def _link(self, target: str, data: bytes) -> None:
+        """Write a file whole and synced, or not at all. Raises `FileExistsError`."""
+        part = write_part(str(self._parts), data)
+        try:
+            os.link(part, target)
+        finally:
+            remove(part)
 
     def _replace(self, path: str, data: bytes, etag: str) -> None:
         target = self._root / path
@@ -97,7 +171,7 @@ class LocalStore:
             if found is None or found.etag != etag:
                 raise ChangedError(path)
             part.replace(target)
-            _sync_folder(target.parent)
+            sync_folder(str(target.parent))
 
     @contextlib.contextmanager
     def _lock(self) -> Iterator[None]:
@@ -112,31 +186,20 @@ class LocalStore:
     @contextlib.contextmanager
     def _part(self, data: bytes) -> Iterator[Path]:
         """A synced file with these bytes under a name of its own, removed in the end."""
-        self._make_folder(self._parts)
-        part = self._parts / uuid.uuid4().hex
+        self._make_folders([])
+        part = write_part(str(self._parts), data)
         try:
-            with part.open("xb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            yield part
+            yield Path(part)
         finally:
-            part.unlink(missing_ok=True)
+            remove(part)
 
-    def _make_folder(self, folder: Path) -> None:
-        """Make a folder and those above it, durably."""
-        if folder in self._synced:
-            return
-        if not folder.is_dir():
-            if folder != self._root:
-                self._make_folder(folder.parent)
-            else:
-                folder.parent.mkdir(parents=True, exist_ok=True)
-            folder.mkdir(exist_ok=True)
-            _sync_folder(folder.parent)
-        if folder == self._parts:
+    def _make_folders(self, paths: Iterable[str]) -> None:
+        """Make the folders of these objects, and that of the parts, durably."""
+        if not self._cleaned:
+            self._folders.make([str(self._parts)])
             self._remove_leftovers()
-        self._synced.add(folder)
+            self._cleaned = True
+        self._folders.make(f"{self._folder}/{_folder_of(path)}".rstrip("/") for path in paths)
 
     def _remove_leftovers(self) -> None:
         for part in self._parts.iterdir():
@@ -174,12 +237,16 @@ def _walk(folder: Path, prefix: str, after: str) -> Iterator[Listed]:
                 yield Listed(path, entry.stat().st_size)
 
 
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    except OSError as error:
-        if error.errno != errno.EINVAL:  # some file systems have nothing to sync of a folder
-            raise
-    finally:
-        os.close(descriptor)
+def _folder_of(path: str) -> str:
+    return path.rpartition("/")[0]
+
+
+def _shares(objects: Sequence[tuple[str, bytes]]) -> list[list[int]]:
+    """The objects' indices by thread; those of a folder are together."""
+    by_folder: dict[str, list[int]] = {}
+    for index, (path, _) in enumerate(objects):
+        by_folder.setdefault(_folder_of(path), []).append(index)
+    shares: list[list[int]] = [[] for _ in range(min(THREADS, len(by_folder)))]
+    for number, indices in enumerate(by_folder.values()):
+        shares[number % len(shares)] += indices
+    return shares

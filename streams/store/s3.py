@@ -6,20 +6,22 @@ AWS_SECRET_ACCESS_KEY, AWS_SESSION_TOKEN, AWS_REGION, web identity and container
 
 from __future__ import annotations
 
+import asyncio
 import re
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 
 import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, StoreError
+from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 
 TIMEOUT_SECONDS = 30
 _CODE = re.compile(r"<Code>(\w+)</Code>")
 CONNECT_TIMEOUT_SECONDS = 5
 RETRIES = 1
+PUTS_AT_ONCE = 64
 
 
 class S3ObjectStore:
@@ -54,6 +56,33 @@ class S3ObjectStore:
             if await self.get(path) is not None:
                 raise ExistsError(path) from None
             raise self._failed("writing", path, error) from None
+
+    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+        """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each.
+
+        While more fail than not, no more are tried: a server that is away is told of at once.
+        """
+        slots = asyncio.Semaphore(PUTS_AT_ONCE)
+        failures: list[StoreError] = []
+        written = 0
+
+        async def create(path: str, data: bytes) -> Outcome:
+            nonlocal written
+            async with slots:
+                if len(failures) > written:
+                    return failures[0]
+                try:
+                    await self.create(path, data)
+                except ExistsError as error:
+                    written += 1
+                    return error
+                except StoreError as error:
+                    failures.append(error)
+                    return error
+                written += 1
+                return None
+
+        return await asyncio.gather(*(create(path, data) for path, data in objects))
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         """Write over the version that `etag` names. Raises `ChangedError`."""

@@ -14,7 +14,9 @@ from tests.s3 import BUCKET, S3Server
 from tests.versity import gateway
 
 NAMES = [
-    "event=search.click/dt=2026-03-01/city=__none__/events.raw+0+00000000000000000000-00000000000000000009.ndjson.gz",
+    "event=search.click/dt=2026-03-01/events.raw+0+00000000000000000000-00000000000000000009.ndjson.gz",
+    "event=search.click/dt=2026-03-01/city=__HIVE_DEFAULT_PARTITION__/t+0+0-9.ndjson.gz",
+    "event=search.click/dt=2026-03-01/city=%5F_hive_default_partition__/t+0+0-9.ndjson.gz",
     "_commits/events.raw/0/00000000000000000000.json",
     "_commits/.odd_topic-/12/00000000000000000010.json",
 ]

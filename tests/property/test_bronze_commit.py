@@ -12,11 +12,12 @@ from hypothesis import strategies as st
 
 from agents import bronze_commit
 from agents.bronze_commit import Committer, OvertakenError
+from agents.bronze_layout import layout_of, layout_of_intent
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
 from tests.bronze import MemoryStore, Record, built, failing_now_and_then, nothing
 from tests.examples import examples
-from tests.unit.test_bronze_range import AT_MS, click, declined
+from tests.unit.test_bronze_range import AT_MS, FORMER, click, declined
 
 LOG = [
     Record(offset, AT_MS + offset, declined(offset) if offset % 3 else click(offset, city="rome"))
@@ -24,6 +25,7 @@ LOG = [
     if offset % 7
 ]
 END = LOG[-1].offset + 1
+LAYOUTS = [layout_of([]), layout_of(["search"]), layout_of(["search", "bookings"]), FORMER]
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -39,8 +41,11 @@ async def write(store: MemoryStore, draw: random.Random, writer: int) -> None:
         at = resume.next or 0
         while at < END:
             until = resume.intent.next if resume.intent is not None else min(END, at + draw.randrange(1, 20))
+            layout = draw.choice(LAYOUTS)  # a setting that changes at any time
+            if resume.intent is not None:
+                layout = layout_of_intent(resume.intent, layout)
             resume = resume._replace(intent=None)
-            made = built([record for record in LOG if at <= record.offset < until], at, until)
+            made = built([record for record in LOG if at <= record.offset < until], at, until, layout)
             try:
                 at = (await committer.commit(made)).next
             except OvertakenError:

@@ -144,7 +144,7 @@ def test_dates_choose_what_verify_reads(odd_rows: Path) -> None:
     [
         (lambda folder: next((folder / "_commits").rglob("*.json")).write_bytes(b"{"), "corrupt"),
         (lambda folder: (folder / "_commits" / "README").touch(), "corrupt"),
-        (lambda folder: next(folder.glob("event=*/*/*/*.gz")).unlink(), "missing"),
+        (lambda folder: next(folder.glob("event=*/*/*.gz")).unlink(), "missing"),
         (shutil.rmtree, "missing"),
         (become_a_file, "unreadable"),
     ],

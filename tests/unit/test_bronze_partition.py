@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import pytest
@@ -29,7 +30,7 @@ TOPIC = "events.raw"
 class Bronze:
     """A partition on a `MemoryStore`; its ranges close when they are flushed, or full."""
 
-    def __init__(self, until: int | None = None) -> None:
+    def __init__(self, until: int | None = None, max_seconds: float = 3600) -> None:
         self.store = MemoryStore()
         self.ended: list[Exception] = []
         committer = Committer(self.store, TOPIC, 0, "nonce", lambda *_: None)
@@ -38,7 +39,7 @@ class Bronze:
             lambda first, until: builder(first, until=until),
             committer,
             MadeAnew(TOPIC, 0, "newest Bronze commit goes up to", "Mend it"),
-            max_seconds=3600,
+            max_seconds=max_seconds,
             on_written=lambda: None,
             on_end=lambda _, error: self.ended.append(error),
         )
@@ -47,6 +48,9 @@ class Bronze:
         records = [Record(offset, NOW_MS + offset, click(offset)) for offset in range(first, end)]
         batches: list[Any] = [records] if records else []
         await self.partition.take(Fetched(TopicPartition(TOPIC, 0), first, end, batches, end, epoch))
+
+    def commits(self) -> list[str]:
+        return [path for path in self.store.files if path.startswith("_commits/")]
 
     async def rows(self) -> list[int]:
         """The offsets of committed rows."""
@@ -140,6 +144,45 @@ async def test_a_topic_that_ends_below_what_was_read_was_made_anew(bronze: Bronz
     bronze.partition.saw_end(2, 2, 5, NOW_MS)
     with pytest.raises(RecreatedTopicError, match=r"ends at 2, but its newest Bronze commit goes up to 5"):
         bronze.partition.saw_end(2, 2, 5, NOW_MS)
+
+
+async def test_while_behind_a_range_is_not_closed_by_its_age() -> None:
+    bronze = Bronze(max_seconds=0.2)
+    bronze.partition.saw_end(1000, 1000, 0, NOW_MS)
+    started = time.monotonic()
+    for first in range(0, 1000, 10):
+        await bronze.take(first, first + 10)
+        bronze.partition.saw_end(1000 + first, 1000 + first, bronze.partition.position, NOW_MS)
+        await asyncio.sleep(0.01)  # longer than its age, and not ten times as long
+    if time.monotonic() - started < 1.8:
+        assert bronze.store.files == {}, "nothing is written yet"
+    bronze.partition.saw_end(1000, 1000, 1000, NOW_MS)
+    await wait_until(lambda: bronze.partition.committed == 1000, "time to count now", seconds=10)
+    assert len(bronze.commits()) == 1 or time.monotonic() - started > 1.8
+    await bronze.partition.close()
+
+
+async def test_while_behind_a_range_is_closed_by_ten_times_its_age() -> None:
+    bronze = Bronze(max_seconds=0.05)
+    bronze.partition.saw_end(1000, 1000, 0, NOW_MS)
+    await bronze.take(0, 5)
+    started = time.monotonic()
+    await wait_until(lambda: bronze.partition.committed == 5, "the range to be closed", seconds=10)
+    assert time.monotonic() - started > 0.4
+    await bronze.partition.close()
+
+
+async def test_while_behind_a_flush_and_scarce_memory_close_a_range(bronze: Bronze) -> None:
+    bronze.partition.saw_end(1000, 1000, 0, NOW_MS)
+    await bronze.take(0, 5)
+    await bronze.partition.flush()
+    assert await bronze.rows() == [0, 1, 2, 3, 4]
+    await bronze.take(5, 7)
+    bronze.partition.close_early()
+    await wait_until(lambda: bronze.partition.committed == 7, "the range to be closed")
+    await bronze.take(7, 9)
+    await asyncio.sleep(0.05)
+    assert bronze.partition.committed == 7, "the one after it is not closed early, too"
 
 
 async def test_the_age_of_what_is_not_committed(bronze: Bronze) -> None:

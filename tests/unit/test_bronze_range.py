@@ -5,15 +5,19 @@ from __future__ import annotations
 import gzip
 import json
 from typing import Any
+from urllib.parse import unquote
 
 import fastavro
 import pytest
 
-from agents.bronze_files import ObjectEntry
+from agents.bronze_files import Intent, ObjectEntry
 from agents.bronze_gzip import crc32c
+from agents.bronze_layout import FORMER_NO_CITY, Layout, layout_of, layout_of_intent
 from schemas.avro import AvroDecoder
 from tests.bronze import Record, builder, built
 
+FORMER = Layout(layout_of(["search"]).by_city, FORMER_NO_CITY)
+"""As a worker of the release before laid things down."""
 AT_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 
 
@@ -41,38 +45,71 @@ def records(*values: bytes | None, first: int = 0) -> list[Record]:
 NAME = "events.raw+0+00000000000000000000-00000000000000000005.ndjson.gz"
 
 
-def test_objects_lie_by_event_day_and_for_busy_domains_city() -> None:
-    made = built(
-        records(
-            click(0, city="berlin"),
-            click(1),
-            declined(2, city="berlin"),
-            declined(3, occurred_at="2026-03-01T01:30:00+02:00"),
-            declined(4, occurred_at="2026-02-28T23:59:59.999999Z"),
-            b"nonsense\n",
-        )
-    )
-    assert {made_object.path: made_object.rows for made_object in made.objects} == {
-        f"event=search.click/dt=2026-03-01/city=berlin/{NAME}": 1,
-        f"event=search.click/dt=2026-03-01/city=__none__/{NAME}": 1,
-        f"event=booking.declined/dt=2026-03-01/{NAME}": 1,
-        f"event=booking.declined/dt=2026-02-28/{NAME}": 2,
-        f"_bad/code=EVENT_ENVELOPE_INVALID/dt=2026-03-01/{NAME}": 1,
-    }
+def placed(layout: Layout | None, *values: bytes | None) -> dict[str, int]:
+    """Rows by path."""
+    made = built(records(*values), layout=layout)
     for _, rows, data in made.objects:
         lines = gzip.decompress(data).splitlines()
         assert len(lines) == rows
         offsets = [json.loads(line)["_kafka"]["offset"] for line in lines]
         assert offsets == sorted(offsets)
+    return {made_object.path: made_object.rows for made_object in made.objects}
 
 
-def test_a_city_named_as_none_shares_the_file_of_none_in_the_order_of_offsets() -> None:
-    many = records(*(click(number, city=[None, "__none__"][number % 2]) for number in range(6)))
-    one_by_one = builder()
+MIXED = (
+    click(0, city="berlin"),
+    click(1),
+    declined(2, city="berlin"),
+    declined(3, occurred_at="2026-03-01T01:30:00+02:00"),
+    declined(4, occurred_at="2026-02-28T23:59:59.999999Z"),
+    b"nonsense\n",
+)
+
+
+def test_all_objects_lie_at_one_depth_by_event_and_day() -> None:
+    assert placed(None, *MIXED) == {
+        f"event=search.click/dt=2026-03-01/{NAME}": 2,
+        f"event=booking.declined/dt=2026-03-01/{NAME}": 1,
+        f"event=booking.declined/dt=2026-02-28/{NAME}": 2,
+        f"_bad/code=EVENT_ENVELOPE_INVALID/dt=2026-03-01/{NAME}": 1,
+    }
+
+
+def test_the_domains_that_were_chosen_have_a_city_level() -> None:
+    assert placed(layout_of(["search", "promotions"]), *MIXED) == {
+        f"event=search.click/dt=2026-03-01/city=berlin/{NAME}": 1,
+        f"event=search.click/dt=2026-03-01/city=__HIVE_DEFAULT_PARTITION__/{NAME}": 1,
+        f"event=booking.declined/dt=2026-03-01/{NAME}": 1,
+        f"event=booking.declined/dt=2026-02-28/{NAME}": 2,
+        f"_bad/code=EVENT_ENVELOPE_INVALID/dt=2026-03-01/{NAME}": 1,
+    }
+
+
+def test_no_city_is_called_as_null_is_whatever_the_case() -> None:
+    cities = [None, "__none__", "__hive_default_partition__", "hive_default_partition", "null", "-", "_"]
+    paths = placed(layout_of(["search"]), *(click(number, city=city) for number, city in enumerate(cities)))
+    assert len({path.lower() for path in paths}) == len(cities), "also where case makes no difference"
+    found = {unquote(path.split("/")[2].removeprefix("city=")) for path in paths}
+    assert found == {city or "__HIVE_DEFAULT_PARTITION__" for city in cities}
+
+
+@pytest.mark.parametrize("layout", [layout_of(["search"]), FORMER])
+def test_objects_by_city_do_not_depend_on_batches(layout: Layout) -> None:
+    many = records(*(click(number, city=[None, "__none__", "rome"][number % 3]) for number in range(9)))
+    one_by_one = builder(layout=layout)
     for record in many:
         one_by_one.take([record], record.offset + 1)
     one_by_one.close()
-    assert one_by_one.objects() == built(many).objects
+    assert one_by_one.objects() == built(many, layout=layout).objects
+
+
+@pytest.mark.parametrize("of", [Layout(), layout_of(["search"]), layout_of(["bookings"]), FORMER])
+@pytest.mark.parametrize("now", [Layout(), layout_of(["search"]), layout_of(["bookings", "search"])])
+def test_the_layout_of_a_range_that_was_begun_is_known_by_its_objects(of: Layout, now: Layout) -> None:
+    made = built(records(*MIXED), layout=of)
+    entries = tuple(ObjectEntry(path, rows, len(data), "") for path, rows, data in made.objects)
+    intent = Intent(first=0, last=5, next=6, objects=entries, nonce="other")
+    assert built(records(*MIXED), layout=layout_of_intent(intent, now)).objects == made.objects
 
 
 @pytest.mark.parametrize(

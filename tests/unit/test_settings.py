@@ -77,3 +77,26 @@ def test_minutes_are_kept_no_longer_than_hours(minutes: int, hours: int, kept: i
     environ = {"SLUICE_PANE_MINUTES": str(minutes), "SLUICE_PANE_HOURS": str(hours)}
     limits = limits_of(Settings.load(environ))
     assert (limits.pane_minutes, limits.pane_hours) == (kept, hours)
+
+
+@pytest.mark.parametrize(
+    ("text", "taken"),
+    [("", ()), (" ", ()), ("search", ("search",)), ("search, promotions", ("search", "promotions"))],
+)
+def test_domains_with_a_city_level_are_those_of_the_catalogue(text: str, taken: tuple[str, ...]) -> None:
+    assert Settings.load({"SLUICE_BRONZE_CITY_DOMAINS": text}).bronze_city_domains == taken
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("serach", r"bookings, payments, search, .*: there is no domain serach$"),
+        ("search,foo,bar", r"there is no domain foo or bar$"),
+        ("search,", "none twice"),
+        ("search,search", "none twice"),
+        ("Search", "domains of the catalogue"),
+    ],
+)
+def test_other_domains_are_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(SettingError, match=f"^SLUICE_BRONZE_CITY_DOMAINS='{text}' is not allowed.*{said}"):
+        Settings.load({"SLUICE_BRONZE_CITY_DOMAINS": text})

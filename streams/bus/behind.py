@@ -1,0 +1,43 @@
+"""Whether a reader is behind by more than a time: by when what it reads could have been read.
+
+The records' own timestamps do not tell: history that is replayed as it is sent keeps its old ones.
+"""
+
+from __future__ import annotations
+
+import time
+
+LOOKS_A_PERIOD = 8
+MOST_LOOKS = 128
+
+
+class Behind:
+    """Looks at a partition's end from time to time. `seconds`: behind by more than that is behind.
+
+    `caught_up_at`: since when (monotonic clock, s) it has not been behind; None: it is, or nobody has looked.
+    What was there at the first look may have been there for long: until it is read, the reader is behind.
+    """
+
+    def __init__(self, seconds: float) -> None:
+        self.caught_up_at: float | None = None
+        self._seconds = seconds
+        self._looks: list[tuple[int, float]] = []
+        self._first_end: int | None = None
+
+    def saw_end(self, end_offset: int, position: int, at: float | None = None) -> None:
+        """Readers can read up to `end_offset` as of now; `position` is read next. `at`: now (monotonic)."""
+        now = time.monotonic() if at is None else at
+        self._looks = [look for look in self._looks if look[0] > position]
+        if end_offset > position and (
+            not self._looks or now - self._looks[-1][1] >= self._seconds / LOOKS_A_PERIOD
+        ):
+            self._looks.append((end_offset, now))
+            if len(self._looks) > MOST_LOOKS:
+                del self._looks[1::2]  # the further behind, the coarser it may be
+        if self._first_end is None:
+            self._first_end = end_offset
+        unread_for = now - self._looks[0][1] if self._looks else 0.0
+        if position < self._first_end or unread_for > self._seconds:
+            self.caught_up_at = None
+        elif self.caught_up_at is None:
+            self.caught_up_at = now
