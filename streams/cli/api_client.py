@@ -85,5 +85,5 @@ def _problem(body: bytes) -> str:
     if not isinstance(said, dict):
         return text
     detail = str(said.get("detail") or said.get("title") or said.get("status") or text)
-    views = said.get("views")
-    return f"{detail}; there are: {', '.join(views)}" if views else detail
+    there = said.get("views") or said.get("gates")
+    return f"{detail}; there are: {', '.join(map(str, there))}" if isinstance(there, list) else detail
