@@ -10,7 +10,6 @@ import signal
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 
 from streams import logs, metrics
 from streams.bus import health as health_server
@@ -18,6 +17,7 @@ from streams.bus import topics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.health import Health
 from streams.settings import Settings
+from streams.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -36,7 +36,8 @@ def serving(settings: Settings) -> Iterator[Health]:
     """Logs set up, and metrics and health served while it lasts. Raises `CannotStartError`."""
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    metrics.BUILD_INFO.labels(version("sluice")).set(1)
+    logs.tell_unknown_variables()
+    metrics.BUILD_INFO.labels(VERSION).set(1)
     health = Health()
     try:
         server = health_server.serve(settings.metrics_host, settings.metrics_port, health)

@@ -9,7 +9,7 @@ from typing import Any
 
 import click
 
-from streams.cli.common import Failure, echo_json, json_option, plain_logs
+from streams.cli.common import Failure, await_kafka, echo_json, json_option, plain_logs, timeout_option
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources import replay as replaying
@@ -41,10 +41,11 @@ FORMATS: dict[str, Callable[[InputFile], Source]] = {"ndjson": Ndjson, "online-r
 )
 @click.option("--rebase", type=click.Choice(["now"]), help="Shift all times so that the newest event is now.")
 @click.option("--topic", help="Where to.  [default: the first of SLUICE_RAW_TOPICS]")
+@timeout_option
 @json_option
 def replay(
     *, files: tuple[str, ...], format_name: str, rate: float | None, rebase: str | None, topic: str | None,
-    as_json: bool,
+    timeout_seconds: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send the events of FILEs to Kafka, in their order; `-` is standard input, gzip is unpacked.
 
@@ -67,6 +68,7 @@ def replay(
         for file in inputs:
             file.check()  # before Kafka is waited for
         by = _shift_to_now(sources) if rebase else None
+        await_kafka(settings, timeout_seconds)
         plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
         total = asyncio.run(until_signal(settings, plan, meter))
     except (SourceError, RefusedError) as error:

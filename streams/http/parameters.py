@@ -31,8 +31,8 @@ NAME = {
 
 AS_OF = _parameter(
     "as_of",
-    "A time (RFC 3339, or milliseconds since 1970), `now` (follows SLUICE_CLOCK) or `watermark`: for ages, deadlines, the window's end."
-    " It rewinds no entity.",
+    "A time (RFC 3339, or milliseconds since 1970), `now` (follows SLUICE_CLOCK) or `watermark`: for ages,"
+    " deadlines, the window's end. It rewinds no entity.",
     "now",
     default="now",
 )
@@ -47,7 +47,8 @@ _WINDOWED = [
     ),
     _parameter(
         "from",
-        "Start (RFC 3339, or milliseconds since 1970), instead of window. Whole panes that start inside count.",
+        "Start (RFC 3339, or milliseconds since 1970), instead of window. Whole panes that start inside"
+        " count.",
         "2026-03-01T00:00:00Z",
     ),
     _parameter(

@@ -23,7 +23,8 @@ async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> Asyn
     """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
 
     An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
-    window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the api ends.
+    window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the
+    api ends.
     """
     pace = live.settings.stream_seconds
     shown: bytes | None = None
