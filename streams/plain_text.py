@@ -1,8 +1,9 @@
 """Text that somebody else wrote, made fit for a terminal, a table or a log.
 
-Ids, header values, topic names, error texts and variables may hold anything: escape sequences that recolour or
-rename a terminal, line ends that forge a log line, marks that turn the direction of writing. Here they become
-visible escapes, as Python's `repr` has them. This is the one place that decides what is shown as it is.
+Ids, header values, topic names, error texts and variables may hold anything: escape sequences that recolour
+or rename a terminal, line ends that forge a log line, marks that turn the direction of writing. Here they
+become visible escapes, as Python's `repr` has them. This is the one place that decides what is shown as it
+is.
 """
 
 from __future__ import annotations

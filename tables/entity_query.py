@@ -43,7 +43,7 @@ def answer_entities(
     page = page[: query.limit]
     following = encode_cursor(view, Cursor(as_of_us, *page[-1][:2])) if more else None
     return {
-        **head(view, as_of_us, status(reader, view, situation), None, None, warnings),
+        **head(view, as_of_us, status(reader, view, situation), (None, None), warnings),
         "state": query.state,
         "rows": [_shown(view.tracks, entity_id, entities.state(slot)) for _, entity_id, slot in page],
         "cursor": following,

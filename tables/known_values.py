@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Set
+from collections.abc import Iterable
 
 from tables.pane_sums import GroupTable
 from tables.param_values import MOST_NAMED, no_such
@@ -13,7 +13,7 @@ from tables.spec import CITY
 Scope = frozenset[str] | None
 
 
-def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywhere: bool = True) -> Set[str]:
+def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywhere: bool = True) -> set[str]:
     """The values of a dimension, over all views and times, in what has the cities of `scope`; null apart.
 
     Not `everywhere`: those that queries have come across, for which no packed pane is looked into.

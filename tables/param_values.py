@@ -21,7 +21,7 @@ LONGEST_VALUE = 128
 """What is longer is no name of ours: ids have 1 to 128 characters."""
 MOST_NAMED = 8
 
-_TOKENS = re.compile(r"\\[\\, ]|.", re.DOTALL)
+_SIGNS = re.compile(r"\\[\\, ]|.", re.DOTALL)
 _MILLISECONDS = re.compile(r"-?[0-9]{1,16}")
 
 
@@ -36,25 +36,25 @@ def split_list(text: str) -> list[str]:
     any other backslash stands for itself. Raises `EmptyElementError`.
     """
     elements: list[list[str]] = [[]]
-    for token in _TOKENS.findall(text):
-        if token == ",":
+    for sign in _SIGNS.findall(text):
+        if sign == ",":
             elements.append([])
         else:
-            elements[-1].append(token)
-    return [_stripped(tokens) for tokens in elements]
+            elements[-1].append(sign)
+    return [_stripped(signs) for signs in elements]
 
 
-def _stripped(tokens: list[str]) -> str:
-    while tokens and tokens[-1] == " ":
-        tokens.pop()
-    first = next((at for at, token in enumerate(tokens) if token != " "), len(tokens))
-    if first == len(tokens):
+def _stripped(signs: list[str]) -> str:
+    while signs and signs[-1] == " ":
+        signs.pop()
+    first = next((at for at, sign in enumerate(signs) if sign != " "), len(signs))
+    if first == len(signs):
         raise EmptyElementError("an element of the list is empty")
-    return "".join(token[-1] for token in tokens[first:])
+    return "".join(sign[-1] for sign in signs[first:])
 
 
 def parse_moment(text: str) -> datetime:
-    """A time as RFC 3339 text or as milliseconds since 1970 UTC. Raises ValueError, which does not show it."""
+    """A time as RFC 3339 text or in milliseconds since 1970 UTC. The ValueError does not show it."""
     if re.fullmatch(r"-?[0-9]+", text):
         micros = int(text) * 1000 if _MILLISECONDS.fullmatch(text) else LAST_US + 1
         if not FIRST_US <= micros <= LAST_US:

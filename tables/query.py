@@ -59,7 +59,7 @@ def answer_view(
     from_us = None if first is None else first * MINUTE_US
     warnings = warnings_of(reader, query, situation, scope)
     return {
-        **head(view, as_of_us, status(reader, view, situation, from_us), first, end, warnings),
+        **head(view, as_of_us, status(reader, view, situation, from_us), (first, end), warnings),
         "rows": _rows(view, query, table, first or 0, as_of_us),
     }
 
@@ -73,13 +73,14 @@ def warnings_of(
 
 
 def head(
-    view: View, as_of_us: int, found: Status, first: int | None, end: int | None, warnings: list[str]
+    view: View, as_of_us: int, found: Status, window: tuple[int | None, int | None], warnings: list[str]
 ) -> dict[str, Any]:
-    """What every answer begins with; `first`, `end`: epoch minutes of a window.
+    """What every answer begins with; `window`: its first epoch minute and its end, both None without one.
 
     `incomplete_because` and `warnings` are there only where there is something to say.
     """
     freshness = found.freshness_seconds
+    first, end = window
     return {
         "view": view.name,
         "kind": view.kind,

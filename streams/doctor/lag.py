@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.bus.client import connected_admin
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.doctor.partitions import partitions_of, reading, records_from
 
+RETRY_SECONDS = 0.3
 BRONZE_RANGES = 10
 """A range of a partition that is behind may take so many times SLUICE_BRONZE_MAX_SECONDS."""
 
@@ -60,7 +65,24 @@ async def _done(patient: Patient, group: str, raw: list[TopicPartition]) -> dict
     """What a group has done, as it publishes it every few seconds."""
     admin = await connected_admin(patient.settings)
     try:
-        offsets = await admin.list_consumer_group_offsets(group, partitions=raw)
+        offsets = await _offsets(admin, group, raw)
     finally:
         await admin.close()
     return {tp: max(0, at.offset) for tp, at in offsets.items()}
+
+
+async def _offsets(
+    admin: AIOKafkaAdminClient, group: str, raw: list[TopicPartition]
+) -> dict[TopicPartition, OffsetAndMetadata]:
+    """The group's offsets, as soon as its coordinator is there."""
+    while True:
+        try:
+            found: dict[TopicPartition, OffsetAndMetadata] = await admin.list_consumer_group_offsets(
+                group, partitions=raw
+            )
+        except KafkaError as error:
+            if not error.retriable:
+                raise
+            await asyncio.sleep(RETRY_SECONDS)
+        else:
+            return found

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
 from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import for_code
+from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
 
 from streams.bus.client import connected_admin
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
@@ -16,6 +17,11 @@ from tables.codec import Heartbeat, decode_heartbeat
 SKEW_SECONDS = 5.0
 LOOK_BACK_SECONDS = 5.0
 MOST_NAMED = 5
+RETRY_SECONDS = 0.3
+PATIENCE = 0.7
+"""Share of the time there is in which a group's coordinator has to be found."""
+GROUP_ID_NOT_FOUND = 69
+"""As newer brokers say of a group that nobody has joined; aiokafka has no name for it."""
 
 
 async def views(patient: Patient) -> list[Finding]:
@@ -90,12 +96,21 @@ async def _members(patient: Patient, role: str, start: str) -> list[Finding]:
     group = patient.settings.group(role)
     admin = await connected_admin(patient.settings)
     try:
-        state, members = await describe_group(admin, group)
+        try:
+            async with asyncio.timeout(patient.seconds * PATIENCE):
+                state, members = await describe_group(admin, group)
+        except TimeoutError:
+            state, members = "not known to any broker", 0
     finally:
         await admin.close()
     if not members:
         return [
-            Finding(f"{role} worker", WRONG, f"no {role} worker (group {group})", f"start one with {start}")
+            Finding(
+                f"{role} worker",
+                WRONG,
+                f"no {role} worker (group {group}: {state})",
+                f"start one with {start}",
+            )
         ]
     if state != "Stable":
         mend = "wait some seconds; if it stays so, two workers may have one SLUICE_INSTANCE: see their logs"
@@ -104,12 +119,29 @@ async def _members(patient: Patient, role: str, start: str) -> list[Finding]:
 
 
 async def describe_group(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
-    """A group's state and how many members it has; raises Kafka's errors."""
-    (response,) = await admin.describe_consumer_groups([group])
+    """A group's state and how many members it has; raises Kafka's errors.
+
+    Before the first group of a cluster, or while a broker starts, nobody can tell for some seconds.
+    """
+    while True:
+        code, state, members = await _described(admin, group)
+        if code == GROUP_ID_NOT_FOUND:
+            return "Dead", 0
+        if not code:
+            return state, members
+        error = for_code(code)
+        if not error.retriable:
+            raise error(f"looking at group {group}")
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[int, str, int]:
+    try:
+        (response,) = await admin.describe_consumer_groups([group])
+    except GroupCoordinatorNotAvailableError as error:
+        return error.errno, "", 0
     described: Any = response.groups[0]
-    if described[0]:
-        raise for_code(described[0])(f"looking at group {group}")
-    return str(described[2]), len(described[5])
+    return int(described[0]), str(described[2]), len(described[5])
 
 
 def _some(names: list[str]) -> str:

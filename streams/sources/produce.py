@@ -180,7 +180,7 @@ async def partition_count(settings: Settings, topic: str) -> int:
 
 
 async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
-    """Start it, waiting while Kafka is away. Raises `RefusedError` where Kafka answers and will not have it."""
+    """Start it, waiting while Kafka is away. Raises `RefusedError` where it answers and refuses."""
     for tries in count(1):
         try:
             await producer.start()

@@ -200,7 +200,8 @@ async def test_an_unknown_path_under_gates_lists_the_gates(api: httpx.AsyncClien
 
 @pytest.mark.parametrize(
     ("path", "meant"),
-    [("/v1/views/kpi_gvm", "kpi_gmv"), ("/v1/views/KPI_GMV", "kpi_gmv"), ("/v1/stream/kpi_funel", "kpi_funnel"),
+    [("/v1/views/kpi_gvm", "kpi_gmv"), ("/v1/views/KPI_GMV", "kpi_gmv"),
+     ("/v1/stream/kpi_funel", "kpi_funnel"),
      ("/v1/views/ops_payout_backlogs/entities", "ops_payout_backlog"), ("/v1/gates/recom", "recon")],
 )  # fmt: skip
 async def test_a_name_that_is_nearly_right_is_offered(api: httpx.AsyncClient, path: str, meant: str) -> None:
