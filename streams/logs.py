@@ -11,9 +11,13 @@ from typing import Any
 
 from streams import metrics
 from streams.errors import ErrorCode
+from streams.plain_text import json_text
+from streams.settings import unknown_variables
 
 OURS = ("streams", "agents", "tables", "schemas")
+CODED = "streams.errors"
 QUIET_SECONDS = 10.0
+OUR_QUIET_SECONDS = 60.0
 MOST_COMPLAINTS = 1000
 
 _emf = logging.getLogger("streams.emf")
@@ -32,26 +36,44 @@ class _JsonLines(logging.Formatter):
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line, ensure_ascii=False)
+        return json_text(line)
 
 
 class _OnceInAWhile(logging.Filter):
-    """A library's complaint once in `QUIET_SECONDS`: aiokafka has 1,000 a second while Kafka is away."""
+    """A warning at once, and again after a while with how many there were meanwhile.
+
+    A library's complaint every `QUIET_SECONDS`: aiokafka has 1,000 a second while Kafka is away. A warning of
+    ours, which is another one if a name or a number of a partition in it differs, but not a time, every
+    `OUR_QUIET_SECONDS`. Errors of ours are never left out.
+    """
 
     def __init__(self) -> None:
         super().__init__()
-        self._said_at: dict[tuple[str, str], float] = {}
+        self._said: dict[tuple[str, ...], tuple[float, int]] = {}
 
     def filter(self, record: logging.LogRecord) -> bool:
-        if record.name.startswith(OURS):
+        ours = record.name.startswith(OURS)
+        if ours and (record.levelno != logging.WARNING or record.name == CODED):
             return True
-        complaint = (record.name, str(record.msg)[:200])
-        if record.created - self._said_at.get(complaint, 0.0) < QUIET_SECONDS:
+        kept = ours and isinstance(record.args, tuple)
+        differing = [str(one) for one in record.args or () if not isinstance(one, float)] if kept else []
+        complaint = (record.name, str(record.msg)[:200], *differing)
+        said_at, left_out = self._said.get(complaint, (0.0, 0))
+        if record.created - said_at < (OUR_QUIET_SECONDS if ours else QUIET_SECONDS):
+            self._said[complaint] = (said_at, left_out + 1)
             return False
-        if len(self._said_at) >= MOST_COMPLAINTS:
-            self._said_at.clear()
-        self._said_at[complaint] = record.created
+        if len(self._said) >= MOST_COMPLAINTS:
+            self._said.clear()
+        self._said[complaint] = (record.created, 0)
+        if left_out:
+            record.msg, record.args = f"{record.getMessage()} ({left_out:,} more like it before)", ()
         return True
+
+
+def tell_unknown_variables() -> None:
+    """Warn of variables that look like settings and are none: what they were to set has its default."""
+    for name, hint in unknown_variables():
+        logging.getLogger(__name__).warning("%s is no setting%s (`sluice settings` lists all)", name, hint)
 
 
 def configure(level: str, *, emf: bool = False) -> None:
@@ -83,7 +105,7 @@ def tell(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | f
     """The lines alone, for so many errors that the metric has already."""
     level = logging.ERROR if code.severity == "critical" else logging.WARNING
     about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}
-    logging.getLogger("streams.errors").log(level, message, extra={"fields": {**about, **fields}})
+    logging.getLogger(CODED).log(level, message, extra={"fields": {**about, **fields}})
     _emf.info(json.dumps(_emf_line(code, count)))
 
 

@@ -6,6 +6,7 @@ variable, its value and what is allowed; commands turn it into exit code 2.
 
 from __future__ import annotations
 
+import difflib
 import os
 import re
 from collections.abc import Callable, Mapping
@@ -325,6 +326,17 @@ class Settings:
     def group(self, role: str) -> str:
         """The consumer group of a role, also the stem of its transactional ids."""
         return f"{self.prefix}sluice-{role}"
+
+
+def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
+    """Variables that begin like settings and are none, sorted, each with `: did you mean …?` or nothing."""
+    known = [PREFIX + setting.name.upper() for setting in fields(Settings)]
+    env = os.environ if environ is None else environ
+    found = sorted(name for name in env if name.upper().startswith(PREFIX) and name not in known)
+    hints = [difflib.get_close_matches(name.upper(), known, 1, 0.8) for name in found]
+    return [
+        (name, f": did you mean {near[0]}?" if near else "") for name, near in zip(found, hints, strict=True)
+    ]
 
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:

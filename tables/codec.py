@@ -192,6 +192,7 @@ _MEND = "did another program or a later release write it? Read it with that one,
 
 _plain_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int]]])
 _groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int | str]]])
+_group_names = msgspec.msgpack.Decoder(list[tuple[Group, msgspec.Raw]])
 _entity = msgspec.msgpack.Decoder(list[Any])
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
@@ -221,6 +222,14 @@ def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
         return [(group, [int(number) for number in sums]) for group, sums in _groups.decode(value)]
     except (msgspec.MsgspecError, ValueError) as error:
         raise FeedFormatError(f"a windowed record of the feed is damaged ({error})") from None
+
+
+def partial_groups(value: bytes) -> list[Group]:
+    """The groups of one shard, without their sums. Raises `FeedFormatError`."""
+    try:
+        return [group for group, _ in _group_names.decode(value)]
+    except msgspec.MsgspecError as error:
+        raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
 
 
 def count_groups(value: bytes) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tables.columns import CITY_AT, KEPT, OCCURRED, RANK, EntityColumns, Mask
-from tables.query import Scope, group_filter, head
+from tables.query import Scope, group_filter, head, warnings_of
 from tables.query_params import Cursor, EntityQuery, encode_cursor, format_time
 from tables.reader import ReaderState, group_fields
 from tables.spec import CITY, Kind, Tracked, View
@@ -39,10 +39,11 @@ def answer_entities(
         mask &= _allowed(entities, view, query, scope)
     page = _page(entities, mask, query.limit + 1, query.cursor)
     more = len(page) > query.limit
+    warnings = warnings_of(reader, query, situation, scope)
     page = page[: query.limit]
     following = encode_cursor(view, Cursor(as_of_us, *page[-1][:2])) if more else None
     return {
-        **head(view, as_of_us, status(reader, view, situation), None, None),
+        **head(view, as_of_us, status(reader, view, situation), (None, None), warnings),
         "state": query.state,
         "rows": [_shown(view.tracks, entity_id, entities.state(slot)) for _, entity_id, slot in page],
         "cursor": following,

@@ -9,12 +9,12 @@ overflow.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from tables.codec import Group, decode_partial
+from tables.codec import Group, decode_partial, partial_groups
 
 LOW_BITS = 32
 LOW_MASK = (1 << LOW_BITS) - 1
@@ -77,6 +77,7 @@ class GroupTable:
     def __init__(self) -> None:
         self.groups: list[Group] = []
         self._index: dict[Group, int] = {}
+        self._values: dict[int, tuple[set[Any], int]] = {}
 
     def index(self, group: Group) -> int:
         """The group's number, the next free one if it is new."""
@@ -86,6 +87,13 @@ class GroupTable:
             self.groups.append(group)
         return found
 
+    def values(self, at: int) -> set[Any]:
+        """All values that groups have at a place. Each group is looked at once, however often one asks."""
+        found, seen = self._values.get(at, (set(), 0))
+        found.update(group[at] for group in self.groups[seen:])
+        self._values[at] = (found, len(self.groups))
+        return found
+
     def __len__(self) -> int:
         return len(self.groups)
 
@@ -93,11 +101,13 @@ class GroupTable:
 class _Pane:
     """One pane: packed partials by (source, shard), and their sum once it was asked for."""
 
-    __slots__ = ("merged", "packed")
+    __slots__ = ("merged", "named", "packed")
 
     def __init__(self) -> None:
         self.packed: dict[tuple[int, int], bytes] = {}
         self.merged: Part | None = None
+        self.named = False
+        """Whether all its groups are in the table of groups."""
 
 
 class _Hour:
@@ -142,6 +152,7 @@ class PaneSums:
                 hour.minutes[number] = pane
         hour.merged = pane.merged = None
         if value is not None:
+            pane.named = False
             pane.packed[source, shard] = value
         elif pane.packed.pop((source, shard), None) is not None and not pane.packed:
             self._drop(hour, at_hour, kind, number)
@@ -161,6 +172,16 @@ class PaneSums:
     def panes(self) -> int:
         """How many panes there are."""
         return sum(len(hour.minutes) + (hour.whole is not None) for hour in self._hours.values())
+
+    def name_all_groups(self) -> None:
+        """Put the groups of all panes into `groups`, also of those that no query has needed yet."""
+        for hour in self._hours.values():
+            for pane in (*hour.minutes.values(), hour.whole):
+                if pane is not None and not pane.named:
+                    for value in pane.packed.values():
+                        for group in partial_groups(value):
+                            self.groups.index(group)
+                    pane.named = True
 
     def parts(self, first: int, end: int) -> dict[int, Part]:
         """What the epoch minutes [first, end) are made of, by first minute: hours, and minutes at the ends.

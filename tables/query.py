@@ -14,19 +14,21 @@ import numpy as np
 from schemas.instants import FIRST_US
 from tables.codec import Group
 from tables.columns import EntityColumns
+from tables.known_values import Scope, unknown_filters
 from tables.measures import finish
 from tables.pane_sums import Ints, PaneSums, Part, join, merge
-from tables.query_params import Filters, ParameterError, ViewQuery, format_time
+from tables.query_params import EntityQuery, Filters, ParameterError, ViewQuery, format_time
 from tables.reader import ReaderState, ViewState, group_fields
 from tables.spec import CITY, Oldest, Sum, View
 from tables.spec import EntityMeasure as Tracking
-from tables.status import Situation, Status, resolve_as_of, status
+from tables.status import PartitionStatus, Situation, Status, resolve_as_of, status
 
 MINUTE_US = 60_000_000
 MICROS = 1_000_000
 HOUR_MINUTES = 60
 
-Scope = frozenset[str] | None
+__all__ = ["Scope", "answer_view", "group_filter", "head", "sort_key", "warnings_of"]
+
 Sums = dict[str, int | None]
 RowKey = tuple[int, Group]
 """First epoch minute of the step (0 where there are no steps), and the values of the `group_by`
@@ -55,15 +57,30 @@ def answer_view(
     if state.entities is not None:
         _add_tracked(table, state, query, as_of_us, scope)
     from_us = None if first is None else first * MINUTE_US
+    warnings = warnings_of(reader, query, situation, scope)
     return {
-        **head(view, as_of_us, status(reader, view, situation, from_us), first, end),
+        **head(view, as_of_us, status(reader, view, situation, from_us), (first, end), warnings),
         "rows": _rows(view, query, table, first or 0, as_of_us),
     }
 
 
-def head(view: View, as_of_us: int, found: Status, first: int | None, end: int | None) -> dict[str, Any]:
-    """What every answer begins with; `first`, `end`: epoch minutes of a window."""
+def warnings_of(
+    reader: ReaderState, query: ViewQuery | EntityQuery, situation: Situation, scope: Scope
+) -> list[str]:
+    """What was asked for and hardly meant. Which values there are is known once the feed has been read."""
+    unknown = unknown_filters(reader, query.filters, scope) if situation.feed_read else []
+    return [*query.warnings, *unknown]
+
+
+def head(
+    view: View, as_of_us: int, found: Status, window: tuple[int | None, int | None], warnings: list[str]
+) -> dict[str, Any]:
+    """What every answer begins with; `window`: its first epoch minute and its end, both None without one.
+
+    `incomplete_because` and `warnings` are there only where there is something to say.
+    """
     freshness = found.freshness_seconds
+    first, end = window
     return {
         "view": view.name,
         "kind": view.kind,
@@ -73,16 +90,21 @@ def head(view: View, as_of_us: int, found: Status, first: int | None, end: int |
         "watermark": None if found.watermark_us is None else format_time(found.watermark_us),
         "freshness_seconds": None if freshness is None else round(freshness, 3),
         "complete": found.complete,
-        "partitions": [
-            {
-                "topic": partition.source[0],
-                "partition": partition.source[1],
-                "watermark": None if partition.watermark_us is None else format_time(partition.watermark_us),
-                "checkpoint_offset": partition.checkpoint_offset,
-                "lag_records": partition.lag_records,
-            }
-            for partition in found.partitions
-        ],
+        "partitions": [_partition(partition) for partition in found.partitions],
+        **({"incomplete_because": found.because} if found.because else {}),
+        **({"warnings": warnings} if warnings else {}),
+    }
+
+
+def _partition(partition: PartitionStatus) -> dict[str, Any]:
+    watermark = partition.watermark_us
+    return {
+        "topic": partition.source[0],
+        "partition": partition.source[1],
+        "watermark": None if watermark is None else format_time(watermark),
+        "checkpoint_offset": partition.checkpoint_offset,
+        "lag_records": partition.lag_records,
+        **({} if partition.why is None else {"incomplete_because": partition.why}),
     }
 
 

@@ -1,8 +1,8 @@
 """Query parameters of views and entities: parsed and checked, each error naming its parameter
 (docs/contract.md §6).
 
-A filter is a dimension's name, repeatable; the empty value means null (`city=`), which no slug, code or id
-can be.
+A filter is a dimension's name, repeatable, with a value or a comma list of them; the empty value means null
+(`city=`), which no slug, code or id can be.
 """
 
 from __future__ import annotations
@@ -12,19 +12,26 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Literal
 
 import msgspec
 
-from schemas.instants import FIRST_US, LAST_US, parse_instant
+from schemas.instants import FIRST_US, LAST_US
+from tables.param_values import (
+    EPOCH,
+    EmptyElementError,
+    did_you_mean,
+    moment_warning,
+    parse_moment,
+    split_list,
+)
 from tables.spec import Entity, View, Windowed
 
 MICROS = 1_000_000
 SECOND_US = {"s": MICROS, "m": 60 * MICROS, "h": 3600 * MICROS, "d": 86_400 * MICROS}
 DEFAULT_WINDOW_US = 24 * SECOND_US["h"]
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 Params = Sequence[tuple[str, str]]
 AsOf = int | Literal["now", "watermark"]
@@ -55,6 +62,8 @@ class ViewQuery:
     step_minutes: int | None
     filters: Filters
     group_by: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What was understood, and hardly meant."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +84,7 @@ class EntityQuery:
     filters: Filters
     limit: int
     cursor: Cursor | None
+    warnings: tuple[str, ...] = ()
 
 
 def parse_view_query(view: View, params: Params) -> ViewQuery:
@@ -89,6 +99,7 @@ def parse_view_query(view: View, params: Params) -> ViewQuery:
         step_minutes=_step(one),
         filters=_filters(view, params),
         group_by=_group_by(view, one),
+        warnings=_time_warnings(one),
     )
     _check_window(query)
     if query.window_us is None and query.from_us is None:
@@ -102,12 +113,14 @@ def parse_entity_query(view: View, params: Params) -> EntityQuery:
     one = _singles(view, params, ("as_of", "state", "limit", "cursor"))
     state = one.get("state")
     if state is not None and state not in view.tracks.by_state:
-        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_state)}")
+        hint = did_you_mean(state, view.tracks.by_state)
+        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_state)}{hint}")
     limit_text = one.get("limit", str(DEFAULT_LIMIT))
     if not re.fullmatch(r"[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= MAX_LIMIT:
         raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
     cursor = _cursor(view, one["cursor"]) if "cursor" in one else None
-    return EntityQuery(_as_of(one), state, _filters(view, params), int(limit_text), cursor)
+    filters, warnings = _filters(view, params), _time_warnings(one)
+    return EntityQuery(_as_of(one), state, filters, int(limit_text), cursor, warnings)
 
 
 def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, str]:
@@ -119,7 +132,7 @@ def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, s
                 raise ParameterError(name, "must be given once")
             found[name] = value
         elif name not in view.dimensions:
-            hint = ""
+            hint = did_you_mean(name, (*single, *view.dimensions))
             if isinstance(view, Entity) and name == "step":
                 hint = f"; {view.name} shows the latest state of entities, which has no steps"
             raise ParameterError(
@@ -132,18 +145,36 @@ def _filters(view: View, params: Params) -> Filters:
     wanted: dict[str, set[str | None]] = {}
     for name, value in params:
         if name in view.dimensions:
-            wanted.setdefault(name, set()).add(value or None)
+            wanted.setdefault(name, set()).update(filter_values(name, value))
     return {name: frozenset(values) for name, values in wanted.items()}
 
 
-def parse_time(parameter: str, text: str) -> int:
-    """An RFC 3339 time in µs. Raises `ParameterError`."""
+def filter_values(parameter: str, text: str) -> list[str | None]:
+    """The values that a filter names: one, several with commas, or, where it is empty, null.
+
+    Raises `ParameterError` for an empty element of a list: null is asked for by a parameter of its own.
+    """
+    if not text:
+        return [None]
     try:
-        instant = parse_instant(text)
+        return list(split_list(text))
+    except EmptyElementError as error:
+        raise ParameterError(parameter, f"{error}; null is asked for by {parameter}= alone") from None
+
+
+def parse_time(parameter: str, text: str) -> int:
+    """An RFC 3339 time, or one in milliseconds since 1970, in µs. Raises `ParameterError`."""
+    try:
+        instant = parse_moment(text)
     except ValueError as error:
         hint = "; in a URL, '+' is written %2B" if re.search(r" [0-9]{2}:[0-9]{2}$", text) else ""
         raise ParameterError(parameter, f"{error}{hint}") from None
     return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _time_warnings(one: dict[str, str]) -> tuple[str, ...]:
+    found = (moment_warning(name, one[name]) for name in ("from", "to", "as_of") if name in one)
+    return tuple([warning for warning in found if warning is not None])
 
 
 def _as_of(one: dict[str, str]) -> AsOf:
@@ -189,11 +220,12 @@ def _step(one: dict[str, str]) -> int | None:
 def _group_by(view: View, one: dict[str, str]) -> tuple[str, ...]:
     if "group_by" not in one:
         return view.dimensions
-    names = one["group_by"].split(",") if one["group_by"] else []
+    names = [name.strip(" ") for name in one["group_by"].split(",")] if one["group_by"] else []
     for name in names:
         if name not in view.dimensions:
+            hint = did_you_mean(name, view.dimensions)
             raise ParameterError(
-                "group_by", f"{name!r} is no dimension; there are {', '.join(view.dimensions)}"
+                "group_by", f"{name!r} is no dimension; there are {', '.join(view.dimensions)}{hint}"
             )
     if len(set(names)) != len(names):
         raise ParameterError("group_by", "names a dimension twice")

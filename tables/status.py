@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from tables.query_params import AsOf
+from tables.codec import Checkpoint
+from tables.query_params import AsOf, format_time
 from tables.reader import ReaderState, Report, Source
 from tables.spec import View
 
@@ -33,23 +34,31 @@ class Situation:
 
 class PartitionStatus(NamedTuple):
     """One source partition. `freshness_seconds`: everything that was in Kafka that long ago is in the answer;
-    None if no worker reports. `current`: nothing about it makes an answer incomplete."""
+    None if no worker reports. `why`: what about it makes an answer incomplete; None if nothing does."""
 
     source: Source
     watermark_us: int | None
     checkpoint_offset: int | None
     lag_records: int | None
     freshness_seconds: float | None
-    current: bool
+    why: str | None
 
 
 class Status(NamedTuple):
-    """All source partitions, sorted, and what follows for one view from those of the raw topics."""
+    """All source partitions, sorted, and what follows for one view from those of the raw topics.
+
+    `because`: why the answer is not complete, a sentence each; empty if it is.
+    """
 
     partitions: list[PartitionStatus]
-    complete: bool
+    because: list[str]
     watermark_us: int | None
     freshness_seconds: float | None
+
+    @property
+    def complete(self) -> bool:
+        """Whether nothing is known to be missing."""
+        return not self.because
 
 
 def status(reader: ReaderState, view: View, situation: Situation, from_us: int | None = None) -> Status:
@@ -68,10 +77,23 @@ def status(reader: ReaderState, view: View, situation: Situation, from_us: int |
     freshness = max((age for age in ages if age is not None), default=None)
     return Status(
         partitions,
-        complete=known and all(partition.current for partition in awaited),
+        because=_because(awaited, situation),
         watermark_us=reader.watermark_us(situation.topics),
         freshness_seconds=freshness if known and None not in ages else None,
     )
+
+
+def _because(awaited: list[PartitionStatus], situation: Situation) -> list[str]:
+    """Why an answer is not complete: what is the matter with all of it, then partition by partition."""
+    said = [] if situation.feed_read else ["the feed has not been read to its end yet"]
+    if not situation.topics:
+        said.append("there is no raw topic")
+    said += [
+        f"{topic}: the topic does not exist, or Kafka has not said yet how many partitions it has"
+        for topic, count in situation.topics.items()
+        if not count
+    ]
+    return said + [f"{p.source[0]}-{p.source[1]}: {p.why}" for p in awaited if p.why is not None]
 
 
 def _sources(reader: ReaderState, situation: Situation) -> list[Source]:
@@ -89,17 +111,30 @@ def _partition(
     freshness = (
         None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
     )
-    partial_until = checkpoint.partial_until.get(view.name) if checkpoint else None
-    whole = partial_until is None or (from_us is not None and from_us >= partial_until)
-    current = whole and why_stale(reader, view, source, situation) is None
+    why = [why_stale(reader, view, source, situation), _why_partial(checkpoint, view, from_us)]
     return PartitionStatus(
         source,
         checkpoint.watermark if checkpoint else None,
         offset,
         None if report is None or offset is None else max(0, report.end - offset),
         freshness,
-        current,
+        "; ".join(one for one in why if one is not None) or None,
     )
+
+
+def _why_partial(checkpoint: Checkpoint | None, view: View, from_us: int | None) -> str | None:
+    """What is missing from a view for good, from the answer's window on; None if nothing is."""
+    until_us = checkpoint.partial_until.get(view.name) if checkpoint else None
+    if checkpoint is None or until_us is None or (from_us is not None and from_us >= until_us):
+        return None
+    before = f"events from before {format_time(until_us)} may be missing"
+    since = checkpoint.views.get(view.name)
+    if checkpoint.lost:
+        first, end = checkpoint.lost[-1]
+        more = f", and {len(checkpoint.lost) - 1:,} ranges before them" if len(checkpoint.lost) > 1 else ""
+        return f"records were lost: Kafka deleted the offsets {first} to {end - 1} unread{more}; {before}"
+    began = f" at offset {since[1]}" if since is not None else ""
+    return f"{view.name} began{began}, after the partition's first records; {before}"
 
 
 def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list[tuple[Source, str]]:

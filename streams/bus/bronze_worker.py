@@ -13,12 +13,14 @@ from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.role import CannotStartError, serving, topics_there
+from streams.data_dir import writable_data_dir
 from streams.settings import Settings
 from streams.store.at_url import bronze_store
 
 
 def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
+    writable_data_dir(settings)
     with serving(settings) as health:
         try:
             leave.run(_bronze(settings, health))

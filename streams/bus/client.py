@@ -47,6 +47,8 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 
 async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
     """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
+    from streams.bus.reach import reason_of  # noqa: PLC0415 - it connects as this module says
+
     backoff = FIRST_BACKOFF_SECONDS
     while True:
         admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
@@ -57,7 +59,7 @@ async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
             log.warning(
                 "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
                 ",".join(settings.kafka),
-                type(error).__name__,
+                await reason_of(settings, error),
                 backoff,
             )
             await asyncio.sleep(backoff)

@@ -43,11 +43,11 @@ async def is_grown(settings: Settings, tp: TP) -> bool:
     newest: bytes | None = None
     key = checkpoint_key(tp.topic)
 
-    def restore(of: bytes, value: bytes | None) -> None:
+    def take(_: int, of: bytes | None, value: bytes | None) -> None:
         nonlocal newest
         if of == key:
             newest = value
 
-    await read_partition(settings, TopicPartition(settings.topic("views.feed"), 0), restore)
+    await read_partition(settings, TopicPartition(settings.topic("views.feed"), 0), take)
     first = None if newest is None else decode_checkpoint(newest).first_partitions
     return first is not None and tp.partition >= first

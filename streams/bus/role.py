@@ -7,7 +7,6 @@ import gc
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.metadata import version
 
 from streams import leave, logs, metrics
 from streams.bus import health as health_server
@@ -15,6 +14,7 @@ from streams.bus import topics
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.health import Health
 from streams.settings import Settings
+from streams.version import VERSION
 
 log = logging.getLogger(__name__)
 
@@ -33,7 +33,8 @@ def serving(settings: Settings) -> Iterator[Health]:
     leave.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    metrics.BUILD_INFO.labels(version("sluice")).set(1)
+    logs.tell_unknown_variables()
+    metrics.BUILD_INFO.labels(VERSION).set(1)
     health = Health()
     try:
         server = health_server.serve(settings.metrics_host, settings.metrics_port, health)

@@ -16,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from streams import leave, logs
+from streams.data_dir import writable_data_dir
 from streams.settings import PREFIX, SettingError, Settings, child_environment
 
 log = logging.getLogger(__name__)
@@ -76,6 +77,7 @@ def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
     settings.check_gates()
+    writable_data_dir(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     leave.run(_run_all(commands(settings, roles)), LEAVE_SECONDS)
 

@@ -219,7 +219,7 @@ class ViewsOwner:
         owned = list(self._owned.values())
         self._owned.clear()
         await asyncio.gather(*(partition.close() for partition in owned))
-        self.bad_records.tell()
+        self.bad_records.tell(last=True)
 
     # --- recovery ------------------------------------------------------------------------------------------
 

@@ -11,12 +11,15 @@ from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.role import CannotStartError, serving, topics_there
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.views import ViewsOwner
+from streams.data_dir import writable_data_dir
 from streams.settings import Settings
 from tables.codec import FeedFormatError
 
 
 def run_views(settings: Settings) -> None:
-    """Run the views role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
+    """Run the views role until SIGTERM or SIGINT. Raises `SettingError`, `CannotStartError`, or what it
+    failed with."""
+    writable_data_dir(settings)
     with serving(settings) as health:
         try:
             leave.run(_views(settings, health))

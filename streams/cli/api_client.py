@@ -31,14 +31,16 @@ class ApiRefusalError(ApiError):
 class ApiClient:
     """Asks one api. `url` is its root, without a slash at the end."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
+        self._timeout_seconds = timeout_seconds
 
     @classmethod
-    def of(cls, settings: Settings) -> Self:
+    def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
         """The api that these settings start."""
         host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
-        return cls(f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}")
+        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+        return cls(url, timeout_seconds)
 
     def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> Any:
         """The JSON answer of GET `path`. Raises `ApiRefusalError` (400, 404) or another `ApiError`."""
@@ -62,7 +64,7 @@ class ApiClient:
         try:
             headers = {"Accept": "application/json"}
             request = Request(self.url + quote(path) + query, headers=headers)  # noqa: S310 - checked above
-            with urlopen(request, timeout=TIMEOUT_SECONDS) as answer:  # noqa: S310 - checked above
+            with urlopen(request, timeout=self._timeout_seconds) as answer:  # noqa: S310 - checked above
                 return answer.status, answer.read()
         except HTTPError as error:
             with error:
@@ -85,5 +87,5 @@ def _problem(body: bytes) -> str:
     if not isinstance(said, dict):
         return text
     detail = str(said.get("detail") or said.get("title") or said.get("status") or text)
-    views = said.get("views")
-    return f"{detail}; there are: {', '.join(views)}" if views else detail
+    there = said.get("views") or said.get("gates")
+    return f"{detail}; there are: {', '.join(map(str, there))}" if isinstance(there, list) else detail

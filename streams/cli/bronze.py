@@ -7,13 +7,17 @@ import re
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from streams.cli.common import Failure, echo_json, json_option
+from schemas.catalogue import EVENTS
+from streams.cli.common import Failure, WrongUsage, echo_json, json_option, say
+from streams.cli.times import Time
+from streams.plain_text import json_escaped, plain
 from streams.settings import Settings
+from tables.param_values import EmptyElementError, did_you_mean, split_list
 
 if TYPE_CHECKING:
     from streams.store.bronze_reader import BronzeReader
@@ -23,25 +27,13 @@ T = TypeVar("T")
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
 
 
-class _Time(click.ParamType):
-    name = "time"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> datetime:
-        """A date or an RFC 3339 time; a time without an offset is in UTC."""
-        if isinstance(value, datetime):
-            return value
-        try:
-            at = datetime.fromisoformat(value)
-            return at.astimezone(UTC) if at.tzinfo else at.replace(tzinfo=UTC)
-        except (ValueError, OverflowError):
-            self.fail(f"{value!r} is no time: 2026-03-01 or 2026-03-01T12:00:00Z", param, ctx)
-
-
 def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
-        click.option("--event", "events", multiple=True, metavar="NAME", help="Only this event; repeatable."),
-        click.option("--to", "to", type=_Time(), help="Only what occurred before this time."),
-        click.option("--from", "since", type=_Time(), help="Only what occurred at or after this time."),
+        click.option(
+            "--event", "events", multiple=True, metavar="LIST", help="Only these events, with commas."
+        ),
+        click.option("--to", "to", type=Time(), help="Only what occurred before this time."),
+        click.option("--from", "since", type=Time(), help="Only what occurred at or after this time."),
     ):
         command = option(command)
     return command
@@ -67,7 +59,7 @@ def list_objects(
       sluice bronze ls
       sluice bronze ls --event charge.succeeded --from 2026-03-01 --to 2026-03-02
     """
-    wanted = _wanted(since, to, events)
+    wanted = _Wanted(since, to, events)
 
     async def found(reader: BronzeReader) -> list[dict[str, Any]]:
         return [
@@ -76,11 +68,12 @@ def list_objects(
         ]
 
     objects = sorted(_ask(found), key=lambda entry: str(entry["path"]))
+    wanted.check()
     if as_json:
         echo_json(objects)
         return
     for entry in objects:
-        click.echo(f"{entry['rows']:>10,} {entry['bytes']:>12,}  {entry['path']}")
+        say(f"{entry['rows']:>10,} {entry['bytes']:>12,}  {entry['path']}")
     total = sum(entry["rows"] for entry in objects)
     click.echo(f"{total:>10,} rows in {len(objects):,} objects", err=True)
 
@@ -93,18 +86,21 @@ def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...],
 
     \b
     Examples:
-      sluice bronze cat --event charge.succeeded | jq .payload.amount_minor
+      sluice bronze cat --event charge.succeeded,charge.failed | jq .payload.amount_minor
       sluice bronze cat --from 2026-03-01T12:00:00Z --to 2026-03-01T13:00:00Z
     """
-    wanted = _wanted(since, to, events)
+    wanted = _Wanted(since, to, events)
 
     async def write(reader: BronzeReader) -> None:
         lines: list[bytes] = []
+        to_look_at = sys.stdout.isatty()
         async for line in reader.rows(lambda path: path.startswith("event=") and wanted(path)):
             if not _is_in(line, since, to):
                 continue
             if as_json:
                 lines.append(line.rstrip(b"\n"))
+            elif to_look_at:  # what a line holds must not act on the terminal
+                click.echo(json_escaped(line.decode(errors="backslashreplace")), nl=False)
             else:
                 sys.stdout.buffer.write(line)
         if as_json:
@@ -112,6 +108,7 @@ def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...],
         sys.stdout.buffer.flush()
 
     _ask(write)
+    wanted.check()
 
 
 @bronze.command()
@@ -134,8 +131,9 @@ def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ..
     """
     from streams.store.bronze_verify import verify as judge  # noqa: PLC0415
 
-    wanted = _wanted(since, to, events)
+    wanted = _Wanted(since, to, events)
     verdict: Verdict = _ask_store(lambda store: judge(store, wanted))
+    wanted.check()
     if as_json:
         echo_json(asdict(verdict))
     else:
@@ -145,9 +143,9 @@ def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ..
         )
         for topic, partition, first, until in verdict.lost:
             what = f"{topic}-{partition} offsets {first} to {until - 1}"
-            click.echo(f"note  Kafka deleted {what} before they were read")
+            say(f"note  Kafka deleted {what} before they were read")
         for problem in verdict.problems:
-            click.echo(f"{click.style('FAIL', fg='red')}  {problem.kind}: {problem.found}")
+            click.echo(f"{click.style('FAIL', fg='red')}  {plain(problem.kind)}: {plain(problem.found)}")
     if verdict.problems:
         raise click.exceptions.Exit(1)
 
@@ -162,21 +160,37 @@ def _is_in(line: bytes, since: datetime | None, to: datetime | None) -> bool:
     return (since is None or at >= since) and (to is None or at < to)
 
 
-def _wanted(since: datetime | None, to: datetime | None, events: tuple[str, ...]) -> Callable[[str], bool]:
+class _Wanted:
     """Whether an object can have what was asked for, by its path."""
-    first = since.date().isoformat() if since else ""
-    try:
-        last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
-    except OverflowError:
-        problem = "0001-01-01 is the first moment there is: nothing occurred before it"
-        raise click.BadParameter(problem, param_hint="'--to'") from None
-    folders = tuple(f"event={event}/" for event in events) or ("event=", "_bad/")
 
-    def wanted(path: str) -> bool:
+    def __init__(self, since: datetime | None, to: datetime | None, events: tuple[str, ...]) -> None:
+        self._first = since.date().isoformat() if since else ""
+        try:
+            self._last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
+        except OverflowError:
+            problem = "0001-01-01 is the first moment there is: nothing occurred before it"
+            raise click.BadParameter(problem, param_hint="'--to'") from None
+        named = [event for text in events for event in _named(text)]
+        self._folders = tuple(f"event={event}/" for event in named) or ("event=", "_bad/")
+        self._unknown = {f"event={event}/": event for event in named if event not in EVENTS}
+
+    def __call__(self, path: str) -> bool:
+        for folder in [folder for folder in self._unknown if path.startswith(folder)]:
+            del self._unknown[folder]  # of another release
         date = _DATE.search(path)
-        return path.startswith(folders) and date is not None and first <= date[1] <= last
+        return path.startswith(self._folders) and date is not None and self._first <= date[1] <= self._last
 
-    return wanted
+    def check(self) -> None:
+        """Raises `WrongUsage` for an event that neither the catalogue nor what was looked through has."""
+        for event in self._unknown.values():
+            raise WrongUsage(f"no such event: {event}{did_you_mean(event, EVENTS)} (sluice schemas list)")
+
+
+def _named(text: str) -> list[str]:
+    try:
+        return split_list(text)
+    except EmptyElementError as error:
+        raise click.BadParameter(str(error), param_hint="'--event'") from None
 
 
 def _ask(question: Callable[[BronzeReader], Coroutine[Any, Any, T]]) -> T:

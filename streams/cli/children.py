@@ -8,6 +8,8 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
+from streams.plain_text import plain
+
 STOP_SECONDS = 12.0
 
 
@@ -59,4 +61,4 @@ def last_lines(log: Path, count: int = 15) -> str:
         text = log.read_text(encoding="utf-8", errors="replace")
     except OSError:
         return ""
-    return "\n".join(f"    {line}" for line in text.splitlines()[-count:])
+    return "\n".join(f"    {plain(line)}" for line in text.splitlines()[-count:])

@@ -6,18 +6,20 @@ Every command imports this module, so it imports nothing heavy itself until it i
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 import sys
-from collections.abc import Coroutine
+from collections.abc import Collection, Coroutine, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from streams.plain_text import PlainFormatter, json_text, plain, plain_lines
 from streams.settings import SettingError, Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
 
 T = TypeVar("T")
 
@@ -30,8 +32,8 @@ class Failure(click.ClickException):
     """An expected failure: one line on standard error and exit code 1, without a traceback."""
 
     def show(self, file: Any = None) -> None:
-        """Write the line."""
-        click.echo(f"sluice: {self.message}", file=file, err=file is None)
+        """Write the line; what is quoted in it cannot act on the terminal."""
+        click.echo(f"sluice: {plain_lines(self.message)}", file=file, err=file is None)
 
 
 class WrongUsage(Failure):
@@ -49,11 +51,48 @@ class ErrorsToExitCodes(click.Group):
             return super().invoke(ctx)
         except SettingError as error:
             raise WrongUsage(str(error)) from None
+        except click.ClickException as error:
+            error.message = plain_lines(error.message)  # click quotes what was typed
+            raise
 
 
 def echo_json(answer: Any) -> None:
     """One JSON document on standard output, indented for people on a terminal, one line for a program."""
-    click.echo(json.dumps(answer, ensure_ascii=False, indent=2 if sys.stdout.isatty() else None))
+    click.echo(json_text(answer, indent=2 if sys.stdout.isatty() else None))
+
+
+def say(text: object, *, err: bool = False) -> None:
+    """One line to read, with what others wrote in it: nothing of it can act on the terminal."""
+    click.echo(plain(text), err=err)
+
+
+def as_text(value: object, style: str = "") -> Text:
+    """A table's cell or a line, as it is: no markup, nothing that acts on the terminal."""
+    from rich.text import Text  # noqa: PLC0415
+
+    return Text(plain(value), style=style)
+
+
+def new_table(headings: Sequence[str], *, right: Collection[str] = (), fold: bool = True) -> Table:
+    """An empty table with these columns, those in `right` adjusted to the right. Rows: `add_row`."""
+    from rich.table import Table  # noqa: PLC0415
+
+    table = Table(box=None, pad_edge=False, header_style="bold cyan", padding=(0, 2, 0, 0))
+    for heading in headings:
+        table.add_column(
+            as_text(heading),
+            justify="right" if heading in right else "left",
+            overflow="fold",
+            no_wrap=not fold,
+        )
+    return table
+
+
+def add_row(table: Table, cells: Iterable[object]) -> None:
+    """A row of texts; one that is styled already stays so."""
+    from rich.text import Text  # noqa: PLC0415
+
+    table.add_row(*(cell if isinstance(cell, Text) else as_text(cell) for cell in cells))
 
 
 def console() -> Console:
@@ -66,23 +105,56 @@ def console() -> Console:
 
 def plain_logs() -> None:
     """Warnings of ours as plain lines on standard error; a client library's own complaints are left out."""
-    logging.basicConfig(level=logging.WARNING, format="sluice: %(message)s", stream=sys.stderr, force=True)
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(PlainFormatter("sluice: %(message)s"))
+    logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     for library in ("aiokafka", "asyncio"):
         logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
-def ask_kafka(settings: Settings, question: Coroutine[Any, Any, T], seconds: float = 15.0) -> T:
-    """Run a coroutine that asks Kafka something. Raises `Failure` if Kafka refuses or is silent too long."""
+def timeout_option(command: Any) -> Any:
+    """`--timeout`: the one rule for every command that talks to Kafka."""
+    return click.option(
+        "--timeout",
+        "timeout_seconds",
+        type=click.FloatRange(min=0, min_open=True),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="How long Kafka may be silent before this fails.",
+    )(command)
+
+
+def ask_kafka(
+    settings: Settings, question: Coroutine[Any, Any, T], seconds: float, longest: float | None = None
+) -> T:
+    """Run a coroutine that asks Kafka something.
+
+    Raises `Failure` if Kafka is silent for `seconds`, if all takes `longest` seconds, or if Kafka refuses.
+    """
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
-    async def within_time() -> T:
-        return await asyncio.wait_for(question, seconds)
+    from streams.bus.reach import KafkaAwayError, away, reason_of, while_it_answers  # noqa: PLC0415
+
+    async def asked() -> T:
+        try:
+            return await while_it_answers(settings, question, seconds, longest)
+        except KafkaAwayError as error:
+            raise Failure(str(error)) from None
+        except TimeoutError as error:
+            raise Failure(away(settings, await reason_of(settings, error))) from None
+        except KafkaError as error:
+            raise Failure(f"Kafka refused: {await reason_of(settings, error)}") from None
 
     plain_logs()
-    try:
-        return asyncio.run(within_time())
-    except TimeoutError:
-        where = ",".join(settings.kafka)
-        raise Failure(f"Kafka at {where} does not answer (SLUICE_KAFKA says where it is)") from None
-    except KafkaError as error:
-        raise Failure(f"Kafka refused: {error}") from None
+    return asyncio.run(asked())
+
+
+def await_kafka(settings: Settings, seconds: float) -> None:
+    """Return when Kafka answers. Raises `Failure` if it does not within `seconds`."""
+    from streams.bus.client import connected_admin  # noqa: PLC0415
+
+    async def connected() -> None:
+        await (await connected_admin(settings)).close()
+
+    ask_kafka(settings, connected(), seconds)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
+import shlex
 import shutil
 import signal
 import sys
@@ -20,12 +21,14 @@ from streams import leave
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import HOST, free_port, is_free
+from streams.bus.reach import KafkaAwayError, while_it_answers
 from streams.bus.supervisor import ROLES, sluice_command
 from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
 from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
 from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
 from streams.cli.views_table import view_table
+from streams.data_dir import writable_data_dir
 from streams.settings import Settings, child_environment
 from streams.sources import replay
 from streams.sources.files import InputFile
@@ -35,6 +38,7 @@ from streams.sources.rebase import newest, whole_seconds
 
 POLL_SECONDS = 0.1
 READY_SECONDS = 90.0
+SILENT_SECONDS = 20.0
 WATCH_SECONDS = 1.0
 LEAVE_SECONDS = 45.0
 """Longer than workers and a broker take that have to be killed in the end: nothing is to be left behind."""
@@ -55,7 +59,7 @@ Paste into another terminal:
   SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze ls
   SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze verify
   SLUICE_KAFKA={kafka} {sluice} quarantine list
-  SLUICE_KAFKA={kafka} {sluice} doctor
+  {doctor}
   SLUICE_KAFKA={kafka} {sluice} replay --format online-retail --rebase now {fixture}
 
 Logs are in {logs}.
@@ -83,7 +87,7 @@ def demo() -> None:
     settings.check_gates()
     plain_logs()
     stop = _stop_on_signals()
-    folder = settings.data_dir.absolute() / "demo"
+    folder = writable_data_dir(settings) / "demo"
     folder.mkdir(parents=True, exist_ok=True)
     try:
         with _alone(folder), ExitStack() as running:
@@ -138,7 +142,7 @@ class _Demo:
         started = time.monotonic()
         self._start_kafka()
         settings, environment = self._choose_ports()
-        self._step("making the topics", lambda: asyncio.run(topics.create(settings)))
+        self._step("making the topics", lambda: self._make_topics(settings))
         self._start_children(environment)
         sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
         client = ApiClient.of(settings)
@@ -224,6 +228,13 @@ class _Demo:
             )
         return first
 
+    def _make_topics(self, settings: Settings) -> None:
+        try:
+            asyncio.run(while_it_answers(settings, topics.create(settings), SILENT_SECONDS))
+        except KafkaAwayError as error:
+            self._look_after_kafka()
+            raise Failure(str(error)) from None
+
     def _start_children(self, environment: dict[str, str]) -> None:
         self._running.callback(stop_all, self._children)
         self._start_child("worker all", ["worker", "all"], environment)
@@ -244,15 +255,18 @@ class _Demo:
         stop = asyncio.Event()
 
         async def follow() -> None:
-            while not self._stop.is_set():  # noqa: ASYNC110 - signals set an event of threads
+            # Signals set an event of threads, and a broker that dies sets none.
+            while not self._stop.is_set() and self._kafka.pid() is not None:  # noqa: ASYNC110
                 await asyncio.sleep(POLL_SECONDS)
             stop.set()
 
         following = asyncio.create_task(follow())
         try:
-            return await replay.run(settings, plan, stop, lambda _: None)
+            progress = await replay.run(settings, plan, stop, lambda _: None)
         finally:
             following.cancel()
+        self._look_after_kafka()
+        return progress
 
     def _wait(self, condition: Callable[[], bool], what: str) -> None:
         deadline = time.monotonic() + READY_SECONDS
@@ -275,11 +289,29 @@ class _Demo:
 
     def _look_after(self) -> None:
         """Raise `Failure` if something that should run has ended, with the end of what it said."""
+        self._look_after_kafka()  # first: it takes the others with it
         for child in self._children:
             if child.exit_code is not None:
                 raise _ended(f"{child.name} has ended with exit code {child.exit_code}", child.log)
+
+    def _look_after_kafka(self) -> None:
+        """Raise `Failure` if the demo's Kafka is gone: without it nothing else can go on, or end well."""
         if self._kafka.pid() is None:
-            raise _ended("Kafka has ended", self._kafka.log_file)
+            raise _ended("the demo's Kafka has ended, or was stopped by a signal", self._kafka.log_file)
+
+    def _doctor(self, settings: Settings) -> str:
+        """The command line of a doctor who looks at this demo, from any folder."""
+        variables = {
+            "SLUICE_KAFKA": settings.kafka[0],
+            "SLUICE_KAFKA_SECURITY": settings.kafka_security,
+            "SLUICE_BRONZE_URL": settings.bronze_url,
+            "SLUICE_HTTP_HOST": settings.http_host,
+            "SLUICE_HTTP_PORT": str(settings.http_port),
+            "SLUICE_DATA_DIR": str(settings.data_dir.absolute()),
+        }
+        return " ".join(
+            [*(_quoted(name, value) for name, value in variables.items()), _as_called(), "doctor"]
+        )
 
     def _show(self, client: ApiClient, worker: ApiClient, settings: Settings) -> None:
         console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
@@ -295,8 +327,13 @@ class _Demo:
             bronze=self._bronze,
             fixture=_short(FIXTURE),
             logs=_short(self._folder),
+            doctor=self._doctor(settings),
         )
         click.echo(text, nl=False)
+
+
+def _quoted(variable: str, value: str) -> str:
+    return f"{variable}={shlex.quote(value)}"
 
 
 def _folded(client: ApiClient) -> int:

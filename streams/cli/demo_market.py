@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-import click
-
 from streams.cli.api_client import ApiClient, ApiError
+from streams.cli.common import say
 
 CITIES = ("berlin", "london", "stockholm")
 LEAK_AFTER_SECONDS = 60
@@ -60,6 +59,4 @@ class GateWatch:
         variance = "no charges" if ratio is None else f"variance {ratio:.1%} of charges"
         door = "open" if row["open"] else "closed"
         at = row["evaluated_at"][11:19]
-        click.echo(
-            f"{at}  gate {row['city']} {row['currency']}: {before or 'ok'} → {now}, {door} ({variance})"
-        )
+        say(f"{at}  gate {row['city']} {row['currency']}: {before or 'ok'} → {now}, {door} ({variance})")

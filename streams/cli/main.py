@@ -11,6 +11,7 @@ import importlib
 import click
 
 from streams.cli.common import ErrorsToExitCodes
+from streams.version import VERSION
 
 COMMANDS = {
     "api": "Serve the views over HTTP.",
@@ -51,7 +52,7 @@ class LazyCommands(ErrorsToExitCodes):
 
 
 @click.group(cls=LazyCommands)
-@click.version_option(package_name="sluice", message="sluice %(version)s")
+@click.version_option(VERSION, message="sluice %(version)s")
 def main() -> None:
     """Sluice: exact live views over marketplace events on Kafka.
 

@@ -2,27 +2,41 @@
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import re
 import sys
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AsyncExitStack
+from datetime import datetime
 from typing import Any, TypeVar
 
 import click
-from rich.table import Table
 
-from streams.bus.client import connected_admin
-from streams.cli.common import Failure, ask_kafka, console, echo_json, json_option
+from schemas.instants import parse_instant
+from schemas.reasons import Code, Reason
+from streams.cli.common import (
+    Failure,
+    add_row,
+    ask_kafka,
+    console,
+    echo_json,
+    json_option,
+    new_table,
+    say,
+    timeout_option,
+)
 from streams.cli.formats import instant
+from streams.cli.times import Time
+from streams.plain_text import plain_lines
 from streams.settings import Settings
 from streams.sources.produce import Outbox, RefusedError, outbox
 from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
+from tables.param_values import EmptyElementError, did_you_mean, no_such, split_list
 
 T = TypeVar("T")
-CONNECT_SECONDS, READ_SECONDS = 15.0, 3600.0
+MOST_SEEN = 1000
+"""Fields and topics that are remembered: names come from records, and a flood of them stays bounded."""
 HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "bytes")
 
 
@@ -37,25 +51,77 @@ class _Id(click.ParamType):
 
 
 class _Chosen:
-    """The filters of `list` and `replay`: a record passes if it passes every one that is given."""
+    """The filters of `list` and `replay`: a record passes if it passes every one that is given.
 
-    def __init__(self, code: str | None, reason: str | None, field: str | None, topic: str | None) -> None:
-        wanted = {"code": code, "reason": reason, "field": field, "topic": topic}
-        self.wanted = {name: value for name, value in wanted.items() if value is not None}
+    Codes and reasons are those of the catalogue, others are wrong usage; a field or a topic that no record
+    has is told.
+    """
+
+    def __init__(self, *, since: datetime | None, to: datetime | None, **given: str | None) -> None:
+        self.wanted = {name: _values(name, text) for name, text in given.items() if text is not None}
+        for name, known in (("code", Code), ("reason", Reason)):
+            for value in self.wanted.get(name, ()):
+                if value not in list(known):
+                    hint = did_you_mean(value, known)
+                    raise _wrong(name, f"there is no {value!r}: it is one of {', '.join(known)}{hint}")
+        self._since, self._to = since, to
+        self._seen: dict[str, set[str]] = {"field": set(), "topic": set()}
+
+    @property
+    def given(self) -> bool:
+        """Whether there is any filter."""
+        return bool(self.wanted) or self._since is not None or self._to is not None
 
     def __call__(self, record: BadRecord) -> bool:
-        return all(getattr(record, name) == value for name, value in self.wanted.items())
+        for name, seen in self._seen.items():
+            if len(seen) < MOST_SEEN:
+                seen.add(getattr(record, name))
+        if not all(getattr(record, name) in values for name, values in self.wanted.items()):
+            return False
+        return (self._since is None and self._to is None) or self._is_in_time(record.quarantined_at)
+
+    def _is_in_time(self, text: str) -> bool:
+        try:
+            at = parse_instant(text)
+        except ValueError:
+            return False  # of no time that can be read
+        return (self._since is None or at >= self._since) and (self._to is None or at < self._to)
+
+    def warnings(self) -> list[str]:
+        """What none of the records that were read has, though it was asked for."""
+        return [
+            no_such(name, value, seen - {""})
+            for name, seen in self._seen.items()
+            for value in self.wanted.get(name, ())
+            if value not in seen and len(seen) < MOST_SEEN
+        ]
+
+
+def _values(name: str, text: str) -> list[str]:
+    try:
+        return split_list(text)
+    except EmptyElementError as error:
+        raise _wrong(name, str(error)) from None
+
+
+def _wrong(name: str, problem: str) -> click.BadParameter:
+    return click.BadParameter(problem, param_hint=f"'--{name}'")
 
 
 def _filters(command: Any) -> Any:
     for name, help_text in (
         ("topic", "Only from this source topic."),
-        ("field", "Only with this field, such as payload.currency."),
+        ("field", "Only with this field, such as amount_minor."),
         ("reason", "Only with this reason, such as payload_field."),
         ("code", "Only with this code, such as EVENT_SCHEMA_INVALID."),
     ):
-        command = click.option(f"--{name}", help=help_text)(command)
-    return command
+        command = click.option(f"--{name}", metavar="LIST", help=f"{help_text} Or these, with commas.")(
+            command
+        )
+    at = Time()
+    command = click.option("--to", "to", type=at, help="Only what was quarantined before this time.")(command)
+    since = "Only what was quarantined at or after this time."
+    return click.option("--from", "since", type=at, help=since)(command)
 
 
 @click.group()
@@ -66,29 +132,34 @@ def quarantine() -> None:
 @quarantine.command("list")
 @_filters
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The newest so many.")
+@timeout_option
 @json_option
-def list_(*, limit: int, as_json: bool, **filters: str | None) -> None:
+def list_(*, limit: int, timeout_seconds: float, as_json: bool, **filters: Any) -> None:
     """List bad records with code, reason and source, oldest first. Their content is never shown here.
 
     \b
     Examples:
       sluice quarantine list
-      sluice quarantine list --reason payload_field --limit 1000 --json
+      sluice quarantine list --reason payload_field --field amount_minor,currency
+      sluice quarantine list --from 2026-03-01T09:00:00Z --limit 1000 --json
     """
     settings = Settings.load()
     chosen = _Chosen(**filters)
-    newest, reasons = _ask(settings, lambda: _read(settings, chosen, limit))
+    newest, reasons = _ask(settings, lambda: _read(settings, chosen, limit), timeout_seconds)
+    warnings = chosen.warnings()
+    for warning in warnings:
+        say(f"sluice: {warning}", err=True)
     if as_json:
-        echo_json({"total": reasons.total(), "records": [record.facts() for record in newest]})
+        answer = {"total": reasons.total(), "records": [record.facts() for record in newest]}
+        echo_json(answer | ({"warnings": warnings} if warnings else {}))
         return
-    table = Table(box=None, pad_edge=False, header_style="bold cyan")
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading == "bytes" else "left", overflow="fold")
+    table = new_table(HEADINGS, right=("bytes",))
     for record in newest:
-        table.add_row(*_cells(record))
+        add_row(table, _cells(record))
     console().print(table)
     counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
-    click.echo(f"\n{len(newest):,} of {reasons.total():,} shown" + (f" ({counts})" if counts else ""))
+    click.echo()
+    say(f"{len(newest):,} of {reasons.total():,} shown" + (f" ({counts})" if counts else ""))
 
 
 async def _read(settings: Settings, chosen: _Chosen, limit: int) -> tuple[list[BadRecord], Counter[str]]:
@@ -119,8 +190,9 @@ def _cells(record: BadRecord) -> Sequence[str]:
 @quarantine.command()
 @click.argument("at", type=_Id(), metavar="ID")
 @click.option("--value", "with_value", is_flag=True, help="Its bytes too, which may hold personal data.")
+@timeout_option
 @json_option
-def show(*, at: Position, with_value: bool, as_json: bool) -> None:
+def show(*, at: Position, with_value: bool, timeout_seconds: float, as_json: bool) -> None:
     """Show one bad record: why it is bad and, only with --value, its content as it came.
 
     \b
@@ -129,7 +201,7 @@ def show(*, at: Position, with_value: bool, as_json: bool) -> None:
       sluice quarantine show 2:17 --value > record.json
     """
     settings = Settings.load()
-    record = _ask(settings, lambda: bad_record(settings, at))
+    record = _ask(settings, lambda: bad_record(settings, at), timeout_seconds)
     if record is None:
         raise Failure(f"there is no record {at} in {settings.topic('events.quarantine')}")
     if as_json:
@@ -144,8 +216,10 @@ def show(*, at: Position, with_value: bool, as_json: bool) -> None:
         click.echo(f"{_cut(record)}\n", err=True)
     width = max(len(name) for name in record.facts())
     for name, fact in record.facts().items():
-        click.echo(f"{name:{width}}  {'-' if fact in (None, '') else fact}", err=with_value)
-    if with_value:
+        say(f"{name:{width}}  {'-' if fact in (None, '') else fact}", err=with_value)
+    if with_value and sys.stdout.isatty():  # to look at: what it holds must not act on the terminal
+        click.echo(plain_lines((record.value or b"").decode(errors="backslashreplace")))
+    elif with_value:
         sys.stdout.buffer.write(record.value or b"")
         sys.stdout.buffer.flush()
 
@@ -171,8 +245,11 @@ def _cut(record: BadRecord) -> str:
 @click.argument("ids", nargs=-1, type=_Id(), metavar="[ID…]")
 @_filters
 @click.option("--all", "everything", is_flag=True, help="Every record.")
+@timeout_option
 @json_option
-def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filters: str | None) -> None:
+def replay(
+    *, ids: tuple[Position, ...], everything: bool, timeout_seconds: float, as_json: bool, **filters: Any
+) -> None:
     """Send bad records again, byte for byte, to the topic and partition they came from.
 
     They have their producer's own headers. The records stay in the quarantine too. Records that are still bad
@@ -186,16 +263,22 @@ def replay(*, ids: tuple[Position, ...], everything: bool, as_json: bool, **filt
     """
     settings = Settings.load()
     chosen = _Chosen(**filters)
-    if sum((bool(ids), bool(chosen.wanted), everything)) != 1:
+    if sum((bool(ids), chosen.given, everything)) != 1:
         raise click.UsageError("say which records: IDs, or filters such as --reason, or --all")
     cut: list[BadRecord] = []
     records = _by_id(settings, ids) if ids else _all(settings, chosen, cut)
-    sent = _ask(settings, lambda: _send_again(settings, records))
+    sent = _ask(settings, lambda: _send_again(settings, records), timeout_seconds)
+    warnings = [] if ids else chosen.warnings()
+    for warning in warnings:
+        say(f"sluice: {warning}", err=True)
     if as_json:
-        echo_json({"sent": sent.total(), "topics": dict(sent)} | ({"not_sent": len(cut)} if cut else {}))
+        answer: dict[str, Any] = {"sent": sent.total(), "topics": dict(sent)}
+        if cut:
+            answer["not_sent"] = len(cut)
+        echo_json(answer | ({"warnings": warnings} if warnings else {}))
     else:
         where = ", ".join(f"{count:,} to {topic}" for topic, count in sent.items())
-        click.echo(f"sent again: {where}" if where or cut else "no such record in the quarantine")
+        say(f"sent again: {where}" if where or cut else "no such record in the quarantine")
     if cut:
         raise Failure(f"{len(cut):,} not sent again, as they are not whole: {_cut(cut[0])}")
 
@@ -237,16 +320,9 @@ async def _send_again(settings: Settings, records: AsyncIterator[BadRecord]) -> 
         return Counter({topic: box.acknowledged for topic, box in boxes.items()})
 
 
-def _ask(settings: Settings, question: Callable[[], Awaitable[T]]) -> T:
-    """Reading may take long; that Kafka answers at all may not."""
-
-    async def asked() -> T:
-        async with asyncio.timeout(CONNECT_SECONDS):
-            admin = await connected_admin(settings)
-        await admin.close()
-        return await question()
-
+def _ask(settings: Settings, question: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:
+    """Reading may take long; that Kafka is silent meanwhile may not."""
     try:
-        return ask_kafka(settings, asked(), READ_SECONDS)
+        return ask_kafka(settings, question(), seconds)
     except RefusedError as error:
         raise Failure(str(error)) from None

@@ -9,7 +9,15 @@ from typing import Any
 
 import click
 
-from streams.cli.common import Failure, WrongUsage, echo_json, json_option, plain_logs
+from streams.cli.common import (
+    Failure,
+    WrongUsage,
+    await_kafka,
+    echo_json,
+    json_option,
+    plain_logs,
+    timeout_option,
+)
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources import replay as replaying
@@ -44,10 +52,11 @@ FORMATS = ("ndjson", "online-retail")
 @click.option("--rebase", type=click.Choice(["now"]), help="Shift all times so that the newest event is now.")
 @click.option("--force", is_flag=True, help="Send a file even if no event is among its first lines.")
 @click.option("--topic", help="Where to.  [default: the first of SLUICE_RAW_TOPICS]")
+@timeout_option
 @json_option
 def replay(
     *, files: tuple[str, ...], format_name: str, rate: float | None, rebase: str | None, topic: str | None,
-    force: bool, as_json: bool,
+    force: bool, timeout_seconds: float, as_json: bool,
 ) -> None:  # fmt: skip
     """Send the events of FILEs to Kafka, in their order; `-` is standard input.
 
@@ -72,6 +81,7 @@ def replay(
         for source in sources:
             source.check()  # before Kafka is waited for, and before any of the files is sent
         by = _shift_to_now(sources) if rebase else None
+        await_kafka(settings, timeout_seconds)
         plan = replaying.Replay(sources, topic or settings.raw_topics[0], rate, by)
         total = asyncio.run(until_signal(settings, plan, meter))
     except NotEventsError as error:

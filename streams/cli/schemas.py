@@ -8,13 +8,12 @@ from typing import Any
 
 import click
 from pydantic.fields import FieldInfo
-from rich.table import Table
 
 from schemas.catalogue import EVENTS
 from schemas.render import render as render_all
 from schemas.spec import EventSpec
 from streams.bus.embedded import ROOT
-from streams.cli.common import Failure, console, echo_json, json_option
+from streams.cli.common import Failure, add_row, console, echo_json, json_option, new_table
 
 out_option = click.option(
     "--out",
@@ -51,11 +50,9 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         echo_json(listed)
         return
-    table = Table(box=None, pad_edge=False, header_style="bold cyan")
-    for heading in ("domain", "event", "version", "payload"):
-        table.add_column(heading)
+    table = new_table(("domain", "event", "version", "payload"))
     for event in listed:
-        table.add_row(event["domain"], event["event"], str(event["version"]), ", ".join(event["payload"]))
+        add_row(table, (event["domain"], event["event"], event["version"], ", ".join(event["payload"])))
     console().print(table)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 import click
 
 from streams.cli.common import echo_json, json_option
+from streams.plain_text import plain
 from streams.settings import PREFIX, Settings
 
 PAGE_HEAD = """\
@@ -84,7 +85,7 @@ def _text(value: Any) -> str:
 
 
 def _block(setting: dict[str, Any]) -> str:
-    value = click.style(setting["value"], bold=True)
+    value = click.style(plain(setting["value"]), bold=True)
     if setting["value"] != setting["default"]:
         value += f"   (default {setting['default']!r})"
     about = f"{setting['doc']}; allowed: {setting['allowed']}"

@@ -16,9 +16,8 @@ from typing import Any
 
 import click
 
-from schemas.instants import parse_instant
 from streams import leave
-from streams.cli.common import Failure, echo_json, json_option, plain_logs
+from streams.cli.common import Failure, await_kafka, echo_json, json_option, plain_logs, timeout_option
 from streams.cli.sending import Meter, until_signal
 from streams.settings import Settings
 from streams.sources.market import Faults, Market, choose_cities
@@ -34,6 +33,7 @@ from streams.sources.simulate import (
     unpaced,
     write_ndjson,
 )
+from tables.param_values import parse_moment
 
 ENDLESS_HISTORY = timedelta(days=1)
 FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -77,7 +77,7 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 )
 @_option("--flat", None, "The same rate all day: no rhythm.", is_flag=True)
 @_option("--seed", click.INT, "The same seed and start give the same events.", default=1, show_default=True)
-@_option("--start", str, "Simulated time of the first event, RFC 3339, or now.  "
+@_option("--start", str, "Simulated time of the first event, RFC 3339, epoch ms, or now.  "
          "[default: now; --rate 0: so that it ends before now; --out: 2026-01-01T00:00:00Z]")  # fmt: skip
 @_option("--duration", _DUE, "How much simulated time, such as 90s, 15m, 7d.  [default: endless]")
 @_option("--count", click.IntRange(1), "How many records.  [default: endless]", metavar="N")
@@ -90,8 +90,11 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 @_option("--leak-until", _DUE, "Leak no longer.  [default: endless]")
 @_option("--out", _FILE, "Write NDJSON (.gz: packed; -: standard output), not to Kafka.", metavar="FILE")
 @_option("--topic", str, "Where to.  [default: the first of SLUICE_RAW_TOPICS]")
+@timeout_option
 @json_option
-def simulate(*, out: str | None, topic: str | None, as_json: bool, **options: Any) -> None:
+def simulate(
+    *, out: str | None, topic: str | None, timeout_seconds: float, as_json: bool, **options: Any
+) -> None:
     """Simulate a marketplace: searches, bookings, payments, payouts, disputes, and what goes wrong with them.
 
     Events go to Kafka as they happen, or with --rate 0 as fast as it takes them, until --count, --duration or
@@ -108,7 +111,10 @@ def simulate(*, out: str | None, topic: str | None, as_json: bool, **options: An
     plain_logs()
     endless = options["count"] is None and options["duration"] is None
     _check_together(out, topic, options, endless=endless)
-    market = _market(settings, options, to_kafka=out is None)
+    market = _market(settings, options, to_kafka=out is None)  # what is asked may be wrong: said at once
+    if out is None:
+        await_kafka(settings, timeout_seconds)
+        market = _market(settings, options, to_kafka=True)  # it may begin now, which is later
     horizon: Horizon = real_time(market) if options["rate"] else unpaced if out else not_ahead_of_the_clock
     end_us = None if options["duration"] is None else market.start_us + int(options["duration"] * 1_000_000)
     simulation = Simulation(market, horizon, options["count"], end_us)
@@ -162,7 +168,7 @@ def _market(settings: Settings, options: dict[str, Any], *, to_kafka: bool) -> M
 def _start(options: dict[str, Any], rate: float, *, to_kafka: bool) -> datetime:
     if options["start"] is not None and options["start"] != "now":
         try:
-            return parse_instant(options["start"])
+            return parse_moment(options["start"])
         except ValueError as error:
             raise click.BadParameter(str(error), param_hint="'--start'") from None
     if options["start"] is None and not to_kafka:

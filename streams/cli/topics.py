@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import asyncio
 from dataclasses import asdict
 from typing import Any
 
 import click
-from rich.table import Table
 
 from streams.bus import topics as bus_topics
 from streams.bus.client import connected_admin
-from streams.cli.common import ask_kafka, console, echo_json, json_option
+from streams.cli.common import (
+    add_row,
+    as_text,
+    ask_kafka,
+    console,
+    echo_json,
+    json_option,
+    new_table,
+    say,
+    timeout_option,
+)
 from streams.settings import Settings
 
+LONGEST_SECONDS = 60.0
 HEADINGS = ("topic", "there", "partitions", "cleanup", "access", "purpose")
 
 
@@ -23,8 +32,9 @@ def topics() -> None:
 
 
 @topics.command()
+@timeout_option
 @json_option
-def create(*, as_json: bool) -> None:
+def create(*, timeout_seconds: float, as_json: bool) -> None:
     """Make the topics that are missing, and add partitions to those that have too few.
 
     The feed and the quarantine first, then the raw topics, up to SLUICE_PARTITIONS; none ever shrinks.
@@ -37,23 +47,24 @@ def create(*, as_json: bool) -> None:
       SLUICE_PARTITIONS=16 SLUICE_REPLICATION=3 sluice topics create
     """
     settings = Settings.load()
-    made, wrong = ask_kafka(settings, bus_topics.create(settings), seconds=60)
+    made, wrong = ask_kafka(settings, bus_topics.create(settings), timeout_seconds, LONGEST_SECONDS)
     if as_json:
         echo_json({"made": made, "wrong": [asdict(finding) for finding in wrong]})
     else:
         for name in made:
-            click.echo(f"made {name}")
+            say(f"made {name}")
         if not made and not wrong:
             click.echo("all topics are there")
         for finding in wrong:
-            click.echo(f"sluice: topic {finding.topic} {finding.problem}: {finding.mend}", err=True)
+            say(f"sluice: topic {finding.topic} {finding.problem}: {finding.mend}", err=True)
     if wrong:
         raise click.exceptions.Exit(1)
 
 
 @topics.command("list")
+@timeout_option
 @json_option
-def list_(*, as_json: bool) -> None:
+def list_(*, timeout_seconds: float, as_json: bool) -> None:
     """List topics, consumer groups and transactional ids, such as an access list needs.
 
     \b
@@ -62,26 +73,26 @@ def list_(*, as_json: bool) -> None:
       sluice topics list --json
     """
     settings = Settings.load()
-    listed = ask_kafka(settings, _listing(settings))
+    listed = ask_kafka(settings, _listing(settings), timeout_seconds, LONGEST_SECONDS)
     if as_json:
         echo_json(listed)
         return
-    table = Table(box=None, pad_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading, justify="right" if heading == "partitions" else "left")
+    table = new_table(HEADINGS, right=("partitions",))
     for topic in listed["topics"]:
-        cells = {**topic, "there": "yes" if topic["exists"] else "[red]no[/]"}
-        table.add_row(*(str(cells[heading]) for heading in HEADINGS))
+        there = as_text("yes") if topic["exists"] else as_text("no", "red")
+        cells = {**topic, "there": there}
+        add_row(table, [cells[heading] for heading in HEADINGS])
     console().print(table)
-    click.echo("\nconsumer groups:   " + ", ".join(listed["groups"]))
-    click.echo("transactional ids: " + ", ".join(listed["transactional_ids"]))
+    click.echo()
+    say("consumer groups:   " + ", ".join(listed["groups"]))
+    say("transactional ids: " + ", ".join(listed["transactional_ids"]))
 
 
 async def _listing(settings: Settings) -> dict[str, Any]:
     wanted = bus_topics.plan(settings)
     admin = await connected_admin(settings)
     try:
-        there = await asyncio.wait_for(bus_topics.describe(admin, [topic.name for topic in wanted]), 10)
+        there = await bus_topics.describe(admin, [topic.name for topic in wanted])
     finally:
         await admin.close()
     listed, partitions = [], {}

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 import re
+import sys
 import time
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import click
 from rich.console import Group, RenderableType
@@ -13,9 +15,12 @@ from rich.live import Live
 from rich.text import Text
 
 from streams.cli.api_client import ApiClient, ApiError, ApiRefusalError
-from streams.cli.common import Failure, WrongUsage, console, echo_json, json_option
+from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
 from streams.cli.views_table import entities_table, view_table, views_table
 from streams.settings import Settings
+
+CHANGES = ("from", "to", "watermark", "complete", "incomplete_because", "warnings", "state", "cursor")
+"""Members of an answer that make it another one, besides its rows."""
 
 
 class _Filter(click.ParamType):
@@ -33,18 +38,20 @@ class _Filter(click.ParamType):
 @click.command()
 @click.argument("name", required=False)
 @click.option("--window", metavar="LENGTH", help="15m, 24h, 7d …; it ends at --as-of.  [default: 24h]")
-@click.option("--from", "from_", metavar="TIME", help="RFC 3339; instead of --window.")
-@click.option("--to", metavar="TIME", help="RFC 3339, not included.")
+@click.option("--from", "from_", metavar="TIME", help="RFC 3339 or epoch milliseconds; instead of --window.")
+@click.option("--to", metavar="TIME", help="RFC 3339 or epoch milliseconds; not included.")
 @click.option("--as-of", metavar="TIME", help="A time, `now` or `watermark`.  [default: now]")
 @click.option("--step", metavar="LENGTH", help="A row per step, such as 5m.")
 @click.option("--group-by", metavar="DIMENSIONS", help="Fewer dimensions, such as city,currency.")
-@click.option("--filter", "filters", type=_Filter(), multiple=True, help="Only these rows; repeatable.")
+@click.option(
+    "--filter", "filters", type=_Filter(), multiple=True, help="Only these rows, such as city=london,paris."
+)
 @click.option("--entities", is_flag=True, help="The entities themselves, oldest first.")
 @click.option("--state", metavar="STATE", help="Only entities in this state, such as open or overdue.")
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many entities.")
 @click.option("--cursor", help="Entities after those of the last answer.")
 @click.option("--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]")
-@click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C; in a pipe, print each change.")
 @json_option
 def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **asked: Any) -> None:
     """Show the view NAME as a table; without NAME, list the views.
@@ -53,7 +60,7 @@ def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **as
     Examples:
       sluice views
       sluice views kpi_gmv --window 7d --group-by currency
-      sluice views ops_recon_variance --filter city=london --filter city=paris --watch
+      sluice views ops_recon_variance --filter city=london,paris --watch
       sluice views ops_payout_backlog --entities --state overdue
     """
     settings = Settings.load()
@@ -118,11 +125,8 @@ def _show(question: _Question, *, as_json: bool) -> None:
 def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     answer = question.ask()  # what cannot be asked at all is said at once
     try:
-        if as_json:
-            while True:
-                echo_json(answer)
-                time.sleep(seconds)
-                answer = question.ask()
+        if as_json or not sys.stdout.isatty():
+            _print_changes(question, answer, seconds, as_json=as_json)
         with Live(question.table(answer), console=console(), auto_refresh=False) as live:
             while True:
                 time.sleep(seconds)
@@ -130,6 +134,41 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
                 live.update(shown, refresh=True)
     except KeyboardInterrupt:
         return  # the way to end it
+    except BrokenPipeError:  # such as `| head`: whoever reads has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+
+
+def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, *, as_json: bool) -> NoReturn:
+    """Print each answer that differs, whole: for a pipe or a file, where nothing can be drawn over."""
+    shown: object = None
+    away = ""
+    while True:
+        if not away and _what_counts(answer) != shown:
+            if as_json:
+                echo_json(answer)
+            else:
+                console().print(question.table(answer))
+                click.echo()
+            sys.stdout.flush()
+            shown = _what_counts(answer)
+        time.sleep(seconds)
+        former, away = away, ""
+        try:
+            answer = question.ask()
+        except ApiRefusalError:
+            raise
+        except ApiError as error:
+            away = str(error)
+            if away != former:
+                say(f"sluice: {away}", err=True)
+
+
+def _what_counts(answer: dict[str, Any]) -> object:
+    """What makes an answer another one: not an age, an offset or a lag, which grow by themselves."""
+    rows = [
+        {name: cell for name, cell in row.items() if not name.endswith("_seconds")} for row in answer["rows"]
+    ]
+    return rows, [answer.get(name) for name in CHANGES]
 
 
 def _again(question: _Question, former: dict[str, Any]) -> tuple[RenderableType, dict[str, Any]]:
@@ -139,5 +178,5 @@ def _again(question: _Question, former: dict[str, Any]) -> tuple[RenderableType,
     except ApiRefusalError:
         raise
     except ApiError as error:
-        return Group(question.table(former), Text(f"\n{error}", style="red")), former
+        return Group(question.table(former), Text(), as_text(error, "red")), former
     return question.table(answer), answer

@@ -2,47 +2,57 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 from rich.console import Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
+from streams.cli.common import add_row, as_text, new_table
 from streams.cli.formats import NUMBER_ENDS, age, cell, heading, instant
 
-MAX_PARTITIONS_NAMED = 8
+MAX_REASONS = 8
 
 
 def view_table(answer: dict[str, Any]) -> RenderableType:
     """A view's answer (docs/contract.md §6)."""
-    return Group(_about(answer), *_why_incomplete(answer), Text(), _rows(answer["rows"]))
+    return Group(_head(answer), Text(), _rows(answer["rows"]))
 
 
 def entities_table(answer: dict[str, Any]) -> RenderableType:
     """The entities of a view, oldest first."""
-    parts: list[RenderableType] = [_about(answer), *_why_incomplete(answer), Text(), _rows(answer["rows"])]
+    parts: list[RenderableType] = [_head(answer), Text(), _rows(answer["rows"])]
     if answer.get("cursor"):
-        parts.append(Text(f"\nmore: --cursor {answer['cursor']}", style="dim"))
+        parts += [Text(), as_text(f"more: --cursor {answer['cursor']}", "dim")]
     return Group(*parts)
 
 
 def views_table(listed: Sequence[dict[str, Any]]) -> RenderableType:
     """Every view, with what it can be asked for."""
-    table = _plain_table()
-    for column in ("view", "kind", "dimensions", "description"):
-        table.add_column(column, overflow="fold", no_wrap=column != "description")
+    table = new_table(("view", "kind", "dimensions", "description"))
+    for column in table.columns[:-1]:
+        column.no_wrap = True
     for view in listed:
         dimensions = ", ".join(view["dimensions"])
-        table.add_row(Text(view["name"], style="bold"), view["kind"], dimensions, view["description"])
+        add_row(table, (as_text(view["name"], "bold"), view["kind"], dimensions, view["description"]))
     return table
 
 
+def _head(answer: dict[str, Any]) -> RenderableType:
+    warnings = answer.get("warnings", [])
+    return Group(
+        _about(answer),
+        *_why_incomplete(answer),
+        *(as_text(f"  {warning}", "yellow") for warning in warnings),
+    )
+
+
 def _about(answer: dict[str, Any]) -> Text:
-    line = Text(answer["view"], style="bold")
-    line.append(f"  as of {instant(answer['as_of'])} UTC", style="not bold")
+    line = as_text(answer["view"], "bold")
+    line.append(as_text(f"  as of {instant(answer['as_of'])} UTC", "not bold"))
     if answer.get("from") and answer.get("to"):
-        line.append(f" · from {instant(answer['from'])} to {instant(answer['to'])}", style="not bold")
+        line.append(as_text(f" · from {instant(answer['from'])} to {instant(answer['to'])}", "not bold"))
     fresh = answer.get("freshness_seconds")
     if fresh is not None:
         line.append(f" · fresh to {age(fresh)}", style="not bold")
@@ -53,50 +63,58 @@ def _about(answer: dict[str, Any]) -> Text:
 
 
 def _why_incomplete(answer: dict[str, Any]) -> list[Text]:
-    """Which partitions hold the answer back, worst first; nothing if it is complete."""
+    """What holds the answer back, partition by partition, and why; nothing if it is complete."""
     if answer.get("complete") is not False:
         return []
-    behind = sorted(answer.get("partitions", []), key=_lag, reverse=True)
-    behind = [partition for partition in behind if _lag(partition) > 0]
-    if not behind:
-        return [Text("  no worker reports on some partition, or records were lost", style="red")]
-    lines = [Text(f"  {_lagging(partition)}", style="red") for partition in behind[:MAX_PARTITIONS_NAMED]]
-    if len(behind) > MAX_PARTITIONS_NAMED:
-        lines.append(Text(f"  and {len(behind) - MAX_PARTITIONS_NAMED} partitions more", style="red"))
+    partitions = answer.get("partitions", [])
+    behind = {f"{_name(p)}: {p.get('incomplete_because')}": p.get("lag_records") for p in partitions}
+    because = answer.get("incomplete_because") or _what_lags(partitions)
+    lines = []
+    for why in because[:MAX_REASONS]:
+        lag = behind.get(why)
+        lines.append(as_text(f"  {why}" + (f" ({lag:,} records behind)" if lag else ""), "red"))
+    if len(because) > MAX_REASONS:
+        lines.append(Text(f"  and {len(because) - MAX_REASONS} partitions more", style="red"))
     return lines
 
 
-def _lag(partition: dict[str, Any]) -> float:
-    """Records behind; unknown (no worker, or not yet read) is the worst."""
-    known = partition.get("checkpoint_offset") is not None and partition.get("lag_records") is not None
-    return float(partition["lag_records"]) if known else float("inf")
+def _name(partition: dict[str, Any]) -> str:
+    return f"{partition['topic']}-{partition['partition']}"
 
 
-def _lagging(partition: dict[str, Any]) -> str:
-    name = f"{partition['topic']}-{partition['partition']}"
-    if partition.get("checkpoint_offset") is None:
-        return f"{name}: nothing has been folded yet"
-    if partition.get("lag_records") is None:
-        return f"{name}: no worker reports on it"
-    return f"{name}: {partition['lag_records']:,} records behind"
+def _what_lags(partitions: Sequence[dict[str, Any]]) -> list[str]:
+    """Of an api that does not say why: which partitions lag, worst first; an unknown lag is the worst."""
+    lags: dict[str, int | None] = {_name(p): p.get("lag_records") for p in partitions}
+    unknown = [f"{name}: no worker reports on it" for name, lag in lags.items() if lag is None]
+    known = sorted(((lag, name) for name, lag in lags.items() if lag), reverse=True)
+    return unknown + [f"{name}: {lag:,} records behind" for lag, name in known]
 
 
 def _rows(rows: Sequence[dict[str, Any]]) -> RenderableType:
     if not rows:
         return Text("no rows", style="dim")
-    table = _plain_table()
     names = list(rows[0])
-    for name in names:
-        numeric = name.endswith(NUMBER_ENDS) or any(_is_number(row[name]) for row in rows)
-        table.add_column(heading(name), justify="right" if numeric else "left", no_wrap=True)
+    shown = _headings(names)
+    numeric = {
+        shown[name]
+        for name in names
+        if name.endswith(NUMBER_ENDS) or any(_is_number(row[name]) for row in rows)
+    }
+    table = new_table(list(shown.values()), right=numeric, fold=False)
     for row in rows:
-        table.add_row(*(cell(name, row[name], row.get("currency")) for name in names))
+        add_row(table, [cell(name, row[name], row.get("currency")) for name in names])
     return table
+
+
+def _headings(names: Sequence[str]) -> dict[str, str]:
+    """A heading for each column, none twice: of a count and an amount, the amount says that it is one."""
+    plain_ones = {name: heading(name) for name in names}
+    alike = Counter(plain_ones.values())
+    return {
+        name: f"{shown} amount" if alike[shown] > 1 and name.endswith("_minor") else shown
+        for name, shown in plain_ones.items()
+    }
 
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _plain_table() -> Table:
-    return Table(box=None, pad_edge=False, header_style="bold cyan", padding=(0, 2, 0, 0))

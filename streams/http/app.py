@@ -9,9 +9,8 @@ from streams.http.gate_table import GateTable
 from streams.http.head import HeadAsGet
 from streams.http.live import Live
 from streams.http.views import ScopeOf
+from streams.version import VERSION
 from tables.query import Scope
-
-API_VERSION = "1"
 
 DESCRIPTION = (
     "Live views over marketplace events, exact up to each partition's checkpoint. Errors are"
@@ -26,7 +25,7 @@ def everything(_: Request) -> Scope:
 
 def create_app(live: Live, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
     """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
-    app = FastAPI(title="Sluice", version=API_VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_middleware(HeadAsGet)
     problems.install(app, live.views)
     app.include_router(views.router(live, scope_of))

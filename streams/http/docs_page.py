@@ -44,7 +44,7 @@ def page(openapi: Mapping[str, Any], views: Iterable[View]) -> str:
 
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
-    heads = "".join(f"<th>{name}" for name in head)
+    heads = "".join(f"<th>{escape(name)}" for name in head)
     cells = "".join("<tr>" + "".join(f"<td>{cell}" for cell in row) for row in rows)
     return f"<table><tr>{heads}{cells}</table>"
 
@@ -63,11 +63,15 @@ def _view(view: View) -> str:
     links.append(_link(f"v1/stream/{view.name}"))
     measures = _table(
         ("measure", "unit", "is"),
-        [(f"<code>{m.name}</code>", m.unit.value, escape(m.description)) for m in view.measures],
+        [
+            (f"<code>{escape(m.name)}</code>", escape(m.unit.value), escape(m.description))
+            for m in view.measures
+        ],
     )
     return (
-        f"<details><summary><code>{view.name}</code> {escape(view.description)}</summary>"
-        f"<p>{view.kind}, by {', '.join(view.dimensions)}</p><ul>{''.join(links)}</ul>{measures}</details>"
+        f"<details><summary><code>{escape(view.name)}</code> {escape(view.description)}</summary>"
+        f"<p>{view.kind}, by {escape(', '.join(view.dimensions))}</p><ul>{''.join(links)}</ul>"
+        f"{measures}</details>"
     )
 
 
@@ -81,8 +85,10 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
         )
         for one in parameters
     ]
-    answers = [(code, escape(answer["description"])) for code, answer in operation["responses"].items()]
-    summary = f"<code>{method.upper()} {escape(path)}</code> {escape(operation['summary'])}"
+    answers = [
+        (escape(code), escape(answer["description"])) for code, answer in operation["responses"].items()
+    ]
+    summary = f"<code>{escape(method.upper())} {escape(path)}</code> {escape(operation['summary'])}"
     return (
         f"<details><summary>{summary}</summary>"
         + (_table(("parameter", "is", "example"), rows) if rows else "")

@@ -12,6 +12,7 @@ from faust.types import TP
 from streams.bus.alien_records import located, problem_of, tell
 from streams.bus.batches import Fetched, fetch_batches, records_of
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.bus.reach import reason_of
 from streams.bus.topic_ids import Sight, look
 from streams.http.live import Live
 from streams.http.topology import Topology
@@ -64,7 +65,7 @@ class Follower:
                 log.warning(
                     "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
                     ",".join(self._settings.kafka),
-                    type(error).__name__,
+                    await reason_of(self._settings, error),
                     backoff,
                 )
                 await self._live.pause(backoff)

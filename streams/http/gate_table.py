@@ -11,6 +11,7 @@ from aiokafka.errors import KafkaError
 import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.bus.alien_records import tell
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.bus.reach import reason_of
 from streams.http.live import Live
 from streams.http.topology import Topology
 from streams.settings import Settings
@@ -41,7 +42,8 @@ class GateTable:
                 await self._follow(live)
                 backoff = FIRST_BACKOFF_SECONDS
             except (KafkaError, OSError) as error:
-                log.warning("reading the gates: %s; next try in %.1f s", type(error).__name__, backoff)
+                why = await reason_of(self._settings, error)
+                log.warning("reading the gates: %s; next try in %.1f s", why, backoff)
                 backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
             await live.pause(backoff)
 

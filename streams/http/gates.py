@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -14,8 +14,9 @@ from streams.http.models import TIME
 from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gate_rule import State
 from tables.gates import RECON, GateRecord, decode_gate, expired
+from tables.param_values import MOST_NAMED, did_you_mean, no_such
 from tables.query import Scope, sort_key
-from tables.query_params import ParameterError, format_time
+from tables.query_params import ParameterError, filter_values, format_time
 
 FILTERS = ("city", "currency")
 
@@ -44,6 +45,10 @@ class GatesAnswer(BaseModel):
 
     gate: str
     as_of: str = Field(json_schema_extra=TIME)
+    warnings: list[str] = Field(
+        default=[],
+        description="values that no gate has, and that were hardly meant; left out if there are none",
+    )
     rows: list[GateRow] = Field(description="by city, null first, and currency")
 
 
@@ -65,8 +70,15 @@ def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Req
         wanted = _filters(request.query_params.multi_items())
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
-        rows = answer(table.records, int(clock() * 1_000_000), wanted, scope_of(request))
-        body = {"gate": RECON, "as_of": format_time(int(clock() * 1_000_000)), "rows": rows}
+        now_us = int(clock() * 1_000_000)
+        seen = answer(table.records, now_us, {}, scope_of(request))
+        warnings = _unknown(seen, wanted)
+        body = {
+            "gate": RECON,
+            "as_of": format_time(now_us),
+            **({"warnings": warnings} if warnings else {}),
+            "rows": [row for row in seen if _asked_for(row, wanted)],
+        }
         headers = {"cache-control": "no-store"}
         return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)
 
@@ -77,7 +89,7 @@ def _filter(name: str) -> dict[str, object]:
     return {
         "name": name,
         "in": "query",
-        "description": "Only this value, or these if repeated; empty: null.",
+        "description": "Only this value, or these, with commas or repeated; empty: null.",
         "schema": {"type": "array", "items": {"type": "string"}},
     }
 
@@ -86,9 +98,23 @@ def _filters(params: list[tuple[str, str]]) -> dict[str, set[str | None]]:
     wanted: dict[str, set[str | None]] = {}
     for name, value in params:
         if name not in FILTERS:
-            raise ParameterError(name, f"is no parameter here; there are {', '.join(FILTERS)}")
-        wanted.setdefault(name, set()).add(value or None)
+            hint = did_you_mean(name, FILTERS)
+            raise ParameterError(name, f"is no parameter here; there are {', '.join(FILTERS)}{hint}")
+        wanted.setdefault(name, set()).update(filter_values(name, value))
     return wanted
+
+
+def _unknown(seen: Sequence[GateRecord], wanted: Mapping[str, set[str | None]]) -> list[str]:
+    """What is to be said of values that no gate has."""
+    said = []
+    for name, values in wanted.items():
+        known = {value for row in seen if (value := getattr(row, name)) is not None}
+        said += [no_such(name, value, known) for value in sorted(v for v in values if v and v not in known)]
+    return said[:MOST_NAMED]
+
+
+def _asked_for(record: GateRecord, wanted: Mapping[str, set[str | None]]) -> bool:
+    return all(getattr(record, name) in values for name, values in wanted.items())
 
 
 def answer(
@@ -103,7 +129,7 @@ def answer(
         record = decode_gate(value)
         if record is None or record.gate != RECON or (scope is not None and record.city not in scope):
             continue
-        if all(getattr(record, name) in values for name, values in wanted.items()):
+        if _asked_for(record, wanted):
             shown.append(_now(record, now_us))
     return sorted(shown, key=lambda record: sort_key((record.city, record.currency)))
 

@@ -45,6 +45,11 @@ class Partition(BaseModel):
     watermark: str | None = Field(description="newest accepted occurred_at", json_schema_extra=TIME)
     checkpoint_offset: int | None = Field(description="the next source offset to be folded")
     lag_records: int | None = Field(description="records after it; null if no worker has reported")
+    incomplete_because: str | None = Field(
+        default=None,
+        description="what about it makes the answer incomplete: no worker reports, a record is unread for too"
+        " long, records were lost; left out if nothing does",
+    )
 
 
 def _rows_schema(schema: dict[str, Any]) -> None:
@@ -70,6 +75,14 @@ class Head(BaseModel):
         " SLUICE_STALE_SECONDS, has lost records, or is not yet read"
     )
     partitions: list[Partition]
+    incomplete_because: list[str] = Field(
+        default=[], description="why `complete` is false, a sentence each; left out where it is true"
+    )
+    warnings: list[str] = Field(
+        default=[],
+        description="what was asked for and hardly meant, such as a city that no state has; left out where"
+        " there are none",
+    )
 
 
 class Answer(Head):
@@ -111,6 +124,7 @@ class Problem(BaseModel):
     detail: str
     parameter: str | None = Field(default=None, description="400: the parameter that is wrong")
     views: list[str] | None = Field(default=None, description="404: the views there are")
+    gates: list[str] | None = Field(default=None, description="404 under /v1/gates: the gates there are")
 
 
 def listed(view: View) -> dict[str, Any]:

@@ -31,8 +31,8 @@ NAME = {
 
 AS_OF = _parameter(
     "as_of",
-    "A time (RFC 3339), `now` (follows SLUICE_CLOCK) or `watermark`: for ages, deadlines, the window's end."
-    " It rewinds no entity.",
+    "A time (RFC 3339, or milliseconds since 1970), `now` (follows SLUICE_CLOCK) or `watermark`: for ages,"
+    " deadlines, the window's end. It rewinds no entity.",
     "now",
     default="now",
 )
@@ -47,10 +47,15 @@ _WINDOWED = [
     ),
     _parameter(
         "from",
-        "Start (RFC 3339), instead of window. Whole panes that start inside count.",
+        "Start (RFC 3339, or milliseconds since 1970), instead of window. Whole panes that start inside"
+        " count.",
         "2026-03-01T00:00:00Z",
     ),
-    _parameter("to", "End (RFC 3339), exclusive; as_of if left out.", "2026-03-02T00:00:00Z"),
+    _parameter(
+        "to",
+        "End (RFC 3339, or milliseconds since 1970), exclusive; as_of if left out.",
+        "2026-03-02T00:00:00Z",
+    ),
     _parameter(
         "step",
         "Windowed views: adds `t`, a row per step with data. Whole minutes; where hours are kept, hours.",
@@ -68,7 +73,8 @@ def _filters() -> list[dict[str, Any]]:
         {
             "name": name,
             "in": "query",
-            "description": f"Only this value, or these if repeated; empty: null. In {', '.join(views)}.",
+            "description": "Only this value, or these, with commas or repeated (`\\,` is a comma in a value);"
+            f" empty: null. In {', '.join(views)}.",
             "schema": {"type": "array", "items": {"type": "string"}},
         }
         for name, views in names.items()

@@ -13,10 +13,13 @@ from starlette.exceptions import HTTPException
 
 from streams.http.head import methods
 from streams.http.models import Problem
+from tables.gates import RECON
+from tables.param_values import did_you_mean
 from tables.query_params import ParameterError
 
 log = logging.getLogger(__name__)
 
+GATES = "/v1/gates/"
 MEDIA_TYPE = "application/problem+json"
 
 
@@ -43,7 +46,8 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
 
 
 def install(app: FastAPI, views: Iterable[str]) -> None:
-    """Answer every error of the app with a problem document; where nothing is found it lists these views."""
+    """Answer every error of the app with a problem document; where nothing is found it lists these
+    views, or the gates."""
 
     @app.exception_handler(ParameterError)
     async def wrong_parameter(_: Request, error: ParameterError) -> Response:
@@ -57,6 +61,9 @@ def install(app: FastAPI, views: Iterable[str]) -> None:
     async def http_error(request: Request, error: HTTPException) -> Response:
         detail = f"{request.url.path}: {error.detail}"
         if error.status_code == 404:
+            if f"{request.url.path}/".startswith(GATES):
+                hint = did_you_mean(request.url.path.removeprefix(GATES), [RECON])
+                return problem(404, detail + hint, error.headers, gates=[RECON])
             return problem(404, detail, error.headers, views=list(views))
         if error.status_code == 405:
             allowed = methods(request.url.path)

@@ -6,7 +6,6 @@ import asyncio
 import ipaddress
 import logging
 import socket
-from importlib.metadata import version
 from types import FrameType
 from typing import Any
 
@@ -18,6 +17,7 @@ from streams.http.follower import Follower
 from streams.http.gate_table import GateTable
 from streams.http.live import Live
 from streams.settings import SettingError, Settings
+from streams.version import VERSION
 from tables.codec import FeedFormatError
 from tables.views import VIEWS
 
@@ -31,9 +31,10 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.tell_unknown_variables()
     leave.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
-    metrics.BUILD_INFO.labels(version("sluice")).set(1)
+    metrics.BUILD_INFO.labels(VERSION).set(1)
     problem = leave.run(_serve(settings, listener))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")

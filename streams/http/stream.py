@@ -15,13 +15,16 @@ from tables.spec import Unit, View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000
+CHANGES = ("from", "to", "watermark", "complete", "warnings", "incomplete_because")
+"""Members of an answer that make it another one, besides its rows."""
 
 
 async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> AsyncGenerator[bytes, None]:
     """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
 
     An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
-    window, the watermark, `complete`) is. Comments keep the connection alive. Ends when the api ends.
+    window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the
+    api ends.
     """
     pace = live.settings.stream_seconds
     shown: bytes | None = None
@@ -55,4 +58,4 @@ async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> Asyn
 def _fingerprint(view: View, answer: dict[str, Any]) -> bytes:
     ages = {measure.name for measure in view.measures if measure.unit is Unit.SECONDS}
     rows = [{name: value for name, value in row.items() if name not in ages} for row in answer["rows"]]
-    return msgspec.json.encode([rows, *(answer[name] for name in ("from", "to", "watermark", "complete"))])
+    return msgspec.json.encode([rows, *(answer.get(name) for name in CHANGES)])

@@ -15,6 +15,7 @@ from streams.http.models import Answer, EntitiesAnswer, ViewsListed, listed
 from streams.http.problems import WRONG_PARAMETER, NotFoundError, described
 from streams.http.stream import events
 from tables.entity_query import answer_entities
+from tables.param_values import did_you_mean
 from tables.query import Scope, answer_view
 from tables.query_params import ParameterError, parse_entity_query, parse_view_query
 from tables.reader import ReaderState
@@ -52,7 +53,8 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     def find(request: Request) -> View:
         name: str = request.path_params["name"]
         if name not in live.views:
-            raise NotFoundError(f"there is no view {name!r}", views=list(live.views))
+            hint = did_you_mean(name, live.views)
+            raise NotFoundError(f"there is no view {name!r}{hint}", views=list(live.views))
         return live.views[name]
 
     @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})

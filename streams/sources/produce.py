@@ -15,6 +15,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
@@ -27,6 +28,7 @@ from streams.sources.raw_batch import RawBatch, RawHeader
 
 BATCH_BYTES = 256 * 1024
 CLOSE_SECONDS = 2.0
+START_TRIES = 3
 
 
 class RefusedError(Exception):
@@ -197,10 +199,13 @@ async def partition_count(settings: Settings, topic: str) -> int:
 
 
 async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
-    while True:
+    """Start it, waiting while Kafka is away. Raises `RefusedError` where it answers and refuses."""
+    for tries in count(1):
         try:
             await producer.start()
-        except (KafkaError, OSError):
+        except (KafkaError, OSError) as error:
+            if tries >= START_TRIES and isinstance(error, KafkaError) and not error.retriable:
+                raise RefusedError(f"Kafka refuses a producer: {type(error).__name__}: {error}") from None
             admin = await connected_admin(settings)  # says that Kafka is away and waits for it
             await admin.close()
         else:

@@ -49,6 +49,11 @@ class LocalStore:
     def __str__(self) -> str:
         return f"file://{self._root}"
 
+    @property
+    def folder(self) -> Path:
+        """Where the objects lie."""
+        return self._root
+
     def exists(self) -> bool:
         """Whether there is something where the folder should be: one that nobody has written to is not."""
         try:

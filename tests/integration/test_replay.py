@@ -215,7 +215,7 @@ async def test_nothing_is_lost_or_repeated_when_the_broker_dies(
 async def test_kafka_away_is_waited_for_and_said(own_kafka: EmbeddedKafka) -> None:
     await create_topics(own_kafka.bootstrap, "raw")
     own_kafka.stop()
-    replaying = await start(own_kafka, "raw", "-")
+    replaying = await start(own_kafka, "raw", "-", "--timeout", "60")
     assert replaying.stderr is not None
     line = await asyncio.wait_for(replaying.stderr.readline(), 20)
     assert line.startswith(f"sluice: Kafka at {own_kafka.bootstrap} does not answer".encode())

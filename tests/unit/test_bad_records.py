@@ -13,6 +13,7 @@ from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
 
 from streams import logs
+from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.health import Health
 from streams.bus.views import ViewsOwner
@@ -24,7 +25,7 @@ ENVELOPE, SCHEMA = "EVENT_ENVELOPE_INVALID", "EVENT_SCHEMA_INVALID"
 BAD = [b"hunter2", b"hunter2", b"[]", (CLICK % 3).replace(b"search.click", b"hunter.two")]
 
 
-class BadRecord(Record):
+class _Bad(Record):
     def __init__(self, offset: int) -> None:
         super().__init__(offset)
         self.value = BAD[offset]
@@ -69,7 +70,7 @@ async def test_bad_records_are_counted_at_once_and_told_together(
     owner = ViewsOwner(Settings.load({}), Health())
     owned = Owned(bad_records=owner.bad_records)
     before = counted()
-    batches: list[Any] = [Batch(map(BadRecord, range(len(BAD))))]
+    batches: list[Any] = [Batch(map(_Bad, range(len(BAD))))]
     await owned.partition.take(Fetched(TopicPartition(TOPIC, 0), 0, len(BAD), batches, len(BAD), 1))
     assert await owned.partition.checkpoint()
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
@@ -88,6 +89,26 @@ async def test_bad_records_are_counted_at_once_and_told_together(
     assert len(told(caplog)) == 2, "what has been told is not told again"
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
     await owned.partition.close()
+
+
+def test_a_flood_is_told_at_once_and_then_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
+    now = 1000.0
+    tally = BadRecords(lambda: now)
+    for second in range(181):
+        tally.add({(ENVELOPE, "not_json"): 2})
+        if second > 0:
+            tally.add({(SCHEMA, "payload_field"): 1})
+        tally.tell()
+        now += 1.0
+    counts = {code: [line[3] for line in told(caplog) if line[2] == code] for code in (ENVELOPE, SCHEMA)}
+    assert counts[ENVELOPE] == [2, 120, 120, 120]
+    assert counts[SCHEMA] == [1, 60, 60], "each code begins by itself"
+    tally.add({(ENVELOPE, "too_large"): 1})
+    tally.tell(last=True)
+    assert told(caplog)[-2][:1] == ("records were quarantined: too_large 1",)
+    assert sum(line[3] for line in told(caplog)) == 181 * 2 + 180 + 1, "none is left untold"
+    tally.tell(last=True)
+    assert len(told(caplog)) == 9
 
 
 def test_an_error_is_counted_and_told_once(caplog: pytest.LogCaptureFixture, emf: io.StringIO) -> None:

@@ -12,8 +12,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from agents.bronze_commit import Committer
-from streams.cli import doctor
 from streams.cli.main import main
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.doctor.folders import bronze as bronze_check
 from streams.settings import Settings
 from streams.store import bronze_begun
 from streams.store.local import LocalStore
@@ -171,25 +172,36 @@ def test_what_cannot_be_read_is_one_line(odd_rows: Path, command: str) -> None:
     assert done.stderr.startswith("sluice: _commits/README is no commit")
 
 
+async def doctored(url: str) -> Finding:
+    (finding,) = await bronze_check(Patient(Settings.load({"SLUICE_BRONZE_URL": url}), 10.0))
+    return finding
+
+
 @pytest.mark.parametrize("is_file", [True, False])
-def test_doctor_does_not_take_a_file_for_bronze(tmp_path: Path, is_file: bool) -> None:
+async def test_doctor_takes_neither_a_file_nor_nothing_for_bronze(tmp_path: Path, is_file: bool) -> None:
     url = tmp_path / "store"
     if is_file:
         url.touch()
-    check = doctor._bronze(Settings.load({"SLUICE_BRONZE_URL": url.as_uri()}))
-    assert check.state == (doctor.WRONG if is_file else doctor.GOOD)
-    assert ("Not a directory" in check.found) is is_file
+    check = await doctored(url.as_uri())
+    assert check.state == WRONG
+    assert ("Not a directory" if is_file else "does not exist") in check.found
 
 
-def test_doctor_does_not_have_objects_deleted_that_a_worker_will_commit(odd_rows: Path) -> None:
-    settings = Settings.load({"SLUICE_BRONZE_URL": odd_rows.as_uri()})
+async def test_doctor_sees_a_bronze_that_cannot_be_written(odd_rows: Path) -> None:
+    assert (await doctored(odd_rows.as_uri())).state == GOOD
+    check = await doctored("file:///proc")  # nobody can write there, root neither
+    assert check.state == WRONG
+    assert "cannot write file:///proc" in check.found
+
+
+async def test_doctor_does_not_have_objects_deleted_that_a_worker_will_commit(odd_rows: Path) -> None:
     (commit,) = (odd_rows / "_commits").rglob("*.json")
     commit.unlink()
-    robbed = doctor._bronze(settings)
-    assert robbed.state == doctor.WRONG
+    robbed = await doctored(odd_rows.as_uri())
+    assert robbed.state == WRONG
     assert "the next worker writes it" in robbed.found
     assert "delete" not in robbed.mend
     shutil.rmtree(odd_rows / "_intents")
-    left = doctor._bronze(settings)
+    left = await doctored(odd_rows.as_uri())
     assert "is in no commit (and 1 more)" in left.found
     assert "delete" in left.mend

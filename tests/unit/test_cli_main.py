@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 
 import click
@@ -12,6 +15,10 @@ from click.testing import CliRunner
 
 from streams.bus.supervisor import sluice_command
 from streams.cli.main import COMMANDS, main
+from streams.http.app import create_app
+from streams.http.live import Live
+from streams.settings import Settings
+from tables.views import VIEWS
 
 NO_KAFKA = {"SLUICE_KAFKA": "127.0.0.1:1"}
 HEAVY = ("faust", "fastapi", "aiokafka", "pydantic", "numpy", "rich")
@@ -118,13 +125,72 @@ def test_a_file_that_is_not_there_is_said_without_waiting_for_kafka(
         assert done.output.count("\n") == 1
 
 
-@pytest.mark.parametrize("command", [("list",), ("show", "0:1"), ("replay", "--all"), ("replay", "0:1")])
-def test_the_quarantine_does_not_wait_for_a_kafka_that_is_away(
-    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    "command",
+    [("quarantine", "list"), ("quarantine", "show", "0:1"), ("quarantine", "replay", "--all"),
+     ("quarantine", "replay", "0:1"), ("topics", "create"), ("topics", "list"), ("replay", __file__),
+     ("simulate", "--count", "1")],
+)  # fmt: skip
+@pytest.mark.parametrize(
+    ("server", "reason"),
+    [("127.0.0.1:1", "connection refused"), ("no-such-host.invalid:9092", "host not found")],
+)
+def test_no_command_waits_longer_for_kafka_than_it_is_told(
+    command: tuple[str, ...], server: str, reason: str
 ) -> None:
-    monkeypatch.setattr("streams.cli.quarantine.CONNECT_SECONDS", 0.1)
-    done = CliRunner().invoke(main, ["quarantine", *command], env=NO_KAFKA)
+    started = time.monotonic()
+    done = CliRunner().invoke(main, [*command, "--timeout", "0.2"], env={"SLUICE_KAFKA": server})
     assert done.exit_code == 1
-    assert done.output.splitlines()[-1].startswith(
-        "sluice: Kafka at 127.0.0.1:1 does not answer (SLUICE_KAFKA"
+    assert done.output.splitlines()[-1] == (
+        f"sluice: Kafka at {server} does not answer (SLUICE_KAFKA says where it is): {server}: {reason}"
     )
+    assert time.monotonic() - started < 15, "the default is 10 s"
+
+
+def test_a_server_that_takes_calls_and_says_nothing_has_timed_out() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as mute:
+        server = f"127.0.0.1:{mute.getsockname()[1]}"
+        done = CliRunner().invoke(main, ["topics", "list", "--timeout", "0.3"], env={"SLUICE_KAFKA": server})
+    assert done.exit_code == 1
+    assert done.output.splitlines()[-1].endswith(f"{server}: timed out")
+
+
+def test_the_version_is_one() -> None:
+    app = create_app(Live(VIEWS, Settings.load({})))
+    assert CliRunner().invoke(main, ["--version"]).output == f"sluice {app.version}\n"
+    assert app.version == version("sluice")
+
+
+def test_an_unknown_reason_or_code_lists_those_there_are() -> None:
+    for option, value, hint in [
+        ("--reason", "payload_feild", "did you mean payload_field?"),
+        ("--reason", "empty,nonsense", "unknown_schema_id"),
+        ("--code", "EVENT_SCHEMA", "EVENT_SCHEMA_INVALID"),
+    ]:
+        for command in ("list", "replay"):
+            done = CliRunner().invoke(main, ["quarantine", command, option, value], env=NO_KAFKA)
+            assert done.exit_code == 2
+            assert hint in done.output
+
+
+@pytest.mark.parametrize("role", ["views", "bronze", "all"])
+def test_a_data_folder_that_cannot_be_written_is_one_line_and_exit_code_2(role: str) -> None:
+    environ = {**NO_KAFKA, "SLUICE_DATA_DIR": "/proc/sluice"}  # where root cannot write either
+    done = CliRunner().invoke(main, ["worker", role], env=environ)
+    assert done.exit_code == 2
+    assert done.output.startswith(
+        "sluice: SLUICE_DATA_DIR='/proc/sluice' is not allowed: it must be a folder"
+    )
+    assert done.output.count("\n") == 1
+
+
+def test_what_was_typed_cannot_act_on_the_terminal() -> None:
+    for command in (
+        ["\x1b]0;x\x07"],
+        ["topics", "list", "--\x1b[31m"],
+        ["bronze", "ls", "--event", "\x1b[2J,"],
+    ):
+        done = CliRunner().invoke(main, command)
+        assert done.exit_code == 2
+        assert "\x1b" not in done.output
+        assert "\x07" not in done.output

@@ -19,7 +19,7 @@ from click.testing import CliRunner, Result
 from streams.cli.main import main
 from tests.programs import started
 
-ROWS = [
+ROWS: list[dict[str, Any]] = [
     {"city": None, "currency": "JPY", "bookings": 3, "gmv_minor": 1234567, "take_rate": None},
     {"city": "london", "currency": "GBP", "bookings": 19960, "gmv_minor": 1066668454, "take_rate": 0.0227},
 ]
@@ -62,12 +62,14 @@ class Api:
             "/v1/views/kpi_gmv": (200, ANSWER),
         }
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
+        self.came = threading.Event()
         api = self
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
                 parts = urlsplit(self.path)
                 api.asked.append((parts.path, parse_qsl(parts.query, keep_blank_values=True)))
+                api.came.set()
                 status, answer = api.answers.get(parts.path, (404, PROBLEM))
                 body = json.dumps(answer).encode()
                 self.send_response(status)
@@ -125,7 +127,7 @@ def test_an_incomplete_answer_names_what_lags(api: Api) -> None:
     lines = ask(api, "kpi_gmv").output.splitlines()
     assert lines[0].endswith("complete: NO")
     assert lines[1:3] == [
-        "  events.raw-2: nothing has been folded yet",
+        "  events.raw-2: no worker reports on it",
         "  events.raw-1: 1,234 records behind",
     ]
 
@@ -216,8 +218,85 @@ def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as watching:
         assert watching.stdout is not None
-        answers = [json.loads(watching.stdout.readline()) for _ in range(3)]
+        answers = []
+        for bookings in range(3):
+            # What only grows with the clock is no change; the api is asked again and again meanwhile.
+            answers.append(json.loads(watching.stdout.readline()))
+            asked = len(api.asked)
+            while len(api.asked) < asked + 3:
+                assert api.came.wait(10)
+                api.came.clear()
+            rows = [{**ROWS[0], "bookings": 100 + bookings}]
+            api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": rows})
         watching.send_signal(signal.SIGINT)
-        _, complaints = watching.communicate(timeout=10)
-    assert answers == [ANSWER] * 3
+        rest, complaints = watching.communicate(timeout=10)
+    assert [answer["rows"][0]["bookings"] for answer in answers] == [3, 100, 101]
+    assert len(rest.splitlines()) <= 1, "that which the last change brought"
     assert (watching.returncode, complaints) == (0, "")
+
+
+def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
+    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
+    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
+    ) as watching:
+        assert watching.stdout is not None
+        first = [watching.stdout.readline() for _ in range(6)]
+        rows = [{**ROWS[0], "bookings": 100}]
+        api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": rows, "complete": False,
+                                                  "incomplete_because": ["events.raw-0: gone"]})  # fmt: skip
+        second = [watching.stdout.readline() for _ in range(5)]
+        api.answers["/v1/views/kpi_gmv"] = (503, {"detail": "not now"})
+        assert watching.stderr is not None
+        complaint = watching.stderr.readline()
+        watching.send_signal(signal.SIGINT)
+        watching.communicate(timeout=10)
+    assert "19,960" in first[4], first
+    assert "complete: NO" in second[0]
+    assert second[1] == "  events.raw-0: gone\n"
+    assert " 100 " in second[4], second
+    assert complaint == f"sluice: the api at {api.url} answered 503: not now\n"
+    assert watching.returncode == 0
+
+
+def test_a_pipe_that_is_closed_ends_a_watch(api: Api) -> None:
+    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
+    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
+    ) as watching:
+        assert watching.stdout is not None
+        watching.stdout.readline()
+        watching.stdout.close()
+        api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": []})
+        assert watching.wait(10) == 0
+        assert watching.stderr is not None
+        assert watching.stderr.read() == b""
+
+
+def test_a_count_and_an_amount_have_headings_of_their_own(api: Api) -> None:
+    row = {"city": "ulm", "currency": "GBP", "open": 1, "open_minor": 5, "backlog": 2, "backlog_minor": 7,
+           "oldest_seconds": 3, "gmv_minor": 9}  # fmt: skip
+    api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": [row]})
+    heading = ask(api, "kpi_gmv").output.splitlines()[2]
+    assert [" ".join(name.split()) for name in heading.split("  ") if name.strip()] == [
+        "city", "currency", "open", "open amount", "backlog", "backlog amount", "oldest", "gmv",
+    ]  # fmt: skip
+
+
+def test_an_incomplete_answer_says_which_partitions_and_why(api: Api) -> None:
+    behind = {**PARTITIONS[1], "incomplete_because": "a record has been unread for over 60 s"}
+    lost = {
+        **PARTITIONS[0],
+        "incomplete_because": "records were lost: Kafka deleted the offsets 3 to 4 unread",
+    }
+    because = [f"events.raw-{p['partition']}: {p['incomplete_because']}" for p in (lost, behind)]
+    answer = {**ANSWER, "complete": False, "partitions": [lost, behind], "incomplete_because": because,
+              "warnings": ["no such city: londn; did you mean london?"]}  # fmt: skip
+    api.answers["/v1/views/kpi_gmv"] = (200, answer)
+    assert ask(api, "kpi_gmv").output.splitlines()[1:4] == [
+        "  events.raw-0: records were lost: Kafka deleted the offsets 3 to 4 unread",
+        "  events.raw-1: a record has been unread for over 60 s (1,234 records behind)",
+        "  no such city: londn; did you mean london?",
+    ]

@@ -78,6 +78,21 @@ async def test_filters() -> None:
     assert await pairs(table, city="london", currency="GBP") == [("london", "GBP")]
     assert await pairs(table, city=["paris", ""]) == [(None, "GBP"), ("paris", "EUR")]
     assert await pairs(table, city="rome") == []
+    assert await pairs(table, city="london, paris", currency="EUR") == [("london", "EUR"), ("paris", "EUR")]
+    assert (await get(table, city="london,")).json()["parameter"] == "city"
+
+
+async def test_a_city_that_no_gate_has_is_told_within_what_may_be_seen() -> None:
+    table = table_of(*ALL)
+    assert "warnings" not in (await get(table, city="london")).json()
+    answer = (await get(table, city="London", currency="gbp")).json()
+    assert answer["rows"] == []
+    assert answer["warnings"] == [
+        "no such city: London; did you mean london?",
+        "no such currency: gbp; did you mean GBP?",
+    ]
+    hidden = (await get(table, frozenset({"paris"}), city="londn")).json()
+    assert hidden["warnings"] == ["no such city: londn; there are paris"]
 
 
 async def test_an_analyst_sees_the_gates_of_their_cities_alone() -> None:

@@ -9,8 +9,9 @@ import pytest
 from click.testing import CliRunner
 
 from streams.bus.gates import rule_of
-from streams.cli import doctor
 from streams.cli.main import main
+from streams.doctor.environment import settings_together
+from streams.doctor.finding import GOOD, WRONG, Patient
 from streams.settings import SettingError, Settings
 
 TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "41"}
@@ -53,8 +54,9 @@ def test_all_that_run_gates_refuse_a_window_that_is_not_kept(
     assert "SLUICE_RECON_WINDOW_HOURS" in done.output
 
 
-def test_doctor_tells_of_a_window_that_is_not_kept() -> None:
-    check = doctor._settings(Settings.load(TOO_LONG))
-    assert check.state == doctor.WRONG
+async def test_doctor_tells_of_a_window_that_is_not_kept() -> None:
+    (check,) = await settings_together(Patient(Settings.load(TOO_LONG), 5.0))
+    assert check.state == WRONG
     assert "SLUICE_RECON_WINDOW_HOURS='800' is not allowed" in check.found
-    assert doctor._settings(Settings.load({})).state == doctor.GOOD
+    (check,) = await settings_together(Patient(Settings.load({}), 5.0))
+    assert check.state == GOOD

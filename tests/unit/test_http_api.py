@@ -167,9 +167,7 @@ async def test_an_unknown_view_is_a_problem_that_lists_the_views(api: httpx.Asyn
     assert set(known) <= set(answer.json()["views"])
 
 
-@pytest.mark.parametrize(
-    "path", ["/", "/v1", "/v1/view/kpi_gmv", "/v1/gates/other", "/v1/views/kpi_gmv/rows"]
-)
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/view/kpi_gmv", "/v1/gatesrecon", "/v1/views/kpi_gmv/rows"])
 async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(path)
     assert answer.status_code == 404
@@ -190,6 +188,26 @@ async def test_head_is_answered_as_get_without_a_body(api: httpx.AsyncClient, pa
     head, got = await api.head(path), await api.get(path)
     assert (head.status_code, head.headers) == (got.status_code, got.headers)
     assert head.content == b""
+
+
+@pytest.mark.parametrize("path", ["/v1/gates", "/v1/gates/", "/v1/gates/other", "/v1/gates/recon/x"])
+async def test_an_unknown_path_under_gates_lists_the_gates(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["gates"] == ["recon"]
+    assert "views" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("/v1/views/kpi_gvm", "kpi_gmv"), ("/v1/views/KPI_GMV", "kpi_gmv"),
+     ("/v1/stream/kpi_funel", "kpi_funnel"),
+     ("/v1/views/ops_payout_backlogs/entities", "ops_payout_backlog"), ("/v1/gates/recom", "recon")],
+)  # fmt: skip
+async def test_a_name_that_is_nearly_right_is_offered(api: httpx.AsyncClient, path: str, meant: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"].endswith(f"; did you mean {meant}?")
 
 
 async def test_a_stream_has_no_head(api: httpx.AsyncClient) -> None:
@@ -324,6 +342,19 @@ async def test_a_stream_without_news_is_kept_alive(live: Live) -> None:
     assert isinstance(live.clock, Clock)
     live.clock.now += 16
     assert (await following).startswith(b":")
+    await stream.aclose()
+
+
+async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(live: Live) -> None:
+    await feed(live, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    live.waiting_for = None
+    stream = events(live, GMV, parse_view_query(GMV, [("city", "london,ulm")]), None)
+    first = data(await anext(stream))
+    assert first["warnings"] == ["no such city: ulm; there are london"]
+    following = asyncio.ensure_future(anext(stream))
+    ulm = partial(GMV, "m", int(NOW_S) // 60 - 5000, [(("ulm", "GBP"), (1, 5, 0, 0, 0))])
+    await feed(live, ulm, checkpoint(2, NOW_S))
+    assert "warnings" not in data(await following), "it is there, if not in the window"
     await stream.aclose()
 
 

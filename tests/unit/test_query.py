@@ -339,7 +339,7 @@ def test_an_answer_is_shaped_as_the_contract_says() -> None:
     answer = ask(three_minutes(), GMV)
     assert list(answer) == [
         "view", "kind", "as_of", "from", "to", "watermark", "freshness_seconds", "complete",
-        "partitions", "rows",
+        "partitions", "incomplete_because", "rows",
     ]  # fmt: skip
     assert list(answer["partitions"][0]) == [
         "topic",
@@ -347,6 +347,7 @@ def test_an_answer_is_shaped_as_the_contract_says() -> None:
         "watermark",
         "checkpoint_offset",
         "lag_records",
+        "incomplete_because",
     ]
     assert parse_time("from", answer["to"]) - parse_time("from", answer["from"]) == 86_400 * MICROS
 

@@ -23,6 +23,9 @@ def healthy() -> ReaderState:
     return reader(checkpoint(10, NOW_S - 1), heartbeat((0, 10, 10, None)))
 
 
+NOBODY = "no worker has reported on it for 10 s"
+
+
 def test_all_read_and_reported_is_complete() -> None:
     answer = ask(healthy(), monotonic=2.0)
     assert answer["complete"] is True
@@ -41,16 +44,46 @@ def test_all_read_and_reported_is_complete() -> None:
 @pytest.mark.parametrize(
     ("now", "why"),
     [
-        ({"monotonic": 10.001}, "no worker has reported for the session time-out"),
-        ({"partitions": 2}, "a partition has never been reported on"),
-        ({"partitions": None}, "it is not known how many partitions there are"),
-        ({"topics": {TOPIC: 1, "other": None}}, "one of the topics is not there"),
+        ({"monotonic": 10.001}, f"{TOPIC}-0: {NOBODY}"),
+        ({"partitions": 2}, f"{TOPIC}-1: {NOBODY}"),
+        ({"partitions": None}, f"{TOPIC}: the topic does not exist, or Kafka has not said yet"),
+        ({"topics": {TOPIC: 1, "other": None}}, "other: the topic does not exist, or Kafka has not said yet"),
         ({"feed_read": False}, "the feed has not been read to its end"),
     ],
 )
-def test_incomplete(now: dict[str, Any], why: str) -> None:
-    assert ask(healthy(), monotonic=10.0)["complete"] is True
-    assert ask(healthy(), **now)["complete"] is False, why
+def test_incomplete_and_why(now: dict[str, Any], why: str) -> None:
+    healed = ask(healthy(), monotonic=10.0)
+    assert healed["complete"] is True
+    assert "incomplete_because" not in healed
+    answer = ask(healthy(), **now)
+    assert answer["complete"] is False
+    (said,) = answer["incomplete_because"]
+    assert said.startswith(why)
+
+
+def test_of_several_partitions_each_says_what_is_the_matter_with_it() -> None:
+    until_us = int(NOW_S * 1e6)
+    state = reader(
+        checkpoint(10, NOW_S - 1, lost=[(1, 2), (3, 5)], partial_until={GMV.name: until_us}),
+        heartbeat((0, 10, 15, NOW_MS - 61_000)),
+    )
+    answer = ask(state, partitions=2)
+    first, second = (partition["incomplete_because"] for partition in answer["partitions"])
+    assert first == (
+        "a record has been unread for over 60 s; records were lost: Kafka deleted the offsets 3 to 4 unread,"
+        " and 1 ranges before them; events from before 1970-01-12T13:46:40Z may be missing"
+    )
+    assert second == NOBODY
+    assert answer["incomplete_because"] == [f"{TOPIC}-0: {first}", f"{TOPIC}-1: {second}"]
+
+
+def test_a_view_that_began_later_is_not_told_as_a_loss() -> None:
+    began = checkpoint(
+        10, NOW_S - 1, partial_until={GMV.name: int(NOW_S * 1e6)}, views={GMV.name: (GMV.hash8, 7)}
+    )
+    (said,) = ask(reader(began, heartbeat((0, 10, 10, None))))["incomplete_because"]
+    assert said.startswith(f"{TOPIC}-0: kpi_gmv began at offset 7, after the partition's first records")
+    assert "lost" not in said
 
 
 def test_unread_records_may_not_be_older_than_the_limit() -> None:
@@ -87,7 +120,14 @@ def test_a_partition_that_nobody_reports_on_is_unknown() -> None:
     answer = ask(reader())
     assert (answer["complete"], answer["freshness_seconds"]) == (False, None)
     assert answer["partitions"] == [
-        {"topic": TOPIC, "partition": 0, "watermark": None, "checkpoint_offset": None, "lag_records": None}
+        {
+            "topic": TOPIC,
+            "partition": 0,
+            "watermark": None,
+            "checkpoint_offset": None,
+            "lag_records": None,
+            "incomplete_because": NOBODY,
+        }
     ]
 
 
@@ -127,7 +167,7 @@ def test_a_topic_that_is_no_longer_read_is_listed_and_waited_for_by_nobody() -> 
     }  # fmt: skip
     assert answer["partitions"][1] == {
         "topic": "old", "partition": 0, "watermark": "1970-01-12T12:46:40Z", "checkpoint_offset": 3,
-        "lag_records": None,
+        "lag_records": None, "incomplete_because": answer["partitions"][1]["incomplete_because"],
     }  # fmt: skip
     assert ask(state, topics={TOPIC: 1, "old": 1})["complete"] is False
 

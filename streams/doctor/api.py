@@ -1,0 +1,24 @@
+"""The api: there, if it is wanted here, and ready."""
+
+from __future__ import annotations
+
+import asyncio
+
+from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
+from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
+
+
+async def api(patient: Patient) -> list[Finding]:
+    """An api that is not here may run elsewhere: a note. One that does not get ready is wrong."""
+    client = ApiClient.of(patient.settings, patient.seconds)
+    try:
+        ready, said = await asyncio.to_thread(client.ready)
+    except ApiAwayError:
+        mend = "start it with `sluice api`, if it is wanted here"
+        return [Finding("api", NOTE, f"nothing answers at {client.url}", mend)]
+    except ApiError as error:
+        return [Finding("api", WRONG, str(error), "see SLUICE_HTTP_HOST and SLUICE_HTTP_PORT")]
+    if not ready:
+        mend = "wait until it has read views.feed, or look into its log"
+        return [Finding("api", WRONG, f"{client.url} is not ready: {said}", mend)]
+    return [Finding("api", GOOD, f"{client.url} is ready")]

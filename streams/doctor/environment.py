@@ -1,0 +1,24 @@
+"""Settings: those that do not go together, and variables that are none."""
+
+from __future__ import annotations
+
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.settings import SettingError, unknown_variables
+
+
+async def settings_together(patient: Patient) -> list[Finding]:
+    """The gates' window against what the views keep. What is not allowed at all has ended the command."""
+    try:
+        patient.settings.check_gates()
+    except SettingError as error:
+        mend = "until then `sluice worker gates` and `all` refuse to run"
+        return [Finding("settings", WRONG, str(error), mend)]
+    return [Finding("settings", GOOD, "all are allowed")]
+
+
+async def variables(_: Patient) -> list[Finding]:
+    """Variables that look like settings: a slip of the pen leaves the default in force, without a word."""
+    return [
+        Finding(f"variable {name}", WRONG, f"is no setting{hint}", "unset it; `sluice settings` lists all")
+        for name, hint in unknown_variables()
+    ]

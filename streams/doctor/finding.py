@@ -1,0 +1,40 @@
+"""What a check answers, and what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from streams.settings import Settings
+
+State = Literal["good", "note", "wrong"]
+GOOD: State = "good"
+NOTE: State = "note"
+WRONG: State = "wrong"
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that was looked at. `state` is good, note (worth knowing) or wrong; `mend` is what to do."""
+
+    what: str
+    state: State
+    found: str
+    mend: str = ""
+
+
+@dataclass(frozen=True)
+class Patient:
+    """What is examined: settings, and how long a check may take, in seconds.
+
+    `without`: roles that are not run here on purpose.
+    """
+
+    settings: Settings
+    seconds: float
+    without: frozenset[str] = frozenset()
+
+
+Check = Callable[[Patient], Awaitable[Sequence[Finding]]]
+"""A check may raise: that is a finding too."""

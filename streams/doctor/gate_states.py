@@ -1,0 +1,51 @@
+"""The gates: which are open, closed, or no longer said anything of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from datetime import UTC, datetime
+
+from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State
+from streams.doctor.partitions import partitions_of, reading, records_from
+from tables.gate_rule import State as GateState
+from tables.gates import decode_gate, expired
+
+MOST_NAMED = 5
+EXPIRED = "expired"
+SAID: dict[str, tuple[State, str]] = {
+    GateState.OK: (GOOD, ""),
+    GateState.WARN: (NOTE, "see `sluice views ops_recon_variance --group-by city,currency`"),
+    GateState.ALARM: (WRONG, "they are closed: docs/runbooks.md, QUALITY_CHECK_FAILED"),
+    GateState.STALE: (
+        WRONG,
+        "they are closed until the views have caught up: see the views worker and its lag",
+    ),
+    EXPIRED: (WRONG, "they count as closed: nobody evaluates them; start `sluice worker gates`"),
+}
+
+
+async def gate_states(patient: Patient) -> list[Finding]:
+    """The gates by state, some of each by name."""
+    settings = patient.settings
+    topic = await partitions_of(settings, [settings.topic("ops.gates")])
+    newest: dict[bytes, bytes | None] = {}
+    if not topic or "gates" in patient.without:
+        return []
+    async with reading(settings) as consumer:
+        consumer.assign(topic)
+        starts = await consumer.beginning_offsets(topic)
+        async for record in records_from(consumer, starts):
+            newest[record.key or b""] = record.value
+    by_state: defaultdict[str, list[str]] = defaultdict(list)
+    for value in newest.values():
+        gate = decode_gate(value)
+        if gate is not None:
+            over = expired(gate.valid_until, datetime.now(UTC))
+            by_state[EXPIRED if over else gate.state].append(f"{gate.city or '(no city)'} {gate.currency}")
+    return [_told(state, sorted(names)) for state, names in sorted(by_state.items())]
+
+
+def _told(state: str, names: list[str]) -> Finding:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    how, mend = SAID[state]
+    return Finding("gates", how, f"{len(names)} {state}: {', '.join(names[:MOST_NAMED])}{more}", mend)

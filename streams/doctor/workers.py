@@ -1,0 +1,149 @@
+"""Who works: views by what they report in the feed, Bronze and gates by their groups' members."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
+
+from streams.bus.client import connected_admin
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.doctor.partitions import partitions_of, reading, records_from
+from tables.codec import Heartbeat, decode_heartbeat
+
+SKEW_SECONDS = 5.0
+LOOK_BACK_SECONDS = 5.0
+MOST_NAMED = 5
+RETRY_SECONDS = 0.3
+PATIENCE = 0.7
+"""Share of the time there is in which a group's coordinator has to be found."""
+GROUP_ID_NOT_FOUND = 69
+"""As newer brokers say of a group that nobody has joined; aiokafka has no name for it."""
+
+
+async def views(patient: Patient) -> list[Finding]:
+    """Whether views workers report, on every partition, and by a clock like this machine's."""
+    settings = patient.settings
+    if "views" in patient.without:
+        return []
+    now_ms = int(time.time() * 1000)
+    beats = await heartbeats(patient, now_ms - int((settings.session_seconds + LOOK_BACK_SECONDS) * 1000))
+    if not beats:
+        start = f"start one with `sluice worker views`: none has reported for {settings.session_seconds} s"
+        return [Finding("views worker", WRONG, "no views worker", start)]
+    found = [_skew(beat, now_ms) for beat in beats]
+    reported = {(one.topic, one.partition) for beat in beats for one in beat.partitions}
+    raw = await partitions_of(settings, settings.raw_topics)
+    alone = [f"{tp.topic}-{tp.partition}" for tp in raw if (tp.topic, tp.partition) not in reported]
+    if alone:
+        mend = "wait for a rebalance to end; if it stays so, look into the workers' logs and their /readyz"
+        found.append(Finding("views worker", WRONG, f"no worker reports on {_some(alone)}", mend))
+    elif raw:
+        found.append(Finding("views worker", GOOD, f"{len(beats)} on {len(raw)} partitions"))
+    return [finding for finding in found if finding is not None]
+
+
+async def heartbeats(patient: Patient, since_ms: int) -> list[Heartbeat]:
+    """The newest report of every worker that has reported since and has not left, by name."""
+    settings = patient.settings
+    feed = await partitions_of(settings, [settings.topic("views.feed")])
+    beats: dict[str, Heartbeat | None] = {}
+    if not feed:
+        return []
+    # Reports are in no transaction, and an open one of a dead worker must not hide them.
+    async with reading(settings, "read_uncommitted") as consumer:
+        consumer.assign(feed)
+        found = await consumer.offsets_for_times(dict.fromkeys(feed, since_ms))
+        starts = {tp: at.offset for tp, at in found.items() if at is not None}
+        async for record in records_from(consumer, starts):
+            if (record.key or b"").startswith(b"h:"):
+                beats[record.key.decode(errors="replace")] = _beat(record.value)
+    return [beat for _, beat in sorted(beats.items()) if beat is not None]
+
+
+def _beat(value: bytes | None) -> Heartbeat | None:
+    try:
+        return None if value is None else decode_heartbeat(value)
+    except ValueError:
+        return None  # alien records have a check of their own
+
+
+def _skew(beat: Heartbeat, now_ms: int) -> Finding | None:
+    """A report from the future: one of two clocks is wrong, and with it staleness and `in_future`."""
+    ahead = (beat.at - now_ms) / 1000
+    if ahead <= SKEW_SECONDS:
+        return None
+    mend = "set both machines' clocks (NTP): staleness, and which events are in the future, follow them"
+    return Finding("clock", WRONG, f"worker {beat.worker} is {ahead:.0f} s ahead of this machine", mend)
+
+
+async def bronze(patient: Patient) -> list[Finding]:
+    """Whether somebody writes Bronze."""
+    return await _members(patient, "bronze", "`sluice worker bronze`")
+
+
+async def gates(patient: Patient) -> list[Finding]:
+    """Whether somebody evaluates the gates."""
+    return await _members(patient, "gates", "`sluice worker gates`: without one all gates count as closed")
+
+
+async def _members(patient: Patient, role: str, start: str) -> list[Finding]:
+    if role in patient.without:
+        return []
+    group = patient.settings.group(role)
+    admin = await connected_admin(patient.settings)
+    try:
+        try:
+            async with asyncio.timeout(patient.seconds * PATIENCE):
+                state, members = await describe_group(admin, group)
+        except TimeoutError:
+            state, members = "not known to any broker", 0
+    finally:
+        await admin.close()
+    if not members:
+        return [
+            Finding(
+                f"{role} worker",
+                WRONG,
+                f"no {role} worker (group {group}: {state})",
+                f"start one with {start}",
+            )
+        ]
+    if state != "Stable":
+        mend = "wait some seconds; if it stays so, two workers may have one SLUICE_INSTANCE: see their logs"
+        return [Finding(f"{role} worker", WRONG, f"group {group} is in {state}", mend)]
+    return [Finding(f"{role} worker", GOOD, f"{members} in group {group}")]
+
+
+async def describe_group(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
+    """A group's state and how many members it has; raises Kafka's errors.
+
+    Before the first group of a cluster, or while a broker starts, nobody can tell for some seconds.
+    """
+    while True:
+        code, state, members = await _described(admin, group)
+        if code == GROUP_ID_NOT_FOUND:
+            return "Dead", 0
+        if not code:
+            return state, members
+        error = for_code(code)
+        if not error.retriable:
+            raise error(f"looking at group {group}")
+        await asyncio.sleep(RETRY_SECONDS)
+
+
+async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[int, str, int]:
+    try:
+        (response,) = await admin.describe_consumer_groups([group])
+    except GroupCoordinatorNotAvailableError as error:
+        return error.errno, "", 0
+    described: Any = response.groups[0]
+    return int(described[0]), str(described[2]), len(described[5])
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
