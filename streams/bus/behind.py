@@ -28,10 +28,11 @@ class Behind:
         """Readers can read up to `end_offset` as of now; `position` is read next. `at`: now (monotonic)."""
         now = time.monotonic() if at is None else at
         self._looks = [look for look in self._looks if look[0] > position]
-        if end_offset > position and (
-            not self._looks or now - self._looks[-1][1] >= self._seconds / LOOKS_A_PERIOD
-        ):
+        if end_offset > (self._looks[-1][0] if self._looks else position):
             self._looks.append((end_offset, now))
+            # One that lies between two close ones may go: what came up to it then counts as hardly younger.
+            if len(self._looks) > 2 and now - self._looks[-3][1] <= self._seconds / LOOKS_A_PERIOD:
+                del self._looks[-2]
             if len(self._looks) > MOST_LOOKS:
                 del self._looks[1::2]  # the further behind, the coarser it may be
         if self._first_end is None:
