@@ -1,3 +1,4 @@
+# ruff: noqa: INP001, T201
 """Prints pip's settings as the environment variables that uv reads for the same things, for a shell's `eval`.
 
 pip is configured by PIP_ variables and pip.conf; uv reads neither. What is set for uv itself is left alone.
@@ -46,4 +47,4 @@ wanted = {
 }
 for name, value in wanted.items():
     if value and not os.environ.get(name) and not os.environ.get(name.lower()):
-        print(f"export {name}={shlex.quote(value)}")  # noqa: T201
+        print(f"export {name}={shlex.quote(value)}")

@@ -13,9 +13,10 @@ import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from streams.sources import documents as documents_module
@@ -150,6 +151,26 @@ def test_layouts_in_a_row_are_read_one_after_the_other(parts: list[tuple[str, in
 
 
 GOOD = lines([event(1)]).encode()
+BROKEN = st.one_of(
+    st.binary(max_size=30).map(lambda data: data.replace(b"\n", b" ")),
+    st.text(alphabet='[]{},:"\\ 1a-\t\r\ufeff', max_size=12).map(str.encode),
+    st.integers(0, len(GOOD) - 2).map(lambda at: GOOD[:at]),
+    st.integers(1, len(GOOD) - 2).map(lambda at: GOOD[at:-1]),
+)
+
+
+@settings(max_examples=500)
+@given(st.lists(st.one_of(st.integers(0, 9), BROKEN), max_size=12), st.sampled_from([1 << 20, 400]))
+def test_no_bad_line_takes_a_good_one_along(parts: list[int | bytes], piece_bytes: int) -> None:
+    data = b"\n".join(lines([event(each)]).encode()[:-1] if isinstance(each, int) else each for each in parts)
+    with (
+        mock.patch.object(files_module, "PIECE_BYTES", piece_bytes),
+        mock.patch.object(documents_module, "PIECE_BYTES", piece_bytes),
+    ):
+        found = [record.value for record in records_of(data)]
+    good = [lines([event(each)]).encode()[:-1] for each in parts if isinstance(each, int)]
+    assert [value for value in found if value in good] == good
+    assert len(b"".join(value or b"" for value in found)) <= len(data)  # and nothing twice
 
 
 @pytest.mark.parametrize("bad", [
