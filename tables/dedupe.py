@@ -5,8 +5,9 @@ that it is a new first occurrence. To hold ids for ever would take endless memor
 both of these are over:
 
 - Its time: the partition's clock has passed t0 + window + 5 min, so records may be out of order by 5 min. The
-  clock is the newest of the batches' older ends, never ahead of the worker's own: one absurd timestamp cannot
-  make it forget. A t0 more than a day ahead of both is not waited for, nor one that says nothing (0 or less).
+  clock is the newest of the batches' older ends (or what each of many batches in a row has reached), never
+  ahead of the worker's own: one absurd timestamp cannot make it forget. A t0 more than a day ahead of both is
+  not waited for, nor one that says nothing (0 or less).
 - Its stay: window + 5 min have passed since it came, by the clock of tables/arrivals.py, or `HELD_IDS` others
   have come since. So it does not matter where a timestamp lies by the partition's clock: that may begin in
   the past and jump (a mirror, a backfill, a replay with its own times), and what comes again is known.
@@ -42,7 +43,8 @@ _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
 _STUCK_BATCHES = 1 << 12
-"""Where so many batches in a row reached a time, the clock does, whatever is at their ends."""
+"""What each of so many batches in a row has reached, the clock has, whatever is at their ends: or producers
+that begin each batch with an old record would stop it, and nothing would be forgotten."""
 _NEVER = -(1 << 62)
 
 
@@ -186,9 +188,10 @@ class IdWindow:
 
     def _until_ms(self, ids: Ids) -> int:
         """What the clock has to pass before none of these is held by its time."""
-        held = self._held
-        waited_for = ids.ms[(ids.ms >= held.from_ms) & (ids.ms <= held.to_ms)]
-        return int(waited_for.max()) + self._window_ms + SLACK_MS if len(waited_for) else _NEVER
+        held, newest_ms = self._held, int(ids.ms.max())
+        if newest_ms > held.to_ms:
+            newest_ms = int(ids.ms[ids.ms <= held.to_ms].max(initial=_NEVER))
+        return _NEVER if newest_ms < held.from_ms else newest_ms + self._window_ms + SLACK_MS
 
     def _firsts_of(self, needles: Hashes) -> dict[int, int]:
         """Of the packed ids among these: when each was first seen. What came anew has a later time."""

@@ -128,13 +128,11 @@ class Chunks:
 
     def expire(self, clock_ms: int, first_held: int) -> None:
         """Drop the chunks that nobody needs: over by the clock, and of no generation that is held."""
-        needed: list[Chunk] = []
-        for chunk in self._live:
-            if chunk.made.until_ms >= clock_ms or chunk.generation >= first_held:
-                needed.append(chunk)
-            else:
+        expired = [c for c in self._live if c.generation < first_held and c.made.until_ms < clock_ms]
+        if expired:
+            for chunk in expired:
                 self._remove(chunk)
-        self._live = needed
+            self._live = [c for c in self._live if c.generation >= first_held or c.made.until_ms >= clock_ms]
 
     def changes(self) -> dict[int, bytes | None]:
         """First offset → value (None: delete it) of what changed since the last call."""

@@ -17,6 +17,7 @@ LAST_MS = (1 << 51) - 1
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
 _BLOCK = 1 << 16  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
+_PUT_OFF = 16  # generations: a pass over all, to drop a few, costs as much as a merge
 _MARK_BITS = 16  # of the marks, per entry
 _HALF, _THREE, _SEVEN = np.uint64(32), np.uint64(3), np.uint64(7)
 _GENERATION_BITS = np.uint64(12)
@@ -67,15 +68,19 @@ class SortedIds:
         return list(zip(found, times, strict=True))
 
     def merge(self, hashes: Hashes, ms: Millis, generations: Generations | int, held: Held) -> None:
-        """Take in what is to be `held` of these (ascending, none twice), which override; drop what is not."""
-        self._drop(held)
+        """Take in what is to be `held` of these (ascending, none twice), which override.
+
+        What was here and is not is dropped now and then, and by `absorb`.
+        """
+        if held.generation - 1 - self._over >= _PUT_OFF:
+            self._drop(held)
         since = np.maximum(np.asarray(generations) - self._over, 0).astype(np.uint64)
         words = _word(ms) | since
         stays = _stays(words, held)
         self._put(hashes[stays], words[stays])
 
     def absorb(self, other: SortedIds, held: Held) -> None:
-        """Merge all of another one, which is of no use afterwards."""
+        """Drop what is not to be `held`, and merge all of another one, which is of no use afterwards."""
         other._drop(held)
         self._drop(held)
         self._put(other._hashes, other._words)

@@ -37,7 +37,7 @@ def small() -> Iterator[None]:
             _STUCK_BATCHES=STUCK_BATCHES,
         ),
         patch.multiple(arrivals, _STEP_MS=500_000),
-        patch.multiple(sorted_ids, _BLOCK=4),
+        patch.multiple(sorted_ids, _BLOCK=4, _PUT_OFF=3),
         patch.multiple(id_chunks, _FRESH_IDS=3, _FANOUT=3, _LEVEL_BYTES=(80, 200, 300), CHUNK_BYTES=600),
     ):
         yield
@@ -244,6 +244,7 @@ def test_sorted_ids_are_a_dict_that_drops_what_is_not_held(
                 ids.absorb(more, held)
             else:
                 ids.merge(*arrays(part), held)
+                ids.absorb(SortedIds(), held)
             old, new = (
                 {
                     hashed: (ms, generation)

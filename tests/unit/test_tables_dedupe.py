@@ -335,8 +335,8 @@ def test_what_no_one_needs_is_forgotten_and_deleted_from_the_feed() -> None:
                 live.add(first_offset)
         assert len(live) == window.chunks
     kept = (WINDOW_MS + SLACK_MS) // 60_000
-    # A merged chunk stays until the newest of its ids has expired.
-    assert kept * 10 <= len(window) <= (kept + 5) * 10
+    # A merged chunk stays until the newest of its ids has expired; packed ids are dropped now and then.
+    assert kept * 10 <= len(window) <= (kept + 8) * 10
     assert window.chunks <= 2 * 16
 
 

@@ -89,6 +89,23 @@ def test_quarantined_records_move_the_offset_alone() -> None:
     assert len(records) == 1
 
 
+def test_the_time_of_folding_goes_on_after_a_restart_where_it_stopped() -> None:
+    feed, spent = Feed(), []
+    for restarted_at in (0, 10**12, 10**9):
+        state = begin(feed)
+        for seconds in (0, 20, 50):
+            made = click(f"{restarted_at}-{seconds}", 0)
+            state.fold(
+                [made.event], [made.occurred_us / 1e6], [made.kafka_ms],
+                first_offset=state.next_offset, next_offset=state.next_offset + 1,
+                now_ms=restarted_at + seconds * 1000,
+            )  # fmt: skip
+        records = state.changes(0)
+        spent.append(last_checkpoint(records).dedupe_elapsed_ms)
+        write(feed, records)
+    assert spent == [50_000, 100_000, 150_000]
+
+
 def test_only_what_changed_is_written_with_absolute_sums() -> None:
     state, feed = begin(), Feed()
     fold(state, click("a", 0), click("b", 1))
