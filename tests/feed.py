@@ -215,7 +215,7 @@ async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str
         if int(said["partition"]) != read.partition:
             found.append(f"quarantine {read.partition}@{read.offset}: is of partition {said['partition']}")
         if (
-            len(dict(read.headers)["detail"]) > 512
+            len(said["detail"].encode()) > 512
             or abs(micros(said["quarantined_at"]) / 1e6 - time.time()) > 3600
         ):
             found.append(f"quarantine {read.partition}@{read.offset}: {said}")
