@@ -23,7 +23,7 @@ class Raw(NamedTuple):
     key: bytes | None = None
     timestamp_ms: int | None = None
     partition: int = 0
-    headers: tuple[tuple[str, bytes], ...] = ()
+    headers: tuple[tuple[str, bytes | None], ...] = ()
 
 
 class Read(NamedTuple):

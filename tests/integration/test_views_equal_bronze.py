@@ -74,7 +74,7 @@ async def hold_quarantine(sluice: Sluice, bronze: Bronze) -> None:
     """The quarantine's records are the lines of `_bad/`: the same places, reasons and bytes."""
     quarantined = {}
     for read in await read_all(sluice.settings.kafka[0], sluice.settings.topic("events.quarantine")):
-        said = {name: value.decode() for name, value in read.headers}
+        said = {name: (value or b"").decode() for name, value in read.headers}
         place = (said["topic"], int(said["partition"]), int(said["offset"]))
         quarantined[place] = (said["code"], said["reason"], said["field"], said["detail"], read.value)
     values = {

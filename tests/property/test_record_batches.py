@@ -90,7 +90,8 @@ class Model:
         producer = drawn["producer"]
         self.data += batch_v2(
             made, base_offset=base, last_offset=self.at - 1, codec=drawn["codec"],
-            newest_ms=drawn["append_ms"], attributes=TRANSACTIONAL if producer else 0, producer=(producer or -1, 0, 0),
+            newest_ms=drawn["append_ms"], attributes=TRANSACTIONAL if producer else 0,
+            producer=(producer or -1, 0, 0),
         )  # fmt: skip
         if drawn["append_ms"] is not None:
             made = [record._replace(timestamp_ms=drawn["append_ms"]) for record in made]
