@@ -104,7 +104,7 @@ class BadLog:
 
 
 def smaller_ones(record: Record) -> list[Record]:
-    """The record without the largest of value, key and producer's headers, without the two largest, and all."""
+    """The record without the largest of value, key and producer's headers, then the next, then any."""
     key, value, headers = record
     sizes = {
         "key": len(key or b""),

@@ -36,12 +36,14 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a topic that is not as it should be. `missing`: it is not there at all (yet)."""
+    """Something about a topic that is not as it should be. `missing`: it is not there at all (yet);
+    `bearable`: workers do their work even so."""
 
     topic: str
     problem: str
     mend: str
     missing: bool = False
+    bearable: bool = False
 
 
 def plan(settings: Settings) -> list[TopicPlan]:
@@ -224,7 +226,7 @@ def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding
     if quarantine is not None and _message_bytes(quarantine) < largest + QUARANTINE_EXTRA_BYTES:
         problem = f"takes records of {_message_bytes(quarantine)} bytes, but a raw topic takes {largest}"
         mend = f"set max.message.bytes={largest + QUARANTINE_EXTRA_BYTES} on it"
-        found.append(Finding(settings.topic("events.quarantine"), problem, mend))
+        found.append(Finding(settings.topic("events.quarantine"), problem, mend, bearable=True))
     return found
 
 
