@@ -119,7 +119,7 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
         await create_topics(kafka.bootstrap, raw)
         await topics.create(sluice.settings)
         worker = sluice.worker()
-        await worker.ready()
+        await worker.says("own 1 partitions", 90)
         await set_limit(kafka.bootstrap, quarantine, max_message_bytes=4_000)
         records = [Raw(noise(1_500, number), b"k%d" % number) for number in range(8)]
         records += [
@@ -131,7 +131,7 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
         ]
         async with FeedWatcher(sluice.settings) as feed:
             await produce(kafka.bootstrap, raw, records, max_batch_size=512 * KIB, linger_ms=50)
-            await feed.caught_up(seconds=60)
+            await feed.caught_up(seconds=90)
             bad = await quarantined(sluice)
             assert [said(read)["offset"] for read in bad] == [b"%d" % place for place in range(len(records))]
             assert [(read.key, read.value) for read in bad[:8]] == [(r.key, r.value) for r in records[:8]]
@@ -146,11 +146,11 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
             assert said(bad[9])["key_sha256"] == sha256(records[9].key or b"").hexdigest().encode()
             await set_limit(kafka.bootstrap, quarantine, max_message_bytes=100)
             await produce(kafka.bootstrap, raw, [Raw(b"{")])
-            assert await worker.end(30) == 1
+            assert await worker.end(90) == 1
             assert f"topic {quarantine} takes no record batch" in worker.output()
             await set_limit(kafka.bootstrap, quarantine, max_message_bytes=MIB)
             worker.start()  # still less than what doctor asks for, which is no reason not to work
-            await feed.caught_up(seconds=60)
+            await feed.caught_up(seconds=90)
             assert f"topic {quarantine} takes records of {MIB} bytes" in worker.output()
         assert len(await quarantined(sluice)) == len(records) + 1
 
@@ -163,11 +163,11 @@ async def test_a_feed_that_takes_too_little_ends_the_worker_by_name(
         await topics.create(sluice.settings)
         feed = sluice.settings.topic("views.feed")
         worker = sluice.worker()
-        await worker.ready()
+        await worker.says("own 1 partitions", 90)
         await set_limit(kafka.bootstrap, feed, max_message_bytes=100)
         await produce(
             kafka.bootstrap, sluice.settings.raw_topics[0], [Raw(padded(400, now_ms), None, now_ms)]
         )
-        assert await worker.end(30) == 1
+        assert await worker.end(90) == 1
         assert f"topic {feed} takes no record batch" in worker.output()
         assert "raise its max.message.bytes" in worker.output()
