@@ -104,22 +104,42 @@ class BadLog:
 
 
 def smaller_ones(record: Record) -> list[Record]:
-    """The record with its value cut (or its key, if that is the larger), with both cut, and with what of the
-    headers Sluice itself has made, each smaller than the one before."""
+    """The record without the largest of value, key and producer's headers, then the next, then any."""
     key, value, headers = record
-    value_cut: list[Header] = [("truncated", _decimal(value)), ("sha256", _digest(value))] if value else []
-    key_cut: list[Header] = [("key_truncated", _decimal(key)), ("key_sha256", _digest(key))] if key else []
-    value_left, key_left = (b"" if value else value), (None if key else key)
-    if len(key or b"") > len(value or b""):
-        first: Record = (key_left, value, headers + key_cut)
-    else:
-        first = (key, value_left, headers + value_cut)
-    both: Record = (key_left, value_left, headers + value_cut + key_cut)
-    ours = [(name, text) for name, text in headers if not name.startswith(PREFIX) and name != TRUNCATED]
+    sizes = {
+        "key": len(key or b""),
+        "value": len(value or b""),
+        "headers": _size((None, None, _own(headers))),
+    }
+    made: list[Record] = []
+    told: list[Header] = []
+    for part in sorted(sizes, key=lambda part: -sizes[part]):
+        if part == "value" and value:
+            told += [("truncated", _decimal(value)), ("sha256", _digest(value))]
+            value = b""
+        elif part == "key" and key:
+            told += [("key_truncated", _decimal(key)), ("key_sha256", _digest(key))]
+            key = None
+        elif part == "headers":
+            headers = _without_own(headers)
+        made.append((key, value, headers + told))
+    return made
+
+
+def _own(headers: list[Header]) -> list[Header]:
+    """Those of the producer."""
+    return [header for header in headers if header[0].startswith(PREFIX)]
+
+
+def _without_own(headers: list[Header]) -> list[Header]:
+    """What Sluice itself says, as short as it can be."""
     missing = sum(int(text or 0) if name == TRUNCATED else name.startswith(PREFIX) for name, text in headers)
-    short = [(name, text[:DETAIL_BYTES] if name == "detail" and text else text) for name, text in ours]
-    told: list[Header] = [(TRUNCATED, b"%d" % missing)] if missing else []
-    return [first, both, (key_left, value_left, short + told + value_cut + key_cut)]
+    kept = [
+        (name, text[:DETAIL_BYTES] if name == "detail" and text else text)
+        for name, text in headers
+        if not name.startswith(PREFIX) and name != TRUNCATED
+    ]
+    return kept + ([(TRUNCATED, b"%d" % missing)] if missing else [])
 
 
 def _append(batch: Any, record: Record, now_ms: int) -> bool:

@@ -71,10 +71,12 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
         found = await topics.inspect(settings)
         missing = [finding for finding in found if finding.missing]
-        wrong = [finding for finding in found if not finding.missing]
-        if not all(finding.too_small for finding in wrong):  # else only some partitions have to wait
+        wrong = [finding for finding in found if not finding.missing and not finding.bearable]
+        if wrong:
             raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
         if not missing:
+            for finding in found:
+                log.warning("topic %s %s: %s", finding.topic, finding.problem, finding.mend)
             health.waiting_for = "an assignment"
             return
         names = ", ".join(finding.topic for finding in missing)

@@ -38,15 +38,15 @@ class TopicPlan:
 class Finding:
     """Something about a topic that is not as it should be.
 
-    `missing`: it is not there at all (yet); `too_small`: it has fewer partitions than a raw topic, of which
-    those that it lacks can't be read.
+    `missing`: it is not there at all (yet); `bearable`: workers do their work even so, but for the partitions
+    that one of our topics lacks.
     """
 
     topic: str
     problem: str
     mend: str
     missing: bool = False
-    too_small: bool = False
+    bearable: bool = False
 
 
 def plan(settings: Settings) -> list[TopicPlan]:
@@ -150,7 +150,7 @@ async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
                     made.append(topic.name)
             await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
         there = await describe(admin, names)
-        if all(finding.too_small for finding in findings(settings, there)):
+        if all(finding.bearable for finding in findings(settings, there)):
             made += await _grow(admin, settings, there)
         return made, findings(settings, await describe(admin, names))
     finally:
@@ -242,13 +242,13 @@ def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding
     for name in (settings.topic("views.feed"), settings.topic("events.quarantine")):
         if name in there and there[name].partitions < need:
             problem = f"has {there[name].partitions} partitions, but a raw topic has {need}"
-            found.append(Finding(name, problem, "sluice topics create (it adds partitions)", too_small=True))
+            found.append(Finding(name, problem, "sluice topics create (it adds partitions)", bearable=True))
     quarantine = there.get(settings.topic("events.quarantine"))
     largest = max((_message_bytes(state) for state in raw), default=0)
     if quarantine is not None and _message_bytes(quarantine) < largest + QUARANTINE_EXTRA_BYTES:
         problem = f"takes records of {_message_bytes(quarantine)} bytes, but a raw topic takes {largest}"
         mend = f"set max.message.bytes={largest + QUARANTINE_EXTRA_BYTES} on it"
-        found.append(Finding(settings.topic("events.quarantine"), problem, mend))
+        found.append(Finding(settings.topic("events.quarantine"), problem, mend, bearable=True))
     return found
 
 

@@ -38,8 +38,8 @@ def workers(sluice: Sluice) -> tuple[Role, Role]:
 
 
 async def covered(sluice: Sluice, feed: FeedWatcher, views: Role, bronze: Role) -> Bronze:
-    await feed.caught_up(seconds=60)
-    await until_covered(sluice, store_at(sluice.settings.bronze_url), views, bronze, seconds=60)
+    await feed.caught_up(seconds=90)
+    await until_covered(sluice, store_at(sluice.settings.bronze_url), views, bronze, seconds=90)
     assert sluice.run("bronze", "verify").returncode == 0
     return Bronze(sluice.folder / "store")
 
