@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum, auto
 from typing import Any
 
@@ -13,6 +14,8 @@ from faust.types import TP
 
 from streams.bus.topic_ids import CONNECTIONS
 from tables.record_mark import RecordMark, mark_of
+
+log = logging.getLogger(__name__)
 
 MAX_WAIT_MS = 100
 READ_UNCOMMITTED = 0
@@ -27,6 +30,8 @@ class Found(Enum):
     """The partition begins behind it now: nobody can tell."""
     BEYOND = auto()
     """The partition ends before it."""
+    UNREADABLE = auto()
+    """What Kafka has there cannot be read by the client: nobody can tell."""
 
 
 async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found:
@@ -47,7 +52,12 @@ async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found
         raise for_code(code)(f"reading {tp.topic}-{tp.partition} at {mark.offset}")
     if highwater <= mark.offset:
         return Found.BEYOND
-    return Found.SAME if _mark_at(MemoryRecords(rest[-1] or b""), mark.offset) == mark else Found.OTHER
+    try:
+        there = _mark_at(MemoryRecords(rest[-1] or b""), mark.offset)
+    except Exception as error:  # noqa: BLE001 - aiokafka does not read all that producers write
+        log.warning("reading %s-%d at %d again: %s", *tp, mark.offset, type(error).__name__)
+        return Found.UNREADABLE
+    return Found.SAME if there == mark else Found.OTHER
 
 
 def _mark_at(records: Any, offset: int) -> RecordMark | None:
