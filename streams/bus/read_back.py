@@ -7,7 +7,7 @@ from enum import Enum, auto
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError, for_code
+from aiokafka.errors import OffsetOutOfRangeError, RequestTimedOutError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
@@ -43,17 +43,22 @@ async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found
     topics = [(tp.topic, [(tp.partition, mark.offset, 1)])]  # a broker sends a whole batch at least
     request = FetchRequest(MAX_WAIT_MS, 1, 1, READ_UNCOMMITTED, topics)
     response = await consumer._client.send(leader, request, group=CONNECTIONS)
-    ((_, ((_, code, highwater, *rest),)),) = response.topics
+    answers = [answer for _, partitions in response.topics for answer in partitions]
+    if not answers:  # a broker whose quota is used up answers so
+        raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {mark.offset}: no answer")
+    ((_, code, highwater, *rest),) = answers
     if for_code(code) is OffsetOutOfRangeError:
         known = TopicPartition(*tp)
         beginning = (await consumer.beginning_offsets([known]))[known]
         return Found.DELETED if beginning > mark.offset else Found.BEYOND
     if code:
         raise for_code(code)(f"reading {tp.topic}-{tp.partition} at {mark.offset}")
-    if highwater <= mark.offset:
+    if 0 <= highwater <= mark.offset:
         return Found.BEYOND
+    if not rest[-1]:
+        raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {mark.offset}: nothing came")
     try:
-        there = _mark_at(MemoryRecords(rest[-1] or b""), mark.offset)
+        there = _mark_at(MemoryRecords(rest[-1]), mark.offset)
     except Exception as error:  # noqa: BLE001 - aiokafka does not read all that producers write
         log.warning("reading %s-%d at %d again: %s", *tp, mark.offset, type(error).__name__)
         return Found.UNREADABLE
