@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from enum import Enum, auto
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.errors import OffsetOutOfRangeError, for_code
+from aiokafka.errors import OffsetOutOfRangeError, RequestTimedOutError, for_code
 from aiokafka.protocol.fetch import FetchRequest
 from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
 from streams.bus.topic_ids import CONNECTIONS
 from tables.record_mark import RecordMark, mark_of
+
+log = logging.getLogger(__name__)
 
 MAX_WAIT_MS = 100
 READ_UNCOMMITTED = 0
@@ -27,6 +30,8 @@ class Found(Enum):
     """The partition begins behind it now: nobody can tell."""
     BEYOND = auto()
     """The partition ends before it."""
+    UNREADABLE = auto()
+    """What Kafka has there cannot be read by the client: nobody can tell."""
 
 
 async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found:
@@ -38,16 +43,26 @@ async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found
     topics = [(tp.topic, [(tp.partition, mark.offset, 1)])]  # a broker sends a whole batch at least
     request = FetchRequest(MAX_WAIT_MS, 1, 1, READ_UNCOMMITTED, topics)
     response = await consumer._client.send(leader, request, group=CONNECTIONS)
-    ((_, ((_, code, highwater, *rest),)),) = response.topics
+    answers = [answer for _, partitions in response.topics for answer in partitions]
+    if not answers:  # a broker whose quota is used up answers so
+        raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {mark.offset}: no answer")
+    ((_, code, highwater, *rest),) = answers
     if for_code(code) is OffsetOutOfRangeError:
         known = TopicPartition(*tp)
         beginning = (await consumer.beginning_offsets([known]))[known]
         return Found.DELETED if beginning > mark.offset else Found.BEYOND
     if code:
         raise for_code(code)(f"reading {tp.topic}-{tp.partition} at {mark.offset}")
-    if highwater <= mark.offset:
+    if 0 <= highwater <= mark.offset:
         return Found.BEYOND
-    return Found.SAME if _mark_at(MemoryRecords(rest[-1] or b""), mark.offset) == mark else Found.OTHER
+    if not rest[-1]:
+        raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {mark.offset}: nothing came")
+    try:
+        there = _mark_at(MemoryRecords(rest[-1]), mark.offset)
+    except Exception as error:  # noqa: BLE001 - aiokafka does not read all that producers write
+        log.warning("reading %s-%d at %d again: %s", *tp, mark.offset, type(error).__name__)
+        return Found.UNREADABLE
+    return Found.SAME if there == mark else Found.OTHER
 
 
 def _mark_at(records: Any, offset: int) -> RecordMark | None:

@@ -254,9 +254,7 @@ class ViewsOwner:
         store = PartitionLog(self._settings, tp.topic, tp.partition, identity.check_taken)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:
-            if tp not in self._first_seen:
-                self._first_seen[tp] = (await self._thread.beginnings({tp}))[tp]
-            first_seen = self._first_seen[tp]
+            first_seen = await self._see(tp)
             await store.open()
             await identity.sees_feed()
             records = await store.recover(self._progress.setdefault(tp, Progress()).counting(state.restore))
@@ -287,6 +285,12 @@ class ViewsOwner:
         )
         owned.end_offset = end
         return owned
+
+    async def _see(self, tp: TP) -> int:
+        """Where the partition began when this worker first saw it: before it waits for anything else."""
+        if tp not in self._first_seen:
+            self._first_seen[tp] = (await self._thread.beginnings({tp}))[tp]
+        return self._first_seen[tp]
 
     async def verify(self) -> None:
         """Look whether all partitions are still what was read. Raises `RecreatedTopicError`, `KafkaError`."""

@@ -69,7 +69,7 @@ async def done(sluice: Sluice, role: str, count: int) -> None:
     async def there() -> bool:
         return await SEEN[role](sluice) == (count, count)
 
-    await wait_until(there, f"{count} clicks in {role}")
+    await wait_until(there, f"{count} clicks in {role}", seconds=60)
 
 
 async def refuses(sluice: Sluice, worker: Role, role: str, count: int) -> None:

@@ -8,6 +8,7 @@ import pytest
 from tables import codec
 from tables.codec import FeedFormatError
 from tables.id_chunks import unpack
+from tables.record_mark import RecordMark
 
 
 @pytest.mark.parametrize(
@@ -44,3 +45,20 @@ def test_a_sum_that_outgrows_64_bits_is_written_as_text() -> None:
     value = codec.encode_partial(groups)
     assert msgspec.msgpack.decode(value) == [[["ulm"], [str(limit), str(-limit), limit - 1, 1 - limit]]]
     assert codec.decode_partial(value) == groups
+
+
+def test_checkpoints_of_releases_before_and_after_are_read() -> None:
+    """What identifies the topic is of later releases; those before read past it."""
+    old = codec.Checkpoint(next=7, watermark=None, kafka_ms=1, at=2, views={})
+    new = msgspec.structs.replace(old, topic_id="id", last_record=RecordMark(6, 1, 99), first_partitions=4)
+    members = msgspec.msgpack.decode(codec.encode_checkpoint(old))
+    for name in ("topic_id", "last_record", "first_partitions"):
+        del members[name]
+    assert codec.decode_checkpoint(msgspec.msgpack.encode(members)) == old
+    assert codec.decode_checkpoint(codec.encode_checkpoint(new)) == new
+    assert msgspec.msgpack.decode(codec.encode_checkpoint(new), type=_Before) == _Before(7, 1)
+
+
+class _Before(msgspec.Struct):
+    next: int
+    v: int
