@@ -10,7 +10,8 @@ to `schemas.judge`.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from operator import attrgetter, methodcaller
+from itertools import compress
+from operator import attrgetter, methodcaller, not_
 from typing import Any, NamedTuple
 
 import msgspec
@@ -73,7 +74,7 @@ _Optional = tuple[list[str | None], list[str | None], list[str | None]]
 def _are_nulls(surplus: int, values: list[bytes], events: list[Event], optional: _Optional) -> bool:
     """Whether so many quotes are those of optional members that are there as null."""
     # The usual one ends its record, and then no other name can be meant that is declared and there.
-    without = [value for value, text in zip(values, optional[2], strict=True) if text is None]
+    without = compress(values, map(not_, optional[2]))
     if surplus == _NULL_QUOTES * sum(map(_ends_in_null, without)):
         return True
     return surplus == _NULL_QUOTES * sum(_nulls(values, events, optional))
@@ -186,6 +187,19 @@ def _agreed(names: _Names, declared: Collection[str]) -> bool:
     return not any(name.lower() in declared or name.lower() == KAFKA != name for name in others)
 
 
+_good_names: set[_Names] = set()
+"""Names of objects within members that readers agree on."""
+
+
+def _agreed_within(names: _Names) -> bool:
+    if names in _good_names:
+        return True
+    agreed = _agreed(names, ())
+    if agreed and len(_good_names) < _MAX_SHAPES and sum(map(len, names)) <= _MAX_SHAPED_BYTES:
+        _good_names.add(names)
+    return agreed
+
+
 _UNKNOWN = -(2**40)
 """Instead of a count: no record has that few quotes."""
 
@@ -203,7 +217,7 @@ def _inner_quotes(value: Any, depth: int, number: int) -> int:
     elif isinstance(value, float):
         quotes = number
     elif isinstance(value, dict):
-        quotes = 2 * len(value) if depth <= MAX_DEPTH and _agreed((*value,), ()) else _UNKNOWN
+        quotes = 2 * len(value) if depth <= MAX_DEPTH and _agreed_within((*value,)) else _UNKNOWN
         quotes += sum(_inner_quotes(member, depth + 1, number) for member in value.values())
     elif isinstance(value, list):
         quotes = 0 if depth <= MAX_DEPTH else _UNKNOWN

@@ -11,11 +11,12 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
+import msgspec
+
 from tables.codec import (
     FeedFormatError,
     FeedVersionError,
     decode_checkpoint,
-    decode_entity,
     decode_heartbeat,
     decode_partial,
 )
@@ -30,9 +31,20 @@ _FEED_KEY = re.compile(
     re.DOTALL,
 )
 _GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}")
-_ENTITY_HEAD = ((bool, int), (int,), (int,), (str,), (str, type(None)))
-"""Types of an entity's members opened, occurred_us, rank, event_id, city."""
 SHOWN_KEY_BYTES = 80
+
+
+class _EntityHead(msgspec.Struct, array_like=True, gc=False):
+    """The members that every entity has; others follow."""
+
+    opened: bool | int
+    occurred_us: int
+    rank: int
+    event_id: str
+    city: str | None
+
+
+_entity_head = msgspec.msgpack.Decoder(_EntityHead).decode
 
 
 class Fault(StrEnum):
@@ -48,6 +60,9 @@ class Problem(NamedTuple):
 
     fault: Fault
     why: str
+
+
+NOT_OURS = Problem(Fault.ALIEN, "its key is none of Sluice's")
 
 
 def is_feed_key(key: bytes | None) -> bool:
@@ -69,11 +84,13 @@ def _is_utf8(key: bytes) -> bool:
 
 def feed_problem(key: bytes | None, value: bytes | None, width: int | None = None) -> Problem | None:
     """What is wrong with a record of the feed. `width`: how many sums a group of a windowed record has."""
-    if not is_feed_key(key):
-        return Problem(Fault.ALIEN, "its key is none of Sluice's")
-    assert key is not None
-    if value is None:
-        return None
+    if key is None or not is_feed_key(key):
+        return NOT_OURS
+    return None if value is None else value_problem(key, value, width)
+
+
+def value_problem(key: bytes, value: bytes, width: int | None = None) -> Problem | None:
+    """As `feed_problem`, for a key that is known to be ours."""
     try:
         _check_value(key[:1], value, width)
     except FeedVersionError as error:
@@ -86,7 +103,7 @@ def feed_problem(key: bytes | None, value: bytes | None, width: int | None = Non
 def gate_problem(key: bytes | None, value: bytes | None) -> Problem | None:
     """What is wrong with a record of the gates' topic."""
     if not is_gate_key(key):
-        return Problem(Fault.ALIEN, "its key is none of Sluice's")
+        return NOT_OURS
     record = decode_gate(value)
     if value is not None and (record is None or gate_key(record.city, record.currency) != key):
         return Problem(Fault.DAMAGED, "its value is no gate's, or another one's")
@@ -104,9 +121,10 @@ def _check_value(kind: bytes, value: bytes, width: int | None) -> None:
         if width is not None and any(len(sums) != width for _, sums in groups):
             raise FeedFormatError(f"a group of a windowed record has not {width} sums")
     elif kind == b"e":
-        head = decode_entity(value)[: len(_ENTITY_HEAD)]
-        if len(head) < len(_ENTITY_HEAD) or not all(map(isinstance, head, _ENTITY_HEAD)):
-            raise FeedFormatError("an entity record of the feed has not the members of one")
+        try:
+            _entity_head(value)
+        except (msgspec.MsgspecError, ValueError) as error:
+            raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
     else:
         try:
             unpack(value)

@@ -16,13 +16,14 @@ from aiokafka import TopicPartition
 from streams import metrics
 from tables.codec import FeedFormatError
 from tables.feed_check import (
+    NOT_OURS,
     Fault,
     Problem,
     definition,
-    feed_problem,
     is_feed_key,
     shown,
     source_topic,
+    value_problem,
 )
 from tables.spec import Windowed
 from tables.views import VIEWS
@@ -47,6 +48,11 @@ MENDS = {
     Fault.DAMAGED: "the worker that holds this state writes the record anew when it next changes. If none"
     f" does, and a worker refuses to start: {_ANEW}",
     Fault.VERSION: f"another release wrote it: run that one. Or, to go on with this one: {_ANEW}",
+}
+HEARTBEAT_MENDS = {
+    Fault.DAMAGED: "nothing: its worker writes another one every second",
+    Fault.VERSION: "run the release that wrote it; if none of its workers runs any more, write a tombstone"
+    " (its key and no value, on its partition)",
 }
 
 
@@ -80,18 +86,29 @@ def problem_of(key: bytes | None, value: bytes | None) -> Problem | None:
     """What is wrong with a record of the feed. One of a view that this release does not compute may be
     anything: it is not read.
     """
-    if key is not None and key[:1] in (b"w", b"e") and is_feed_key(key):
-        name = definition(key)
-        if name not in SUMS:
-            return None
-        return feed_problem(key, value, SUMS[name])
-    return feed_problem(key, value)
+    if key is None or not is_feed_key(key):
+        return NOT_OURS
+    return None if value is None else _value_problem(key, value)
 
 
-def located(tp: TopicPartition, offset: int, problem: Problem) -> FeedFormatError:
+def _value_problem(key: bytes, value: bytes) -> Problem | None:
+    name = definition(key)
+    if name is None:
+        return value_problem(key, value)
+    return value_problem(key, value, SUMS[name]) if name in SUMS else None
+
+
+def mend_of(key: bytes | None, problem: Problem) -> str:
+    """What to do about a record of the feed."""
+    if key is not None and key[:1] == b"h" and problem.fault is not Fault.ALIEN:
+        return HEARTBEAT_MENDS[problem.fault]
+    return MENDS[problem.fault]
+
+
+def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> FeedFormatError:
     """The refusal of a record: which one, why, and what to do."""
     where = f"{tp.topic}, partition {tp.partition}, offset {offset}"
-    return FeedFormatError(f"{where}: {problem.why}. What to do: {MENDS[problem.fault]}")
+    return FeedFormatError(f"{where}: {problem.why}. What to do: {mend_of(key, problem)}")
 
 
 class OwnState:
@@ -108,11 +125,11 @@ class OwnState:
     def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
         """One record, in order."""
         if key is None or not is_feed_key(key):
-            tell(self._tp, offset, key, Problem(Fault.ALIEN, "its key is none of Sluice's"))
+            tell(self._tp, offset, key, NOT_OURS)
             return
         if source_topic(key) != self._topic:
             return
-        problem = problem_of(key, value)
+        problem = None if value is None else _value_problem(key, value)
         if problem is not None:
             self._bad[key] = offset, problem
             return
@@ -122,5 +139,5 @@ class OwnState:
 
     def end(self) -> None:
         """All has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
-        for offset, problem in self._bad.values():
-            raise located(self._tp, offset, problem)
+        for key, (offset, problem) in self._bad.items():
+            raise located(self._tp, offset, key, problem)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams.bus.alien_records import MENDS, problem_of
+from streams.bus.alien_records import mend_of, problem_of
 from streams.bus.feed import read_partition
 from streams.settings import Settings
 from streams.sources.produce import partition_count
@@ -18,7 +18,6 @@ MAX_FINDINGS = 100
 _GATE_MEND = (
     "nothing to do: the gate counts as closed until `sluice worker gates` writes it anew, within seconds"
 )
-_HEARTBEAT_MEND = "nothing to do: the worker writes another one every second"
 
 
 class Finding(NamedTuple):
@@ -45,7 +44,8 @@ async def alien_records(settings: Settings) -> list[Finding]:
             newest = await _newest_bad(settings, TopicPartition(topic, partition), judge)
             for key, (offset, problem) in newest.items():
                 what = f"{problem.why} (key {shown(key)})"
-                mend = _mend(key, problem, of_gates=judge is gate_problem)
+                is_closed_gate = judge is gate_problem and problem.fault is Fault.DAMAGED
+                mend = _GATE_MEND if is_closed_gate else mend_of(key, problem)
                 found.append(Finding(topic, partition, offset, problem.fault, what, mend))
     return found[:MAX_FINDINGS]
 
@@ -66,11 +66,3 @@ async def _newest_bad(
 
     await read_partition(settings, tp, take)
     return bad
-
-
-def _mend(key: bytes | None, problem: Problem, *, of_gates: bool) -> str:
-    if problem.fault is Fault.DAMAGED and of_gates:
-        return _GATE_MEND
-    if problem.fault is Fault.DAMAGED and key is not None and key[:1] == b"h":
-        return _HEARTBEAT_MEND
-    return MENDS[problem.fault]

@@ -213,7 +213,7 @@ def sorted_out(fetched: Fetched, start: int) -> tuple[list[FeedItem], dict[bytes
                 damaged[key] = False
             continue
         if problem.fault is Fault.VERSION:
-            raise located(fetched.tp, record.offset, problem)
+            raise located(fetched.tp, record.offset, key, problem)
         tell(fetched.tp, record.offset, key, problem)
         if problem.fault is Fault.DAMAGED and source_topic(key) is not None:
             damaged[key] = True

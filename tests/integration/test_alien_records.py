@@ -88,7 +88,8 @@ async def test_records_of_others_stop_nobody_and_change_nothing(
 
             await wait_until(right, f"{charges} to be shown, complete", seconds=60)
 
-        await api.ready()
+        await api.says("http://", seconds=90)
+        await api.ready(90)
         await shows(20_000)
         await GateTopics(sluice.settings).until("ok")
         await disturb(sluice, null_keys=True)
@@ -132,7 +133,8 @@ async def test_damaged_state_is_refused_by_name_and_written_anew_by_its_owner(
         async def complete() -> bool:
             return await variance(api) == (True, [("london", 20_000, 20_000)])
 
-        await api.ready()
+        await api.says("http://", seconds=90)
+        await api.ready(90)
         await wait_until(complete, "the payment to be shown", seconds=60)
         feed, key = sluice.settings.topic("views.feed"), checkpoint_key(sluice.settings.raw_topics[0])
         await produce_all(kafka.bootstrap, feed, [Raw(b"garbage", key, partition=1)])

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from agents.bronze_lines import LineWriter, one_lined
+from schemas.members import without_kafka
 from schemas.reasons import Reason, quarantined
 
 KAFKA = {"topic": "events.raw", "partition": 3, "offset": 7, "timestamp_ms": 1700}
@@ -31,6 +32,31 @@ def line_of(value: bytes) -> bytes:
 def test_a_line_is_the_value_with_kafka_at_its_end(value: bytes, line: bytes) -> None:
     kafka = b',"_kafka":{"topic":"events.raw","partition":3,"offset":7,"timestamp_ms":1700}}\n'
     assert line_of(value) == line.removesuffix(b"}" if line == value else b"") + kafka
+
+
+@pytest.mark.parametrize(
+    ("value", "rest"),
+    [
+        (b'{"a":1,"_kafka":{"x":[1,"}"]}}', b'{"a":1}'),
+        (b'{"_kafka":null,"a": 1 , "b":"\\""}', b'{"a": 1 , "b":"\\""}'),
+        (b'{"a":1 ,"_kafka":"_kafka","b":{"_kafka":2},"_kafka":3}', b'{"a":1 ,"b":{"_kafka":2}}'),
+        (b'{"\\u005Fk\\u0061f\\u006ba":[{"_kafka":1}], "a":"_kafka"}', b'{ "a":"_kafka"}'),
+        (b'{"a":"\\u005f","b":[",\\"_kafka\\":1"]}',) * 2,
+        (b'{"a_kafka":1,"_kafka2":2}',) * 2,
+    ],
+)
+def test_a_kafka_of_its_own_is_left_out_and_no_other_byte(value: bytes, rest: bytes) -> None:
+    assert without_kafka(value) == rest
+    assert line_of(value) == line_of(rest)
+    (line, *_) = LineWriter("events.raw", 3).lines([value, b'{"a":1}'], [7, 8], [1700, 1700])
+    assert line == line_of(rest)
+
+
+@pytest.mark.parametrize(
+    "value", [b'{"_kafka":1', b'["_kafka"]', b'{"_kafka":1}}', b"\xff_kafka", b"_kafka", b""]
+)
+def test_what_is_no_object_is_left_as_it_is(value: bytes) -> None:
+    assert without_kafka(value) == value
 
 
 def test_a_chunk_with_one_odd_value_leaves_the_others_as_they_are() -> None:

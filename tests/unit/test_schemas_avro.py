@@ -122,3 +122,31 @@ def test_a_wrong_folder_is_told_apart(tmp_path: Path, name: str, content: str, s
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(AvroSchemaError, match="is not a folder"):
         AvroDecoder.load(tmp_path / "missing")
+
+
+def with_more(more: dict[str, Any], value: dict[str, Any]) -> tuple[str, str]:
+    """The verdict on a record with other fields beside the envelope's."""
+    spec = EVENTS["booking.expired"]
+    schema = avro_schema(spec)
+    schema["fields"] = [*schema["fields"], *({"name": name, "type": kind} for name, kind in more.items())]
+    validator = Validator(avro=AvroDecoder({900: schema}))
+    verdict = validator.validate(encoded(900, schema, members(spec, spec.examples[0]) | value), NOW_MS)
+    return (verdict.reason, verdict.field) if isinstance(verdict, Quarantined) else ("accepted", "")
+
+
+def test_what_json_readers_would_not_read_alike_is_refused_in_avro_too() -> None:
+    texts = {"type": "map", "values": "string"}
+    assert with_more({"x": texts}, {"x": {"a": "1", "b": "2"}}) == ("accepted", "")
+    assert with_more({"x": texts}, {"x": {"a": "1", "A": "2"}}) == ("avro_undecodable", "")
+    assert with_more({"x": texts}, {"x": {"": "1"}}) == ("avro_undecodable", "")
+    assert with_more({"x": "string", "X": "string"}, {"x": "1", "X": "1"}) == ("avro_undecodable", "")
+    assert with_more({"City": "string"}, {"City": "rome"}) == ("envelope_field", "city")
+    # Written as null, as base64 and as text: every reader has the same.
+    assert with_more({"x": "double"}, {"x": float("nan")}) == ("accepted", "")
+    assert with_more({"x": "bytes"}, {"x": b"\xff\x00"}) == ("accepted", "")
+    node = {"type": "record", "name": "Node", "fields": [{"name": "next", "type": ["null", "Node"]}]}
+    deep: dict[str, Any] = {"next": None}
+    for _ in range(62):
+        deep = {"next": deep}
+    assert with_more({"x": node}, {"x": deep}) == ("accepted", "")
+    assert with_more({"x": node}, {"x": {"next": deep}}) == ("avro_undecodable", "")

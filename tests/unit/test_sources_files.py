@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from streams.sources.files import InputFile
+from streams.sources.ndjson import Ndjson
 from streams.sources.record import SourceError
 
 LINES = b'{"a":1}\r\n\n  \nlast'
@@ -34,6 +35,14 @@ def test_lines_come_with_their_numbers_plain_or_packed(tmp_path: Path, name: str
     path = tmp_path / name
     path.write_bytes(LINES if name.endswith("ndjson") else gzip.compress(LINES))
     assert list(lines(InputFile(str(path)))) == NUMBERED
+
+
+def test_a_replayed_line_loses_its_kafka_and_nothing_else(tmp_path: Path) -> None:
+    path = tmp_path / "bronze.ndjson"
+    path.write_bytes(b'{"payload":{"user_id":"u"} ,"a":1.0,"_kafka":{"offset":7}}\n{"_kafka":1\n')
+    records = list(Ndjson(InputFile(str(path))).records())
+    assert [record.value for record in records] == [b'{"payload":{"user_id":"u"} ,"a":1.0}', b'{"_kafka":1']
+    assert records[0].key == b"u"
 
 
 def test_an_empty_file_has_no_lines(tmp_path: Path) -> None:

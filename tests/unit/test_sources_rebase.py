@@ -34,7 +34,10 @@ def test_all_instants_move_and_nothing_else() -> None:
 @pytest.mark.parametrize(
     "value",
     [b"", b"\xff", b"[]", b'{"occurred_at":1}', b'{"occurred_at":"2026-02-30T00:00:00Z"}',
-     b'{"occurred_at":"2026-02-01T00:00:00"}', b'{"occurred_at":"9999-12-31T23:59:59Z"}', b"[" * 100_000],
+     b'{"occurred_at":"2026-02-01T00:00:00"}', b'{"occurred_at":"9999-12-31T23:59:59Z"}', b"[" * 100_000,
+     b'{"occurred_at":"2026-02-01T00:00:00Z","payload":{"amount_minor":1,"amount_minor":2}}',
+     b'{"occurred_at":"2026-02-01T00:00:00Z","x":1e999}',
+     b'{"occurred_at":"2026-02-01T00:00:00Z","x":[1,2%s]}' % (b"0" * 30)],
 )  # fmt: skip
 def test_what_has_no_time_stays_byte_for_byte(value: bytes) -> None:
     assert shift(record(value), timedelta(days=1)).value is value

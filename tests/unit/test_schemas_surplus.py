@@ -1,0 +1,113 @@
+"""Which records need the complete judgement: those alone of which a second decode does not prove enough."""
+
+from __future__ import annotations
+
+import json
+
+import msgspec
+import pytest
+
+from schemas.decode import Event, event_struct, payload_struct
+from schemas.spec import EventSpec
+from schemas.surplus import differing
+from schemas.types import Id, Payload
+from schemas.validate import Validator
+
+NOW_MS = 1_800_000_000_000
+
+
+class Measured(Payload):
+    """Of a kind whose fewest quotes are not known: a fraction, and several members that may be left out."""
+
+    unit: Id
+    share: float
+    note: str | None = None
+    count: int | None = None
+
+
+MEASURED = event_struct(
+    EventSpec(name="x.measured", payload=Measured, examples=(), counter_examples=()), payload_struct(Measured)
+)
+DECODE = msgspec.json.Decoder(MEASURED).decode
+
+
+def measured(inside: str = "", outside: str = "", share: str = "0.5") -> bytes:
+    return (
+        '{"event_id":"e","event":"x.measured","version":1,"occurred_at":"2026-03-01T12:00:00Z","source":"s",'
+        f'"payload":{{"unit":"u","share":{share}{inside}}}{outside}}}'
+    ).encode()
+
+
+def doubted(*values: bytes) -> list[int]:
+    events: list[Event] = [DECODE(value) for value in values]
+    return list(differing(b"\n".join(values), list(values), events, [event.city for event in events], []))
+
+
+def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_second_decode() -> None:
+    good = [
+        measured(),
+        measured(',"note":null,"count":null'),
+        measured(',"count":3', ',"city":null,"x":[{"y":"z"}]'),
+        measured(',"note":"\\"a\\""'),
+        measured(share="1e-400"),
+    ]
+    assert doubted(*good) == []
+    bad = [
+        measured(',"note":null,"note":"a"'),
+        measured(',"count":1,"count":1'),
+        measured(',"Note":"a"'),
+        measured(share="0." + "1" * 999),
+        measured("", ',"x":"a","x":"\\""'),
+        measured(',"note":"\\u0022","x":"\\""'),
+    ]
+    assert doubted(good[0], *bad, good[1]) == [1, 2, 3, 4, 5, 6]
+
+
+def charge(**more: object) -> bytes:
+    payload = {"charge_id": "c", "booking_id": "b", "amount_minor": 1, "currency": "EUR"}
+    envelope = {
+        "event_id": "e", "event": "charge.failed", "version": 1, "occurred_at": "2026-03-01T12:00:00Z",
+        "source": "s", "payload": payload, **more,
+    }  # fmt: skip
+    return json.dumps(envelope, separators=(",", ":")).encode()
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        charge(),
+        charge(city=None),
+        charge(trace_id=None, city="a"),
+        charge(x=None),
+        charge(x={"a": [1, 0.5, "b"]}),
+        charge().replace(b'"EUR"', b'"EUR","reason":null'),
+        charge().replace(b'"EUR"', b'"EUR","reason": null, "x":1'),
+        charge(text='say "hi"\\'),
+        charge(source='a"b'),
+        charge(**{'na"me': '"'}),
+    ],
+)
+def test_what_producers_usually_add_needs_no_complete_judgement(
+    value: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    validator = Validator()
+    batch = [charge(), value, charge(city="london", trace_id="t")]
+    expected = [validator.judge(one, NOW_MS) for one in batch]
+    monkeypatch.delattr(Validator, "judge")
+    assert validator.decode_batch([*batch], [NOW_MS] * 3).events == expected
+
+
+def test_what_one_record_lacks_does_not_pay_for_what_another_has_twice() -> None:
+    lacks, has = charge(), charge(city="a")
+    twice = has.replace(b'"city":"a"', b'"city":null,"city":"a"')
+    odd = charge().replace(b'"EUR"', b'"EUR","":null')
+    tail = charge().replace(b'"EUR"', b'"EUR","reason":null')
+    for batch in (
+        [lacks, twice],
+        [tail, twice],
+        [charge(city=None), twice],
+        [tail, odd],
+        [charge(city=None), odd],
+    ):
+        decoded = Validator().decode_batch([*batch], [NOW_MS] * 2)
+        assert [index for index, _ in decoded.bad] == [1]
