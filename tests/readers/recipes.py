@@ -1,4 +1,4 @@
-"""The recipes of docs/readers.md, and what each finds: `python recipes.py NAME ROOT` in the readers' environment."""
+"""The recipes of docs/readers.md, and what each finds: `recipes.py NAME ROOT` in the readers' environment."""
 
 from __future__ import annotations
 
@@ -14,10 +14,12 @@ PLACES = ('"/data/bronze"', '"s3://bucket/bronze"')
 
 def recipe(name: str, language: str = "python") -> list[str]:
     """The blocks below a heading, as they stand on the page."""
-    found = re.search(rf"^##+ {re.escape(name)}$(.*?)(?=^##|\Z)", PAGE.read_text(encoding="utf-8"), re.M | re.S)
+    found = re.search(
+        rf"^##+ {re.escape(name)}$(.*?)(?=^##|\Z)", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL
+    )
     if found is None:
         raise LookupError(f"docs/readers.md has no heading {name!r}")
-    return re.findall(rf"^```{language}\n(.*?)^```$", found[1], re.M | re.S)
+    return re.findall(rf"^```{language}\n(.*?)^```$", found[1], re.MULTILINE | re.DOTALL)
 
 
 def run(name: str, root: str) -> dict[str, list[Any]]:
@@ -31,7 +33,10 @@ def run(name: str, root: str) -> dict[str, list[Any]]:
     exec(compile(code, f"docs/readers.md: {name}", "exec"), names)
     return {
         "counts": [[event, int(rows)] for event, rows in names["counts"]],
-        "sums": [[event, city, currency, int(rows), int(minor)] for event, city, currency, rows, minor in names["sums"]],
+        "sums": [
+            [event, city, currency, int(rows), int(minor)]
+            for event, city, currency, rows, minor in names["sums"]
+        ],
     }
 
 
