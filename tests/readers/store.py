@@ -1,7 +1,7 @@
 """A Bronze as workers leave it, with all that readers stumble over, and what is to be read in it.
 
-Members that nobody declared have another type in every row, some rows have no city, money goes up to 2^53 − 1,
-a range is committed late, and of another one the objects are there and the commit is not yet.
+Members that nobody declared have another type in every row, some rows have no city, money goes up to 2^53 −
+1, a range is committed late, and of another one the objects are there and the commit is not yet.
 """
 
 from __future__ import annotations
