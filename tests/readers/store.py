@@ -47,7 +47,7 @@ def _event(number: int) -> bytes:
         payload |= {"currency": ("EUR", "JPY")[number // 8 % 2], "extra": odd}
     event: dict[str, Any] = {
         "event_id": f"e{number}", "event": name, "version": 1, "source": "tëst",
-        "occurred_at": f"2026-0{number % 3 + 1}-1{number % 7}T12:00:00.000001Z", "unknown": odd,
+        "occurred_at": f"2026-0{number % 2 + 1}-1{number % 3}T12:00:00.000001Z", "unknown": odd,
         "payload": payload,
     }  # fmt: skip
     city = CITIES[number // 4 % len(CITIES)]

@@ -19,7 +19,7 @@ from tests.s3 import BUCKET, REGION, S3Server
 
 ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-readers" / "bin" / "python"
-SECONDS = 300
+SECONDS = 600
 
 
 def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
