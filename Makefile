@@ -8,10 +8,11 @@ MAKEFLAGS += --no-print-directory
 
 BIN := .venv/bin
 VENV := .venv/.installed
+READERS := .venv-readers/.installed
 JARS := deploy/kafka/target/lib/.complete
 CODE := schemas tables agents streams tests
 
-.PHONY: help setup demo test check lint drift bench chaos lock clean
+.PHONY: help setup demo test check lint drift bench chaos readers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
@@ -46,18 +47,28 @@ chaos: setup ## the chaos tests with far more kills and SIGTERMs, and every prop
 	echo "properties: this draw is repeated by SEED=$$seed, or by pytest --hypothesis-profile=chaos --hypothesis-seed=$$seed"; \
 	PYTEST_TIMEOUT=0 $(BIN)/pytest tests/property --hypothesis-profile=chaos --hypothesis-seed=$$seed
 
-lock: $(VENV) ## requirements.lock and deploy/requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
+readers: setup $(READERS) ## the recipes of docs/readers.md, with all their readers; Spark needs Java 17
+	@$(BIN)/pytest tests/readers
+
+lock: $(VENV) ## all requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \
 	$$compile --custom-compile-command 'make lock' --extra build --extra dev pyproject.toml -o requirements.lock; \
-	$$compile --custom-compile-command 'make lock' --extra build pyproject.toml -c requirements.lock -o deploy/requirements.lock
+	$$compile --custom-compile-command 'make lock' --extra build pyproject.toml -c requirements.lock -o deploy/requirements.lock; \
+	$$compile --custom-compile-command 'make lock' tests/readers/requirements.in -o tests/readers/requirements.lock
 
 clean: ## removes all that the other targets made; stop the demo first
-	@rm -rf .venv deploy/kafka/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf .venv .venv-readers deploy/kafka/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(VENV): requirements.lock pyproject.toml
 	@deploy/dev/make-venv.sh .venv
+	@touch $@
+
+$(READERS): tests/readers/requirements.lock $(VENV)
+	@echo "Installing the readers of Bronze"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-readers
+	@$(BIN)/uv pip install --quiet --require-hashes --no-deps --python .venv-readers -r tests/readers/requirements.lock
 	@touch $@
 
 $(JARS): deploy/kafka/pom.xml

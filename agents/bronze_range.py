@@ -30,6 +30,8 @@ SEGMENT_BYTES = 4 << 20
 """After so many bytes of raw value, objects with enough lines have them compressed."""
 PIECE_BYTES = 64 << 10
 """Fewer bytes than that are not worth a piece: twice the window of deflate."""
+OBJECT_BYTES = 1024
+"""What an object takes in memory beside its lines, about: a backfill has thousands."""
 DAY_SECONDS = 86_400
 _first_byte = itemgetter(0)
 
@@ -135,7 +137,7 @@ class RangeBuilder:
     @property
     def held_bytes(self) -> int:
         """Bytes that the range holds in memory, about."""
-        return self._waiting_bytes + self._gzip_bytes
+        return self._waiting_bytes + self._gzip_bytes + OBJECT_BYTES * len(self._objects)
 
     def lose(self, until: int) -> None:
         """Kafka has deleted what lies between the range's beginning and `until`, before it was read."""

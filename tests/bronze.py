@@ -34,7 +34,7 @@ class AtOnce(Executor):
         return done
 
 
-def builder(
+def builder(  # noqa: PLR0917
     first: int = 0,
     max_bytes: int = NO_LIMIT,
     until: int | None = None,
@@ -44,8 +44,8 @@ def builder(
 ) -> RangeBuilder:
     avro = avro or AvroDecoder({})
     return RangeBuilder(
-        "events.raw", partition, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(), max_bytes=max_bytes,
-        until=until, layout=layout,
+        "events.raw", partition, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(),
+        max_bytes=max_bytes, until=until, layout=layout,
     )  # fmt: skip
 
 

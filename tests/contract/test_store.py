@@ -79,6 +79,33 @@ async def test_of_many_who_create_one_wins(store: Store) -> None:
     assert found.data == b"%d" % winners[0]
 
 
+async def test_many_are_created_by_one_call_and_each_has_its_outcome(store: Store) -> None:
+    await store.create("a/1", b"there")
+    objects = [(f"a/{number}", b"%d" % number) for number in range(4)]
+    objects += [(f"b/c{number}/x", b"%d" % number) for number in range(40)]
+    outcomes = await store.create_all(objects)
+    assert [type(outcome) for outcome in outcomes] == [
+        ExistsError if path == "a/1" else type(None) for path, _ in objects
+    ]
+    for path, data in objects:
+        found = await store.get(path)
+        assert found is not None
+        assert found.data == (b"there" if path == "a/1" else data)
+    assert all(isinstance(outcome, ExistsError) for outcome in await store.create_all(objects))
+    assert len(await listed(store)) == len(objects)
+    assert list(await store.create_all([])) == []
+
+
+async def test_of_many_who_create_the_same_ones_one_wins_each(store: Store) -> None:
+    calls = [[(f"a{number % 7}/{number}", b"%d" % caller) for number in range(30)] for caller in range(4)]
+    answers = await asyncio.gather(*(store.create_all(objects) for objects in calls))
+    for number in range(30):
+        winners = [caller for caller, outcomes in enumerate(answers) if outcomes[number] is None]
+        found = await store.get(f"a{number % 7}/{number}")
+        assert found is not None
+        assert [found.data] == [b"%d" % caller for caller in winners]
+
+
 async def test_the_version_that_was_read_can_be_replaced(store: Store) -> None:
     await store.create("a/b", b"first")
     first = await store.get("a/b")
@@ -158,6 +185,8 @@ async def test_a_server_that_is_away_is_told_in_a_line(
             monkeypatch.setenv(name, value)
         monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
         store, where = store_at(f"s3://{BUCKET}/p"), f"s3://{BUCKET}/p/a"
+    outcomes = await store.create_all([(f"a/{number}", b"") for number in range(200)])
+    assert {type(outcome) for outcome in outcomes} == {StoreError}
     with pytest.raises(StoreError, match=where) as raised:
         await store.create("a", b"")
     assert "\n" not in str(raised.value)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import os
 from pathlib import Path
@@ -10,6 +11,7 @@ import pytest
 
 from agents.bronze_store import StoreError
 from streams.store.local import LEFTOVER_SECONDS, PARTS, LocalStore
+from tests.kafka import wait_until
 
 
 async def paths(store: LocalStore) -> list[str]:
@@ -82,3 +84,87 @@ async def test_a_full_disk_is_told_and_leaves_all_as_it_was(
     assert await paths(store) == ["a/there"]
     assert await store.get("a/there") == there
     assert [path.name for path in (tmp_path / PARTS).iterdir() if path.name != "lock"] == []
+
+
+class Disk:
+    """What of a folder survives a power cut: files whose bytes were synced, where folders know of them."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, root: Path) -> None:
+        self.syncs: list[str] = []
+        self._root = root
+        self._whole: set[int] = set()
+        self._entries: set[tuple[str, str]] = set()
+        real = os.fsync
+
+        def fsync(descriptor: int) -> None:
+            real(descriptor)
+            path = str(Path(f"/proc/self/fd/{descriptor}").readlink())
+            self.syncs.append(path)
+            if os.path.isdir(path):  # noqa: PTH112
+                self._entries |= {(path, name) for name in os.listdir(path)}  # noqa: PTH208
+            else:
+                self._whole.add(os.fstat(descriptor).st_ino)
+
+        monkeypatch.setattr("os.fsync", fsync)
+
+    def survives(self, path: str) -> bool:
+        file = self._root / path
+        inner = [file, *file.parents]
+        below = inner[: inner.index(self._root)]
+        return file.stat().st_ino in self._whole and all(
+            (str(entry.parent), entry.name) in self._entries for entry in below
+        )
+
+
+@pytest.mark.parametrize("by_another", [False, True])
+async def test_what_was_answered_survives_a_power_cut(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, by_another: bool
+) -> None:
+    paths = [f"event=e{number % 3}/dt={number % 50}/{number}" for number in range(150)]
+    if by_another:  # it made all folders and some objects, and died before it synced any
+        for number, path in enumerate(paths):
+            (tmp_path / path).parent.mkdir(parents=True, exist_ok=True)
+            if number % 2:
+                (tmp_path / path).write_bytes(b"")
+    disk = Disk(monkeypatch, tmp_path)
+    store = LocalStore(tmp_path)
+    outcomes = await store.create_all([(path, b"x") for path in paths])
+    written = [path for path, outcome in zip(paths, outcomes, strict=True) if outcome is None]
+    assert len(written) == (75 if by_another else 150)
+    assert [path for path in written if not disk.survives(path)] == []
+    await store.create("event=new/dt=1/x", b"x")
+    assert disk.survives("event=new/dt=1/x")
+
+
+async def test_a_folder_is_synced_once_for_all_that_comes_into_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = Disk(monkeypatch, tmp_path)
+    objects = [(f"event=e/dt={number % 10}/{number}", b"x") for number in range(100)]
+    await LocalStore(tmp_path).create_all(objects)
+    folders = [path for path in disk.syncs if "dt=" in path]
+    assert sorted(folders) == sorted({str(tmp_path / f"event=e/dt={number}") for number in range(10)})
+    assert disk.syncs.count(str(tmp_path / "event=e")) == 1, "what is new in it is synced together"
+
+
+async def test_one_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    (tmp_path / "a" / "taken").mkdir(parents=True)
+    name = "n" * 300
+    outcomes = await store.create_all([("a/b", b"1"), (f"a/{name}", b"2"), ("c/d", b"3")])
+    assert [type(outcome) for outcome in outcomes] == [type(None), StoreError, type(None)]
+    assert await paths(store) == ["a/b", "c/d"]
+
+
+async def test_who_is_cancelled_stops_soon_and_leaves_only_whole_objects(tmp_path: Path) -> None:
+    store = LocalStore(tmp_path)
+    objects = [(f"d{number}/x", b"whole") for number in range(5000)]
+    creating = asyncio.create_task(store.create_all(objects))
+    await wait_until((tmp_path / "d20" / "x").exists, "it to be half way")
+    creating.cancel()
+    await asyncio.wait({creating})
+    assert creating.cancelled()
+    await store.create("last", b"x")  # behind what the threads were doing
+    there = [path for path in await paths(store) if path != "last"]
+    assert len(there) < 5000
+    assert {(tmp_path / path).read_bytes() for path in there} == {b"whole"}

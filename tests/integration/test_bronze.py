@@ -7,7 +7,9 @@ import gzip
 import json
 import random
 import signal
+import time
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -198,6 +200,49 @@ async def test_ranges_close_by_bytes_and_their_files_say_what_they_hold(sluice: 
         assert all(int(first) <= json.loads(line)["_kafka"]["offset"] <= int(last) for line in lines)
         sizes[name] = sizes.get(name, 0) + entry.rows
     assert len(sizes) > 10
+
+
+def history(count: int, days: int) -> list[Raw]:
+    """Events of many days in the order in which they occurred, with Kafka timestamps as old."""
+    return [
+        Raw(
+            click(number, occurred_at=f"{date.fromordinal(738_000 + number * days // count)}T12:00:00Z"),
+            f"k{number}".encode(),
+            timestamp_ms=1_600_000_000_000 + number,
+            partition=number % 2,
+        )
+        for number in range(count)
+    ]
+
+
+async def test_history_becomes_few_ranges_and_is_not_behind_once_it_is_read(
+    sluice: Sluice, store: Store
+) -> None:
+    await topics.create(sluice.settings)
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), history(20_000, 60), compression_type="lz4")
+    worker = bronze(sluice, bronze_max_seconds=2)
+    await until_covered(sluice, store, worker)
+    assert len([found async for found in BronzeReader(store).commits()]) <= 4, "not one every two seconds"
+    await produce(sluice.settings.kafka[0], raw_topic(sluice), history(10, 10))
+    started = time.monotonic()
+    await until_covered(sluice, store, worker)
+    assert time.monotonic() - started < 18, "its old timestamps do not make it wait for ten times the age"
+    verdict = await hold(sluice, store)
+    assert verdict.objects <= 60 * 2 * 2 + 20
+    assert await worker.terminate() == 0
+
+
+async def test_a_worker_of_another_layout_goes_on_where_one_ended(sluice: Sluice, store: Store) -> None:
+    await topics.create(sluice.settings)
+    for domains in ("", "search", "search,bookings", ""):
+        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200), compression_type="lz4")
+        worker = bronze(sluice, bronze_city_domains=domains)
+        await until_covered(sluice, store, worker)
+        worker.kill()
+    paths = [entry.path async for entry in BronzeReader(store).objects()]
+    assert {path.count("/") for path in paths if path.startswith("event=")} == {2, 3}
+    assert any("/city=__HIVE_DEFAULT_PARTITION__/" in path for path in paths)
+    await hold(sluice, store)
 
 
 async def covered_beyond(store: Store, offset: int) -> bool:

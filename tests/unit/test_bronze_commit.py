@@ -103,6 +103,17 @@ async def test_what_fails_is_tried_again_and_told(store: MemoryStore, part: str)
     assert len(committed(store, 0)) == 2
 
 
+async def test_what_fails_of_many_is_tried_again_alone(store: MemoryStore) -> None:
+    tried: list[str] = []
+    store.after = lambda operation, path: tried.append(path) if operation == "create" else None
+    store.before = once("create", "event=b", times=2)
+    writer = Writer(store)
+    await writer.commit(a_range(0, 5))
+    assert writer.failures == ["put", "put"]
+    assert sum("event=a" in path for path in tried) == 1
+    assert committed(store, 0) == [made.path for made in a_range(0, 5).objects]
+
+
 async def begun(store: MemoryStore, made: Built, until: str) -> None:
     """A writer that dies when it comes to `until`."""
 

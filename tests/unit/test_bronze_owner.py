@@ -12,7 +12,7 @@ import pytest
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from agents.bronze_commit import OvertakenError
+from agents.bronze_commit import Committer, OvertakenError
 from streams.bus import bronze, bronze_begin
 from streams.bus.batches import Fetched
 from streams.bus.bronze import BronzeOwner
@@ -21,9 +21,10 @@ from streams.bus.read_back import Found
 from streams.bus.topic_ids import Sight
 from streams.settings import Settings
 from streams.store.bronze_reader import BronzeReader
-from tests.bronze import MemoryStore, Record
+from streams.store.bronze_verify import verify
+from tests.bronze import MemoryStore, Record, built, nothing
 from tests.kafka import wait_until
-from tests.unit.test_bronze_range import AT_MS, click
+from tests.unit.test_bronze_range import AT_MS, FORMER, click
 
 ONE, TWO = TP("events.raw", 0), TP("events.raw", 1)
 
@@ -249,3 +250,26 @@ async def test_a_store_that_stands_still_blocks_reading_and_is_told_from_a_stuck
     assert not worker.owner.blocked
     await worker.owner.drain()
     assert await worker.nexts() == {0: 5}
+
+
+async def test_a_range_that_was_begun_in_another_layout_is_finished_in_it(worker: Worker) -> None:
+    def die(operation: str, path: str) -> None:
+        if operation == "create" and path.startswith("event="):
+            raise asyncio.CancelledError
+
+    worker.store.before = die
+    begun = built([Record(offset, AT_MS, click(offset)) for offset in range(5)], layout=FORMER)
+    with pytest.raises(asyncio.CancelledError):
+        await Committer(worker.store, "events.raw", 0, "dead", lambda *_: None).commit(begun)
+    worker.store.before = nothing
+    await worker.assigned(ONE)
+    await worker.take(ONE, 0, 8)
+    await worker.owner.drain()
+    assert await worker.nexts() == {0: 8}
+    name = "events.raw+0+{:020d}-{:020d}.ndjson.gz"
+    assert [path for path in sorted(worker.store.files) if path.startswith("event=")] == [
+        f"event=search.click/dt=2026-03-01/city=__none__/{name.format(0, 4)}",
+        f"event=search.click/dt=2026-03-01/{name.format(5, 7)}",
+    ]
+    assert (await verify(worker.store)).problems == []
+    await no_tasks_left()

@@ -1,0 +1,83 @@
+"""Each recipe of docs/readers.md, run as it stands there by the reader that it is for."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+import pytest
+
+from streams.store.at_url import store_at
+from streams.store.local import LocalStore
+from tests.readers import recipes
+from tests.readers.store import LAYOUT_OF_ALL, Expected, finish, write
+from tests.s3 import BUCKET, REGION, S3Server
+
+ROOT = Path(__file__).resolve().parents[2]
+PYTHON = ROOT / ".venv-readers" / "bin" / "python"
+SECONDS = 600
+
+
+def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
+    """The last line that the readers' Python says."""
+    done = subprocess.run(
+        [str(PYTHON), *arguments], env={**os.environ, **(environ or {})}, capture_output=True, text=True,
+        timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr[-3000:]
+    return done.stdout.splitlines()[-1]
+
+
+def found(name: str, root: str, environ: Mapping[str, str] | None = None) -> Expected:
+    """What a recipe finds at `root`."""
+    answer = json.loads(read([recipes.__file__, name, root], environ))
+    return Expected(
+        dict(answer["counts"]),
+        {(event, city, currency): (rows, minor) for event, city, currency, rows, minor in answer["sums"]},
+    )
+
+
+@pytest.fixture(params=[(), LAYOUT_OF_ALL], ids=["one table", "by city"])
+async def folder(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Path, Expected]:
+    """A folder with Bronze, and what is in it."""
+    store = LocalStore(tmp_path / "bronze")
+    await write(store, *request.param)
+    return tmp_path / "bronze", await finish(store)
+
+
+@pytest.mark.parametrize("name", ["DuckDB", "By commits", "Polars", "PyArrow", "Spark"])
+def test_a_reader_finds_in_a_folder_what_was_sent(name: str, folder: tuple[Path, Expected]) -> None:
+    if name == "Spark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java 17")
+    root, everything = folder
+    assert found(name, str(root)) == everything
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    with S3Server("moto", tmp_path_factory.mktemp("moto")) as running:
+        yield running
+
+
+@pytest.mark.parametrize("name", ["awswrangler", "Polars", "PyArrow"])
+@pytest.mark.parametrize("domains", [(), LAYOUT_OF_ALL], ids=["one table", "by city"])
+async def test_a_reader_finds_in_s3_what_was_sent(
+    name: str, domains: tuple[str, ...], server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    root = f"s3://{BUCKET}/{name}-{len(domains)}/bronze"
+    store = store_at(root)
+    await write(store, *domains)
+    everything = await finish(store)
+    assert found(name, root, {"AWS_DEFAULT_REGION": REGION, "AWS_ALLOW_HTTP": "true"}) == everything
+
+
+def test_athena_has_nothing_to_say_about_the_syntax() -> None:
+    check = "import sys, sqlglot; print(len(sqlglot.parse(sys.argv[1], read='athena')))"
+    table, query = recipes.recipe("Athena", "sql")
+    assert [read(["-c", check, text]) for text in (table, query)] == ["1", "1"]
