@@ -90,7 +90,8 @@ def test_near_misses() -> None:
     cities = ["london", "londonderry", "paris", "new-york", "san_francisco"]
     for asked, meant in [
         ("londn", "london"), ("London", "london"), ("LONDON", "london"), ("pari", "paris"),
-        ("newyork", "new-york"), ("san-francisco", "san_francisco"), ("Pariss", "paris"), ("city.paris", "paris"),
+        ("newyork", "new-york"), ("san-francisco", "san_francisco"), ("Pariss", "paris"),
+        ("city.paris", "paris"),
     ]:  # fmt: skip
         assert near(asked, cities) == meant
     for asked in ("tokyo", "", "x" * 100_000, "\x1b[31m"):
