@@ -81,8 +81,9 @@ def near(value: str, candidates: Iterable[str]) -> str | None:
         return None
     listed = list(candidates)
     folded = value.casefold()
+    meant = (folded, folded.rpartition(".")[2])  # payload.currency for currency
     for candidate in listed:
-        if candidate.casefold() == folded and candidate != value:
+        if candidate.casefold() in meant and candidate != value:
             return candidate
     alike = (one for one in listed if abs(len(one) - len(value)) <= 1 + len(value) // 4)
     by_case = {one.casefold(): one for one in islice(alike, MOST_CANDIDATES)}

@@ -147,8 +147,7 @@ def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, 
             if as_json:
                 echo_json(answer)
             else:
-                console().print(question.table(answer))
-                click.echo()
+                click.echo(_rendered(question.table(answer)))
             sys.stdout.flush()
             shown = _what_counts(answer)
         time.sleep(seconds)
@@ -161,6 +160,14 @@ def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, 
             away = str(error)
             if away != former:
                 say(f"sluice: {away}", err=True)
+
+
+def _rendered(table: RenderableType) -> str:
+    """As `console().print` would write it, which ends the process when nobody reads any more."""
+    wide = console()
+    with wide.capture() as captured:
+        wide.print(table)
+    return captured.get()
 
 
 def _what_counts(answer: dict[str, Any]) -> object:

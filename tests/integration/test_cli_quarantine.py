@@ -92,6 +92,47 @@ async def test_filters_and_limit_narrow_the_list(shop: Shop) -> None:
     assert (limited["total"], [record["id"] for record in limited["records"]]) == (3, ["1:1"])
 
 
+async def test_lists_times_and_fields_narrow_it_too(shop: Shop) -> None:
+    def ids(*arguments: str) -> list[str]:
+        return [record["id"] for record in shop.listed(*arguments)["records"]]
+
+    assert ids("--reason", "empty, unknown_event") == ["1:0", "1:1"]
+    assert ids("--field", "amount_minor,currency", "--from", "2026-01-01T00:00:02Z") == ["0:0", "1:1"]
+    assert ids("--from", "1767225602000", "--to", "1767225603000") == ["0:0"], "in milliseconds"
+    assert ids("--from", "2026-01-01", "--to", "2026-01-01T00:00:02Z") == ["1:0"]
+    done = shop.run("list", "--json", "--from", "1767225602")
+    assert b"--from=1767225602 is 1970-01-21T10:53:45Z" in done.stderr
+    assert json.loads(done.stdout)["total"] == 3
+
+
+async def test_a_field_or_topic_that_no_record_has_is_told(shop: Shop) -> None:
+    done = shop.run("list", "--json", "--field", "payload.amount_minor", "--topic", shop.raw[:-1])
+    assert done.returncode == 0
+    warnings = [
+        "no such field: payload.amount_minor; did you mean amount_minor?",
+        f"no such topic: {shop.raw[:-1]}; did you mean {shop.raw}?",
+    ]
+    assert done.stderr.decode().splitlines() == [f"sluice: {warning}" for warning in warnings]
+    assert json.loads(done.stdout)["warnings"] == warnings
+    assert "warnings" not in shop.listed("--field", "amount_minor", "--reason", "not_json"), "it may come"
+    assert b"no such topic: nowhere" in shop.run("replay", "--topic", "nowhere").stderr
+
+
+async def test_text_of_records_is_neither_markup_nor_a_command_to_the_terminal(shop: Shop) -> None:
+    detail = "must match pattern '^[a-z0-9_-]+$' [red]x[/] \x1b[31m\r\n\u202e"
+    odd = bad(shop, "payload_field", b"\x1b]0;x\x07", "2026-01-01T00:00:04Z", partition=0)
+    headers = tuple((name, detail.encode() if name == "detail" else value) for name, value in odd.headers)
+    await produce(shop.kafka.bootstrap, shop.quarantine, [odd._replace(headers=headers)])
+    shown = "must match pattern '^[a-z0-9_-]+$' [red]x[/] \\x1b[31m\\r\\n\\u202e"
+    for arguments in (("list",), ("show", "0:1"), ("list", "--json")):
+        said = shop.run(*arguments).stdout.decode()
+        assert said.replace("\n", "").isprintable()
+        if "--json" not in arguments:
+            assert shown in said
+        else:
+            assert json.loads(said)["records"][-1]["detail"] == detail
+
+
 async def test_content_is_shown_only_when_asked_for(shop: Shop) -> None:
     shown = shop.run("show", "0:0")
     assert (b"payload_field" in shown.stdout, b"alice" in shown.stdout) == (True, False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import signal
 import socket
 import subprocess
@@ -21,6 +22,7 @@ from streams.bus.embedded import EmbeddedKafka
 from streams.cli.demo_market import CITIES
 from tests.kafka import wait_until
 from tests.programs import started
+from tests.processes import ROOT
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
 READY = "Sluice is running. Ctrl-C ends all of it."
@@ -138,3 +140,39 @@ async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) ->
         assert running.returncode == 1
         assert "sluice: worker all has ended with exit code -9; the last lines of " in rest
         await wait_until(lambda: not any(map(is_running, children.values())), "all of it to end")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+async def test_a_kafka_that_is_stopped_ends_the_demo_and_doctor_looks_at_it_before(
+    tmp_path: Path, number: int
+) -> None:
+    with demo(tmp_path, SLUICE_HTTP_PORT="0", SLUICE_METRICS_PORT="0") as running:
+        said = read_until_ready(running)
+        pasted = re.search(r"^  (SLUICE_KAFKA=.*) \S+ doctor$", said, re.MULTILINE)
+        assert pasted, said
+        command = f"{pasted[1]} {shlex.quote(sys.executable)} -m streams.cli.main doctor --json"
+        elsewhere = {name: value for name, value in os.environ.items() if not name.startswith("SLUICE_")}
+        done = subprocess.run(
+            ["/bin/sh", "-c", command], env={**elsewhere, "PYTHONPATH": str(ROOT)}, cwd="/",
+            capture_output=True, text=True, check=False, timeout=90,
+        )  # fmt: skip
+        findings = {finding["what"]: finding for finding in json.loads(done.stdout)}
+        for what in (
+            "kafka",
+            "topics",
+            "data folder",
+            "api",
+            "views worker",
+            "bronze worker",
+            "gates worker",
+        ):
+            assert findings[what]["state"] == "good", done.stdout
+        assert "/demo/bronze" in findings["bronze"]["found"], "the demo's own"
+
+        children = children_of(running.pid)
+        children |= children_of(children["worker all"])
+        os.kill(children["kafka.Kafka"], number)
+        rest, _ = running.communicate(timeout=90)
+        assert running.returncode == 1, rest
+        assert "sluice: the demo's Kafka has ended, or was stopped by a signal; the last lines of" in rest
+        assert not [name for name, pid in children.items() if is_running(pid)]

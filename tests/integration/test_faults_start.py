@@ -51,8 +51,9 @@ async def test_topics_that_are_not_as_they_must_be(kafka: EmbeddedKafka, prefix:
         f"{prefix}views.feed has 2 partitions, but a raw topic has 3",
     ]
     with Sluice(tmp_path, bootstrap, prefix) as sluice:
-        worker = sluice.worker()
+        worker = sluice.worker(http_prt=1)
         assert await worker.end(30) == 1, worker.tail()
+        assert "SLUICE_HTTP_PRT is no setting: did you mean SLUICE_HTTP_PORT?" in worker.output()
         doctor = sluice.run("doctor")
         assert doctor.returncode == 1
         said = doctor.stdout.replace(": has", " has")

@@ -205,3 +205,28 @@ async def test_doctor_does_not_have_objects_deleted_that_a_worker_will_commit(od
     left = await doctored(odd_rows.as_uri())
     assert "is in no commit (and 1 more)" in left.found
     assert "delete" in left.mend
+
+
+def test_events_are_a_comma_list_and_an_unknown_one_is_wrong_usage(odd_rows: Path) -> None:
+    every = {
+        line.split("event=")[1].split("/")[0]
+        for line in bronze(odd_rows, "ls").stdout.splitlines()
+        if "event=" in line
+    }
+    assert every
+    listed = bronze(odd_rows, "ls", "--event", ",".join(sorted(every)) + ", search.click")
+    assert listed.exit_code == 0
+    for command in ("ls", "cat", "verify"):
+        done = bronze(odd_rows, command, "--event", "serch.click")
+        assert done.exit_code == 2
+        assert "no such event: serch.click; did you mean search.click?" in done.stderr
+        assert bronze(odd_rows, command, "--event", "search.click,").exit_code == 2
+
+
+def test_times_of_bronze_may_be_in_milliseconds(odd_rows: Path) -> None:
+    def listed(*options: str) -> str:
+        return bronze(odd_rows, "cat", *options).stdout
+
+    assert listed("--from", "-62135596800000", "--to", "253402300799999") == listed()
+    assert listed("--from", "253402300799999") == ""
+    assert bronze(odd_rows, "cat", "--from", "253402300800000").exit_code == 2

@@ -173,6 +173,17 @@ def test_an_unknown_reason_or_code_lists_those_there_are() -> None:
             assert hint in done.output
 
 
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("--reason", "empty,"), ("--field", ","), ("--from", "yesterday"), ("--from", "９"), ("--to", "9" * 30),  # noqa: RUF001
+     ("--to", "-"), ("--from", "2026-13-01")],
+)  # fmt: skip
+def test_a_wrong_filter_of_the_quarantine_is_named(option: str, value: str) -> None:
+    done = CliRunner().invoke(main, ["quarantine", "list", option, value], env=NO_KAFKA)
+    assert done.exit_code == 2
+    assert option in done.output
+
+
 @pytest.mark.parametrize("role", ["views", "bronze", "all"])
 def test_a_data_folder_that_cannot_be_written_is_one_line_and_exit_code_2(role: str) -> None:
     environ = {**NO_KAFKA, "SLUICE_DATA_DIR": "/proc/sluice"}  # where root cannot write either

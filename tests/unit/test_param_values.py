@@ -91,6 +91,7 @@ def test_near_misses() -> None:
     for asked, meant in [
         ("londn", "london"), ("London", "london"), ("LONDON", "london"), ("pari", "paris"),
         ("newyork", "new-york"), ("san-francisco", "san_francisco"), ("Pariss", "paris"),
+        ("city.paris", "paris"),
     ]:  # fmt: skip
         assert near(asked, cities) == meant
     for asked in ("tokyo", "", "x" * 100_000, "\x1b[31m"):

@@ -90,10 +90,8 @@ def test_a_log_line_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -
     handlers, level = root.handlers[:], root.level
     try:
         logs.configure("INFO")
-        try:
-            raise ValueError(text)
-        except ValueError:
-            logging.getLogger("streams.x").exception("topic %s", text, extra={"fields": {text: text}})
+        log = logging.getLogger("streams.x")
+        log.error("topic %s", text, exc_info=ValueError(text), extra={"fields": {text: text}})
         sys.stderr.flush()
         said = capsys.readouterr().err
     finally:
