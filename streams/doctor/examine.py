@@ -7,7 +7,7 @@ import re
 from collections.abc import Sequence
 
 from streams.bus.reach import reason_of
-from streams.doctor import api, bad_share, environment, folders, gate_states, kafka, lag, workers
+from streams.doctor import api, bad_share, environment, folders, gate_states, kafka, lag, others, workers
 from streams.doctor.finding import WRONG, Check, Finding, Patient
 from streams.plain_text import plain
 
@@ -20,6 +20,8 @@ IN_KAFKA: tuple[Check, ...] = (
     lag.lags,
     gate_states.gate_states,
     bad_share.bad_share,
+    others.instances,
+    others.records,
 )
 """A new check of what is in Kafka is one more line here."""
 AROUND: tuple[Check, ...] = (folders.data_folder, folders.bronze, api.api)

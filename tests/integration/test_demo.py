@@ -21,8 +21,8 @@ import pytest
 from streams.bus.embedded import EmbeddedKafka
 from streams.cli.demo_market import CITIES
 from tests.kafka import wait_until
-from tests.programs import started
 from tests.processes import ROOT
+from tests.programs import started
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
 READY = "Sluice is running. Ctrl-C ends all of it."
