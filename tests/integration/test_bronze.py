@@ -187,7 +187,7 @@ async def test_ranges_close_by_bytes_and_their_files_say_what_they_hold(sluice: 
     await topics.create(sluice.settings)
     await produce(sluice.settings.kafka[0], raw_topic(sluice), some(2000))
     worker = bronze(sluice, bronze_max_seconds=3600, bronze_max_bytes=20_000)
-    await wait_until(lambda: covered_beyond(store, 800), "ranges to be closed")
+    await wait_until(lambda: covered_beyond(store, 800), "ranges to be closed", seconds=90)
     assert await worker.terminate() == 0
     await hold(sluice, store)
     sizes: dict[str, int] = {}
