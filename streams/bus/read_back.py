@@ -9,9 +9,9 @@ from typing import Any
 from aiokafka import TopicPartition
 from aiokafka.errors import OffsetOutOfRangeError, RequestTimedOutError, for_code
 from aiokafka.protocol.fetch import FetchRequest
-from aiokafka.record.memory_records import MemoryRecords
 from faust.types import TP
 
+from streams.bus.fetched_bytes import FetchedBytes
 from streams.bus.topic_ids import CONNECTIONS
 from tables.record_mark import RecordMark, mark_of
 
@@ -58,14 +58,14 @@ async def compare(consumer: Any, tp: TP, leader: int, mark: RecordMark) -> Found
     if not rest[-1]:
         raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {mark.offset}: nothing came")
     try:
-        there = _mark_at(MemoryRecords(rest[-1]), mark.offset)
-    except Exception as error:  # noqa: BLE001 - aiokafka does not read all that producers write
+        there = _mark_at(FetchedBytes(rest[-1]), mark.offset)
+    except Exception as error:  # noqa: BLE001 - a batch may be malformed
         log.warning("reading %s-%d at %d again: %s", *tp, mark.offset, type(error).__name__)
         return Found.UNREADABLE
     return Found.SAME if there == mark else Found.OTHER
 
 
-def _mark_at(records: Any, offset: int) -> RecordMark | None:
+def _mark_at(records: FetchedBytes, offset: int) -> RecordMark | None:
     while records.has_next():
         batch = records.next_batch()
         if batch.next_offset <= offset or getattr(batch, "is_control_batch", False):

@@ -240,6 +240,7 @@ class ViewsOwner:
     async def _recover_patiently(self, tp: TP, progress: Progress) -> OwnedPartition:
         while True:
             try:
+                await self._see(tp)
                 await self._written.have(tp, progress.moved)
                 return await self._recover(tp)
             except HOPELESS:
