@@ -11,8 +11,8 @@ writes decide. Per range `first`:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
-from typing import NamedTuple, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from msgspec import structs
 
@@ -32,17 +32,15 @@ from agents.bronze_files import (
     position_path,
 )
 from agents.bronze_gzip import crc32c
+from agents.bronze_layout import lie_otherwise
+from agents.bronze_patience import Failures, PatientStore
 from agents.bronze_range import BuiltObject
-from agents.bronze_store import ChangedError, ExistsError, Found, Store, StoreError
+from agents.bronze_store import Store
 from tables.record_mark import RecordMark
 
 CALLS_AT_ONCE = 16
 PUTS_TOGETHER = 1024
 """So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 30.0
-
-T = TypeVar("T")
 
 
 class OvertakenError(Exception):
@@ -76,13 +74,6 @@ class Resume(NamedTuple):
     intent: Intent | None
 
 
-class Failures(Protocol):
-    """Who is told of every try that failed."""
-
-    def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
-        """`operation`: put or read."""
-
-
 class Committer:
     """Writes the ranges of one source partition. `nonce` names this writer: no other has the same.
 
@@ -90,11 +81,10 @@ class Committer:
     """
 
     def __init__(self, store: Store, topic: str, partition: int, nonce: str, on_failure: Failures) -> None:
-        self._store = store
+        self._store = PatientStore(store, on_failure)
         self._topic = topic
         self._partition = partition
         self._nonce = nonce
-        self._on_failure = on_failure
         self.newest: Commit | None = None
         self.position: Position | None = None
 
@@ -123,13 +113,13 @@ class Committer:
     async def position_of(self, partition: int) -> Position | None:
         """Where a partition of the topic was first seen. Raises `CorruptFileError`."""
         path = position_path(self._topic, partition)
-        found = await self._get(path)
+        found = await self._store.get(path)
         return None if found is None else decode_position(path, found.data)
 
     async def keep_position(self, position: Position) -> bool:
         """Note where the partition was first seen; False: another writer has, otherwise: resume anew."""
         path = position_path(self._topic, self._partition)
-        if await self._create(path, encode(position)):
+        if await self._store.create(path, encode(position)):
             self.position = position
             return True
         self.position = await self.position_of(self._partition)
@@ -143,7 +133,7 @@ class Committer:
             if known is not None and known.next != hint.next:
                 known = None
         after = "" if known is None else commit_path(self._topic, self._partition, known.first)
-        last = await self._again("read", lambda: self._last_of(folder, after))
+        last = await self._store.last(folder, after)
         if last is None:
             return known
         commit = await self._commit(last)
@@ -151,29 +141,22 @@ class Committer:
             raise CorruptFileError(f"{last} was listed, but cannot be read: it is gone")
         return commit
 
-    async def _last_of(self, folder: str, after: str) -> str | None:
-        return max([listed.path async for listed in self._store.list(folder, after)], default=None)
-
     async def _first_intent(self) -> Intent | None:
         """The first intent of a partition without commits: its writer began where Kafka began then."""
         folder = intent_path(self._topic, self._partition, 0).rpartition("/")[0] + "/"
-
-        async def first() -> str | None:
-            return min([listed.path async for listed in self._store.list(folder)], default=None)
-
-        path = await self._again("read", first)
+        path = await self._store.first(folder)
         if path is None:
             return None
-        found = await self._get(path)
+        found = await self._store.get(path)
         return None if found is None else decode_intent(path, found.data)
 
     async def _commit(self, path: str) -> Commit | None:
-        found = await self._get(path)
+        found = await self._store.get(path)
         return None if found is None else decode_commit(path, found.data)
 
     async def _intent(self, first: int) -> Intent | None:
         path = intent_path(self._topic, self._partition, first)
-        found = await self._get(path)
+        found = await self._store.get(path)
         return None if found is None else decode_intent(path, found.data)
 
     async def _is_complete(self, intent: Intent) -> bool:
@@ -184,7 +167,7 @@ class Committer:
         return True
 
     async def _is_there(self, entry: ObjectEntry) -> bool:
-        found = await self._get(entry.path)
+        found = await self._store.get(entry.path)
         return found is not None and len(found.data) == entry.bytes and crc32c(found.data) == entry.crc32c
 
     # --- writing a range -----------------------------------------------------------------------------------
@@ -211,15 +194,15 @@ class Committer:
     async def _claim(self, intent: Intent) -> None:
         """Make the range ours: by its intent, or by another's that means the same."""
         path = intent_path(self._topic, self._partition, intent.first)
-        while not await self._create(path, encode(intent)):
-            found = await self._get(path)
+        while not await self._store.create(path, encode(intent)):
+            found = await self._store.get(path)
             if found is None:
                 continue
             other = decode_intent(path, found.data)
             if other.commit == intent.commit:  # our own whose answer was lost, or one that means the same
                 return
             await self._make_way(other, intent)
-            if await self._replace(path, encode(intent), found.etag):
+            if await self._store.replace(path, encode(intent), found.etag):
                 await self._remove_what_is_not_in(intent, other)
                 return
 
@@ -232,22 +215,25 @@ class Committer:
         if other.whole:
             await self._create_commit(other.commit)
             raise OvertakenError
+        if other.next == intent.next and lie_otherwise(other, intent):  # its writer may still put objects
+            raise OvertakenError
 
     async def _remove_what_is_not_in(self, intent: Intent, other: Intent) -> None:
         kept = {entry.path for entry in intent.objects}
         for entry in other.objects:
             if entry.path not in kept:
-                await self._again("put", lambda path=entry.path: self._store.delete(path))  # type: ignore[misc]
+                await self._store.delete(entry.path)
 
     async def _seal(self, intent: Intent) -> None:
         """All objects are there: from now on nobody may replace the intent and then the objects' bytes."""
         path = intent_path(self._topic, self._partition, intent.first)
         while True:
-            found = await self._get(path)
+            found = await self._store.get(path)
             held = None if found is None else decode_intent(path, found.data)
             if found is None or held is None or held.commit != intent.commit:
                 raise OvertakenError
-            if held.whole or await self._replace(path, encode(structs.replace(held, whole=True)), found.etag):
+            sealed = structs.replace(held, whole=True)
+            if held.whole or await self._store.replace(path, encode(sealed), found.etag):
                 return
 
     async def _holds(self, intent: Intent) -> bool:
@@ -257,20 +243,9 @@ class Committer:
     async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
         """Return when all are there as they have to be; those that fail are tried again. Raises
         `OvertakenError`."""
-        backoff = FIRST_BACKOFF_SECONDS
-        while objects:
-            outcomes = await self._store.create_all([(made.path, made.data) for made in objects])
-            pairs = list(zip(objects, outcomes, strict=True))
-            await self._settle_all([made for made, found in pairs if isinstance(found, ExistsError)], intent)
-            failures = [found for found in outcomes if isinstance(found, StoreError)]
-            left = [made for made, found in pairs if isinstance(found, StoreError)]
-            if failures:
-                if len(left) < len(objects):
-                    backoff = FIRST_BACKOFF_SECONDS
-                self._on_failure("put", failures[0], backoff)
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-            objects = left
+        by_path = {made.path: made for made in objects}
+        async for there in self._store.create_all([(made.path, made.data) for made in objects]):
+            await self._settle_all([by_path[path] for path in there], intent)
 
     async def _settle_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
         slots = asyncio.Semaphore(CALLS_AT_ONCE)
@@ -285,64 +260,25 @@ class Committer:
         """An object was there already: it has the same bytes, or is replaced by us if our intent holds."""
         async with slots:
             while True:
-                found = await self._get(made.path)
+                found = await self._store.get(made.path)
                 if found is not None and found.data == made.data:
                     return
                 if not await self._holds(intent):
                     raise OvertakenError
-                if found is not None and await self._replace(made.path, made.data, found.etag):
+                if found is not None and await self._store.replace(made.path, made.data, found.etag):
                     return
-                if found is None and await self._create(made.path, made.data):
+                if found is None and await self._store.create(made.path, made.data):
                     return
 
     async def _create_commit(self, commit: Commit) -> Commit:
         path = commit_path(self._topic, self._partition, commit.first)
-        while not await self._create(path, encode(commit)):
+        while not await self._store.create(path, encode(commit)):
             there = await self._commit(path)
             if there == commit:
                 break
             if there is not None:
                 raise OvertakenError
         return commit
-
-    # --- the store, tried again and again ------------------------------------------------------------------
-
-    async def _create(self, path: str, data: bytes) -> bool:
-        """False: there is something already, perhaps from an earlier try of ours whose answer was lost."""
-
-        async def create() -> bool:
-            try:
-                await self._store.create(path, data)
-            except ExistsError:
-                return False
-            return True
-
-        return await self._again("put", create)
-
-    async def _replace(self, path: str, data: bytes, etag: str) -> bool:
-        """False: it is not the version that `etag` names; look again what is there."""
-
-        async def replace() -> bool:
-            try:
-                await self._store.replace(path, data, etag)
-            except ChangedError:
-                return False
-            return True
-
-        return await self._again("put", replace)
-
-    async def _get(self, path: str) -> Found | None:
-        return await self._again("read", lambda: self._store.get(path))
-
-    async def _again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        backoff = FIRST_BACKOFF_SECONDS
-        while True:
-            try:
-                return await call()
-            except StoreError as error:
-                self._on_failure(operation, error, backoff)
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
 
 
 def _entries(objects: Sequence[BuiltObject]) -> tuple[ObjectEntry, ...]:

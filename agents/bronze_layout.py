@@ -61,3 +61,21 @@ def layout_of_intent(intent: Intent, otherwise: Layout) -> Layout:
     by_city = {match["event"] for match in found if match["city"]}
     former = any(match["city"] == FORMER_NO_CITY for match in found)
     return Layout((otherwise.by_city - there) | by_city, FORMER_NO_CITY if former else otherwise.no_city)
+
+
+def lie_otherwise(one: Intent, other: Intent) -> bool:
+    """Whether events of one name lie in another layout in these intents.
+
+    Nobody replaces one by the other then: objects of the replaced one that come late would lie beside those
+    that count. Who finds the intent builds the range in its layout.
+    """
+    levels = [
+        {
+            (match["event"], match["city"] is not None, match["city"] == FORMER_NO_CITY)
+            for entry in intent.objects
+            if (match := _OBJECT.match(entry.path))
+        }
+        for intent in (one, other)
+    ]
+    by_event = [{event: (by_city, former) for event, by_city, former in sorted(each)} for each in levels]
+    return any(by_event[0][event] != by_event[1][event] for event in by_event[0].keys() & by_event[1].keys())

@@ -30,7 +30,8 @@ class Wire(NamedTuple):
 
 
 def varint(value: int) -> bytes:
-    """Zigzag, seven bits a byte."""
+    """Zigzag of 64 bits, beyond which a number wraps around as in Java; seven bits a byte."""
+    value = (value + (1 << 63)) % (1 << 64) - (1 << 63)
     value = (value << 1) ^ (value >> 63)
     value &= (1 << 64) - 1
     made = bytearray()

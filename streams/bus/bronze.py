@@ -19,7 +19,7 @@ from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.health import Health
 from streams.bus.transport import BatchConsumerThread, OwnerApp
-from streams.bus.views import now_ms
+from streams.bus.wall_clock import now_ms
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)

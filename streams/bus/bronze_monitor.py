@@ -13,7 +13,7 @@ from streams.bus.engine import all_of, consumer_of
 from streams.bus.lag import LagGauges, MoveWatch, StuckError
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.transport import OwnerApp
-from streams.bus.views import now_ms
+from streams.bus.wall_clock import now_ms
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from streams.bus.lag import LagGauges, MoveWatch, StuckError
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.owned import OwnedPartition
 from streams.bus.transport import OwnerApp
-from streams.bus.views import ViewsOwner, now_ms
+from streams.bus.views import ViewsOwner
+from streams.bus.wall_clock import now_ms
 from streams.settings import Settings
 from tables.codec import Assigned, encode_heartbeat, heartbeat_key
 from tables.codec import Heartbeat as HeartbeatRecord

@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Mapping
-from typing import Any, TypeVar
+from typing import Any
 
 from faust.types import TP
 
@@ -23,8 +23,6 @@ STILL_SECONDS = 85.0
 """A recovery in which nothing moves for so long ends the process: only a new one helps."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
-
-T = TypeVar("T")
 
 
 class RecoveryStuckError(Exception):
@@ -54,20 +52,28 @@ class Progress:
         return restore_and_move
 
 
-async def watched(step: Coroutine[Any, Any, T], progress: Progress, what: str) -> T:
-    """Run a step of a recovery as long as it moves. Raises `RecoveryStuckError`, and what the step raises."""
-    task = asyncio.create_task(step, name=what)
+async def watched(
+    recovery: Coroutine[Any, Any, OwnedPartition], progress: Progress, what: str
+) -> OwnedPartition:
+    """Run a recovery as long as it moves. Raises `RecoveryStuckError`, and what the recovery raises."""
+    task = asyncio.create_task(recovery, name=what)
     try:
-        while not task.done():
-            await asyncio.wait({task}, timeout=BEAT_SECONDS)
-            progress.still_seconds += BEAT_SECONDS
-            if progress.still_seconds > STILL_SECONDS and not task.done():
-                raise RecoveryStuckError(f"{what}: nothing moved in {STILL_SECONDS:.0f} s")
-        return task.result()
-    finally:
-        if not task.done():
-            task.cancel()
-            await asyncio.wait({task})
+        await _until_done(task, progress, what)
+    except BaseException:
+        task.cancel()
+        (recovered,) = await asyncio.gather(task, return_exceptions=True)
+        if isinstance(recovered, OwnedPartition):  # it had ended in that very moment
+            await recovered.close()
+        raise
+    return task.result()
+
+
+async def _until_done(task: asyncio.Task[OwnedPartition], progress: Progress, what: str) -> None:
+    while not task.done():
+        await asyncio.wait({task}, timeout=BEAT_SECONDS)
+        progress.still_seconds += BEAT_SECONDS
+        if progress.still_seconds > STILL_SECONDS and not task.done():
+            raise RecoveryStuckError(f"{what}: nothing moved in {STILL_SECONDS:.0f} s")
 
 
 class Late:

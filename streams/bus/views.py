@@ -9,7 +9,6 @@ import socket
 import time
 import uuid
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -20,27 +19,22 @@ from aiokafka.errors import (
 from faust.types import TP
 
 from agents.project import GapError, Projector
-from schemas.avro import AvroDecoder
-from schemas.validate import Validator
 from streams import metrics
-from streams.bus.alarms import raise_lost
 from streams.bus.bad_records import BadRecords
 from streams.bus.batches import Fetched
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.failed_writes import tell_failed_write
 from streams.bus.feed import PartitionLog
 from streams.bus.health import Health
-from streams.bus.identity import FeedRecreatedError, Looks
+from streams.bus.identity import FeedRecreatedError, Identity
 from streams.bus.late import Late, Progress, watched
 from streams.bus.made_anew import RecreatedTopicError
-from streams.bus.owned import OwnedPartition, made_anew_watch
-from streams.bus.positions import identity_of, is_grown, recognise
+from streams.bus.owned import OwnedPartition
+from streams.bus.recovery import Recovery
 from streams.bus.too_large import TOO_LARGE
 from streams.bus.transport import BatchConsumerThread, OwnerApp
 from streams.bus.written import WrittenTopics
 from streams.settings import Settings
-from tables.state import Limits, PartitionState
-from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
 
@@ -83,13 +77,7 @@ class ViewsOwner:
         self._assigning = False
         self._assigned_at = time.monotonic()
         self._taking: tuple[TP, float] | None = None
-        self._validator = Validator(
-            settings.max_event_bytes,
-            AvroDecoder.load(Path(settings.avro_schemas_dir)) if settings.avro_schemas_dir else None,
-        )
-        self._limits = limits_of(settings)
-        self._looks = Looks(lambda: self._thread)
-        self._first_seen: dict[TP, int] = {}
+        self._recovery = Recovery(settings, lambda: self._thread, self._make_owned)
         self.bad_records = BadRecords()
         self.app: OwnerApp | None = None
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
@@ -240,7 +228,7 @@ class ViewsOwner:
     async def _recover_patiently(self, tp: TP, progress: Progress) -> OwnedPartition:
         while True:
             try:
-                await self._see(tp)
+                await self._recovery.see(tp)
                 await self._written.have(tp, progress.moved)
                 return await self._recover(tp)
             except HOPELESS:
@@ -250,32 +238,12 @@ class ViewsOwner:
                 await asyncio.sleep(RECOVERY_PAUSE_SECONDS)
 
     async def _recover(self, tp: TP) -> OwnedPartition:
-        min_epoch = self._thread.epochs.get(tp, 0) + 1
-        identity = identity_of(self._looks, tp, self._settings)
-        store = PartitionLog(self._settings, tp.topic, tp.partition, identity.check_taken)
-        state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
-        try:
-            first_seen = await self._see(tp)
-            await store.open()
-            await identity.sees_feed()
-            records = await store.recover(self._progress.setdefault(tp, Progress()).counting(state.restore))
-            known = state.restored()
-            news = await recognise(identity, state)
-            beginning, end = (await self._thread.beginnings({tp}))[tp], (await self._thread.ends({tp}))[tp]
-            made_anew_watch(*tp).begins(end, state.next_offset)
-            projector = Projector(tp.topic, tp.partition, state, self._validator, now_ms)
-            if not known and first_seen > 0 and not await is_grown(self._settings, tp):
-                state.next_offset = first_seen  # what was deleted before our first start is not ours to miss
-            if state.next_offset < beginning:
-                await self._lost(projector, beginning)
-            interval = projector.interval()  # a first position, a loss
-            if interval is not None or news:
-                await store.commit(interval.feed if interval else [state.checkpoint_record(now_ms())], [])
-        except BaseException:
-            await store.close()
-            raise
-        log.info("recovered %s-%d: %d records, from offset %d", *tp, records, state.next_offset)
-        owned = OwnedPartition(
+        return await self._recovery.recover(tp, self._progress.setdefault(tp, Progress()))
+
+    def _make_owned(
+        self, projector: Projector, store: PartitionLog, min_epoch: int, identity: Identity
+    ) -> OwnedPartition:
+        return OwnedPartition(
             projector,
             store,
             min_epoch,
@@ -284,14 +252,6 @@ class ViewsOwner:
             bad_records=self.bad_records,
             identity=identity,
         )
-        owned.end_offset = end
-        return owned
-
-    async def _see(self, tp: TP) -> int:
-        """Where the partition began when this worker first saw it: before it waits for anything else."""
-        if tp not in self._first_seen:
-            self._first_seen[tp] = (await self._thread.beginnings({tp}))[tp]
-        return self._first_seen[tp]
 
     async def verify(self) -> None:
         """Look whether all partitions are still what was read. Raises `RecreatedTopicError`, `KafkaError`."""
@@ -354,7 +314,7 @@ class ViewsOwner:
             raise gap
         if owned.identity is not None:
             await owned.identity.check()
-        await self._lost(owned.projector, gap.got)
+        await self._recovery.lose(owned.projector, gap.got)
         await owned.take(fetched)
 
     async def look_for_lost(self) -> None:
@@ -365,28 +325,10 @@ class ViewsOwner:
             if beginnings[tp] > owned.projector.state.next_offset:
                 if owned.identity is not None:
                     await owned.identity.check()
-                await self._lost(owned.projector, beginnings[tp])
+                await self._recovery.lose(owned.projector, beginnings[tp])
                 owned.has_news()
-
-    async def _lost(self, projector: Projector, until: int) -> None:
-        state = projector.state
-        # Before the checkpoint that records the loss, so that no crash swallows the alarm.
-        lost = (state.next_offset, until)
-        await raise_lost(self._settings, "views", projector.topic, projector.partition, lost)
-        if state.next_offset == lost[0]:  # or somebody has noted it meanwhile
-            projector.lose(until)
 
 
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
-
-
-def limits_of(settings: Settings) -> Limits:
-    """What the settings bound state by."""
-    return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
-
-
-def now_ms() -> int:
-    """The wall clock, in ms."""
-    return int(time.time() * 1000)

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import fcntl
-import shlex
 import shutil
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -27,6 +25,7 @@ from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
 from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
 from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
+from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.views_table import view_table
 from streams.data_dir import writable_data_dir
 from streams.settings import Settings, child_environment
@@ -42,29 +41,6 @@ SILENT_SECONDS = 20.0
 WATCH_SECONDS = 1.0
 LEAVE_SECONDS = 45.0
 """Longer than workers and a broker take that have to be killed in the end: nothing is to be left behind."""
-SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
-
-NEXT = """
-Open:
-  {api}/docs   the api and all it can be asked
-  {api}/v1/views/{view}?window={window}
-  {api}/v1/gates/recon
-  {worker}/metrics   the views worker's metrics; the next two ports have Bronze's and the gates'
-  {api}/metrics   the api's
-
-Paste into another terminal:
-  {sluice} views{url}
-  {sluice} views {view} --window {window} --watch{url}
-  {sluice} views ops_recon_variance --window 1h --watch{url}
-  SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze ls
-  SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze verify
-  SLUICE_KAFKA={kafka} {sluice} quarantine list
-  {doctor}
-  SLUICE_KAFKA={kafka} {sluice} replay --format online-retail --rebase now {fixture}
-
-Logs are in {logs}.
-Sluice is running. Ctrl-C ends all of it.
-"""
 
 
 class _StoppedError(Exception):
@@ -299,41 +275,10 @@ class _Demo:
         if self._kafka.pid() is None:
             raise _ended("the demo's Kafka has ended, or was stopped by a signal", self._kafka.log_file)
 
-    def _doctor(self, settings: Settings) -> str:
-        """The command line of a doctor who looks at this demo, from any folder."""
-        variables = {
-            "SLUICE_KAFKA": settings.kafka[0],
-            "SLUICE_KAFKA_SECURITY": settings.kafka_security,
-            "SLUICE_BRONZE_URL": settings.bronze_url,
-            "SLUICE_HTTP_HOST": settings.http_host,
-            "SLUICE_HTTP_PORT": str(settings.http_port),
-            "SLUICE_DATA_DIR": str(settings.data_dir.absolute()),
-        }
-        return " ".join(
-            [*(_quoted(name, value) for name, value in variables.items()), _as_called(), "doctor"]
-        )
-
     def _show(self, client: ApiClient, worker: ApiClient, settings: Settings) -> None:
         console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
-        url = "" if client.url == ApiClient.of(self._settings).url else f" --api {client.url}"
-        text = NEXT.format(
-            api=client.url,
-            worker=worker.url,
-            view=SHOWN_VIEW,
-            window=SHOWN_WINDOW,
-            sluice=_as_called(),
-            url=url,
-            kafka=settings.kafka[0],
-            bronze=self._bronze,
-            fixture=_short(FIXTURE),
-            logs=_short(self._folder),
-            doctor=self._doctor(settings),
-        )
-        click.echo(text, nl=False)
-
-
-def _quoted(variable: str, value: str) -> str:
-    return f"{variable}={shlex.quote(value)}"
+        bronze, logs = self._bronze, self._folder
+        click.echo(next_steps(settings, client, worker, bronze, logs), nl=False)
 
 
 def _folded(client: ApiClient) -> int:
@@ -344,13 +289,3 @@ def _folded(client: ApiClient) -> int:
 
 def _ended(what: str, log: Path) -> Failure:
     return Failure(f"{what}; the last lines of {log}:\n{last_lines(log)}")
-
-
-def _as_called() -> str:
-    """How this program was called, so that what is pasted works in the same folder."""
-    called = Path(sys.argv[0])
-    return _short(called.absolute()) if called.name == "sluice" else "sluice"
-
-
-def _short(path: Path) -> str:
-    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)

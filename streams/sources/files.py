@@ -8,7 +8,7 @@ import shutil
 import stat
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -88,7 +88,7 @@ class InputFile:
             self._open_raw().close()
         return not is_pipe
 
-    def texts(self) -> Iterator[Text]:
+    def texts(self) -> Generator[Text]:
         """What is in the file, unpacked and in UTF-8: one text, or one a member of a zip archive.
 
         Raises `SourceError` if the file cannot be opened or unpacked. Each text is read before the next.

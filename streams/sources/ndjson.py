@@ -9,8 +9,9 @@ sent.
 
 from __future__ import annotations
 
+import contextlib
 import itertools
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 
 from streams.sources.documents import Tally, documents
 from streams.sources.files import InputFile
@@ -42,14 +43,17 @@ class Ndjson:
     def check(self) -> None:
         """Look at the first values, if the file can be read again. Raises `SourceError`, `NotEventsError`."""
         if self._file.check():
-            for _ in self.records():
-                return
+            with contextlib.closing(self.records()) as records:
+                next(records, None)
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Generator[Record]:
         """One record a value; empty lines are left out. Raises `SourceError`, `NotEventsError`."""
         self.tally = tally = Tally()
-        records = itertools.chain.from_iterable(documents(text, tally) for text in self._file.texts())
-        return records if self._force else itertools.chain(self._looked_at(records, tally), records)
+        with contextlib.closing(self._file.texts()) as texts:
+            records = itertools.chain.from_iterable(documents(text, tally) for text in texts)
+            if not self._force:
+                yield from self._looked_at(records, tally)
+            yield from records
 
     def _looked_at(self, records: Iterator[Record], tally: Tally) -> Iterator[Record]:
         """The first records, up to the first envelope."""

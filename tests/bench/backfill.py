@@ -139,7 +139,7 @@ def main() -> None:
     """Measure, and print the table."""
     options = arguments()
     if options.strace:
-        subprocess.run(["strace", "-V"], check=True, stdout=subprocess.DEVNULL)
+        subprocess.run(["strace", "-V"], check=True, stdout=subprocess.DEVNULL, timeout=60)
     print(report.conditions(), flush=True)
     folder = Path(tempfile.mkdtemp(prefix="sluice-backfill-", dir=options.dir))
     kafka = EmbeddedKafka(folder / "kafka")

@@ -21,7 +21,7 @@ from agents.protocols import FeedRecord
 from schemas.validate import Validator
 from streams.bus import topics
 from streams.bus.feed import PartitionLog
-from streams.bus.views import limits_of
+from streams.bus.recovery import limits_of
 from streams.settings import Settings
 from streams.sources.market import Record
 from tables.state import PartitionState

@@ -24,6 +24,7 @@ from tests.chaos.blows import drawn_seed
 from tests.kafka import wait_until
 from tests.oracle.load import Load, Mix
 from tests.processes import Role, Sluice
+from tests.programs import ended
 from tests.sending import send_all, started_producer
 
 ROLES = ("views", "bronze", "gates", "api", "all")
@@ -42,8 +43,7 @@ def busy() -> Iterator[None]:
         yield
     finally:
         for process in burning:
-            process.kill()
-            process.wait()
+            ended(process)
 
 
 @contextlib.asynccontextmanager

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.project import Projector
@@ -136,7 +136,6 @@ def escaped(name: bytes) -> str:
     return "src." + name.replace(b"\\", b"\\x5c").decode(errors="backslashreplace")
 
 
-@settings(deadline=None)
 @given(drawn=st.lists(batches, min_size=1, max_size=5), into=st.integers(0, 4), cut=st.integers(0, 30))
 def test_each_wanted_record_comes_once_and_in_order(drawn: list[dict], into: int, cut: int) -> None:  # type: ignore[type-arg]
     model = Model()

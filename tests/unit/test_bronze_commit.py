@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents import bronze_commit
+from agents import bronze_patience
 from agents.bronze_commit import Built, Committer, Hint, OvertakenError, Resume
 from agents.bronze_files import CorruptFileError, commit_path, decode_commit, encode, intent_path
 from agents.bronze_range import BuiltObject
@@ -20,7 +20,7 @@ TOPIC = "t"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bronze_commit, "FIRST_BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(bronze_patience, "FIRST_BACKOFF_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -233,3 +233,38 @@ async def test_commits_are_read_as_they_are_written(store: MemoryStore) -> None:
     path = commit_path(TOPIC, 0, 3)
     assert store.files[path].data == encode(commit)
     assert decode_commit(path, encode(commit)) == commit
+
+
+class KilledError(Exception):
+    """Ends a writer where it is."""
+
+
+def stopped_at(wanted: str, path_part: str) -> Callable[[str, str], None]:
+    def stop(operation: str, path: str) -> None:
+        if operation == wanted and path_part in path:
+            raise KilledError
+
+    return stop
+
+
+def laid_down(folder: str) -> Built:
+    name = f"{TOPIC}+0+{0:020d}-{4:020d}.ndjson.gz"
+    return Built(0, 5, None, [BuiltObject(f"event=search.click/dt=2026-03-01/{folder}{name}", 5, b"x")])
+
+
+@pytest.mark.parametrize(
+    "folders", [("", "city=rome/"), ("city=rome/", ""), ("city=__none__/", "city=rome/")]
+)
+async def test_a_range_begun_in_another_layout_is_not_taken_over_in_ours(
+    store: MemoryStore, folders: tuple[str, str]
+) -> None:
+    theirs, ours = map(laid_down, folders)
+    store.before = stopped_at("create", "event=")
+    with pytest.raises(KilledError):
+        await Writer(store, "first").commit(theirs)
+    store.before = nothing
+    with pytest.raises(OvertakenError):
+        await Writer(store, "second").commit(ours)
+    await Writer(store, "second").commit(theirs)
+    assert committed(store, 0) == [theirs.objects[0].path]
+    assert (await verify(store)).problems == []

@@ -128,8 +128,8 @@ def test_a_file_that_is_not_there_is_said_without_waiting_for_kafka(
 @pytest.mark.parametrize(
     "command",
     [("quarantine", "list"), ("quarantine", "show", "0:1"), ("quarantine", "replay", "--all"),
-     ("quarantine", "replay", "0:1"), ("topics", "create"), ("topics", "list"), ("replay", __file__),
-     ("simulate", "--count", "1")],
+     ("quarantine", "replay", "0:1"), ("topics", "create"), ("topics", "list"),
+     ("replay", "--force", __file__), ("simulate", "--count", "1")],
 )  # fmt: skip
 @pytest.mark.parametrize(
     ("server", "reason"),

@@ -238,7 +238,7 @@ def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
 def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
     command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
     environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with subprocess.Popen(
+    with started(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
     ) as watching:
         assert watching.stdout is not None
@@ -263,9 +263,7 @@ def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
 def test_a_pipe_that_is_closed_ends_a_watch(api: Api) -> None:
     command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
     environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with subprocess.Popen(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment
-    ) as watching:
+    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as watching:
         assert watching.stdout is not None
         watching.stdout.readline()
         watching.stdout.close()

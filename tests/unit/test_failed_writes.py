@@ -65,7 +65,11 @@ async def test_every_recovery_that_fails_is_counted_until_it_succeeds() -> None:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         settings = Settings.load({"SLUICE_KAFKA": f"127.0.0.1:{nobody.getsockname()[1]}"})
         owner = ViewsOwner(replace(settings, session_seconds=0), Health())
-        thread = SimpleNamespace(epochs={}, generation=lambda: 0)
+
+        async def beginnings(tps: set[TP]) -> dict[TP, int]:
+            return dict.fromkeys(tps, 0)
+
+        thread = SimpleNamespace(epochs={}, generation=lambda: 0, beginnings=beginnings)
         owner.app = cast(Any, SimpleNamespace(consumer=SimpleNamespace(thread=thread)))
         owned = Owned(owner._failed)
         owner._owned[TP("t", 0)] = owned.partition

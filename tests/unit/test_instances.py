@@ -22,6 +22,7 @@ from streams.bus.instance_guard import FENCED_INSTANCE_ID, InstanceGuard, Instan
 from streams.bus.instances import THIS, InstanceAssignor, Member, Process, members_of, started_at
 from streams.settings import Settings
 from tests.kafka import wait_until
+from tests.programs import started
 
 ELSEWHERE = Process("another-host", 1, "100", "nonce")
 DEAD = Process(THIS.host, 2**22 + 1, "100", "nonce")  # no pid is that large
@@ -51,7 +52,7 @@ def test_a_process_is_gone_when_its_pid_is_another_ones() -> None:
     assert BEFORE_US.is_gone()
     assert not THIS.is_gone()
     assert not ELSEWHERE.is_gone(), "nobody can tell from here"
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
+    with started([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as child:
         began = started_at(child.pid) or ""
         living = Process(THIS.host, child.pid, began, "n")
         assert not living.is_gone()
@@ -142,7 +143,7 @@ async def test_a_living_process_of_this_machine_keeps_it(
 
 
 async def test_one_of_this_machine_that_is_on_its_way_out_is_waited_for(guarded: Guarded) -> None:
-    with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as leaving:
+    with started([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as leaving:
         living = Process(THIS.host, leaving.pid, started_at(leaving.pid) or "", "nonce")
         guarded.coordinator.members = [(member_id("one-0"), living)]
         joining = guarded.join()

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.programs import started
+
 ROOT = Path(__file__).resolve().parents[2]
 
 PROGRAM = """
@@ -57,7 +59,7 @@ HANGS = {
 def run(hang: tuple[str, str], seconds: float, number: signal.Signals) -> tuple[int, float, str]:
     """SIGTERM once it is ready; answers exit code, seconds until the end, and standard error."""
     code = PROGRAM.replace("HANG", hang[0]).replace("LATER", hang[1]).replace("SECONDS", str(seconds))
-    with subprocess.Popen(
+    with started(
         [sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     ) as process:
         assert process.stdout is not None

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streams.bus.views import limits_of
+from streams.bus.recovery import limits_of
 from streams.cli.main import main
 from streams.settings import OWN_TOPICS, SettingError, Settings
 

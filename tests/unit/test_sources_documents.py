@@ -16,7 +16,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.sources import documents as documents_module
@@ -25,6 +25,7 @@ from streams.sources.documents import Tally, documents
 from streams.sources.files import InputFile, Text
 from streams.sources.ndjson import LOOK_AT, Ndjson
 from streams.sources.record import NotEventsError, Record, SourceError
+from tests.examples import examples
 
 if sys.version_info >= (3, 14):
     from compression import zstd
@@ -159,7 +160,7 @@ BROKEN = st.one_of(
 )
 
 
-@settings(max_examples=500)
+@examples(500)
 @given(st.lists(st.one_of(st.integers(0, 9), BROKEN), max_size=12), st.sampled_from([1 << 20, 400]))
 def test_no_bad_line_takes_a_good_one_along(parts: list[int | bytes], piece_bytes: int) -> None:
     data = b"\n".join(lines([event(each)]).encode()[:-1] if isinstance(each, int) else each for each in parts)
