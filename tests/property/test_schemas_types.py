@@ -62,6 +62,11 @@ odd = st.one_of(
 )
 
 
+def _is_beyond(member: object) -> bool:
+    """Whether a number is one of which readers of 64-bit integers may differ."""
+    return isinstance(member, int | float) and not -(2**63) <= member <= 2**63 - 1
+
+
 @examples(500)
 @given(st.dictionaries(st.sampled_from([*Everything.model_fields, "unknown"]), odd, max_size=3))
 def test_struct_and_model_agree(changes: dict[str, Any]) -> None:
@@ -72,7 +77,12 @@ def test_struct_and_model_agree(changes: dict[str, Any]) -> None:
         with pytest.raises(msgspec.ValidationError):
             msgspec.json.decode(msgspec.json.encode(value), type=STRUCT)
         return
-    decoded = msgspec.json.decode(msgspec.json.encode(value), type=STRUCT)
+    encoded = msgspec.json.encode(value)
+    if any(_is_beyond(member) for name, member in changes.items() if name != "unknown"):
+        with pytest.raises(msgspec.ValidationError):  # the complete judgement has the say
+            msgspec.json.decode(encoded, type=STRUCT)
+        return
+    decoded = msgspec.json.decode(encoded, type=STRUCT)
     assert {name: getattr(decoded, name) for name in Everything.model_fields} == dict(from_model)
 
 
