@@ -109,9 +109,10 @@ def gateway_or_moto() -> str:
 
 def last_and_begun(items: list[pytest.Item]) -> None:
     """Put the tests that need the gateway behind the others and begin to build it, if it is missing."""
-    if gateway.problem() and any(map(needs_it, items)):
-        items.sort(key=needs_it)
-        gateway.start()
+    if any(map(needs_it, items)):
+        items.sort(key=needs_it)  # always: processes that share the tests must agree on their order
+        if gateway.problem():
+            gateway.start()
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
