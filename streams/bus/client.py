@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
@@ -82,3 +83,21 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
             raise
     except Exception as error:  # noqa: BLE001 - whatever it is, the client is let go of
         log.debug("closing a client: %r", error)
+    finally:
+        if isinstance(client, AIOKafkaProducer):
+            _take_exceptions(client)
+
+
+def _take_exceptions(producer: AIOKafkaProducer) -> None:
+    """Take what aiokafka has left in futures of its own, which nobody awaits once a producer has failed.
+
+    What failed is known by then from the futures that it has given out.
+    """
+    accumulator, transactions = producer._message_accumulator, producer._txn_manager
+    batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
+    futures = [future for batch in batches for future in (batch.future, batch._drain_waiter)]
+    if transactions is not None and transactions._transaction_waiter is not None:
+        futures.append(transactions._transaction_waiter)
+    for future in futures:
+        if future.done() and not future.cancelled():
+            future.exception()

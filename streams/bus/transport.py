@@ -9,6 +9,7 @@ docs/architecture.md, "Faust".
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
 from time import time
@@ -211,7 +212,13 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         without a leader would hold them for as long as aiokafka asks.
         """
         limited = asyncio.wait_for(question, ASK_SECONDS)
-        return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, self.thread_loop))
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, self.thread_loop))
+        finally:
+            if not self.thread_loop.is_running():  # it has ended before it came to the question
+                for coroutine in (limited, question):
+                    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                        coroutine.close()
 
 
 class _Unread(dict[TP, int | None]):
