@@ -11,6 +11,8 @@ VENV := .venv/.installed
 READERS := .venv-readers/.installed
 JARS := deploy/kafka/target/lib/.complete
 CODE := schemas tables agents streams tests
+# More than there are cores, as most tests wait for brokers and sessions.
+TEST_PROCESSES ?= 3
 
 .PHONY: help setup demo test check lint drift bench chaos readers lock clean
 
@@ -24,7 +26,7 @@ demo: setup ## Kafka, a views worker and the api, fed by a replay; Ctrl-C ends a
 	@exec $(BIN)/sluice demo
 
 test: setup ## all tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
 
 check: lint drift test ## all that CI runs
 
