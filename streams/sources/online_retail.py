@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import ROUND_HALF_EVEN, Decimal
@@ -77,9 +78,9 @@ class OnlineRetail:
     def check(self) -> None:
         """Look at the header, if the file can be read again. Raises `SourceError`, `NotEventsError`."""
         if self._file.check():
-            for text in self._file.texts():
-                for _ in rows(text):
-                    break
+            with closing(self._file.texts()) as texts:
+                for text in texts:
+                    next(rows(text), None)
 
     def records(self) -> Iterator[Record]:
         """The events in time order; those of one minute in the file's order. Raises `SourceError`.
@@ -94,7 +95,8 @@ class OnlineRetail:
     @cached_property
     def _events(self) -> list[Record]:
         # The years of the second set overlap: an invoice in two texts is told twice, by the same ids.
-        invoices = [item for text in self._file.texts() for item in read_invoices(text).items()]
+        with closing(self._file.texts()) as texts:
+            invoices = [item for text in texts for item in read_invoices(text).items()]
         invoices.sort(key=lambda item: item[1].at)
         return [record for number, invoice in invoices for record in _records_of(number, invoice, self.name)]
 

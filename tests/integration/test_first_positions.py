@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import signal
 from collections.abc import Awaitable, Callable, Iterator
@@ -12,6 +13,7 @@ import pytest
 from agents.bronze_store import Store
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
+from streams.bus.transport import FETCH_MAX_WAIT_MS
 from streams.store.at_url import store_at
 from streams.store.bronze_verify import verify
 from tests.feed import feed_reader
@@ -124,6 +126,8 @@ async def test_what_is_deleted_unread_while_a_worker_stands_still(sluice: Sluice
     worker = worker_of(sluice, role)
     await seen(sluice, role, 0)
     worker.signal(signal.SIGSTOP)
+    # The broker answers the fetch that is under way with what comes until then; nothing tells of its end.
+    await asyncio.sleep(10 * FETCH_MAX_WAIT_MS / 1000)
     await produce(bootstrap, topic, clicks(100))
     await delete_records(bootstrap, topic, 100)
     worker.signal(signal.SIGCONT)

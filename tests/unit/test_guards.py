@@ -99,8 +99,8 @@ async def test_next(): pass
     done = run_suite(tmp_path, text)
     assert "2 passed, 1 error" in done.stdout, done.stdout
     assert "ValueError('lost')" in done.stdout
-    assert "ERROR" in done.stdout.splitlines()[-2]
-    assert "test_drops" in done.stdout.splitlines()[-2]
+    (told,) = [line for line in done.stdout.splitlines() if line.startswith("ERROR test_it.py::")]
+    assert "test_drops" in told
 
 
 def test_a_program_that_does_not_end_is_killed_and_fails_its_test() -> None:
