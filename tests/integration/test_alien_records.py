@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import UnknownError
 
 from streams.bus import topics
 from streams.bus.alien_scan import alien_records
@@ -39,6 +41,16 @@ async def set_policy(bootstrap: str, topic: str, policy: str) -> None:
         await admin.close()
 
 
+async def takes_null_keys(bootstrap: str, topic: str) -> bool:
+    """Write some; False while the broker still refuses them (INVALID_RECORD, which aiokafka does not know):
+    a changed policy is answered before it is applied."""
+    try:
+        await produce_all(bootstrap, topic, [Raw(b"no key"), Raw(None), Raw(b"\xff")])
+    except UnknownError:
+        return False
+    return True
+
+
 async def disturb(sluice: Sluice, *, null_keys: bool) -> None:
     """Write what others write: garbage, tombstones of garbage, and, where Kafka takes them, null keys."""
     bootstrap = ",".join(sluice.settings.kafka)
@@ -53,7 +65,7 @@ async def disturb(sluice: Sluice, *, null_keys: bool) -> None:
         await produce_all(bootstrap, name, [Raw(b"last", key) for key in keys])
         if null_keys:
             await set_policy(bootstrap, name, "delete")
-            await produce_all(bootstrap, name, [Raw(b"no key"), Raw(None), Raw(b"\xff")])
+            await wait_until(partial(takes_null_keys, bootstrap, name), f"{name} to take null keys")
             await set_policy(bootstrap, name, "compact")
 
 
