@@ -1,9 +1,12 @@
-"""What becomes of topics behind Sluice's back: deleted and made anew, grown, and rid of records."""
+"""What becomes of topics behind Sluice's back: recreated, grown, configured, and rid of records."""
 
 from __future__ import annotations
 
+from functools import partial
+
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.admin.records_to_delete import RecordsToDelete
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
@@ -53,3 +56,30 @@ async def grow(bootstrap: str, partitions: int, *topics: str) -> None:
         await admin.create_partitions({topic: NewPartitions(partitions) for topic in topics})
     finally:
         await admin.close()
+
+
+async def configure(bootstrap: str, topic: str, **config: int | str) -> None:
+    """Give a topic these settings and no others; returns when its broker follows them.
+
+    A broker answers before it follows, and describes a setting before that, too. It takes changes one after
+    the other: once it describes a second one, it has followed the first.
+    """
+    settings = {name.replace("_", "."): str(value) for name, value in config.items()}
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        for more in ({}, {"file.delete.delay.ms": "59999"}):
+            wanted = {**settings, **more}
+            (answer,) = await admin.alter_configs(
+                [ConfigResource(ConfigResourceType.TOPIC, topic, configs=wanted)]
+            )
+            assert not answer.resources[0][0], answer
+            await wait_until(partial(_has, admin, topic, wanted), f"{topic} to have {wanted}")
+    finally:
+        await admin.close()
+
+
+async def _has(admin: AIOKafkaAdminClient, topic: str, wanted: dict[str, str]) -> bool:
+    (answer,) = await admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, topic)])
+    found = {entry[0]: entry[1] for entry in answer.resources[0][4]}
+    return wanted.items() <= found.items()

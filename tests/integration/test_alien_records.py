@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-from functools import partial
 from pathlib import Path
 from typing import Any
 
 from aiokafka import TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import UnknownError
 
 from streams.bus import topics
 from streams.bus.alien_scan import alien_records
@@ -18,6 +14,7 @@ from tables.codec import checkpoint_key, heartbeat_key
 from tests.gates import GateTopics, payment
 from tests.kafka import Raw, wait_until
 from tests.processes import Role, Sluice
+from tests.recreate import configure
 from tests.sending import produce_all
 
 ALIEN_KEYS = [
@@ -28,27 +25,6 @@ ALIEN_KEYS = [
     b"z:later-kind", b"z", b":", b"\x00\x00\x00\x00\x07abc", b"e:" + b"x" * 5_000,
 ]  # fmt: skip
 ALIEN_GATES = [b"", b"\xff|GBP", b"london", b"london|gbp", b"London|GBP", b'{"a":"b|EUR"}', b"|", b"a|b|GBP"]
-
-
-async def set_policy(bootstrap: str, topic: str, policy: str) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.alter_configs(
-            [ConfigResource(ConfigResourceType.TOPIC, topic, configs={"cleanup.policy": policy})]
-        )
-    finally:
-        await admin.close()
-
-
-async def takes_null_keys(bootstrap: str, topic: str) -> bool:
-    """Write some; False while the broker still refuses them (INVALID_RECORD, which aiokafka does not know):
-    a changed policy is answered before it is applied."""
-    try:
-        await produce_all(bootstrap, topic, [Raw(b"no key"), Raw(None), Raw(b"\xff")])
-    except UnknownError:
-        return False
-    return True
 
 
 async def disturb(sluice: Sluice, *, null_keys: bool) -> None:
@@ -64,9 +40,9 @@ async def disturb(sluice: Sluice, *, null_keys: bool) -> None:
         await produce_all(bootstrap, name, records)
         await produce_all(bootstrap, name, [Raw(b"last", key) for key in keys])
         if null_keys:
-            await set_policy(bootstrap, name, "delete")
-            await wait_until(partial(takes_null_keys, bootstrap, name), f"{name} to take null keys")
-            await set_policy(bootstrap, name, "compact")
+            await configure(bootstrap, name, cleanup_policy="delete")
+            await produce_all(bootstrap, name, [Raw(b"no key"), Raw(None), Raw(b"\xff")])
+            await configure(bootstrap, name, cleanup_policy="compact")
 
 
 async def variance(api: Role) -> tuple[bool, list[tuple[Any, ...]]]:

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 from aiokafka import AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.bus.batches import fetch_batches
 from streams.bus.embedded import EmbeddedKafka
@@ -35,7 +35,7 @@ from tables.views import VIEWS
 from tests.feed_records import checkpoint, entity, partial
 from tests.kafka import create_topics, wait_until
 from tests.programs import ended
-from tests.recreate import recreate
+from tests.recreate import grow, recreate
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 MINUTE = int(time.time()) // 60 - 10
@@ -202,12 +202,7 @@ async def test_new_partitions_are_followed_and_old_ones_go_on(feed: Feed) -> Non
     await feed.beat(5)
     async with following(feed) as api:
         await wait_until(api.complete)
-        admin = AIOKafkaAdminClient(bootstrap_servers=feed.bootstrap)
-        await admin.start()
-        try:
-            await admin.create_partitions({feed.name: NewPartitions(3), feed.raw: NewPartitions(3)})
-        finally:
-            await admin.close()
+        await grow(feed.bootstrap, 3, feed.name, feed.raw)
         await wait_until(lambda: api.live.topics == {feed.raw: 3}, "the new raw partitions")
         assert not await api.complete()
         await feed.write(feed.booked(10, 5), partition=2)

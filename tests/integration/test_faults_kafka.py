@@ -6,8 +6,7 @@ import asyncio
 import time
 from pathlib import Path
 
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
@@ -17,6 +16,7 @@ from tests.feed import FeedWatcher, ask, exact, feed_reader
 from tests.kafka import wait_until
 from tests.oracle.load import Load, Mix
 from tests.processes import Sluice
+from tests.recreate import delete_records
 from tests.sending import produce_all, send_all, started_producer
 
 
@@ -103,7 +103,7 @@ async def test_retention_overtakes_the_worker(own_kafka: EmbeddedKafka, prefix: 
             await wait_until(lambda: complete(sluice.settings), "complete")
             await worker.terminate()
             await produce_all(own_kafka.bootstrap, raw_topic, load.take(500))
-            await delete_records(sluice.settings, raw_topic, 800)
+            await delete_records(sluice.settings.kafka[0], raw_topic, 800)
             worker.start()
             await feed.caught_up()
             assert feed.lost[raw_topic, 0] == [(500, 800)]
@@ -121,7 +121,7 @@ async def test_what_kafka_deleted_before_the_first_start_is_not_lost(
         await topics.create(sluice.settings)
         raw_topic = sluice.settings.raw_topics[0]
         await produce_all(own_kafka.bootstrap, raw_topic, load.take(500))
-        await delete_records(sluice.settings, raw_topic, 123)
+        await delete_records(sluice.settings.kafka[0], raw_topic, 123)
         sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             await feed.caught_up()
@@ -162,12 +162,3 @@ async def keep_sending(producer: AIOKafkaProducer, topic: str, load: Load) -> No
 async def complete(settings: Settings) -> bool:
     reader = await feed_reader(settings)
     return bool(ask(reader, settings, "kpi_gmv", {})["complete"])
-
-
-async def delete_records(settings: Settings, topic: str, before: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=list(settings.kafka))
-    await admin.start()
-    try:
-        await admin.delete_records({TopicPartition(topic, 0): RecordsToDelete(before)})
-    finally:
-        await admin.close()

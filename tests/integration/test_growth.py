@@ -7,7 +7,7 @@ import re
 import time
 from pathlib import Path
 
-from aiokafka.admin import AIOKafkaAdminClient, NewPartitions
+from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
@@ -16,16 +16,8 @@ from tests.feed import FeedWatcher, exact
 from tests.kafka import create_topics, wait_until
 from tests.oracle.load import Load, Mix
 from tests.processes import Role, Sluice
+from tests.recreate import grow
 from tests.sending import produce_all
-
-
-async def grow(bootstrap: str, topic: str, partitions: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        await admin.create_partitions({topic: NewPartitions(partitions)})
-    finally:
-        await admin.close()
 
 
 async def counts(sluice: Sluice, *names: str) -> list[int]:
@@ -91,7 +83,7 @@ async def test_a_raw_partition_without_a_feed_partition_waits_for_it(
     load = Load(1, now_ms, Mix(partitions=3, milliseconds=1))
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        await grow(kafka.bootstrap, raw, 3)
+        await grow(kafka.bootstrap, 3, raw)
         await produce_all(kafka.bootstrap, raw, load.take(2_000))
         worker, api = sluice.worker(), sluice.api()
         await worker.says(rf"waiting for partition 2 of {prefix}views.feed and {prefix}events.quarantine", 60)

@@ -9,8 +9,6 @@ from hashlib import sha256
 from pathlib import Path
 
 import cramjam
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
@@ -21,6 +19,7 @@ from tests.kafka import Raw, Read, create_topics, produce, read_all
 from tests.oracle.bad import padded
 from tests.processes import Sluice
 from tests.record_bytes import Wire, batch_v2, send_bytes
+from tests.recreate import configure
 
 KIB, MIB = 1 << 10, 1 << 20
 
@@ -35,16 +34,6 @@ def said(read: Read) -> dict[str, bytes | None]:
 
 async def quarantined(sluice: Sluice) -> list[Read]:
     return await read_all(sluice.settings.kafka[0], sluice.settings.topic("events.quarantine"))
-
-
-async def set_limit(bootstrap: str, topic: str, **config: int) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
-    await admin.start()
-    try:
-        settings = {name.replace("_", "."): str(value) for name, value in config.items()}
-        await admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, settings)])
-    finally:
-        await admin.close()
 
 
 async def test_what_does_not_fit_is_cut_and_blocks_nobody(
@@ -120,7 +109,7 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
         await topics.create(sluice.settings)
         worker = sluice.worker()
         await worker.says("own 1 partitions", 90)
-        await set_limit(kafka.bootstrap, quarantine, max_message_bytes=4_000)
+        await configure(kafka.bootstrap, quarantine, max_message_bytes=4_000)
         records = [Raw(noise(1_500, number), b"k%d" % number) for number in range(8)]
         records += [
             Raw(noise(9_000, 20), b"value"),
@@ -144,11 +133,11 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
                 [None, None, b"20"], [None, None, None],
             ]  # fmt: skip
             assert said(bad[9])["key_sha256"] == sha256(records[9].key or b"").hexdigest().encode()
-            await set_limit(kafka.bootstrap, quarantine, max_message_bytes=100)
+            await configure(kafka.bootstrap, quarantine, max_message_bytes=100)
             await produce(kafka.bootstrap, raw, [Raw(b"{")])
             assert await worker.end(90) == 1
             assert f"topic {quarantine} takes no record batch" in worker.output()
-            await set_limit(kafka.bootstrap, quarantine, max_message_bytes=MIB)
+            await configure(kafka.bootstrap, quarantine, max_message_bytes=MIB)
             worker.start()  # still less than what doctor asks for, which is no reason not to work
             await feed.caught_up(seconds=90)
             assert f"topic {quarantine} takes records of {MIB} bytes" in worker.output()
@@ -164,7 +153,7 @@ async def test_a_feed_that_takes_too_little_ends_the_worker_by_name(
         feed = sluice.settings.topic("views.feed")
         worker = sluice.worker()
         await worker.says("own 1 partitions", 90)
-        await set_limit(kafka.bootstrap, feed, max_message_bytes=100)
+        await configure(kafka.bootstrap, feed, max_message_bytes=100)
         await produce(
             kafka.bootstrap, sluice.settings.raw_topics[0], [Raw(padded(400, now_ms), None, now_ms)]
         )
