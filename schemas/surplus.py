@@ -9,9 +9,9 @@ to `schemas.judge`.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
-from itertools import compress
-from operator import attrgetter, methodcaller, not_
+from collections.abc import Collection, Iterator
+from itertools import compress, repeat
+from operator import attrgetter, contains, methodcaller, not_
 from typing import Any, NamedTuple
 
 import msgspec
@@ -24,7 +24,7 @@ _QUOTE = ord('"')
 _TEXT_QUOTES = 4
 """Quotes of an optional text: its name's and its own."""
 _NULL_QUOTES = 2
-_CITY_NULL, _TRACE_NULL = (b'"city":null', b'"city": null'), (b'"trace_id":null', b'"trace_id": null')
+_ENVELOPE_NULLS = (b'"city":null', b'"city": null'), (b'"trace_id":null', b'"trace_id": null')
 _MAX_SHAPES = 4096
 _MAX_SHAPED_BYTES = 4096
 _quotes, _trace_id, _optional = (
@@ -41,60 +41,79 @@ def differing(
     values: list[bytes],
     events: list[Event],
     cities: list[str | None],
-    refused: Sequence[int],
+    refused: Collection[int],
 ) -> Iterator[int]:
     """Indexes of records that are perhaps not read alike.
 
     `joined`: the values, with one byte in between; events and their cities are aligned with them. `refused`:
     indexes of records that were not decoded, in whose place stands some other event; ascending.
     """
-    surplus = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE))
-    places: Sequence[int] = range(len(values))
-    if refused:
-        surplus -= sum(values[index].count(b'"') for index in refused)
-        places = sorted(set(places).difference(refused))
-        values, events, cities = ([of[place] for place in places] for of in (values, events, cities))  # type: ignore[assignment]
-    surplus -= sum(map(_quotes, events))
-    optional = (cities, list(map(_trace_id, events)), list(map(_optional, events)))
-    for texts in optional:
-        if not all(texts):
-            surplus += _TEXT_QUOTES * texts.count(None)
-    if surplus and _are_nulls(surplus, values, events, optional):
-        surplus = 0
-    if surplus:
-        for place, value, event in zip(places, values, events, strict=True):
-            if not _is_alike(value, event):
-                yield place
+    optional = cities, list(map(_trace_id, events)), list(map(_optional, events))
+    surplus = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE)) - sum(map(_quotes, events))
+    # An empty text counts as absent: then the surplus is too large, and the record is looked at by itself.
+    surplus += _TEXT_QUOTES * sum(map(_absent, optional))
+    for index in refused:
+        surplus -= values[index].count(b'"') - _least_quotes(events[index])
+    if surplus and not _are_nulls(surplus, values, events, optional, refused):
+        passed_over = {*refused}
+        for index, (value, event) in enumerate(zip(values, events, strict=True)):
+            if index not in passed_over and not _is_alike(value, event):
+                yield index
+
+
+def _absent(texts: list[str | None]) -> int:
+    return 0 if all(texts) else len(texts) - len(list(filter(None, texts)))
+
+
+def _least_quotes(event: Event) -> int:
+    present = bool(event.city) + bool(event.trace_id) + bool(_optional(event))
+    return event.quotes - _TEXT_QUOTES * (3 - present)
 
 
 _Optional = tuple[list[str | None], list[str | None], list[str | None]]
 """The events' cities, trace ids, and their payloads' optional texts."""
 
 
-def _are_nulls(surplus: int, values: list[bytes], events: list[Event], optional: _Optional) -> bool:
-    """Whether so many quotes are those of optional members that are there as null."""
-    # The usual one ends its record, and then no other name can be meant that is declared and there.
-    without = compress(values, map(not_, optional[2]))
-    if surplus == _NULL_QUOTES * sum(map(_ends_in_null, without)):
-        return True
-    return surplus == _NULL_QUOTES * sum(_nulls(values, events, optional))
-
-
-def _nulls(values: list[bytes], events: list[Event], optional: _Optional) -> Iterator[bool]:
-    """Of each optional member that an event has not, whether it is there as null.
+def _are_nulls(
+    surplus: int, values: list[bytes], events: list[Event], optional: _Optional, refused: Collection[int]
+) -> bool:
+    """Whether so many quotes are those of optional members that are there as null.
 
     Such a null accounts for the quotes of its name, and for no more than are there.
     """
-    for texts, written in zip(optional[:2], (_CITY_NULL, _TRACE_NULL), strict=True):
-        if None in texts:
-            for value, text in zip(values, texts, strict=True):
-                if text is None:
-                    yield written[0] in value or written[1] in value
-    if None in optional[2]:
-        for value, text, event in zip(values, optional[2], events, strict=True):
-            if text is None:
-                tail, near, far = event.null_optional
-                yield value.endswith(tail) or near in value or far in value
+    if refused:
+        values = values.copy()
+        for index in refused:
+            values[index] = b""
+    envelope = sum(
+        _count_nulls(values, texts, null)
+        for texts, null in zip(optional[:2], _ENVELOPE_NULLS, strict=True)
+        if not all(texts)
+    )
+    # The usual one ends its record, and then no other name can be meant that is declared and there.
+    ends = sum(map(_ends_in_null, compress(values, map(not_, optional[2]))))
+    return surplus == _NULL_QUOTES * (envelope + ends) or surplus == _NULL_QUOTES * (
+        envelope + sum(_payload_nulls(values, events, optional[2]))
+    )
+
+
+def _count_nulls(values: list[bytes], texts: list[str | None], written: tuple[bytes, bytes]) -> int:
+    """How many of the records without this text have it as null, written in one of these ways."""
+    near, far = written
+    without = list(compress(values, map(not_, texts)))
+    found = list(map(contains, without, repeat(near)))
+    if all(found):
+        return len(found)
+    return sum(found) + sum(map(contains, compress(without, map(not_, found)), repeat(far)))
+
+
+def _payload_nulls(values: list[bytes], events: list[Event], texts: list[str | None]) -> Iterator[bool]:
+    if all(texts):
+        return
+    for value, text, event in zip(values, texts, events, strict=True):
+        if text is None:
+            tail, near, far = event.null_optional
+            yield value.endswith(tail) or near in value or far in value
 
 
 def _is_alike(value: bytes, event: Event) -> bool:

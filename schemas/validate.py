@@ -68,13 +68,17 @@ class Validator:
         """Judge the records of a batch; `timestamps_ms` are their Kafka timestamps, aligned with `values`."""
         if not values:
             return Decoded([], [], [])
-        events, refused = _decode(values)
-        suspects = set(refused)
-        cities = list(map(_city, events))
-        times, without_time = parse_all(list(map(_occurred_text, events)))
+        events: list[Event] = []
+        occurred: list[str] = []
+        suspects: set[int] = set()
+        for start in range(0, len(values), _CHUNK):
+            decoded, found = _decode_chunk(values[start : start + _CHUNK], self.max_event_bytes)
+            events += decoded
+            occurred += map(_occurred_text, decoded)
+            if found:
+                suspects.update(start + index for index in found)
+        times, without_time = parse_all(occurred)
         suspects |= without_time
-        suspects |= _bad_bytes(values, self.max_event_bytes, events, cities, refused)
-        suspects |= _bad_texts(events, cities)
         suspects |= _in_future(times, timestamps_ms)
         judged: list[Event | None] = events  # type: ignore[assignment]
         bad: list[tuple[int, Quarantined]] = []
@@ -116,37 +120,28 @@ def _decode(values: list[bytes | None]) -> tuple[list[Event], list[int]]:
     return events, refused
 
 
-_CHUNK = 128
-"""Records looked at together: enough to spread a call's cost, few enough to stay in the processor's cache."""
+_CHUNK = 256
+"""Records decoded and looked at together: enough to spread a call's cost, few enough to stay in a cache."""
 
 
-def _bad_bytes(
-    values: list[bytes | None],
-    limit: int,
-    events: list[Event],
-    cities: list[str | None],
-    refused: list[int],
-) -> set[int]:
-    """Indexes of records that are too large or not UTF-8, or that are perhaps not read alike."""
-    suspects: set[int] = set()
-    for start in range(0, len(values), _CHUNK):
-        end = start + _CHUNK
-        chunk = values[start:end]
-        try:
-            joined = b"\n".join(chunk)  # type: ignore[arg-type]
-        except TypeError:
-            chunk = [value or b"" for value in chunk]
-            joined = b"\n".join(chunk)  # type: ignore[arg-type]
-        if not _is_utf8(joined) or (len(joined) > limit and max(map(len, chunk)) > limit):  # type: ignore[arg-type]
-            suspects.update(
-                start + index
-                for index, value in enumerate(chunk)
-                if value and (len(value) > limit or not _is_utf8(value))
-            )
-        bad = [index - start for index in refused if start <= index < end] if refused else refused
-        found = differing(joined, chunk, events[start:end], cities[start:end], bad)  # type: ignore[arg-type]
-        suspects.update(start + index for index in found)
-    return suspects
+def _decode_chunk(values: list[bytes | None], limit: int) -> tuple[list[Event], set[int]]:
+    """The records' events, and the indexes of those that are perhaps bad: these hold some other event."""
+    events, refused = _decode(values)
+    cities = list(map(_city, events))
+    suspects = {*refused}
+    try:
+        joined = b"\n".join(values)  # type: ignore[arg-type]
+        texts: list[bytes] = values  # type: ignore[assignment]
+    except TypeError:
+        texts = [value or b"" for value in values]
+        joined = b"\n".join(texts)
+    if not _is_utf8(joined) or (len(joined) > limit and max(map(len, texts)) > limit):
+        suspects.update(
+            index for index, value in enumerate(texts) if len(value) > limit or not _is_utf8(value)
+        )
+    suspects.update(differing(joined, texts, events, cities, refused))
+    suspects |= _bad_texts(events, cities)
+    return events, suspects
 
 
 def _is_utf8(value: bytes) -> bool:
