@@ -88,6 +88,9 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
     if len(texts) < _FEW:
         _parse_each(texts, range(len(texts)), times, refused)
         return times, refused
+    uniform = _parse_uniform("\n".join(texts), len(texts), texts[0][-1:] == "Z")
+    if uniform is not None:
+        return uniform, refused
     together, odd = _parse_usual(texts)
     if together is not None:
         _parse_each(texts, odd, together, refused)
