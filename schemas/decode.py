@@ -8,9 +8,12 @@ not read.
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from datetime import datetime
-from typing import Annotated, Any, ClassVar, Union, get_args
+from itertools import repeat
+from operator import length_hint
+from typing import Annotated, Any, ClassVar, Literal, Union, get_origin
 
 import msgspec
 from pydantic import BaseModel
@@ -23,7 +26,28 @@ from schemas.spec import EventSpec
 from schemas.types import Envelope
 
 ENVELOPE_NAMES = frozenset(Envelope.model_fields)
-_NO_RECORD = b"no record has this"
+
+
+class _Absences:
+    """Counts the optional members that decoded records did not have.
+
+    The decoder asks for the default of each; what it asks is an iterator that counts how often, in C.
+    """
+
+    def __init__(self) -> None:
+        self._defaults: dict[Any, repeat[Any]] = {}
+
+    def default(self, value: Any) -> Any:
+        """The declaration of a field that is `value` where it is absent."""
+        default = self._defaults.setdefault(value, repeat(value, sys.maxsize))
+        return msgspec.field(default_factory=default.__next__)
+
+    def count(self) -> int:
+        """How many so far, in all that was decoded or tried to be."""
+        return sys.maxsize * len(self._defaults) - sum(map(length_hint, self._defaults.values()))
+
+
+ABSENCES = _Absences()
 
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
@@ -32,12 +56,19 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
 
     event: ClassVar[str] = ""
     """The event's name."""
-    quotes: ClassVar[int] = 0
-    """The fewest quotes of a record that has every member; negative where that is not known."""
-    null_optional: ClassVar[tuple[bytes, bytes, bytes]] = (_NO_RECORD, _NO_RECORD, _NO_RECORD)
-    """The payload's optional text as null: at a record's end, without a space, and with one."""
+    members: ClassVar[int] = 0
+    """How many members are declared, the payload's included."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """The names of the payload's members that may be absent."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
     """The names of the payload's declared members."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    payload_fixed: ClassVar[frozenset[str]] = frozenset()
+    """The names of members that every event has, and has not as null."""
+    texts: ClassVar[int] = 0
+    """How many of these are texts."""
+    has_fraction: ClassVar[bool] = False
+    """Whether a declared member is a number of any length."""
     event_id: str
     version: int
     occurred_text: str
@@ -61,7 +92,9 @@ def _fields(model: type[BaseModel], given: dict[str, tuple[str, Any]]) -> list[F
     fields: list[Field] = []
     for name, field in model.model_fields.items():
         own_name, kind = given.get(name) or (name, msgspec_type(field))
-        fields.append((own_name, kind) if field.is_required() else (own_name, kind, field.default))
+        fields.append(
+            (own_name, kind) if field.is_required() else (own_name, kind, ABSENCES.default(field.default))
+        )
     return fields
 
 
@@ -106,7 +139,7 @@ def _currency_check(known: KnownTexts) -> Callable[[Any], None]:
 def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
     """The Struct of a payload model. Its constructor raises ValueError for a wrong text or instant."""
     check = _check_of(model)
-    made = msgspec.defstruct(
+    return msgspec.defstruct(
         model.__name__,
         _fields(model, {}),
         namespace={"__post_init__": check} if check else None,
@@ -114,37 +147,16 @@ def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
         kw_only=True,
         gc=False,
     )
-    # The one optional text under a name that is the same for all payloads: read without asking which it is.
-    optional = [name for name, field in model.model_fields.items() if not field.is_required()]
-    made.optional_text = getattr(made, optional[0]) if optional else True  # type: ignore[attr-defined]
-    return made
 
 
-def _quotes(model: type[BaseModel]) -> int:
-    """Quotes of a payload that has every member; far too few where some may be left out in other ways than
-    one text that is null by default, or where a number's own text may matter."""
-    quotes, optional = 0, 0
-    for field in model.model_fields.values():
-        kind = kind_of(field)
-        is_text = kind in (str, datetime) or all(isinstance(text, str) for text in get_args(kind) or (0,))
-        quotes += 4 if is_text else 2
-        optional += not field.is_required()
-        plain = field.default is None and is_text if not field.is_required() else not is_nullable(field)
-        if not plain or kind is float or optional > 1:
-            return _NEVER
-    return quotes
-
-
-def _null_optional(model: type[BaseModel]) -> tuple[bytes, bytes, bytes]:
+def _fixed(model: type[BaseModel]) -> dict[str, bool]:
+    """The names of the members that every event has, and not as null, and whether they are texts."""
+    fixed: dict[str, bool] = {}
     for name, field in model.model_fields.items():
-        if not field.is_required():
-            return f'"{name}":null}}}}'.encode(), f'"{name}":null'.encode(), f'"{name}": null'.encode()
-    return _NO_RECORD, _NO_RECORD, _NO_RECORD
-
-
-_NEVER = -(2**40)
-_ENVELOPE_QUOTES = 28
-"""Eight names and six texts."""
+        if field.is_required() and not is_nullable(field):
+            kind = dict if name == "payload" else kind_of(field)
+            fixed[name] = kind in (str, datetime) or get_origin(kind) is Literal
+    return fixed
 
 
 def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
@@ -155,15 +167,21 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
         "payload": ("payload", payload),
         "event": ("event", str),
     }
+    fields = spec.payload.model_fields
+    envelope, payload_fixed = _fixed(Envelope), _fixed(spec.payload)
     made: Any = msgspec.defstruct(
         "".join(word.capitalize() for word in re.split(r"[._]", spec.name)) + "Event",
         [field for field in _fields(Envelope, given) if field[0] != "event"],
         bases=(Event,),
         namespace={
             "event": spec.name,
-            "quotes": _ENVELOPE_QUOTES + _quotes(spec.payload),
-            "null_optional": _null_optional(spec.payload),
-            "payload_names": frozenset(spec.payload.model_fields),
+            "members": len(ENVELOPE_NAMES) + len(fields),
+            "optional": tuple(name for name, field in fields.items() if not field.is_required()),
+            "payload_names": frozenset(fields),
+            "fixed": frozenset(envelope),
+            "payload_fixed": frozenset(payload_fixed),
+            "texts": sum(envelope.values()) + sum(payload_fixed.values()),
+            "has_fraction": any(kind_of(field) is float for field in fields.values()),
         },
         module=__name__,
         tag_field="event",

@@ -1,129 +1,76 @@
 """Which decoded records hold more than their declared members, and whether readers agree on the rest.
 
-A record needs two quotes for the name of each declared member it has, and two more for a text. One that has
-no more quotes than that, but for those of declared members that are null, has no other member and none twice:
-nothing in it is left to look at. A chunk of records is counted in one go; only where the sums differ is a
-record looked at by itself, and decoded a second time, now with every member. What is not surely good is left
-to `schemas.judge`.
+A record has a name for each declared member, but for those that are absent, which the decoder counts. Where
+a chunk of records has no more names than that, none has another member, and none has one twice: nothing in it
+is left to look at. Only where the sums differ is a record looked at by itself, and decoded a second time, now
+with every member. What is not surely good is left to `schemas.judge`.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterator
-from itertools import compress, repeat
-from operator import attrgetter, contains, methodcaller, not_
+from operator import attrgetter
 from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
 
 from schemas.alike import KAFKA, MAX_DEPTH, MAX_INTEGER, MAX_NAME_CHARS, MAX_NUMBER_CHARS, MIN_INTEGER
-from schemas.decode import ENVELOPE_NAMES, EVENT_TYPES, Event
+from schemas.decode import ENVELOPE_NAMES, Event
 
-_QUOTE = ord('"')
-_TEXT_QUOTES = 4
-"""Quotes of an optional text: its name's and its own."""
-_NULL_QUOTES = 2
-_ENVELOPE_NULLS = (b'"city":null', b'"city": null'), (b'"trace_id":null', b'"trace_id": null')
+_QUOTE, _COLON, _SPACE = (np.uint8(code) for code in b'": ')
+_NAME_END = b'":'
+_SPACED = re.compile(rb'"[\x00-\x20]')
+"""A name whose colon may be further on, or a text that begins with a space."""
 _MAX_SHAPES = 4096
 _MAX_SHAPED_BYTES = 4096
-_quotes, _trace_id, _optional = (
-    attrgetter("quotes"),
-    attrgetter("trace_id"),
-    attrgetter("payload.optional_text"),
-)
+_members = attrgetter("members")
 _decode = msgspec.json.Decoder().decode
-_ends_in_null = methodcaller("endswith", tuple({kind.null_optional[0] for kind in EVENT_TYPES.values()}))
 
 
 def differing(
-    joined: bytes,
-    values: list[bytes],
-    events: list[Event],
-    cities: list[str | None],
-    refused: Collection[int],
+    joined: bytes, values: list[bytes], events: list[Event], absent: int, refused: Collection[int]
 ) -> Iterator[int]:
     """Indexes of records that are perhaps not read alike.
 
-    `joined`: the values, with one byte in between; events and their cities are aligned with them. `refused`:
-    indexes of records that were not decoded, in whose place stands some other event; ascending.
+    `joined`: the values, with a comma in between; events are aligned with them. `absent`: how many optional
+    members the events did not have. `refused`: indexes of records that were not decoded, in whose place
+    stands some other event.
     """
-    optional = cities, list(map(_trace_id, events)), list(map(_optional, events))
-    surplus = int(np.count_nonzero(np.frombuffer(joined, np.uint8) == _QUOTE)) - sum(map(_quotes, events))
-    # An empty text counts as absent: then the surplus is too large, and the record is looked at by itself.
-    surplus += _TEXT_QUOTES * sum(map(_absent, optional))
+    names = _count_names(joined)
+    expected = sum(map(_members, events)) - absent
     for index in refused:
-        surplus -= values[index].count(b'"') - _least_quotes(events[index])
-    if surplus and not _are_nulls(surplus, values, events, optional, refused):
+        expected -= events[index].members
+        if names is not None:
+            names -= values[index].count(_NAME_END)
+    if names != expected:
         passed_over = {*refused}
         for index, (value, event) in enumerate(zip(values, events, strict=True)):
             if index not in passed_over and not _is_alike(value, event):
                 yield index
 
 
-def _absent(texts: list[str | None]) -> int:
-    return 0 if all(texts) else len(texts) - len(list(filter(None, texts)))
-
-
-def _least_quotes(event: Event) -> int:
-    present = bool(event.city) + bool(event.trace_id) + bool(_optional(event))
-    return event.quotes - _TEXT_QUOTES * (3 - present)
-
-
-_Optional = tuple[list[str | None], list[str | None], list[str | None]]
-"""The events' cities, trace ids, and their payloads' optional texts."""
-
-
-def _are_nulls(
-    surplus: int, values: list[bytes], events: list[Event], optional: _Optional, refused: Collection[int]
-) -> bool:
-    """Whether so many quotes are those of optional members that are there as null.
-
-    Such a null accounts for the quotes of its name, and for no more than are there.
-    """
-    if refused:
-        values = values.copy()
-        for index in refused:
-            values[index] = b""
-    envelope = sum(
-        _count_nulls(values, texts, null)
-        for texts, null in zip(optional[:2], _ENVELOPE_NULLS, strict=True)
-        if not all(texts)
-    )
-    # The usual one ends its record, and then no other name can be meant that is declared and there.
-    ends = sum(map(_ends_in_null, compress(values, map(not_, optional[2]))))
-    return surplus == _NULL_QUOTES * (envelope + ends) or surplus == _NULL_QUOTES * (
-        envelope + sum(_payload_nulls(values, events, optional[2]))
-    )
-
-
-def _count_nulls(values: list[bytes], texts: list[str | None], written: tuple[bytes, bytes]) -> int:
-    """How many of the records without this text have it as null, written in one of these ways."""
-    near, far = written
-    without = list(compress(values, map(not_, texts)))
-    found = list(map(contains, without, repeat(near)))
-    if all(found):
-        return len(found)
-    return sum(found) + sum(map(contains, compress(without, map(not_, found)), repeat(far)))
-
-
-def _payload_nulls(values: list[bytes], events: list[Event], texts: list[str | None]) -> Iterator[bool]:
-    if all(texts):
-        return
-    for value, text, event in zip(values, texts, events, strict=True):
-        if text is None:
-            tail, near, far = event.null_optional
-            yield value.endswith(tail) or near in value or far in value
+def _count_names(joined: bytes) -> int | None:
+    """How many members' names there are, or more; None if it may be fewer."""
+    codes = np.frombuffer(joined, np.uint8)
+    if not codes.size:
+        return 0
+    quotes, behind = codes[:-1] == _QUOTE, codes[1:]
+    names = int(np.count_nonzero(quotes & (behind == _COLON)))
+    if codes.min() > _SPACE:
+        return names
+    spaced = quotes & (behind <= _SPACE)
+    if not spaced.any():
+        return names
+    with_colon = int(np.count_nonzero(spaced[:-1] & (codes[2:] == _COLON)))
+    return names + with_colon if with_colon == np.count_nonzero(spaced) else None
 
 
 def _is_alike(value: bytes, event: Event) -> bool:
     """Whether a record that was decoded as `event` is surely read alike; False where it is not known."""
-    optional = event.city, event.trace_id, _optional(event)
-    missing = optional.count(None)
-    surplus = value.count(b'"') - event.quotes + _TEXT_QUOTES * missing
-    if not surplus:
-        return True
-    if surplus == _NULL_QUOTES and optional[2] is None and value.endswith(event.null_optional[0]):
+    surplus = value.count(_NAME_END) - event.members
+    if surplus <= 0 and surplus == -_missing(event) and not _SPACED.search(value) and not event.has_fraction:
         return True
     if len(value) > MAX_NAME_CHARS:
         return False
@@ -134,35 +81,38 @@ def _is_alike(value: bytes, event: Event) -> bool:
     shape = _shape_of(record, event.__class__, len(value))
     if shape is None:
         return False
-    if event.quotes <= 0:  # then the shape has all members as others
-        surplus, missing = value.count(b'"') - _NULL_QUOTES, 0
     number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
-    others, others_of_payload, absent = shape
-    # Optional members that the shape has and the event has not are there as null.
-    surplus -= _NULL_QUOTES * (missing - absent + len(others) + len(others_of_payload))
-    for name in others:
-        member = record[name]
-        surplus -= 2 if type(member) is str else _inner_quotes(member, 2, number)
-    if others_of_payload:
-        payload = record["payload"]
-        for name in others_of_payload:
-            member = payload[name]
-            surplus -= 2 if type(member) is str else _inner_quotes(member, 3, number)
+    if event.has_fraction and number:
+        return False
+    quotes = shape.quotes
+    for depth, members, names in ((2, record, shape.others), (3, record["payload"], shape.others_of_payload)):
+        for name in names:
+            member = members[name]
+            if type(member) is str:
+                quotes += 2
+            elif member is not None:
+                quotes += _inner_quotes(member, depth, number)
+    surplus = value.count(b'"') - quotes
     return not surplus or (
         surplus > 0 and b'\\"' in value and b"\\u0022" not in value and surplus == _quotes_within(record)
     )
+
+
+def _missing(event: Event) -> int:
+    optional = (event.city, event.trace_id, *(getattr(event.payload, name) for name in event.optional))
+    return optional.count(None)
 
 
 _Names = tuple[str, ...]
 
 
 class _Shape(NamedTuple):
-    """The names of a kind of record. `others`: those not declared (all but the payload's, where the kind's
-    `quotes` are not known); `absent`: how many optional texts are not there."""
+    """A kind of record. `quotes`: of all names, and of the texts that every event has. `others`: the names of
+    all members but those that every event has."""
 
+    quotes: int
     others: _Names
     others_of_payload: _Names
-    absent: int
 
 
 _shapes: dict[tuple[type[Event], _Names, _Names], _Shape | None] = {}
@@ -178,12 +128,8 @@ def _shape_of(record: dict[str, Any], kind: type[Event], size: int) -> _Shape | 
         pass
     shape = None
     if _agreed(names, ENVELOPE_NAMES) and _agreed(payload_names, kind.payload_names):
-        envelope, payload = ENVELOPE_NAMES, kind.payload_names
-        if kind.quotes <= 0:
-            envelope, payload = frozenset({"payload"}), frozenset()
-        absent = len(envelope.difference(names)) + len(payload.difference(payload_names))
-        others, others_of_payload = set(names).difference(envelope), set(payload_names).difference(payload)
-        shape = _Shape((*others,), (*others_of_payload,), absent)
+        quotes = 2 * (len(names) + len(payload_names) + kind.texts)
+        shape = _Shape(quotes, (*(set(names) - kind.fixed),), (*(set(payload_names) - kind.payload_fixed),))
     if len(_shapes) < _MAX_SHAPES and size <= _MAX_SHAPED_BYTES:
         _shapes[key] = shape
     return shape

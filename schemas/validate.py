@@ -6,13 +6,14 @@ from __future__ import annotations
 
 import re
 from operator import attrgetter
+from threading import Lock
 from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from schemas.avro import AvroDecoder, AvroRecordError
-from schemas.decode import DECODER, Event
+from schemas.decode import ABSENCES, DECODER, Event
 from schemas.fields import pattern_of
 from schemas.instants import parse_all, to_seconds
 from schemas.judge import FUTURE_SECONDS, is_future, judge_json, judge_object
@@ -98,26 +99,56 @@ _BLANK = DECODER.decode(
 )
 
 
-def _decode(values: list[bytes | None]) -> tuple[list[Event], list[int]]:
-    """Decode all records. In the place of one that is refused stands another event of the batch, so that the
-    batch stays uniform for the checks; the indexes of those refused are returned too, ascending.
+class _Chunk(NamedTuple):
+    """`events`: of all records; in the place of one that is refused stands another event of the chunk, so
+    that it stays uniform for the checks. `refused`: the indexes of those, ascending. `absent`: how many
+    optional members the others did not have."""
 
-    `list.extend` keeps what it had before its iterator raised: a bad record costs an exception, no restart.
+    events: list[Event]
+    refused: list[int]
+    absent: int
+
+
+_decoding = Lock()
+"""What is absent is counted for one chunk at a time."""
+
+
+def _decode(values: list[bytes | None]) -> _Chunk:
+    """Decode all records.
+
+    `list.extend` keeps what it had before its iterator raised: a bad record costs two exceptions, no restart.
     """
     events: list[Event] = []
     refused: list[int] = []
-    rest = map(DECODER.decode, values)  # type: ignore[arg-type]
-    while len(events) < len(values):
-        try:
-            events.extend(rest)
-        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
-            refused.append(len(events))
-            events.append(_BLANK)
+    with _decoding:
+        absent = -ABSENCES.count()
+        rest = map(DECODER.decode, values)  # type: ignore[arg-type]
+        while len(events) < len(values):
+            try:
+                events.extend(rest)
+            except _REFUSALS:
+                refused.append(len(events))
+                absent -= _absent_in_refused(values[len(events)])
+                events.append(_BLANK)
+        absent += ABSENCES.count()
     if refused:
         stand_in = next((event for event in events if event is not _BLANK), _BLANK)
         for index in refused:
             events[index] = stand_in
-    return events, refused
+    return _Chunk(events, refused, absent)
+
+
+_REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
+
+
+def _absent_in_refused(value: bytes | None) -> int:
+    """What a record that is refused added to the absences before it was, twice: the second time here."""
+    before = ABSENCES.count()
+    try:
+        DECODER.decode(value)  # type: ignore[arg-type]
+    except _REFUSALS:
+        return 2 * (ABSENCES.count() - before)
+    raise AssertionError("a record was refused and is no longer")
 
 
 _CHUNK = 256
@@ -126,20 +157,20 @@ _CHUNK = 256
 
 def _decode_chunk(values: list[bytes | None], limit: int) -> tuple[list[Event], set[int]]:
     """The records' events, and the indexes of those that are perhaps bad: these hold some other event."""
-    events, refused = _decode(values)
+    events, refused, absent = _decode(values)
     cities = list(map(_city, events))
     suspects = {*refused}
     try:
-        joined = b"\n".join(values)  # type: ignore[arg-type]
+        joined = b",".join(values)  # type: ignore[arg-type]
         texts: list[bytes] = values  # type: ignore[assignment]
     except TypeError:
         texts = [value or b"" for value in values]
-        joined = b"\n".join(texts)
+        joined = b",".join(texts)
     if not _is_utf8(joined) or (len(joined) > limit and max(map(len, texts)) > limit):
         suspects.update(
             index for index, value in enumerate(texts) if len(value) > limit or not _is_utf8(value)
         )
-    suspects.update(differing(joined, texts, events, cities, refused))
+    suspects.update(differing(joined, texts, events, absent, refused))
     suspects |= _bad_texts(events, cities)
     return events, suspects
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 
 import msgspec
 import pytest
 
-from schemas.decode import Event, event_struct, payload_struct
+from schemas.decode import ABSENCES, Event, event_struct, payload_struct
 from schemas.spec import EventSpec
 from schemas.surplus import differing
 from schemas.types import Id, Payload
@@ -39,8 +40,9 @@ def measured(inside: str = "", outside: str = "", share: str = "0.5") -> bytes:
 
 
 def doubted(*values: bytes) -> list[int]:
+    before = ABSENCES.count()
     events: list[Event] = [DECODE(value) for value in values]
-    return list(differing(b"\n".join(values), list(values), events, [event.city for event in events], []))
+    return list(differing(b",".join(values), [*values], events, ABSENCES.count() - before, []))
 
 
 def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_second_decode() -> None:
@@ -111,3 +113,48 @@ def test_what_one_record_lacks_does_not_pay_for_what_another_has_twice() -> None
     ):
         decoded = Validator().decode_batch([*batch], [NOW_MS] * 2)
         assert [index for index, _ in decoded.bad] == [1]
+
+
+@pytest.mark.parametrize("colon", [":", ": ", " :", " : ", "\t:", "\n  : "])
+@pytest.mark.parametrize("text", ["a", " a", " :", '": ', '":'])
+def test_spaces_hide_no_member_that_is_there_twice(colon: str, text: str) -> None:
+    def spaced(value: bytes) -> bytes:
+        return json.dumps(json.loads(value), separators=(",", colon)).encode()
+
+    good, lacks = spaced(charge(source=text, city="a")), charge()
+    twice = good.replace(b'"amount_minor"', b'"amount_minor"' + colon.encode() + b'1,"amount_minor"')
+    nulls = spaced(charge(source=text, city=None, trace_id=None))
+    decoded = Validator().decode_batch([lacks, good, twice, nulls, lacks], [NOW_MS] * 5)
+    assert [index for index, _ in decoded.bad] == [2]
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        charge(version=7),
+        charge(source=None),
+        charge(city=7),
+        charge(payload={"charge_id": "c", "booking_id": "b", "amount_minor": 1, "currency": "eur"}),
+        charge()[:-1],
+        charge().replace(b'"version":1,', b"") + b" ",
+        None,
+        b"",
+        b'"":',
+    ],
+)
+def test_what_a_refused_record_lacks_does_not_pay_for_another(refused: bytes | None) -> None:
+    twice = charge(city="a", trace_id="b").replace(b'"amount_minor"', b'"amount_minor":1,"amount_minor"')
+    for batch in ([refused, twice], [twice, refused], [charge(), refused, refused, twice, refused]):
+        decoded = Validator().decode_batch([*batch], [NOW_MS] * len(batch))
+        assert [index for index, _ in decoded.bad] == [n for n, one in enumerate(batch) if one != charge()]
+
+
+def test_two_threads_do_not_count_each_other() -> None:
+    """One decodes what lacks members, the other what has them twice."""
+    lacks = [charge()] * 2_000
+    twice = charge(city="a", trace_id="b").replace(b'"amount_minor"', b'"amount_minor":1,"amount_minor"')
+    with ThreadPoolExecutor(2) as pool:
+        clean = [pool.submit(Validator().decode_batch, [*lacks], [NOW_MS] * 2_000) for _ in range(20)]
+        found = [pool.submit(Validator().decode_batch, [twice], [NOW_MS]) for _ in range(200)]
+        assert not any(one.result().bad for one in clean)
+        assert all(one.result().bad for one in found)
