@@ -139,6 +139,7 @@ async def end(chaos: WholeChaos, workers: list[Role]) -> None:
     """Have these end in good order, and not come again."""
     chaos.roles = [role for role in chaos.roles if role not in workers]
     for worker in workers:
+        await worker.says("metrics on", 90)  # one that was killed just now has not begun yet
         assert await worker.terminate() == 0, worker.tail()
 
 
