@@ -82,9 +82,18 @@ def _is_alike(value: bytes, event: Event) -> bool:
     if shape is None:
         return False
     number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
-    if event.has_fraction and number:
-        return False
-    quotes = shape.quotes
+    quotes = shape.quotes + (number if event.has_fraction else 0) + _varying_quotes(record, shape, number)
+    surplus = value.count(b'"') - quotes
+    return not surplus or (
+        0 < surplus <= len(value)
+        and b'\\"' in value
+        and b"\\u0022" not in value
+        and surplus == _quotes_within(record)
+    )
+
+
+def _varying_quotes(record: dict[str, Any], shape: _Shape, number: int) -> int:
+    quotes = 0
     for depth, members, names in ((2, record, shape.others), (3, record["payload"], shape.others_of_payload)):
         for name in names:
             member = members[name]
@@ -92,10 +101,7 @@ def _is_alike(value: bytes, event: Event) -> bool:
                 quotes += 2
             elif member is not None:
                 quotes += _inner_quotes(member, depth, number)
-    surplus = value.count(b'"') - quotes
-    return not surplus or (
-        surplus > 0 and b'\\"' in value and b"\\u0022" not in value and surplus == _quotes_within(record)
-    )
+    return quotes
 
 
 def _missing(event: Event) -> int:
@@ -166,7 +172,7 @@ def _agreed_within(names: _Names) -> bool:
 
 
 _UNKNOWN = -(2**40)
-"""Instead of a count: no record has that few quotes."""
+"""Instead of a count: no record has that few quotes, nor that many more."""
 
 
 def _inner_quotes(value: Any, depth: int, number: int) -> int:
@@ -181,10 +187,11 @@ def _inner_quotes(value: Any, depth: int, number: int) -> int:
         quotes = 0 if MIN_INTEGER <= value <= MAX_INTEGER else _UNKNOWN
     elif isinstance(value, float):
         quotes = number
+    elif isinstance(value, dict | list) and depth > MAX_DEPTH:
+        quotes = _UNKNOWN
     elif isinstance(value, dict):
-        quotes = 2 * len(value) if depth <= MAX_DEPTH and _agreed_within((*value,)) else _UNKNOWN
+        quotes = 2 * len(value) if _agreed_within((*value,)) else _UNKNOWN
         quotes += sum(_inner_quotes(member, depth + 1, number) for member in value.values())
     elif isinstance(value, list):
-        quotes = 0 if depth <= MAX_DEPTH else _UNKNOWN
-        quotes += sum(_inner_quotes(item, depth + 1, number) for item in value)
+        quotes = sum(_inner_quotes(item, depth + 1, number) for item in value)
     return quotes

@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from schemas.decode import ABSENCES, Event, event_struct, payload_struct
+from schemas.reasons import Quarantined
 from schemas.spec import EventSpec
 from schemas.surplus import differing
 from schemas.types import Id, Payload
@@ -158,3 +159,19 @@ def test_two_threads_do_not_count_each_other() -> None:
         found = [pool.submit(Validator().decode_batch, [twice], [NOW_MS]) for _ in range(200)]
         assert not any(one.result().bad for one in clean)
         assert all(one.result().bad for one in found)
+
+
+@pytest.mark.parametrize(("opened", "closed"), [("[", "]"), ('{"a":', "}")])
+@pytest.mark.parametrize("depth", [62, 63, 64, 300, 450, 700, 990, 1_010, 20_000])
+def test_no_depth_ends_the_look(opened: str, closed: str, depth: int) -> None:
+    """Python's and msgspec's own limits are met on the way: what is within them has to end well, too."""
+    inside = (opened * depth + "1" + closed * depth).encode()
+    for record in (
+        charge(x=0).replace(b'"x":0', b'"x":' + inside),
+        charge().replace(b'"EUR"', b'"EUR","x":' + inside),
+        charge().replace(b'"charge_id":', b'"charge_id":' + inside + b',"charge_id":'),
+    ):
+        validator = Validator(max_event_bytes=1 << 20)
+        verdict = validator.validate(record, NOW_MS)
+        assert verdict == validator.judge(record, NOW_MS)
+        assert isinstance(verdict, Quarantined) or depth < 64
