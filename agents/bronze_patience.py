@@ -21,6 +21,24 @@ class Failures(Protocol):
         """`operation`: put or read."""
 
 
+class _BackOff:
+    """The pauses between tries: each twice as long as the one before, up to a bound."""
+
+    def __init__(self, on_failure: Failures) -> None:
+        self._on_failure = on_failure
+        self.begin_anew()
+
+    def begin_anew(self) -> None:
+        """Something has succeeded: the next failure is a first one."""
+        self._seconds = FIRST_BACKOFF_SECONDS
+
+    async def after(self, operation: str, error: StoreError) -> None:
+        """Tell of a try that failed, and pause."""
+        self._on_failure(operation, error, self._seconds)
+        await asyncio.sleep(self._seconds)
+        self._seconds = min(self._seconds * 2, LONGEST_BACKOFF_SECONDS)
+
+
 class PatientStore:
     """A `Store` whose failing calls are made again; each try that failed is told to `on_failure`."""
 
@@ -42,7 +60,7 @@ class PatientStore:
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> AsyncIterator[list[str]]:
         """Create objects, those that fail again and again; yields the paths where something is already."""
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = _BackOff(self._on_failure)
         while objects:
             outcomes = await self._store.create_all(objects)
             pairs = list(zip(objects, outcomes, strict=True))
@@ -51,10 +69,8 @@ class PatientStore:
             left = [made for made, found in pairs if isinstance(found, StoreError)]
             if failures:
                 if len(left) < len(objects):
-                    backoff = FIRST_BACKOFF_SECONDS
-                self._on_failure("put", failures[0], backoff)
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                    backoff.begin_anew()
+                await backoff.after("put", failures[0])
             objects = left
 
     async def replace(self, path: str, data: bytes, etag: str) -> bool:
@@ -95,11 +111,9 @@ class PatientStore:
 
     async def again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call until the store answers."""
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = _BackOff(self._on_failure)
         while True:
             try:
                 return await call()
             except StoreError as error:
-                self._on_failure(operation, error, backoff)
-                await asyncio.sleep(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                await backoff.after(operation, error)

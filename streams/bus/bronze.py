@@ -18,17 +18,14 @@ from streams.bus.bronze_begin import PAUSE_SECONDS, Beginner, patiently
 from streams.bus.bronze_partition import BronzePartition
 from streams.bus.engine import RECOVERY_SECONDS, all_of, consumer_of
 from streams.bus.health import Health
+from streams.bus.late import Late
 from streams.bus.transport import BatchConsumerThread, OwnerApp
-from streams.bus.wall_clock import now_ms
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
 MEMORY_BYTES = 256 << 20
 """When all ranges together hold more, the largest is closed early and reading waits."""
-BEGIN_SECONDS = 5.0
-"""How long an assignment waits for the store; partitions that take longer are begun in the background."""
-LOOK_SECONDS = 0.02
 DRAIN_SECONDS = 7.5
 REVOKED_SECONDS = 3.0
 BLOCKED_SECONDS = 1.0
@@ -42,12 +39,16 @@ class BronzeOwner:
         self._store = store
         self._health = health
         self._owned: dict[TP, BronzePartition] = {}
-        self._begun: set[asyncio.Task[BronzePartition]] = set()
-        self._beginning: dict[TP, asyncio.Task[None]] = {}
-        self._waiting_since_ms: dict[TP, int] = {}
-        self._parked_at: dict[TP, int] = {}
         self._lock = asyncio.Lock()
         self._generation = 0
+        self._late = Late[BronzePartition](
+            self._lock,
+            self._begin,
+            self._install,
+            self._crash,
+            generation=lambda: self._generation,
+            epoch=lambda tp: self._thread.epochs.get(tp, 0),
+        )
         self._taking_since: float | None = None
         self._written = asyncio.Event()
         self._draining = False
@@ -63,7 +64,7 @@ class BronzeOwner:
     @property
     def waiting_since_ms(self) -> Mapping[TP, int]:
         """The partitions that wait for the store before they begin, and since when (wall clock, ms)."""
-        return {tp: since for tp, since in self._waiting_since_ms.items() if tp in self._beginning}
+        return self._late.waiting
 
     @property
     def blocked(self) -> bool:
@@ -86,12 +87,13 @@ class BronzeOwner:
         started = time.monotonic()
         async with asyncio.timeout(RECOVERY_SECONDS), self._lock:
             self._generation = generation
-            self._stop_beginning(set(self._beginning) - tps)
+            await self._late.stop(set(self._late.waiting) - tps)
             gone = [tp for tp, owned in self._owned.items() if tp not in tps or owned.failed]
             await all_of([self._owned.pop(tp).close() for tp in gone])
-            await self._begin_all(tps - set(self._owned) - set(self._beginning))
-            parked = set(self._beginning)
-            self._parked_at = {tp: self._thread.epochs.get(tp, 0) for tp in parked}
+            begun = tps - set(self._owned) - set(self._late.waiting)
+            self._owned.update(await self._late.begin(dict.fromkeys(begun)))
+            self._late.park()
+            parked = set(self._late.waiting)
             ends = await patiently("parking partitions", lambda: self._thread.ends(parked)) if parked else {}
             if tps:
                 seconds = time.monotonic() - started
@@ -130,9 +132,7 @@ class BronzeOwner:
     async def drain(self) -> None:
         """The process stops: write what can be written in time; the rest is read again later."""
         self._draining = True
-        self._stop_beginning(set(self._beginning))
-        for begun in self._begun:
-            begun.cancel()
+        await self._late.drain()
         try:
             async with asyncio.timeout(DRAIN_SECONDS), self._lock:
                 await all_of([partition.flush() for partition in self._owned.values()])
@@ -159,58 +159,23 @@ class BronzeOwner:
 
     # --- beginning partitions ------------------------------------------------------------------------------
 
-    async def _begin_all(self, tps: set[TP]) -> None:
-        """Begin partitions; those that take long are begun in the background."""
-        begun = {tp: asyncio.create_task(self._beginner.begin(self._thread, tp)) for tp in tps}
-        self._begun = set(begun.values())
-        try:
-            if begun:
-                await asyncio.wait(self._begun, timeout=BEGIN_SECONDS, return_when=asyncio.FIRST_EXCEPTION)
-            for tp, task in begun.items():
-                if not task.done():
-                    self._begin_in_background(tp, task)
-                elif not task.cancelled():
-                    self._owned[tp] = task.result()
-        except BaseException:
-            for task in begun.values():
-                task.cancel()
-            raise
-        finally:
-            self._begun = set()
+    async def _begin(self, tp: TP, overtaken: BronzePartition | None) -> BronzePartition:
+        """Begin a partition. After another writer was ahead: in two heartbeats, in a generation that is ours.
 
-    def _begin_in_background(self, tp: TP, begun: asyncio.Task[BronzePartition]) -> None:
-        self._waiting_since_ms[tp] = now_ms()
-        late = self._beginning[tp] = asyncio.create_task(self._begin_late(tp, begun))
-        late.add_done_callback(lambda _: begun.cancel())
+        Somebody who was stopped learns by then that the partition is another's, and is cancelled here.
+        """
+        if overtaken is not None:
+            await overtaken.close()
+            await asyncio.sleep(2 * self._settings.session_seconds / 5)
+            while self._thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka tells nobody
+                await asyncio.sleep(PAUSE_SECONDS)
+        return await self._beginner.begin(self._thread, tp)
 
-    async def _begin_late(self, tp: TP, begun: asyncio.Task[BronzePartition]) -> None:
-        owned: BronzePartition | None = None
-        try:
-            owned = await begun
-            while not await self._installed(tp, owned):  # noqa: ASYNC110 - the seek is in another thread
-                await asyncio.sleep(LOOK_SECONDS)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
-            await self._app().crash(error)
-        finally:
-            if owned is not None and self._owned.get(tp) is not owned:
-                await owned.close()
-
-    async def _installed(self, tp: TP, owned: BronzePartition) -> bool:
-        """Whether it is read now, or is not to be; not before the seek that parks it lies behind us."""
-        async with self._lock:
-            if self._draining or self._beginning.get(tp) is not asyncio.current_task():
-                return True
-            if self._thread.epochs.get(tp, 0) <= self._parked_at.get(tp, -1):
-                return False
-            del self._beginning[tp]
-            self._owned[tp] = owned
-            await self._thread.begin_at({tp: self._position_after_seek(tp)})
-            self._tell_health()
-            return True
-
-    def _stop_beginning(self, tps: set[TP]) -> None:
-        for tp in tps:
-            self._beginning.pop(tp).cancel()
+    async def _install(self, tp: TP, owned: BronzePartition) -> None:
+        """A partition that was begun while others were read is read from here on."""
+        self._owned[tp] = owned
+        await self._thread.begin_at({tp: self._position_after_seek(tp)})
+        self._tell_health()
 
     def _position_after_seek(self, tp: TP) -> int:
         """Where to seek a partition to; what was fetched before that seek is not for it any more."""
@@ -218,12 +183,15 @@ class BronzeOwner:
         owned.min_epoch = self._thread.epochs.get(tp, 0) + 1
         return owned.position
 
+    async def _crash(self, error: BaseException) -> None:
+        await self._app().crash(error)
+
     def _app(self) -> OwnerApp:
         assert self.app is not None
         return self.app
 
     def _tell_health(self) -> None:
-        self._health.waiting_for = f"the store at {self._store}" if self._beginning else None
+        self._health.waiting_for = f"the store at {self._store}" if self._late.waiting else None
 
     # --- what goes wrong -----------------------------------------------------------------------------------
 
@@ -233,21 +201,10 @@ class BronzeOwner:
             return
         if not isinstance(error, OvertakenError):
             log.error("writing Bronze of %s-%d failed: %s", *tp, error)
-            self._crashing = asyncio.create_task(self._app().crash(error))
+            self._crashing = asyncio.create_task(self._crash(error))
             return
         log.info("another writer was ahead on %s-%d: looking where to go on", *tp)
-        self._begin_in_background(tp, asyncio.create_task(self._begin_anew(owned, tp)))
-
-    async def _begin_anew(self, owned: BronzePartition, tp: TP) -> BronzePartition:
-        """Begin again after two heartbeats, in a generation that is ours.
-
-        Somebody who was stopped learns by then that the partition is another's, and is cancelled here.
-        """
-        await owned.close()
-        await asyncio.sleep(2 * self._settings.session_seconds / 5)
-        while self._thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka tells nobody
-            await asyncio.sleep(PAUSE_SECONDS)
-        return await self._beginner.begin(self._thread, tp)
+        self._late.begin_late(tp, owned)
 
     async def look_for_lost(self) -> None:
         """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""

@@ -172,6 +172,10 @@ class BronzePartition:
     def _closable(self) -> bool:
         return not self.range.empty and self.range.until is None
 
+    async def still_ours(self) -> bool:
+        """Whoever had the partition in between: the store decides whose range counts."""
+        return not self.failed
+
     async def close(self) -> None:
         """Stop at once; what is not committed is read again by the next owner."""
         self._give_up()

@@ -65,7 +65,7 @@ class ViewsOwner:
         self._recoveries: set[asyncio.Task[None]] = set()
         self._progress: dict[TP, Progress] = {}
         self._written = WrittenTopics(settings, self._tell_health)
-        self._late = Late(
+        self._late = Late[OwnedPartition](
             self._lock,
             self._keep_or_recover,
             self._install_late,

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from agents.bronze_store import StoreError
+from agents.bronze_store import ExistsError, StoreError
+from streams.store import local, local_files
 from streams.store.local import LEFTOVER_SECONDS, PARTS, LocalStore
 from tests.kafka import wait_until
 
@@ -145,6 +146,23 @@ async def test_a_folder_is_synced_once_for_all_that_comes_into_it(
     folders = [path for path in disk.syncs if "dt=" in path]
     assert sorted(folders) == sorted({str(tmp_path / f"event=e/dt={number}") for number in range(10)})
     assert disk.syncs.count(str(tmp_path / "event=e")) == 1, "what is new in it is synced together"
+
+
+async def test_what_is_there_already_is_not_written_once_more(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = [(f"event=e/dt={number % 10}/{number}", b"old") for number in range(100)]
+    await LocalStore(tmp_path).create_all(objects)
+    written: list[bytes] = []
+
+    def write(folder: str, data: bytes) -> str:
+        written.append(data)
+        return local_files.write_part(folder, data)
+
+    monkeypatch.setattr(local, "write_part", write)
+    outcomes = await LocalStore(tmp_path).create_all([*objects, ("event=e/dt=1/new", b"new")])
+    assert [type(outcome) for outcome in outcomes] == [ExistsError] * 100 + [type(None)]
+    assert written == [b"new"]
 
 
 async def test_one_that_cannot_be_written_does_not_hold_up_the_others(tmp_path: Path) -> None:

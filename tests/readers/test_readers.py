@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import shutil
@@ -11,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from streams.bus.embedded import EmbeddedKafka
 from streams.store.at_url import store_at
 from streams.store.local import LocalStore
-from tests.readers import recipes
+from tests.readers import market, recipes
 from tests.readers.store import LAYOUT_OF_ALL, Expected, finish, write
 from tests.s3 import BUCKET, REGION, S3Server
 
@@ -75,6 +77,37 @@ async def test_a_reader_finds_in_s3_what_was_sent(
     await write(store, *domains)
     everything = await finish(store)
     assert found(name, root, {"AWS_DEFAULT_REGION": REGION, "AWS_ALLOW_HTTP": "true"}) == everything
+
+
+@pytest.fixture(scope="module")
+def sent(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> market.Market:
+    """A market in Bronze, and what the views say of it."""
+    return asyncio.run(market.write(tmp_path_factory.mktemp("market"), kafka.bootstrap, "readers-"))
+
+
+def as_views(reader: str, root: str, day: str, environ: Mapping[str, str] | None = None) -> market.Figures:
+    return market.figures(json.loads(read([recipes.__file__, reader, root, day], environ)))
+
+
+@pytest.mark.timeout(300)  # the first one waits for a views worker, an api and Bronze
+@pytest.mark.parametrize("reader", ["DuckDB", "Polars", "PyArrow", "Spark"])
+def test_a_reader_counts_as_the_views_do(reader: str, sent: market.Market) -> None:
+    if reader == "Spark" and shutil.which("java") is None:
+        pytest.skip("Spark needs Java 17")
+    assert as_views(reader, str(sent.folder), sent.day) == sent.views
+
+
+async def test_awswrangler_counts_as_the_views_do(
+    sent: market.Market, server: S3Server, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for variable, value in server.environment.items():
+        monkeypatch.setenv(variable, value)
+    root = f"s3://{BUCKET}/market"
+    store = store_at(root)
+    for name in ("booking.confirmed", "payout.*"):
+        for file in sent.folder.glob(f"event={name}/**/*.gz"):
+            await store.create(str(file.relative_to(sent.folder)), file.read_bytes())
+    assert as_views("awswrangler", root, sent.day, {"AWS_DEFAULT_REGION": REGION}) == sent.views
 
 
 def test_athena_has_nothing_to_say_about_the_syntax() -> None:

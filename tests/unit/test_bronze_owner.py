@@ -13,7 +13,7 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from agents.bronze_commit import Committer, OvertakenError
-from streams.bus import bronze, bronze_begin
+from streams.bus import bronze, bronze_begin, late
 from streams.bus.batches import Fetched
 from streams.bus.bronze import BronzeOwner
 from streams.bus.health import Health
@@ -119,7 +119,7 @@ async def _no_hint(*_: object) -> None:
 @pytest.fixture
 async def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
     monkeypatch.setattr(bronze_begin, "hint_of", _no_hint)
-    monkeypatch.setattr(bronze, "BEGIN_SECONDS", 0.1)
+    monkeypatch.setattr(late, "READY_SECONDS", 0.1)
     monkeypatch.setattr(bronze, "PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(bronze_begin, "PAUSE_SECONDS", 0.01)
     return Worker()
@@ -167,7 +167,7 @@ async def test_nothing_begins_before_the_seek_that_parks_it(worker: Worker) -> N
 async def test_a_drain_in_the_middle_of_an_assignment_does_not_wait_for_the_store(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bronze, "BEGIN_SECONDS", 60.0)
+    monkeypatch.setattr(late, "READY_SECONDS", 60.0)
     await worker.assigned(ONE)
     await worker.take(ONE, 0, 5)
     held = asyncio.Event()
