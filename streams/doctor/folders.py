@@ -6,9 +6,10 @@ import asyncio
 import shutil
 import tempfile
 from pathlib import Path
+from uuid import uuid4
 
-from agents.bronze_files import CorruptFileError
-from agents.bronze_store import StoreError
+from agents.bronze_files import INTENTS, CorruptFileError
+from agents.bronze_store import Store, StoreError
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
 from streams.store.at_url import bronze_store
 from streams.store.bronze_verify import uncommitted
@@ -50,7 +51,7 @@ async def data_folder(patient: Patient) -> list[Finding]:
 
 
 async def bronze(patient: Patient) -> list[Finding]:
-    """Whether Bronze is there, can be written where it is a folder, and has no object without a commit."""
+    """Whether Bronze is there, can be written, and has no object without a commit."""
     store = bronze_store(patient.settings)
     if isinstance(store, LocalStore):
         finding = await asyncio.to_thread(_folder_of_bronze, store)
@@ -59,6 +60,8 @@ async def bronze(patient: Patient) -> list[Finding]:
     try:
         async with asyncio.timeout(patient.seconds):
             left = await uncommitted(store)
+            if not isinstance(store, LocalStore):
+                await _try_writing(store)
     except (StoreError, CorruptFileError) as error:
         mend = "see `sluice bronze verify`; SLUICE_BRONZE_URL and the AWS_ variables say where Bronze lies"
         return [Finding("bronze", WRONG, str(error), mend)]
@@ -72,6 +75,13 @@ async def bronze(patient: Patient) -> list[Finding]:
     if all(problem.kind == "uncommitted" for problem in left):
         mend = f"no worker will commit them: look at them, then delete them ({mend})"
     return [Finding("bronze", WRONG, left[0].found + more, mend)]
+
+
+async def _try_writing(store: Store) -> None:
+    """Write an object that no reader looks at, and remove it, as a worker does. Raises `StoreError`."""
+    path = f"{INTENTS}.doctor/{uuid4().hex}"
+    await store.create(path, b"?")
+    await store.delete(path)
 
 
 def _folder_of_bronze(store: LocalStore) -> Finding | None:
