@@ -12,14 +12,14 @@ class Unpacked:
     """The records of `batches` at or above the offset `start`, in order, each once.
 
     Batches are iterated as they are: whatever that costs is paid for every record. Where it fails, what is
-    left is read by `batches.careful(offset)`, if the batches have that (`streams.bus.batches.Batches` has),
-    which reads what is readable and raises on the rest.
+    left is read by `batches.careful(offset)`, if the batches have that (`streams.bus.fetched_bytes.Batches`
+    has): it reads what is readable, and has one record stand for a batch that is not. With `strict` it is
+    `batches.strict(offset)`, which raises on such a batch.
     """
 
-    def __init__(self, batches: Sequence[Any], start: int) -> None:
-        self._batches = batches
+    def __init__(self, batches: Sequence[Any], start: int, *, strict: bool = False) -> None:
+        self._reread = getattr(batches, "strict" if strict else "careful", None)
         self._position = start
-        self._careful = False
         self._records: Iterator[Any] = chain.from_iterable(batches)
         if batches and getattr(batches[0], "base_offset", -1) < start:
             self._records = dropwhile(lambda record: record.offset < start, self._records)
@@ -29,10 +29,9 @@ class Unpacked:
         try:
             records = list(islice(self._records, count))
         except Exception:
-            reread = getattr(self._batches, "careful", None)
-            if self._careful or reread is None:
+            reread, self._reread = self._reread, None
+            if reread is None:
                 raise
-            self._careful = True
             self._records = reread(self._position)
             return self.take(count)
         if records:

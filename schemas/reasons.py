@@ -63,3 +63,16 @@ def quarantined(reason: Reason, detail: str, field: str = "") -> Quarantined:
     """The verdict for `reason`; a longer `detail` is cut to its limit, at a character."""
     cut = detail.encode("utf-8", "replace")[:MAX_DETAIL_BYTES].decode("utf-8", "ignore")
     return Quarantined(reason.code, reason, field, cut)
+
+
+class UnreadBatch(bytes):
+    """A record batch as Kafka holds it, in the place of a record's value: of a batch that cannot be read."""
+
+    why: Quarantined
+
+    @classmethod
+    def of(cls, data: bytes | memoryview, why: Quarantined) -> UnreadBatch:
+        """These bytes, with the verdict on them."""
+        made = cls(data)
+        made.why = why
+        return made

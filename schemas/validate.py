@@ -18,7 +18,7 @@ from schemas.fields import pattern_of
 from schemas.instants import parse_all, to_seconds
 from schemas.judge import FUTURE_SECONDS, is_future, judge_json, judge_object
 from schemas.patterns import known_texts
-from schemas.reasons import Quarantined, Reason, quarantined
+from schemas.reasons import Quarantined, Reason, UnreadBatch, quarantined
 from schemas.surplus import differing
 from schemas.types import Envelope
 
@@ -51,6 +51,8 @@ class Validator:
 
     def judge(self, value: bytes | None, timestamp_ms: int) -> Event | Quarantined:
         """The complete judgement, without the fast decoder; the verdict is that of `validate`."""
+        if isinstance(value, UnreadBatch):
+            return value.why
         if value is not None and len(value) > self.max_event_bytes:
             return quarantined(
                 Reason.TOO_LARGE, f"the record has {len(value)} bytes; {self.max_event_bytes} are allowed"

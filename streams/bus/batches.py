@@ -42,11 +42,11 @@ class Fetched(NamedTuple):
 
 
 def records_of(fetched: Fetched) -> Iterator[Any]:
-    """All records at or after `before`, one object each: for paths that are not hot.
+    """All records at or after `before`, one object each: of our own topics, in which none may be missing.
 
     Raises `UnreadableBatchError`.
     """
-    records = Unpacked(fetched.batches, fetched.before)
+    records = Unpacked(fetched.batches, fetched.before, strict=True)
     while part := records.take(SLICE_RECORDS):
         yield from part
 

@@ -8,7 +8,6 @@ from agents.bronze_files import CorruptFileError
 from streams import leave
 from streams.bus.bronze import BronzeOwner
 from streams.bus.bronze_monitor import BronzeMonitor
-from streams.bus.careful import UnreadableBatchError
 from streams.bus.engine import make_app, run
 from streams.bus.health import Health
 from streams.bus.made_anew import RecreatedTopicError
@@ -29,7 +28,7 @@ def run_bronze(settings: Settings) -> None:
                 f"in {bronze_store(settings)}: {error}; nothing is written behind it. Put the right file back"
                 " (`sluice bronze verify` shows what is around it)"
             ) from None
-        except (RecreatedTopicError, UnreadableBatchError) as error:
+        except RecreatedTopicError as error:
             raise CannotStartError(str(error)) from None
 
 

@@ -1,8 +1,8 @@
 """Record batches of every message format (0, 1 and 2), read from their bytes with nothing taken on trust.
 
 Slower than aiokafka's readers, and for what those do not read: header names that are not UTF-8, formats 0 and
-1, and batches that expand to a great deal. What cannot be read at all raises `UnreadableBatchError`, and
-nothing is passed over.
+1, and batches that expand to a great deal. What cannot be read at all raises `UnreadableBatchError`, or has
+one record in its place: nothing is passed over.
 """
 
 from __future__ import annotations
@@ -11,7 +11,8 @@ import struct
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from streams.bus.expand import ExpandError, expand
+from schemas.reasons import Reason, UnreadBatch, quarantined
+from streams.bus.expand import ExpandError, TooLargeError, expand
 
 NO_TIMESTAMP = -1
 _MAGIC_AT = 16
@@ -22,7 +23,12 @@ Header = tuple[str, bytes | None]
 
 
 class UnreadableBatchError(Exception):
-    """A batch whose checksum is right cannot be read. `str()` says where it is and why."""
+    """A batch whose checksum is right cannot be read. `str()` says where it is and why. `reason`: of a
+    quarantined one."""
+
+    def __init__(self, message: str, reason: Reason = Reason.NOT_JSON) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class Record(NamedTuple):
@@ -48,9 +54,26 @@ def read_batch(data: memoryview) -> Iterator[Record]:
     try:
         yield from _v2(data) if data[_MAGIC_AT] >= 2 else _legacy(data)
     except ExpandError as error:
-        raise UnreadableBatchError(f"the record batch {_where(data)} {error}") from None
+        reason = Reason.TOO_LARGE if isinstance(error, TooLargeError) else Reason.NOT_JSON
+        raise UnreadableBatchError(f"the record batch {_where(data)} {error}", reason) from None
     except (struct.error, IndexError, ValueError, OverflowError) as error:
         raise UnreadableBatchError(f"a record of the batch {_where(data)} is malformed: {error}") from None
+
+
+def in_place_of(data: memoryview, error: UnreadableBatchError) -> Record:
+    """What stands for the records of a batch that cannot be read, at the offset of the last one.
+
+    Its value is the whole batch as Kafka holds it. One for all: a megabyte can stand for millions.
+    """
+    (offset,) = struct.unpack_from(">q", data)
+    timestamp = NO_TIMESTAMP
+    if data[_MAGIC_AT] >= 2:
+        head = _V2.unpack_from(data)
+        offset, timestamp = offset + head[6], head[8]
+    elif data[_MAGIC_AT] == 1 and len(data) >= _LEGACY.size + 8:
+        (timestamp,) = struct.unpack_from(">q", data, _LEGACY.size)
+    value = UnreadBatch.of(data, quarantined(error.reason, f"{error}; its value here is the whole batch"))
+    return Record(offset, timestamp, None, None, value, [])
 
 
 def _where(data: memoryview) -> str:

@@ -28,6 +28,10 @@ class ExpandError(Exception):
     """A payload cannot be decompressed. `str()` says why."""
 
 
+class TooLargeError(ExpandError):
+    """It expands to more than memory is taken for."""
+
+
 def surely_fits(codec: int, data: memoryview) -> bool:
     """Whether the payload is known to expand to `LARGEST_BATCH_BYTES` at most, without decompressing it."""
     if codec == GZIP:
@@ -61,8 +65,8 @@ def expand(codec: int, data: memoryview, *, old_lz4: bool = False) -> bytes:
     raise ExpandError(f"has the unknown codec {codec}")
 
 
-def _too_large() -> ExpandError:
-    return ExpandError(f"expands to more than {LARGEST_BATCH_BYTES >> 20} MiB")
+def _too_large() -> TooLargeError:
+    return TooLargeError(f"expands to more than {LARGEST_BATCH_BYTES >> 20} MiB")
 
 
 def _into(codec: object, data: memoryview, factor: int) -> bytes:

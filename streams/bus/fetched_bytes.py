@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Any
 
@@ -18,7 +18,7 @@ from aiokafka.consumer import fetcher as aiokafka_fetcher
 from aiokafka.errors import CorruptRecordException
 from aiokafka.record.default_records import DefaultRecordBatch
 
-from streams.bus.careful import Record, UnreadableBatchError, read_batch
+from streams.bus.careful import Record, UnreadableBatchError, in_place_of, read_batch
 from streams.bus.expand import ExpandError, expand, surely_fits
 
 _LENGTH = struct.Struct(">i")
@@ -107,7 +107,7 @@ class _Wrapped:
 class Batches(list[Any]):
     """The batches of a fetched share that are wanted, each to be iterated once; `pieces`: their bytes.
 
-    Iterating raises where a batch is not for aiokafka's reader; `careful` then reads what is left.
+    Iterating raises where a batch is not for aiokafka's reader; `careful` or `strict` then read what is left.
     """
 
     def __init__(self, tp: TopicPartition) -> None:
@@ -116,14 +116,28 @@ class Batches(list[Any]):
         self.pieces: list[memoryview] = []
 
     def careful(self, start: int) -> Iterator[Record]:
+        """All records at or above the offset `start`; one in the place of those that cannot be read."""
+        for piece in self.pieces:
+            last = start - 1
+            try:
+                for record in _from(start, read_batch(piece)):
+                    last = record.offset
+                    yield record
+            except UnreadableBatchError as error:
+                # None for what follows the last record: the fast reader has read that, and gone on.
+                yield from _from(last + 1, [in_place_of(piece, error)])
+
+    def strict(self, start: int) -> Iterator[Record]:
         """All records at or above the offset `start`. Raises `UnreadableBatchError`."""
         try:
             for piece in self.pieces:
-                for record in read_batch(piece):
-                    if record.offset >= start:
-                        yield record
+                yield from _from(start, read_batch(piece))
         except UnreadableBatchError as error:
             raise UnreadableBatchError(f"{self._tp.topic}-{self._tp.partition}: {error}") from None
+
+
+def _from(start: int, records: Iterable[Record]) -> Iterator[Record]:
+    return (record for record in records if record.offset >= start)
 
 
 def bounded(batch: Any, data: memoryview) -> Any:

@@ -1,4 +1,4 @@
-"""Record batches that are bombs, or malformed behind a right checksum: an error that says where."""
+"""Record batches that are bombs, or malformed behind a right checksum: a bad record, or an error by name."""
 
 from __future__ import annotations
 
@@ -9,19 +9,46 @@ import pytest
 from aiokafka import TopicPartition
 from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 
+from agents.records import Unpacked
+from schemas.reasons import UnreadBatch
+from schemas.validate import Validator
 from streams.bus import expand
 from streams.bus.batches import Fetched, _wanted_batches, records_of
 from streams.bus.careful import UnreadableBatchError
-from streams.bus.fetched_bytes import FetchedBytes
+from streams.bus.fetched_bytes import Batches, FetchedBytes
 from tests.record_bytes import CODECS, Wire, batch_legacy, batch_v2, part, varint
 
 TP = TopicPartition("events.raw", 3)
 
 
-def read(data: bytes) -> list[int]:
+def batches(data: bytes) -> Batches:
     records = PartitionRecords(TP, FetchedBytes(data), [], 0, None, None, True, READ_COMMITTED)
-    wanted = _wanted_batches(records)
-    return [record.offset for record in records_of(Fetched(TP, 0, 0, wanted, 0))]
+    return _wanted_batches(records)
+
+
+def read(data: bytes) -> list[int]:
+    """As topics of our own are read."""
+    return [record.offset for record in records_of(Fetched(TP, 0, 0, batches(data), 0))]
+
+
+def read_raw(data: bytes, start: int = 0, size: int = 2) -> list[tuple[int, int, str]]:
+    """As raw topics are read: the offsets, timestamps and verdicts."""
+    unpacked, found = Unpacked(batches(data), start), []
+    while records := unpacked.take(size):
+        found += records
+    for record in found:
+        if isinstance(record.value, UnreadBatch):
+            assert data.find(record.value) >= 0
+            assert Validator().judge(record.value, record.timestamp) == record.value.why
+            assert Validator().validate(record.value, record.timestamp) == record.value.why
+    return [
+        (
+            record.offset,
+            record.timestamp,
+            record.value.why.reason if isinstance(record.value, UnreadBatch) else "",
+        )
+        for record in found
+    ]
 
 
 @pytest.mark.parametrize("codec", [codec for codec in CODECS if codec != "none"])
@@ -34,10 +61,14 @@ def test_a_batch_that_expands_to_too_much_is_named(codec: str, monkeypatch: pyte
         UnreadableBatchError, match=r"events.raw-3.* offsets 7 to 7 expands to more than 1 MiB"
     ):
         read(fits + bomb)
+    more = batch_v2([Wire(9, 5)])
+    assert read_raw(fits + bomb + more) == [(0, 0, ""), (7, 0, "too_large"), (9, 5, "")]
+    assert read_raw(fits + bomb + more, 8) == [(9, 5, "")]
     if codec != "zstd":
         bomb = batch_legacy([Wire(7, 0, None, bytes(1 << 22))], 1, codec=codec)
         with pytest.raises(UnreadableBatchError, match=r"events.raw-3.*up to offset 7 expands to more than"):
             read(bomb)
+        assert read_raw(bomb + more) == [(7, 0, "too_large"), (9, 5, "")]
 
 
 def test_a_gigabyte_of_zstd_is_refused_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,8 +83,8 @@ def test_a_gigabyte_of_zstd_is_refused_in_bounded_memory(monkeypatch: pytest.Mon
         expand.expand(expand.ZSTD, memoryview(frame))
 
 
-def record(*parts: bytes) -> bytes:
-    body = b"\0" + varint(0) + varint(0) + b"".join(parts)
+def record(*parts: bytes, delta: int = 0) -> bytes:
+    body = b"\0" + varint(0) + varint(delta) + b"".join(parts)
     return varint(len(body)) + body
 
 
@@ -74,8 +105,22 @@ def record(*parts: bytes) -> bytes:
 def test_a_malformed_record_is_named_and_none_behind_it_is_read(body: bytes, codec: str) -> None:
     good = batch_v2([Wire(0, 0, b"k", b"v")])
     bad = batch_v2([Wire(5, 0)], codec=codec, body=body)
+    more = batch_v2([Wire(6, 0)])
     with pytest.raises(UnreadableBatchError, match=r"events.raw-3: .*offsets 5 to 5"):
-        read(good + bad + batch_v2([Wire(6, 0)]))
+        read(good + bad + more)
+    reason = "" if body.endswith(b"zzz") else "not_json"
+    for size in (1, 2, 3, 9):
+        assert read_raw(good + bad + more, size=size) == [(0, 0, ""), (5, 0, reason), (6, 0, "")]
+
+
+def test_what_is_readable_of_a_batch_is_read_and_one_record_stands_for_the_rest() -> None:
+    body = b"".join(record(part(None), part(b"v"), varint(0), delta=delta) for delta in (0, 1)) + varint(99)
+    bad = batch_v2([Wire(5, 7), Wire(6, 7), Wire(9, 7)], codec="gzip", body=body)
+    expected = [(5, 7, ""), (6, 7, ""), (9, 7, "not_json")]
+    assert read_raw(bad) == expected
+    for start in range(5, 10):
+        for size in (1, 2, 9):
+            assert read_raw(bad, start, size) == [one for one in expected if one[0] >= start]
 
 
 def test_what_does_not_decompress_is_named() -> None:
