@@ -114,8 +114,10 @@ class Terms:
         away = self._stands_still or self._last_stood_still > told - SETTLE_SECONDS
         # Before a process has said that it runs, a signal's own effect ends it.
         allowed = {0} | ({1} if away else set()) | (set() if ran else {-signal.SIGTERM})
-        if code not in allowed or "never retrieved" in role.output():
-            self.wrong.append(f"{role.name}: exit code {code} after {seconds:.1f} s:\n{role.tail()}")
+        dropped = re.search(r"[^\n]*never retrieved.*", role.output(), re.DOTALL)
+        if code not in allowed or dropped:
+            told_us = dropped[0][:4_000] if dropped else role.tail()
+            self.wrong.append(f"{role.name}: exit code {code} after {seconds:.1f} s:\n{told_us}")
 
     async def _stop_kafka(self, after_seconds: float) -> None:
         pid = self._kafka.pid()
