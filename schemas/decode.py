@@ -35,11 +35,11 @@ class _Absences:
     """
 
     def __init__(self) -> None:
-        self._defaults: dict[Any, repeat[Any]] = {}
+        self._defaults: dict[tuple[type, Any], repeat[Any]] = {}  # by type, too: True equals 1
 
     def default(self, value: Any) -> Any:
         """The declaration of a field that is `value` where it is absent."""
-        default = self._defaults.setdefault(value, repeat(value, sys.maxsize))
+        default = self._defaults.setdefault((type(value), value), repeat(value, sys.maxsize))
         return msgspec.field(default_factory=default.__next__)
 
     def count(self) -> int:

@@ -66,6 +66,21 @@ def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_secon
     assert doubted(good[0], *bad, good[1]) == [1, 2, 3, 4, 5, 6]
 
 
+class Counted(Payload):
+    """Of a kind with defaults that are equal and of different types."""
+
+    unit: Id
+    valid: bool = True
+    count: int = 1
+    share: float = 1.0
+
+
+def test_a_default_that_equals_another_keeps_its_type() -> None:
+    counted = msgspec.json.decode(b'{"unit":"u"}', type=payload_struct(Counted))
+    assert [counted.valid, counted.count, counted.share] == [True, 1, 1.0]
+    assert [type(value) for value in (counted.valid, counted.count, counted.share)] == [bool, int, float]
+
+
 def charge(**more: object) -> bytes:
     payload = {"charge_id": "c", "booking_id": "b", "amount_minor": 1, "currency": "EUR"}
     envelope = {
