@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import pytest
@@ -76,7 +77,7 @@ class Counted(Payload):
 
 
 def test_a_default_that_equals_another_keeps_its_type() -> None:
-    counted = msgspec.json.decode(b'{"unit":"u"}', type=payload_struct(Counted))
+    counted: Any = msgspec.json.decode(b'{"unit":"u"}', type=payload_struct(Counted))
     assert [counted.valid, counted.count, counted.share] == [True, 1, 1.0]
     assert [type(value) for value in (counted.valid, counted.count, counted.share)] == [bool, int, float]
 
