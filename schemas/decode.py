@@ -17,6 +17,7 @@ from typing import Annotated, Any, ClassVar, Literal, Union, get_origin
 
 import msgspec
 from pydantic import BaseModel
+from pydantic.fields import FieldInfo
 
 from schemas.catalogue import EVENTS
 from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
@@ -35,11 +36,11 @@ class _Absences:
     """
 
     def __init__(self) -> None:
-        self._defaults: dict[Any, repeat[Any]] = {}
+        self._defaults: dict[tuple[type, Any], repeat[Any]] = {}  # by type, too: True equals 1
 
     def default(self, value: Any) -> Any:
         """The declaration of a field that is `value` where it is absent."""
-        default = self._defaults.setdefault(value, repeat(value, sys.maxsize))
+        default = self._defaults.setdefault((type(value), value), repeat(value, sys.maxsize))
         return msgspec.field(default_factory=default.__next__)
 
     def count(self) -> int:
@@ -57,7 +58,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     event: ClassVar[str] = ""
     """The event's name."""
     members: ClassVar[int] = 0
-    """How many members are declared, the payload's included."""
+    """How many members are declared, the payload's included; far below zero where the count of a record's
+    names proves nothing: absent members cannot be told from those that are there, or a number is any text."""
     optional: ClassVar[tuple[str, ...]] = ()
     """The names of the payload's members that may be absent."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
@@ -159,6 +161,13 @@ def _fixed(model: type[BaseModel]) -> dict[str, bool]:
     return fixed
 
 
+_UNPROVED = -(2**40)
+
+
+def _is_unproved(field: FieldInfo) -> bool:
+    return kind_of(field) is float or not (field.is_required() or field.default is None)
+
+
 def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
     """The Struct of a whole event: the envelope with this payload."""
     given = {
@@ -175,7 +184,9 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
         bases=(Event,),
         namespace={
             "event": spec.name,
-            "members": len(ENVELOPE_NAMES) + len(fields),
+            "members": _UNPROVED
+            if any(map(_is_unproved, fields.values()))
+            else len(ENVELOPE_NAMES) + len(fields),
             "optional": tuple(name for name, field in fields.items() if not field.is_required()),
             "payload_names": frozenset(fields),
             "fixed": frozenset(envelope),

@@ -11,12 +11,13 @@ from collections.abc import Sequence
 
 import msgspec
 
-from streams.sources.envelope import members
+from streams.sources.envelope import UNREADABLE_JSON, members, seen
 from streams.sources.online_retail_csv import columns_of
 
 MEANT = "send it anyway with --force"
 NEEDED = "an event has event_id, event, version, occurred_at, source and payload"
 MOST_NAMES = 12
+MOST_LINES = 20
 DELIMITERS = ",;\t|"
 
 _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .\-/#]{0,39}")
@@ -59,6 +60,9 @@ def _of_lines(texts: Sequence[bytes], columns: list[str] | None) -> str:
     first = texts[0].lstrip()
     if first.startswith(b"<"):
         return "XML or HTML"
+    for is_so, what in _WRAPPED.items():
+        if all(map(is_so, texts)):
+            return what
     if columns is not None:
         if all(_NAME.fullmatch(column) for column in columns) and len(texts) > 1:
             return f"CSV with the columns {_listed(columns)}"
@@ -70,7 +74,8 @@ def _of_lines(texts: Sequence[bytes], columns: list[str] | None) -> str:
 
 def _columns(texts: Sequence[bytes]) -> list[str] | None:
     """The first line's columns if these are lines of CSV."""
-    lines = [text.decode("utf-8", "replace").lstrip("\ufeff") for text in texts]
+    lines = [line.decode("utf-8", "replace") for text in texts for line in text.splitlines()][:MOST_LINES]
+    lines = [line.lstrip("\ufeff") for line in lines] or [""]
     if lines[0].lstrip().startswith(("{", "[", "<")):
         return None
     for delimiter in DELIMITERS:
@@ -89,6 +94,24 @@ def _is_json(text: bytes) -> bool:
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return False
     return True
+
+
+def _holds_object(text: bytes) -> bool:
+    try:
+        return members(msgspec.json.decode(text, type=str).encode()) is not None
+    except UNREADABLE_JSON:
+        return False
+
+
+def _ends_in_event(text: bytes) -> bool:
+    found = seen(text[text.find(b"{") :]) if b"{" in text else None
+    return found is not None and found.is_envelope
+
+
+_WRAPPED = {
+    _holds_object: "JSON that was encoded a second time, as text (jq -r . undoes that)",
+    _ends_in_event: "events with other text before them, as in a log (sed 's/^[^{]*//' leaves the events)",
+}
 
 
 def _listed(names: Sequence[str]) -> str:

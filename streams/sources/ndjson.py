@@ -19,7 +19,7 @@ from streams.sources.look import what_it_is
 from streams.sources.record import NotEventsError, Record
 
 LOOK_AT = 20
-"""So many values without an envelope among them, at a file's start, are enough."""
+"""So many values without an envelope among them, at the start of a file or a zip's member, are enough."""
 
 
 class Ndjson:
@@ -43,25 +43,46 @@ class Ndjson:
     def check(self) -> None:
         """Look at the first values, if the file can be read again. Raises `SourceError`, `NotEventsError`."""
         if self._file.check():
-            with contextlib.closing(self.records()) as records:
-                next(records, None)
+            with contextlib.closing(self._records(first_alone=True)) as records:
+                for _ in records:
+                    pass
 
     def records(self) -> Generator[Record]:
         """One record a value; empty lines are left out. Raises `SourceError`, `NotEventsError`."""
-        self.tally = tally = Tally()
-        with contextlib.closing(self._file.texts()) as texts:
-            records = itertools.chain.from_iterable(documents(text, tally) for text in texts)
-            if not self._force:
-                yield from self._looked_at(records, tally)
-            yield from records
+        return self._records(first_alone=False)
 
-    def _looked_at(self, records: Iterator[Record], tally: Tally) -> Iterator[Record]:
-        """The first records, up to the first envelope."""
-        first: list[Record] = []
-        for record in itertools.islice(records, LOOK_AT):
-            first.append(record)
-            if len(first) > tally.total:
-                yield from first
-                return
-        if first:
-            raise NotEventsError(self.name, what_it_is([record.value or b"" for record in first]))
+    def _records(self, *, first_alone: bool) -> Generator[Record]:
+        """`first_alone`: of each text no more than was looked at."""
+        self.tally = tally = Tally()
+        held: list[Record] = []  # of texts too short to be told, before the first event
+        found = self._force
+        with contextlib.closing(self._file.texts()) as texts:
+            for text in texts:
+                records = documents(text, tally)
+                first, holds_event = _looked_at(records, tally, 1 if self._force else LOOK_AT)
+                held += first
+                found = found or holds_event
+                if not holds_event and len(held) >= LOOK_AT:
+                    raise _no_events(text.name, held)
+                if found:
+                    yield from held
+                    held = []
+                    if not first_alone:
+                        yield from records
+        if held:
+            raise _no_events(self.name, held)
+
+
+def _looked_at(records: Iterator[Record], tally: Tally, most: int) -> tuple[list[Record], bool]:
+    """The first records, up to the first envelope, and whether there is one."""
+    first: list[Record] = []
+    before = tally.total
+    for record in itertools.islice(records, most):
+        first.append(record)
+        if len(first) > tally.total - before:
+            return first, True
+    return first, False
+
+
+def _no_events(name: str, first: list[Record]) -> NotEventsError:
+    return NotEventsError(name, what_it_is([record.value or b"" for record in first]))

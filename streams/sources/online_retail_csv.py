@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
 
-from streams.sources.files import Text
+from streams.sources.files import PIECE_BYTES, Text
 from streams.sources.record import NotEventsError, SourceError
 
 HEADER = (
@@ -22,6 +22,8 @@ HEADER = (
 )  # fmt: skip
 DELIMITERS = ",;\t"
 _OTHER_NAMES = {"invoice": "invoiceno", "price": "unitprice"}  # of Online Retail II
+_AFTER_RETURN = re.compile(rb"(?<=\r)(?![\n]|\Z)")
+"""Not at the end of a piece: what follows may be a line feed."""
 _PRICE = re.compile(r"-?\d{1,9}(?:([.,])\d{1,6})?")
 
 _TIMES = (
@@ -63,15 +65,33 @@ def rows(text: Text) -> Iterator[tuple[int, list[str]]]:
 
 
 def _lines(text: Text) -> Iterator[str]:
-    for line in text.lines():
+    for line in _ended(text.lines()):
         try:
             yield line.decode()
         except UnicodeDecodeError:
             yield line.decode("latin-1")
 
 
+def _ended(pieces: Iterator[bytes]) -> Iterator[bytes]:
+    """Lines that end as old Macintoshes' do, too: with a carriage return alone."""
+    rest = b""
+    for piece in pieces:
+        rest += piece
+        if rest.count(b"\r") > rest.endswith(b"\r\n"):
+            *whole, rest = _AFTER_RETURN.split(rest)
+            yield from whole
+        if rest.endswith(b"\n") or len(rest) >= PIECE_BYTES:
+            yield rest
+            rest = b""
+    if rest:
+        yield rest
+
+
 def _fields(line: str, delimiter: str) -> list[str]:
-    return next(csv.reader([line], delimiter=delimiter), [""])
+    try:
+        return next(csv.reader([line], delimiter=delimiter), [""])
+    except csv.Error:  # a quote without an end
+        return [""]
 
 
 def _is_header(line: str, delimiter: str) -> bool:

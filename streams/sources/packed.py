@@ -27,6 +27,8 @@ else:
 
 BUFFER_BYTES = 1 << 20
 HEAD_BYTES = 512
+ENCRYPTED = 0x01
+"""The flag of a zip archive's member."""
 
 GZIP, BZIP2, XZ, ZSTD = b"\x1f\x8b", b"BZh", b"\xfd7zXZ\x00", b"\x28\xb5\x2f\xfd"
 ZIP = (b"PK\x03\x04", b"PK\x05\x06")
@@ -68,6 +70,8 @@ def unpacked(name: str, packed: io.BufferedReader[Any]) -> Iterator[tuple[str, i
             stream = io.BufferedReader(_Named(kind, opened(packed)), BUFFER_BYTES)
             break
     _refuse(name, stream)
+    if stream is not packed:
+        _refuse_packed(name, stream, "unpack it first")
     yield name, stream
 
 
@@ -140,6 +144,8 @@ def _members(name: str, packed: io.BufferedReader[Any]) -> Iterator[tuple[str, i
 def _member(
     called: str, archive: zipfile.ZipFile, member: zipfile.ZipInfo
 ) -> Iterator[tuple[str, io.BufferedReader[Any]]]:
+    if member.flag_bits & ENCRYPTED:
+        raise SourceError(called, None, "it is encrypted: unpack the archive with its password first")
     try:
         raw = archive.open(member)
     except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
@@ -153,9 +159,13 @@ def _member(
             )
             nested = "an archive in an archive: unpack the outer one first"
             raise NotEventsError(called, f"it is {WORKBOOK if is_workbook else nested}")
-        if head.startswith(tuple(_STREAMS)):
-            raise NotEventsError(called, "it is packed a second time: unpack the archive first")
+        _refuse_packed(called, stream, "unpack the archive first")
         yield called, stream
+
+
+def _refuse_packed(name: str, stream: io.BufferedReader[Any], mend: str) -> None:
+    if stream.peek(HEAD_BYTES).startswith((*_STREAMS, *ZIP)):
+        raise NotEventsError(name, f"it is packed a second time: {mend}")
 
 
 def _is_clutter(path: str) -> bool:

@@ -50,6 +50,8 @@ def _event(number: int) -> bytes:
         "occurred_at": f"2026-0{number % 2 + 1}-1{number % 3}T12:00:00.000001Z", "unknown": odd,
         "payload": payload,
     }  # fmt: skip
+    if number % 7 == 0:
+        event["occurred_at"] = event["occurred_at"].lower()
     city = CITIES[number // 4 % len(CITIES)]
     if city is not None or number % 2:
         event["city"] = _slug(city)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import msgspec
 import pytest
@@ -27,10 +29,20 @@ class Measured(Payload):
     count: int | None = None
 
 
-MEASURED = event_struct(
-    EventSpec(name="x.measured", payload=Measured, examples=(), counter_examples=()), payload_struct(Measured)
-)
-DECODE = msgspec.json.Decoder(MEASURED).decode
+class Flagged(Payload):
+    """Of a kind with a default that is no null."""
+
+    unit: Id
+    valid: bool = True
+
+
+def decoder(name: str, payload: type[Payload]) -> Callable[[bytes], Event]:
+    spec = EventSpec(name=name, payload=payload, examples=(), counter_examples=())
+    return msgspec.json.Decoder(event_struct(spec, payload_struct(payload))).decode
+
+
+DECODE = decoder("x.measured", Measured)
+DECODE_FLAGGED = decoder("x.flagged", Flagged)
 
 
 def measured(inside: str = "", outside: str = "", share: str = "0.5") -> bytes:
@@ -40,9 +52,9 @@ def measured(inside: str = "", outside: str = "", share: str = "0.5") -> bytes:
     ).encode()
 
 
-def doubted(*values: bytes) -> list[int]:
+def doubted(*values: bytes, decode: Callable[[bytes], Event] = DECODE) -> list[int]:
     before = ABSENCES.count()
-    events: list[Event] = [DECODE(value) for value in values]
+    events = [decode(value) for value in values]
     return list(differing(b",".join(values), [*values], events, ABSENCES.count() - before, []))
 
 
@@ -64,6 +76,34 @@ def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_secon
         measured(',"note":"\\u0022","x":"\\""'),
     ]
     assert doubted(good[0], *bad, good[1]) == [1, 2, 3, 4, 5, 6]
+    for value in bad:
+        assert doubted(value) == [0]
+
+
+def test_a_default_that_is_no_null_pays_for_no_member_that_is_there_twice() -> None:
+    def flagged(inside: str = "", outside: str = "") -> bytes:
+        record = measured(inside, ',"city":"a","trace_id":"t"' + outside)
+        return record.replace(b',"share":0.5', b"").replace(b"measured", b"flagged")
+
+    for value in (flagged(), flagged(',"valid":false'), flagged(outside=',"x":1')):
+        assert doubted(value, decode=DECODE_FLAGGED) == []
+    for value in (flagged(',"unit":"v"'), flagged(',"Valid":false'), flagged(outside=',"City":"b"')):
+        assert doubted(value, decode=DECODE_FLAGGED) == [0]
+
+
+class Counted(Payload):
+    """Of a kind with defaults that are equal and of different types."""
+
+    unit: Id
+    valid: bool = True
+    count: int = 1
+    share: float = 1.0
+
+
+def test_a_default_that_equals_another_keeps_its_type() -> None:
+    counted: Any = msgspec.json.decode(b'{"unit":"u"}', type=payload_struct(Counted))
+    assert [counted.valid, counted.count, counted.share] == [True, 1, 1.0]
+    assert [type(value) for value in (counted.valid, counted.count, counted.share)] == [bool, int, float]
 
 
 def charge(**more: object) -> bytes:

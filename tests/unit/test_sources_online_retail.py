@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from streams.sources import files, online_retail_csv
 from streams.sources.files import InputFile
 from streams.sources.fixture import FIXTURE, derive
 from streams.sources.online_retail import OnlineRetail, read_invoices, slug
@@ -127,7 +128,7 @@ def test_a_bad_row_is_named_with_line_and_column(tmp_path: Path, bad: str, said:
     assert said in str(caught.value)
 
 
-@pytest.mark.parametrize("header", ["", "a,b", ",".join(reversed(HEADER))])
+@pytest.mark.parametrize("header", ["", "a,b", ",".join(reversed(HEADER)), "a\rb" * 9, "x" * 200_000])
 def test_a_wrong_header_is_said(tmp_path: Path, header: str) -> None:
     with pytest.raises(SourceError, match="line 1: the header must be InvoiceNo,"):
         events(csv_file(tmp_path, header=header))
@@ -137,6 +138,19 @@ def test_a_byte_order_mark_is_no_part_of_the_header(tmp_path: Path) -> None:
     path = tmp_path / "retail.csv"
     path.write_text("\ufeff" + ",".join(HEADER) + "\n" + line("1", "1", "1") + "\n", encoding="utf-8")
     assert totals(events(InputFile(str(path))))["charge.succeeded"] == (1, 100)
+
+
+@pytest.mark.parametrize("piece_bytes", [500, 1 << 20])
+def test_where_a_piece_ends_takes_no_line_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, piece_bytes: int
+) -> None:
+    for module in (files, online_retail_csv):
+        monkeypatch.setattr(module, "PIECE_BYTES", piece_bytes)
+    path = tmp_path / "retail.csv"
+    for end, inner in itertools.product(("\r", "\r\n", "\n"), ("\r", "\n")):
+        rows = [line(str(number), "1", "1").replace("A ", f"A{inner}", 1) for number in range(50)]
+        path.write_bytes(end.join([",".join(HEADER), *rows, ""]).encode())
+        assert totals(events(InputFile(str(path))))["charge.succeeded"] == (50, 5_000), (end, inner)
 
 
 AMOUNTS = {"charge.succeeded": (2, 1833), "booking.confirmed": (2, 1833), "refund.succeeded": (1, 150)}
@@ -163,7 +177,8 @@ def test_it_is_read_as_it_is_usually_distributed(tmp_path: Path, header: str, de
             before += [invoice, "1", description, quantity, at, f'"{price.replace(".", point)}"']
             lines.append(delimiter.join([*before, "17850.0", "United Kingdom"]))
         path = tmp_path / "retail.csv"
-        path.write_bytes("\r\n".join([*lines, ""]).encode(encoding))
+        end = "\r" if at == TIMES[0] else "\r\n"  # a spreadsheet's "CSV (Macintosh)"
+        path.write_bytes(end.join([*lines, ""]).encode(encoding))
         found = events(InputFile(str(path)))
         assert totals(found) == AMOUNTS, (at, point, encoding)
         assert {event["occurred_at"] for event in found} == {"2010-12-13T08:26:00Z"}
