@@ -22,7 +22,7 @@ from agents.bronze_files import (
     intent_path,
     position_path,
 )
-from streams.bus import bronze, bronze_begin
+from streams.bus import bronze_begin, late
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.read_back import Found
 from streams.bus.topic_ids import Sight
@@ -195,7 +195,7 @@ async def test_what_is_deleted_while_the_store_is_away_at_first_sight_is_lost(
         lost.append(said[-1])
 
     monkeypatch.setattr(bronze_begin, "raise_lost", raise_lost)
-    monkeypatch.setattr(bronze, "BEGIN_SECONDS", 0.05)
+    monkeypatch.setattr(late, "READY_SECONDS", 0.05)
     worker.store.gate.clear()
     await worker.assigned(ONE)
     beginnings(worker, monkeypatch, p0=30)
