@@ -1,7 +1,7 @@
 """`sluice` gives itself a signal at a moment: `python -m tests.dying SIGNAL MOMENT NTH ARGUMENTS`.
 
-MOMENT: `begin` (a transaction has begun), `send` (a batch of it is in Kafka), `commit` (just before Kafka is
-told), `committed` (just after).
+MOMENT: `start` (just before a producer takes over), `begin` (a transaction has begun), `send` (a batch is in
+Kafka), `commit` (just before Kafka is told), `committed` (just after).
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from streams.cli.main import main
 
 
 def die_at(moment: str, nth: int, number: signal.Signals) -> None:
-    begin, send, commit = (
+    begin, send, commit, start = (
         AIOKafkaProducer.begin_transaction,
         AIOKafkaProducer.send_batch,
         AIOKafkaProducer.commit_transaction,
+        AIOKafkaProducer.start,
     )
     left = nth
 
@@ -30,6 +31,10 @@ def die_at(moment: str, nth: int, number: signal.Signals) -> None:
         left -= here == moment
         if here == moment and left == 0:
             os.kill(os.getpid(), number)
+
+    async def started(self: AIOKafkaProducer) -> None:
+        reached("start")
+        await start(self)
 
     async def begin_transaction(self: AIOKafkaProducer) -> None:
         await begin(self)
@@ -46,6 +51,7 @@ def die_at(moment: str, nth: int, number: signal.Signals) -> None:
         await commit(self)
         reached("committed")
 
+    AIOKafkaProducer.start = started
     AIOKafkaProducer.begin_transaction = begin_transaction
     AIOKafkaProducer.send_batch = send_batch
     AIOKafkaProducer.commit_transaction = commit_transaction

@@ -19,7 +19,12 @@ from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TransactionalIdAuthorizationFailed,
+)
 from aiokafka.partitioner import murmur2
 
 from streams.bus.client import client_kwargs, connected_admin, stop_quietly
@@ -230,6 +235,9 @@ async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
     for tries in count(1):
         try:
             await producer.start()
+        except TransactionalIdAuthorizationFailed:
+            name = producer._txn_manager.transactional_id
+            raise RefusedError(f"Kafka gives no right to use the transactional id {name}{ACCESS}") from None
         except (KafkaError, OSError) as error:
             if tries >= START_TRIES and isinstance(error, KafkaError) and not error.retriable:
                 raise RefusedError(

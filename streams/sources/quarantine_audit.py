@@ -33,7 +33,7 @@ class Audit:
         self._quarantine = quarantine
         self._first = first
         self._done: defaultdict[int, dict[int, tuple[str, Done]]] = defaultdict(dict)
-        self._same: dict[Done, Done] = {}
+        self._same: dict[tuple[str, Done], tuple[str, Done]] = {}
         self.unreadable = 0
 
     def take(self, value: bytes | None) -> None:
@@ -44,9 +44,8 @@ class Audit:
             return
         if record.offset < self._first.get(record.partition, 0):
             return
-        done = Done(record.action, record.at, record.by)
-        done = self._same.setdefault(done, done)
-        self._done[record.partition][record.offset] = record.quarantined_at, done
+        found = record.quarantined_at, Done(record.action, record.at, record.by)
+        self._done[record.partition][record.offset] = self._same.setdefault(found, found)
 
     def of(self, record: BadRecord) -> Done | None:
         """The newest that was done with a record; None: it is open."""

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 
 from streams.bus import topics
+from streams.bus.client import connected_admin
 from streams.bus.embedded import EmbeddedKafka
 from streams.sources.quarantine_replay import MOST_RECORDS, operator
 from tests.feed import FeedWatcher, exact
@@ -41,6 +42,8 @@ async def full(kafka: EmbeddedKafka, prefix: str) -> Shop:
     await create_topics(kafka.bootstrap, shop.audit)
     half = RECORDS // 2
     records = [bad(shop, "unknown_event", value(n), AT, partition=n // half) for n in range(RECORDS)]
+    odd = (*records[half - 1].headers, ("src.\\xe9", b"1"))  # back in raw it is in a batch of another kind
+    records[half - 1] = records[half - 1]._replace(headers=odd)
     await produce(kafka.bootstrap, shop.quarantine, records)
     return shop
 
@@ -67,7 +70,7 @@ async def each_is_there_once(shop: Shop) -> None:
     ("moment", "nth", "sent", "in_the_log"),
     [
         ("begin", 1, 0, 0),
-        ("send", 3, MOST_RECORDS, MOST_RECORDS + 100),
+        ("send", 3, MOST_RECORDS, MOST_RECORDS + 99),
         ("send", 5, MOST_RECORDS, 2 * MOST_RECORDS),
         ("commit", 2, MOST_RECORDS, 2 * MOST_RECORDS),
         ("committed", 2, 2 * MOST_RECORDS, 2 * MOST_RECORDS),
@@ -107,6 +110,17 @@ async def test_a_second_replay_ends_the_first(full: Shop) -> None:
     assert "another `sluice quarantine replay` has begun" in said
     assert f"({MOST_RECORDS} were sent before that)" in said
     assert said.count("\n") == 1
+    await each_is_there_once(full)
+
+
+async def test_what_another_one_sent_before_it_took_over_is_passed_over(full: Shop) -> None:
+    command = [*dying("SIGSTOP", "start", 1), "--json"]
+    with started_program(command, env=full.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as late:
+        await wait_until(lambda: state_of(late.pid) == "T", "it to stand still")
+        assert json.loads(full.run("replay", "--all", "--json").stdout)["sent"] == RECORDS
+        late.send_signal(signal.SIGCONT)
+        answer = json.loads(late.communicate(timeout=30)[0])
+    assert (answer["sent"], answer["passed_over"]) == (0, RECORDS)
     await each_is_there_once(full)
 
 
@@ -169,6 +183,18 @@ async def test_without_the_audit_nothing_is_sent_and_the_list_says_so(
         assert (done.returncode, done.stderr.decode()) == (1, f"sluice: {what}\n")
     assert await values(shop) == []
     assert shop.listed()["warnings"] == [f"not known what was replayed: {what}"]
+
+
+async def test_a_worker_does_without_the_audit(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
+    with started(kafka, prefix, tmp_path) as sluice:
+        await topics.create(sluice.settings)
+        audit = sluice.settings.topic(topics.AUDIT)
+        admin = await connected_admin(sluice.settings)
+        await admin.delete_topics([audit])
+        await admin.close()
+        worker = sluice.worker()
+        await worker.ready()
+        assert f"topic {audit} does not exist: sluice topics create" in worker.output()
 
 
 @pytest.mark.parametrize(
