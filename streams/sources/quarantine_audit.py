@@ -23,7 +23,7 @@ class Done(NamedTuple):
 
 
 class Audit:
-    """The newest that was done with each bad record, without the records: some 200 bytes for one.
+    """The newest that was done with each bad record, without the records: some 100 bytes for one.
 
     `first`: the first offset that each partition of the quarantine still has, so that what it has no more
     takes no memory. `unreadable` counts records of the audit that are none of ours.
