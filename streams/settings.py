@@ -146,7 +146,7 @@ def _setting(default: str, rule: tuple[Callable[[str], Any], str], doc: str) -> 
     return field(metadata={"default": default, "parse": rule[0], "allowed": rule[1], "doc": doc})
 
 
-OWN_TOPICS = ("views.feed", "events.quarantine", "ops.gates", "ops.alarms")
+OWN_TOPICS = ("views.feed", "events.quarantine", "events.quarantine.audit", "ops.gates", "ops.alarms")
 """What Sluice writes itself, without SLUICE_PREFIX."""
 
 

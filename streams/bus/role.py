@@ -70,7 +70,7 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
         found = await topics.inspect(settings)
-        missing = [finding for finding in found if finding.missing]
+        missing = [finding for finding in found if finding.missing and not finding.bearable]
         wrong = [finding for finding in found if not finding.missing]
         if not all(finding.bearable for finding in wrong):
             raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))

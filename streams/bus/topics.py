@@ -17,13 +17,18 @@ QUARANTINE_EXTRA_BYTES = 64 * 1024
 QUARANTINE_BYTES = 16 << 20
 """The quarantine's largest record batch. The limit counts compressed bytes, and a producer may have
 compressed a bad record better than we do: it is far above what the raw topics take."""
+AUDIT = "events.quarantine.audit"
+FOR_EVER = "-1"
 FUTURE_MS = 5 * 60 * 1000
 VISIBLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """A topic as it should be. `name` is whole; `raw` topics belong to the producers and are only read."""
+    """A topic as it should be. `name` is whole; `raw` topics belong to the producers and are only read.
+
+    `for_workers` is false for what commands alone write and read.
+    """
 
     name: str
     partitions: int
@@ -31,6 +36,7 @@ class TopicPlan:
     cleanup: str
     purpose: str
     raw: bool = False
+    for_workers: bool = True
     config: dict[str, str] = field(default_factory=dict)
 
 
@@ -80,6 +86,13 @@ def plan(settings: Settings) -> list[TopicPlan]:
             },
         ),
         (
+            AUDIT,
+            1,
+            "delete",
+            "what was done with quarantined records",
+            {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER},
+        ),
+        (
             "views.feed",
             settings.partitions,
             "compact",
@@ -90,18 +103,26 @@ def plan(settings: Settings) -> list[TopicPlan]:
         ("ops.alarms", 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}),
     ]
     return raw + [
-        TopicPlan(settings.topic(name), partitions, settings.replication, cleanup, purpose, config=config)
+        TopicPlan(
+            settings.topic(name),
+            partitions,
+            settings.replication,
+            cleanup,
+            purpose,
+            for_workers=name != AUDIT,
+            config=config,
+        )
         for name, partitions, cleanup, purpose, config in own
     ]
 
 
 def transactional_ids(settings: Settings, partitions: dict[str, int]) -> list[str]:
-    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, and the
-    gates' one.
+    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, the gates'
+    one, and that of `sluice quarantine replay`.
     """
     group = settings.group("views")
     views = [f"{group}-{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
-    return [*views, settings.group("gates")]
+    return [*views, settings.group("gates"), settings.group("quarantine")]
 
 
 @dataclass(frozen=True)
@@ -223,16 +244,32 @@ def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
     for topic in plan(settings):
         state = there.get(topic.name)
         if state is None:
-            found.append(Finding(topic.name, "does not exist", "sluice topics create", missing=True))
+            missing = Finding(topic.name, "does not exist", "sluice topics create", missing=True)
+            found.append(replace(missing, bearable=not topic.for_workers))
             continue
         policy = state.config.get("cleanup.policy", "")
         if policy != topic.cleanup:
             mend = f"set cleanup.policy={topic.cleanup} on it, or use another SLUICE_PREFIX"
             if topic.raw:
                 mend = f"set cleanup.policy={topic.cleanup} on it: events must not be compacted away"
-            found.append(Finding(topic.name, f"has cleanup.policy={policy}, not {topic.cleanup}", mend))
-    found += _too_small(settings, there)
-    return found
+            problem = f"has cleanup.policy={policy}, not {topic.cleanup}"
+            found.append(Finding(topic.name, problem, mend, bearable=not topic.for_workers))
+    return found + _too_small(settings, there) + _forgetful(settings, there)
+
+
+def _forgetful(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
+    """An audit that ends before the quarantine does: what it has forgotten would be replayed once more."""
+    quarantine, audit = (there.get(settings.topic(name)) for name in ("events.quarantine", AUDIT))
+    if quarantine is None or audit is None:
+        return []
+    kept, ours = (int(state.config.get("retention.ms", FOR_EVER)) for state in (quarantine, audit))
+    # A record stays until the whole of its segment is old enough, the newest one of which is being written.
+    needed = kept + int(quarantine.config.get("segment.ms", 0))
+    if ours < 0 or (kept >= 0 and ours >= needed):
+        return []
+    problem = f"has retention.ms={ours}: it forgets what was replayed while the quarantine still has it"
+    mend = f"set retention.ms={FOR_EVER if kept < 0 else needed} on it, or more"
+    return [Finding(settings.topic(AUDIT), problem, mend, bearable=True)]
 
 
 def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:

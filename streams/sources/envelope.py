@@ -5,7 +5,7 @@ To judge an event is the workers' job; this is how a replay tells a file of even
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import msgspec
 
@@ -30,6 +30,11 @@ class _Envelope(msgspec.Struct, gc=False):
     payload: dict[str, msgspec.Raw]
 
 
+class _Named(msgspec.Struct, gc=False):
+    event_id: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
+
+
+_decode_named = msgspec.json.Decoder(_Named).decode
 decode_envelope = msgspec.json.Decoder(_Envelope).decode
 """An object with enough of them, and a payload that is an object. Raises one of `UNREADABLE_JSON`."""
 _decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -46,5 +51,13 @@ def members(value: bytes) -> set[str] | None:
     """The names of an object's members; None if it is no JSON object."""
     try:
         return set(_decode_members(value))
+    except UNREADABLE_JSON:
+        return None
+
+
+def event_id_of(value: bytes | None) -> str | None:
+    """The event_id of a JSON object, whatever else is wrong with it; None if it has none that is allowed."""
+    try:
+        return _decode_named(value or b"").event_id
     except UNREADABLE_JSON:
         return None

@@ -19,20 +19,31 @@ from itertools import count
 from typing import Any
 
 from aiokafka import AIOKafkaProducer
-from aiokafka.errors import KafkaError, KafkaTimeoutError, MessageSizeTooLargeError
+from aiokafka.errors import (
+    KafkaError,
+    KafkaTimeoutError,
+    MessageSizeTooLargeError,
+    TransactionalIdAuthorizationFailed,
+)
 from aiokafka.partitioner import murmur2
 
-from streams.bus.client import client_kwargs, connected_admin
+from streams.bus.client import client_kwargs, connected_admin, stop_quietly
+from streams.bus.failed_writes import FENCED
 from streams.settings import Settings
 from streams.sources.raw_batch import RawBatch, RawHeader
 
 BATCH_BYTES = 256 * 1024
 CLOSE_SECONDS = 2.0
 START_TRIES = 3
+ACCESS = ": `sluice topics list` shows what an access list needs"
 
 
 class RefusedError(Exception):
     """Kafka will not take a record or knows no such topic; the text says which, and how to mend it."""
+
+
+class NoTopicError(RefusedError):
+    """Kafka knows no such topic, or does not let it be seen."""
 
 
 @dataclass
@@ -46,12 +57,18 @@ class _Open:
 
 
 class Outbox:
-    """Batches on their way to one topic. `acknowledged` counts records that are certainly in Kafka."""
+    """Batches on their way to one topic. `acknowledged` counts records that are certainly in Kafka.
 
-    def __init__(self, producer: AIOKafkaProducer, topic: str, partitions: int) -> None:
+    `transactional`: what is added belongs to the producer's transaction of then.
+    """
+
+    def __init__(
+        self, producer: AIOKafkaProducer, topic: str, partitions: int, *, transactional: bool = False
+    ) -> None:
         self._producer = producer
         self._topic = topic
         self._partitions = partitions
+        self._transactional = transactional
         self._open: dict[int, _Open] = {}
         self._pending: set[asyncio.Future[Any]] = set()
         self._refused: BaseException | None = None
@@ -84,7 +101,8 @@ class Outbox:
         try:
             named = [(name.decode(), text) for name, text in headers]
         except UnicodeDecodeError:
-            await self._add_raw(RawBatch(stamp, key, value, headers), origin, partition)
+            raw = RawBatch(stamp, key, value, headers, transactional=self._transactional)
+            await self._add_raw(raw, origin, partition)
             return
         record = {"timestamp": stamp, "key": key, "value": value, "headers": named}
         batch = self._open.get(partition)
@@ -152,7 +170,7 @@ def _hash(key: bytes) -> int:
 
 
 def _refusal(error: BaseException, topic: str, batch: _Open) -> BaseException:
-    if not isinstance(error, KafkaError):
+    if not isinstance(error, KafkaError) or isinstance(error, FENCED):
         return error
     where = batch.first if batch.records == 1 else f"{batch.first} to {batch.last}"
     if isinstance(error, MessageSizeTooLargeError):
@@ -168,15 +186,7 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
     within a few seconds are given up.
     """
     partitions = await partition_count(settings, topic)
-    producer = AIOKafkaProducer(
-        **client_kwargs(settings), client_id="sluice-replay", enable_idempotence=True,
-        max_batch_size=BATCH_BYTES, compression_type="lz4",
-    )  # fmt: skip
-    # aiokafka gives an idempotent batch up in one case: its partition has no leader and the batch is older
-    # than the request time-out. That is a broker that comes back after a minute, and the batch's sequence
-    # number would be lost with it.
-    producer._message_accumulator._batch_ttl = math.inf
-    await _start(producer, settings)
+    producer = await started_producer(settings)
     try:
         yield Outbox(producer, topic, partitions)
     finally:
@@ -186,12 +196,34 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
             await producer.client.close()
 
 
+async def started_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
+    """An idempotent producer for outboxes. Waits with back-off while Kafka is away. Raises `RefusedError`.
+
+    With a transactional id, whose former holder is then fenced and its transaction aborted.
+    """
+    producer = AIOKafkaProducer(
+        **client_kwargs(settings), client_id="sluice-replay", enable_idempotence=True,
+        max_batch_size=BATCH_BYTES, compression_type="lz4", transactional_id=transactional_id,
+        transaction_timeout_ms=settings.session_seconds * 1000,
+    )  # fmt: skip
+    # aiokafka gives an idempotent batch up in one case: its partition has no leader and the batch is older
+    # than the request time-out. That is a broker that comes back after a minute, and the batch's sequence
+    # number would be lost with it.
+    producer._message_accumulator._batch_ttl = math.inf
+    try:
+        await _start(producer, settings)
+    except BaseException:
+        await stop_quietly(producer)
+        raise
+    return producer
+
+
 async def partition_count(settings: Settings, topic: str) -> int:
-    """How many partitions a topic has. Raises `RefusedError` if there is no such topic; waits for Kafka."""
+    """How many partitions a topic has. Raises `NoTopicError` if there is no such topic; waits for Kafka."""
     admin = await connected_admin(settings)
     try:
         if topic not in await admin.list_topics():
-            raise RefusedError(f"there is no topic {topic}: `sluice topics create` makes it")
+            raise NoTopicError(f"there is no topic {topic}: `sluice topics create` makes it")
         (described,) = await admin.describe_topics([topic])
         return len(described["partitions"])
     finally:
@@ -203,9 +235,14 @@ async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
     for tries in count(1):
         try:
             await producer.start()
+        except TransactionalIdAuthorizationFailed:
+            name = producer._txn_manager.transactional_id
+            raise RefusedError(f"Kafka gives no right to use the transactional id {name}{ACCESS}") from None
         except (KafkaError, OSError) as error:
             if tries >= START_TRIES and isinstance(error, KafkaError) and not error.retriable:
-                raise RefusedError(f"Kafka refuses a producer: {type(error).__name__}: {error}") from None
+                raise RefusedError(
+                    f"Kafka refuses a producer: {type(error).__name__}: {error}{ACCESS}"
+                ) from None
             admin = await connected_admin(settings)  # says that Kafka is away and waits for it
             await admin.close()
         else:

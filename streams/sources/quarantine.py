@@ -5,15 +5,17 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import TopicAuthorizationFailedError
 
 import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from agents.source_headers import original
 from streams.bus.client import client_kwargs
 from streams.settings import Settings
-from streams.sources.produce import partition_count
+from streams.sources.produce import ACCESS, RefusedError, partition_count
 
 POLL_MS = 200
 LONGEST_NUMBER = 19
@@ -89,7 +91,18 @@ async def bad_records(
 
     `wanted` reads only these partitions, from these offsets on. Raises `RefusedError` without the topic.
     """
-    topic = settings.topic("events.quarantine")
+    async with aclosing(committed_records(settings, settings.topic("events.quarantine"), wanted)) as records:
+        async for record in records:
+            yield _bad_record(record)
+
+
+async def committed_records(
+    settings: Settings, topic: str, wanted: Mapping[int, int] | None = None
+) -> AsyncGenerator[Any, None]:
+    """A topic's records up to its last stable offset of now, partition by partition in order.
+
+    `wanted` as in `bad_records`. Raises `RefusedError`: without the topic, or without the right to read it.
+    """
     known = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
     partitions = [partition for partition in known if wanted is None or partition.partition in wanted]
     if not partitions:
@@ -106,9 +119,12 @@ async def bad_records(
         for partition in partitions:
             # The position, unlike the records, also passes the marks that end a transaction.
             while await consumer.position(partition) < ends[partition]:
-                for records in (await consumer.getmany(partition, timeout_ms=POLL_MS)).values():
-                    for record in records:
-                        yield _bad_record(record)
+                try:
+                    fetched = await consumer.getmany(partition, timeout_ms=POLL_MS)
+                except TopicAuthorizationFailedError:
+                    raise RefusedError(f"Kafka gives no right to read {topic}{ACCESS}") from None
+                for record in chain.from_iterable(fetched.values()):
+                    yield record
 
 
 async def bad_record(settings: Settings, at: Position) -> BadRecord | None:
@@ -117,6 +133,15 @@ async def bad_record(settings: Settings, at: Position) -> BadRecord | None:
         async for record in records:
             return record if record.at == at else None
     return None
+
+
+async def first_offsets(settings: Settings) -> dict[int, int]:
+    """The first offset that each partition of the quarantine topic still has. Raises `RefusedError`."""
+    topic = settings.topic("events.quarantine")
+    partitions = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
+    async with _consumer(settings) as consumer:
+        first = await consumer.beginning_offsets(partitions)
+    return {partition.partition: offset for partition, offset in first.items()}
 
 
 @asynccontextmanager

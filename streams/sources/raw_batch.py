@@ -11,14 +11,22 @@ RawHeader = tuple[bytes, bytes | None]
 _HEAD = struct.Struct(">qiibI")
 _REST = struct.Struct(">hiqqqhii")
 _AFTER_LENGTH = 12
+_TRANSACTIONAL = 0x10
 
 
 class RawBatch:
     """One record as a batch that `AIOKafkaProducer.send_batch` takes: full, and not compressed."""
 
     def __init__(
-        self, timestamp_ms: int, key: bytes | None, value: bytes | None, headers: Sequence[RawHeader]
+        self,
+        timestamp_ms: int,
+        key: bytes | None,
+        value: bytes | None,
+        headers: Sequence[RawHeader],
+        *,
+        transactional: bool = False,
     ) -> None:
+        self._attributes = _TRANSACTIONAL if transactional else 0
         self._timestamp_ms = timestamp_ms
         self._record = _record(key, value, headers)
         self._producer = (-1, -1, -1)
@@ -47,7 +55,8 @@ class RawBatch:
 
     def _build(self) -> bytearray:
         if self._built is None:
-            rest = _REST.pack(0, 0, self._timestamp_ms, self._timestamp_ms, *self._producer, 1) + self._record
+            times = self._timestamp_ms, self._timestamp_ms
+            rest = _REST.pack(self._attributes, 0, *times, *self._producer, 1) + self._record
             crc = calc_crc32c(rest)
             head = _HEAD.pack(0, _HEAD.size + len(rest) - _AFTER_LENGTH, -1, 2, crc)
             self._built = bytearray(head + rest)

@@ -24,6 +24,7 @@ class Shop:
         self.kafka = kafka
         self.raw = f"{prefix}raw"
         self.quarantine = f"{prefix}events.quarantine"
+        self.audit = f"{prefix}events.quarantine.audit"
         self.environment = {
             **os.environ, "SLUICE_KAFKA": kafka.bootstrap, "SLUICE_PREFIX": prefix,
             "SLUICE_RAW_TOPICS": self.raw,
@@ -61,6 +62,7 @@ def bad(
 async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
     shop = Shop(kafka, prefix)
     await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, partitions=2)
+    await create_topics(kafka.bootstrap, shop.audit)
     records = [
         bad(shop, "payload_field", BAD, "2026-01-01T00:00:02Z", partition=0),
         bad(shop, "unknown_event", b"\xff\x00", "2026-01-01T00:00:01Z", partition=1, key=None),
@@ -77,6 +79,7 @@ async def test_the_newest_are_listed_oldest_first_without_their_content(shop: Sh
         "id": "0:0", "code": "EVENT_SCHEMA_INVALID", "reason": "payload_field", "field": "amount_minor",
         "detail": "is not an integer", "topic": shop.raw, "partition": 0, "offset": 7,
         "quarantined_at": "2026-01-01T00:00:02Z", "value_bytes": len(BAD),
+        "state": "open", "replayed_at": None, "replayed_by": None,
     }  # fmt: skip
     assert [record["value_bytes"] for record in listed["records"]] == [2, len(BAD), None]
     table = shop.run("list").stdout.decode()
@@ -150,7 +153,9 @@ async def test_chosen_records_go_again_to_their_source_byte_for_byte(shop: Shop)
     assert shop.run("replay").returncode == 2
     assert shop.run("replay", "0:0", "--all").returncode == 2
     done = shop.run("replay", "--json", "0:0", "1:1")
-    assert json.loads(done.stdout) == {"sent": 2, "topics": {shop.raw: 2}}
+    assert json.loads(done.stdout) == {
+        "sent": 2, "topics": {shop.raw: 2}, "replayed_before": 0, "passed_over": 0,
+    }  # fmt: skip
     assert shop.run("replay", "--reason", "unknown_event").stdout == f"sent again: 1 to {shop.raw}\n".encode()
     records = await read_all(shop.kafka.bootstrap, shop.raw)
     assert [(record.partition, record.key, record.value) for record in records] == [

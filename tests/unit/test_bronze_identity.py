@@ -22,7 +22,7 @@ from agents.bronze_files import (
     intent_path,
     position_path,
 )
-from streams.bus import bronze_begin, late
+from streams.bus import bronze, bronze_begin, late
 from streams.bus.made_anew import RecreatedTopicError
 from streams.bus.read_back import Found
 from streams.bus.topic_ids import Sight

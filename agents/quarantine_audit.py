@@ -1,0 +1,50 @@
+"""Records of `events.quarantine.audit`: what was done with a quarantined record (docs/contract.md §1).
+
+The newest one of a quarantined record is its state; a record without any is open.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import msgspec
+
+OPEN = "open"
+REPLAYED = "replayed"
+
+
+class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What was done (`action`) with one quarantined record, when (`at`: RFC 3339, UTC) and by whom.
+
+    `topic`, `partition` and `offset` are its place in the quarantine, where another record may lie once that
+    topic was deleted and made anew: `quarantined_at` tells the two apart. `raw_topic` and `raw_partition`:
+    where it was sent to. `event_id`: its own, if it has one.
+    """
+
+    action: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
+    at: str
+    by: str
+    topic: str
+    partition: int
+    offset: int
+    quarantined_at: str
+    raw_topic: str | None = None
+    raw_partition: int | None = None
+    event_id: str | None = None
+
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(AuditRecord).decode
+
+
+def encode_audit(record: AuditRecord) -> tuple[bytes, bytes]:
+    """Key (`<quarantine topic>/<partition>/<offset>`) and value (JSON)."""
+    return f"{record.topic}/{record.partition}/{record.offset}".encode(), _encode(record)
+
+
+def decode_audit(value: bytes | None) -> AuditRecord | None:
+    """An audit record; None for what is none. Members that are not known are passed over."""
+    try:
+        return _decode(value or b"")
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None

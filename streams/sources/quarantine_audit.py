@@ -1,0 +1,84 @@
+"""Reading the quarantine's audit: what was done with each bad record."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from contextlib import aclosing
+from typing import NamedTuple
+
+from agents.quarantine_audit import OPEN, decode_audit
+from streams.bus.topics import AUDIT
+from streams.settings import Settings
+from streams.sources.produce import NoTopicError, partition_count
+from streams.sources.quarantine import BadRecord, committed_records, first_offsets
+
+
+class Done(NamedTuple):
+    """What was done with a bad record, when and by whom."""
+
+    action: str
+    at: str
+    by: str
+
+
+class Audit:
+    """The newest that was done with each bad record, without the records: some 100 bytes for one.
+
+    `first`: the first offset that each partition of the quarantine still has, so that what it has no more
+    takes no memory. `unreadable` counts records of the audit that are none of ours.
+    """
+
+    def __init__(self, quarantine: str, first: Mapping[int, int]) -> None:
+        self._quarantine = quarantine
+        self._first = first
+        self._done: defaultdict[int, dict[int, tuple[str, Done]]] = defaultdict(dict)
+        self._same: dict[tuple[str, Done], tuple[str, Done]] = {}
+        self.unreadable = 0
+
+    def take(self, value: bytes | None) -> None:
+        """A record of the topic; in their order."""
+        record = decode_audit(value)
+        if record is None or record.topic != self._quarantine:
+            self.unreadable += 1
+            return
+        if record.offset < self._first.get(record.partition, 0):
+            return
+        found = record.quarantined_at, Done(record.action, record.at, record.by)
+        self._done[record.partition][record.offset] = self._same.setdefault(found, found)
+
+    def of(self, record: BadRecord) -> Done | None:
+        """The newest that was done with a record; None: it is open."""
+        found = self._done[record.at.partition].get(record.at.offset)
+        return found[1] if found is not None and found[0] == record.quarantined_at else None
+
+    def warnings(self) -> list[str]:
+        """What is to be told of it."""
+        if not self.unreadable:
+            return []
+        return [f"{self.unreadable:,} records of the audit are of another program, and passed over"]
+
+    def state(self, record: BadRecord) -> str:
+        """`open`, or the newest action."""
+        done = self.of(record)
+        return OPEN if done is None else done.action
+
+
+async def read_audit(settings: Settings) -> Audit:
+    """The audit up to its last stable offset. Raises `RefusedError`: `NoTopicError` where there is none."""
+    await audit_partitions(settings)
+    audit = Audit(settings.topic("events.quarantine"), await first_offsets(settings))
+    async with aclosing(committed_records(settings, settings.topic(AUDIT))) as records:
+        async for record in records:
+            audit.take(record.value)
+    return audit
+
+
+async def audit_partitions(settings: Settings) -> int:
+    """How many partitions the audit has. Raises `NoTopicError`, which says how to mend it."""
+    topic = settings.topic(AUDIT)
+    try:
+        return await partition_count(settings, topic)
+    except NoTopicError:
+        what = f"there is no topic {topic}, or no right to see it"
+        raise NoTopicError(f"{what}: `sluice topics create` makes it") from None
