@@ -12,6 +12,7 @@ import asyncio
 import inspect
 import logging
 from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import suppress
 from time import time
 from typing import Any, Protocol, TypeVar, cast
 
@@ -118,6 +119,10 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
+
+    def _stopped_set(self) -> None:
+        with suppress(RuntimeError):  # one that crashed may have closed its loop by now: nobody waits in it
+            super()._stopped_set()
 
     def _instance_taken(self, error: InstanceTakenError) -> None:
         asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from streams.settings import Settings
 from streams.sources.produce import Outbox, outbox
 from streams.sources.rebase import shift
-from streams.sources.record import Record, Source
+from streams.sources.record import Record, Source, SourceError
 
 READ_AHEAD = 5_000
 CHUNK = 500
@@ -157,12 +157,17 @@ async def _send(
 
         reporting = asyncio.create_task(_report(update, progress, report))
         try:
-            await _pump(reader, box, plan.rate, stop, progress)
+            try:
+                await _pump(reader, box, plan.rate, stop, progress)
+            except SourceError:  # what came before the damage is sent, and told
+                await box.settle()
+                raise
             await box.settle()
         finally:
             reader.stop()
             reporting.cancel()
             update()
+            report(progress)
 
 
 async def _report(update: Callable[[], None], progress: Progress, report: Report) -> None:

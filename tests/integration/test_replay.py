@@ -240,6 +240,20 @@ async def test_what_cannot_be_sent_is_one_line_and_exit_code_1(
     assert "Traceback" not in done.stderr
 
 
+async def test_what_comes_before_a_damage_is_sent_and_told(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    topic = f"{prefix}raw"
+    await create_topics(kafka.bootstrap, topic)
+    good = [booking(number) for number in range(3)]
+    cut = tmp_path / "cut"
+    cut.write_bytes(b"\n".join([*good, b""]).decode().encode("utf-16") + b"x")
+    done = run(kafka, topic, str(cut))
+    told = "line 4: is no text in UTF-16-LE (truncated data) (3 events before it are in Kafka)"
+    assert (done.returncode, done.stderr) == (1, f"sluice: {cut}, {told}\n")
+    assert await sent_to(kafka, topic) == sorted(good)
+
+
 async def _communicate(process: asyncio.subprocess.Process, stdin: bytes | None = None) -> Sequence[str]:
     with suppress(BrokenPipeError):
         return [text.decode() for text in await process.communicate(stdin)]
