@@ -40,6 +40,15 @@ def end_soon(seconds: float = LEAVE_SECONDS) -> None:
         faulthandler.dump_traceback_later(seconds, exit=True, file=STANDARD_ERROR)
 
 
+def hear_interrupts() -> None:
+    """Let SIGINT end this process even where it was started with that ignored: for every command alike.
+
+    A script's shell starts so what it puts into the background, and what runs there is to be ended too.
+    """
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def on_signals(then: Callable[[], None] = lambda: None, seconds: float = LEAVE_SECONDS) -> None:
     """On SIGTERM and SIGINT: `end_soon`, and `then()`; at once, if one came already. For the main thread.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -33,3 +34,8 @@ def ended(program: subprocess.Popen[Any]) -> None:
     for pipe in (program.stdin, program.stdout, program.stderr):
         if pipe is not None:
             pipe.close()
+
+
+def ignoring_interrupts() -> None:
+    """A `preexec_fn`: as a script's shell starts a program in the background."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -84,7 +84,6 @@ def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
         leave.end_soon(LEAVE_SECONDS)
         raise KeyboardInterrupt
 
-    # SIGINT too: a job in the background inherits it ignored, and would stay deaf to it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, interrupt)
     try:

@@ -7,9 +7,11 @@ FastAPI or aiokafka. Exit codes: 0 done, 1 failed, 2 wrong usage, a setting that
 from __future__ import annotations
 
 import importlib
+from typing import Any
 
 import click
 
+from streams import leave
 from streams.cli.common import ErrorsToExitCodes
 from streams.version import VERSION
 
@@ -32,6 +34,11 @@ COMMANDS = {
 
 class LazyCommands(ErrorsToExitCodes):
     """The commands of `COMMANDS`: command `x` is `streams.cli.x.x`."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the chosen command, which Ctrl-C and `kill -INT` end from the start."""
+        leave.hear_interrupts()
+        return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names, in alphabetical order."""

@@ -14,6 +14,7 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
+from streams import leave
 from streams.cli.api_client import ApiClient, ApiError, ApiRefusalError
 from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
 from streams.cli.views_table import entities_table, view_table, views_table
@@ -51,7 +52,9 @@ class _Filter(click.ParamType):
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many entities.")
 @click.option("--cursor", help="Entities after those of the last answer.")
 @click.option("--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]")
-@click.option("--watch", is_flag=True, help="Keep it fresh until Ctrl-C; in a pipe, print each change.")
+@click.option(
+    "--watch", is_flag=True, help="Keep it fresh until Ctrl-C or SIGTERM; in a pipe, print each change."
+)
 @json_option
 def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **asked: Any) -> None:
     """Show the view NAME as a table; without NAME, list the views.
@@ -125,6 +128,7 @@ def _show(question: _Question, *, as_json: bool) -> None:
 def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     answer = question.ask()  # what cannot be asked at all is said at once
     try:
+        leave.on_signals(_interrupt)
         if as_json or not sys.stdout.isatty():
             _print_changes(question, answer, seconds, as_json=as_json)
         with Live(question.table(answer), console=console(), auto_refresh=False) as live:
@@ -133,9 +137,13 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
                 shown, answer = _again(question, answer)
                 live.update(shown, refresh=True)
     except KeyboardInterrupt:
-        return  # the way to end it
+        return  # the way to end it; the table is left as it is, and the cursor given back
     except BrokenPipeError:  # such as `| head`: whoever reads has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
+
+
+def _interrupt() -> NoReturn:
+    raise KeyboardInterrupt
 
 
 def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, *, as_json: bool) -> NoReturn:

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
 from streams.bus.embedded_config import is_free
 from streams.bus.probe import probe_cluster_id
 from tests.kafka import Raw, create_topics, produce, read_all
-from tests.programs import started
+from tests.programs import ignoring_interrupts, started
 
 BUS = [sys.executable, "-c", "from streams.cli.bus import bus; bus()"]
 
@@ -107,7 +106,7 @@ def test_foreground_stays_until_it_is_told_to_end(
     tmp_path: Path, number: signal.Signals, background: bool
 ) -> None:
     arguments = ["up", "--dir", str(tmp_path), "--port", "0", "--foreground", "--json"]
-    ignoring = partial(signal.signal, signal.SIGINT, signal.SIG_IGN) if background else None
+    ignoring = ignoring_interrupts if background else None
     with started([*BUS, *arguments], preexec_fn=ignoring, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
         report = json.loads(program.stdout.readline())

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import signal
 import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -17,7 +19,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import main
-from tests.programs import started
+from tests.programs import ignoring_interrupts, started
 
 ROWS: list[dict[str, Any]] = [
     {"city": None, "currency": "JPY", "bookings": 3, "gmv_minor": 1234567, "take_rate": None},
@@ -201,7 +203,9 @@ def test_the_default_address_follows_the_settings(api: Api) -> None:
     assert CliRunner().invoke(main, ["views"], env=environment).exit_code == 0
 
 
-def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
+@pytest.mark.parametrize("ignored", [False, True], ids=["foreground", "background"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_watch_asks_again_until_it_is_told_to_end(api: Api, number: signal.Signals, ignored: bool) -> None:
     command = [
         sys.executable,
         "-m",
@@ -215,8 +219,9 @@ def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
     ]
     environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
     with started(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as watching:
+        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
+        preexec_fn=ignoring_interrupts if ignored else None,
+    ) as watching:  # fmt: skip
         assert watching.stdout is not None
         answers = []
         for bookings in range(3):
@@ -228,11 +233,31 @@ def test_watch_asks_again_until_ctrl_c_and_ends_cleanly(api: Api) -> None:
                 api.came.clear()
             rows = [{**ROWS[0], "bookings": 100 + bookings}]
             api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": rows})
-        watching.send_signal(signal.SIGINT)
+        watching.send_signal(number)
         rest, complaints = watching.communicate(timeout=10)
     assert [answer["rows"][0]["bookings"] for answer in answers] == [3, 100, 101]
     assert len(rest.splitlines()) <= 1, "that which the last change brought"
     assert (watching.returncode, complaints) == (0, "")
+
+
+def test_a_watch_that_is_ended_gives_the_terminal_its_cursor_back(api: Api) -> None:
+    screen, terminal = pty.openpty()
+    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
+    shown = b""
+    environment = {**os.environ, "TERM": "xterm"}
+    with started(
+        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
+    ) as watching:
+        os.close(terminal)
+        while b"19,960" not in shown:
+            shown += os.read(screen, 65536)
+        watching.send_signal(signal.SIGTERM)
+        with suppress(OSError):  # the terminal's end
+            while more := os.read(screen, 65536):
+                shown += more
+    os.close(screen)
+    assert watching.returncode == 0
+    assert 0 <= shown.rfind(b"\x1b[?25l") < shown.rfind(b"\x1b[?25h")
 
 
 def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
