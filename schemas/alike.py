@@ -18,6 +18,10 @@ MAX_DEPTH = 64
 """How deep arrays and objects may be nested, the record itself counted as one."""
 MAX_NUMBER_CHARS = 1000
 """Characters of a number; Jackson, and so Spark, reads no more."""
+MAX_EXPONENT = 308
+"""The largest power of ten of a number; Arrow reads no larger one, of 0 either."""
+MAX_EXPONENT_DIGITS = 9
+"""Digits of an exponent, its zeros in front not counted; Polars reads none beyond 64 bits."""
 MAX_NAME_CHARS = 50_000
 """Characters of a member's name; Jackson, and so Spark, reads no more."""
 MIN_INTEGER, MAX_INTEGER = -(2**63), 2**64 - 1
@@ -83,7 +87,16 @@ def _number(text: str) -> float | Unreadable:
     if len(text) > MAX_NUMBER_CHARS:
         return Unreadable(f"a number has more than {MAX_NUMBER_CHARS} characters")
     number = float(text)
-    return Unreadable("a number is beyond IEEE doubles") if isinf(number) else number
+    if isinf(number) or (not number and _is_far(text)):
+        return Unreadable("a number is beyond IEEE doubles")
+    return number
+
+
+def _is_far(text: str) -> bool:
+    """Whether a number that is 0 has an exponent that not every reader takes."""
+    digits = text.lower().partition("e")[2]
+    power = digits.lstrip("+-").lstrip("0")
+    return len(power) > MAX_EXPONENT_DIGITS or (digits[:1] != "-" and int(power or 0) > MAX_EXPONENT)
 
 
 def check(value: Any, depth: int = 1) -> None:

@@ -83,7 +83,9 @@ def _is_alike(value: bytes, event: Event) -> bool:
         return False
     number = 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN
     quotes = shape.quotes + (number if event.has_fraction else 0) + _varying_quotes(record, shape, number)
-    surplus = value.count(b'"') - quotes
+    if (quotes >= _ZERO or event.has_fraction) and _FAR.search(value):
+        return False
+    surplus = value.count(b'"') - (quotes % _ZERO if quotes > 0 else quotes)
     return not surplus or (
         0 < surplus <= len(value)
         and b'\\"' in value
@@ -171,6 +173,10 @@ def _agreed_within(names: _Names) -> bool:
     return agreed
 
 
+_ZERO = 2**60
+"""Added for a number that is 0, whose text may have an exponent that some readers do not take; more than any
+record's quotes."""
+_FAR = re.compile(rb"[0-9][eE][-+]?[0-9]{3}")
 _UNKNOWN = -(2**40)
 """Instead of a count: no record has that few quotes, nor that many more."""
 
@@ -186,7 +192,7 @@ def _inner_quotes(value: Any, depth: int, number: int) -> int:
     elif isinstance(value, int):
         quotes = 0 if MIN_INTEGER <= value <= MAX_INTEGER else _UNKNOWN
     elif isinstance(value, float):
-        quotes = number
+        quotes = number if value else number + _ZERO
     elif isinstance(value, dict | list) and depth > MAX_DEPTH:
         quotes = _UNKNOWN
     elif isinstance(value, dict):

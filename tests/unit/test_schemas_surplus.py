@@ -64,7 +64,8 @@ def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_secon
         measured(',"note":null,"count":null'),
         measured(',"count":3', ',"city":null,"x":[{"y":"z"}]'),
         measured(',"note":"\\"a\\""'),
-        measured(share="1e-400"),
+        measured(share="1e-40"),
+        measured("", ',"x":[0.0,0e30],"id":"0e1"'),
     ]
     assert doubted(*good) == []
     bad = [
@@ -72,10 +73,11 @@ def test_a_kind_with_fractions_and_several_optional_members_is_proved_by_a_secon
         measured(',"count":1,"count":1'),
         measured(',"Note":"a"'),
         measured(share="0." + "1" * 999),
+        measured(share="0e309"),
         measured("", ',"x":"a","x":"\\""'),
         measured(',"note":"\\u0022","x":"\\""'),
     ]
-    assert doubted(good[0], *bad, good[1]) == [1, 2, 3, 4, 5, 6]
+    assert doubted(good[0], *bad, good[1]) == [1, 2, 3, 4, 5, 6, 7]
     for value in bad:
         assert doubted(value) == [0]
 
