@@ -74,9 +74,10 @@ class SortedIds:
         """
         if held.generation - 1 - self._over >= _PUT_OFF:
             self._drop(held)
-        since = np.maximum(np.asarray(generations) - self._over, 0).astype(np.uint64)
-        words = _word(ms) | since
-        stays = _stays(words, held)
+        generations = np.asarray(generations)
+        times = _word(ms)
+        stays = _stays(times | (generations >= held.generation), held)
+        words = times | np.maximum(generations - self._over, 0).astype(np.uint64)
         self._put(hashes[stays], words[stays])
 
     def absorb(self, other: SortedIds, held: Held) -> None:

@@ -230,6 +230,9 @@ def arrays(part: dict[int, tuple[int, int]]) -> tuple[np.ndarray, np.ndarray, np
     ),
     hashes,
 )
+@example(
+    [({0: (START_MS, 1)}, START_MS - 1, 0, 0, False), ({0: (START_MS, 0)}, START_MS - 1, 0, 1, False)], 0
+)
 def test_sorted_ids_are_a_dict_that_drops_what_is_not_held(
     parts: list[tuple[dict[int, tuple[int, int]], int, int, int, bool]], other: int
 ) -> None:
