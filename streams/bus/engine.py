@@ -55,8 +55,8 @@ def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> Own
         stream_buffer_maxsize=2,
         web_enabled=False,
         autodiscover=False,
-        BootStrategy=_ConsumerOnly,
     )
+    app.boot_strategy = _ConsumerOnly(app)
     app.owner = owner
     app.sluice = settings
     app.role = role

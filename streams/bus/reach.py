@@ -1,7 +1,7 @@
 """Why Kafka does not answer, and waiting for it no longer than one wants to.
 
 aiokafka says `KafkaConnectionError` for all of it, and the reason in its own log alone. So each server is
-asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication.
+asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication, metadata.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from aiokafka.errors import (
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
+from aiokafka.protocol.metadata import MetadataRequest
 
 from streams.bus.client import client_kwargs
 from streams.plain_text import plain
@@ -34,19 +35,19 @@ WATCH_SECONDS = 0.5
 DEFAULT_SECONDS = 10.0
 """How long commands wait for Kafka, unless --timeout says otherwise."""
 
-_NOT_PROVEN = (
-    AuthenticationFailedError,
-    AuthenticationMethodNotSupported,
-    IllegalSaslStateError,
-    SaslAuthenticationFailed,
-    UnsupportedSaslMechanismError,
-)
+_CLOSED = "it closes the connection: is it Kafka, and SLUICE_KAFKA_SECURITY as it should be?"
 _PLAIN: dict[type[BaseException], str] = {
     socket.gaierror: "host not found",
     ConnectionRefusedError: "connection refused",
     TimeoutError: "timed out",
-    KafkaConnectionError: "it closes the connection: is it Kafka, and SLUICE_KAFKA_SECURITY as it should be?",
+    KafkaConnectionError: _CLOSED,
+    ConnectionError: _CLOSED,
+    IllegalSaslStateError: "it asks for no authentication here: see SLUICE_KAFKA_SECURITY",
+    UnsupportedSaslMechanismError: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
+    AuthenticationMethodNotSupported: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
 }
+_OTHER_HOST = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
 
 class KafkaAwayError(Exception):
@@ -55,9 +56,11 @@ class KafkaAwayError(Exception):
 
 def reason(error: BaseException) -> str:
     """What an error of connecting means, for people."""
-    if isinstance(error, _NOT_PROVEN):
+    if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
         see = "see SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
         return f"authentication failed ({plain(error)}): {see}"
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_HOST:
+        return f"its certificate is another host's ({error.verify_message.rstrip('.')}): see SLUICE_KAFKA"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted ({error.verify_message}): see SLUICE_KAFKA_CA_FILE"
     if isinstance(error, ssl.SSLError):
@@ -91,9 +94,12 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
     try:
         async with asyncio.timeout(seconds):
             connection = await create_conn(host.strip("[]"), int(port), **kwargs)
+            try:
+                await connection.send(MetadataRequest([]))  # who has to log in is greeted before that, too
+            finally:
+                connection.close()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
         return reason(error)
-    connection.close()
     return None
 
 
