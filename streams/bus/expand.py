@@ -18,6 +18,7 @@ LARGEST_BATCH_BYTES = 256 << 20
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 _GZIP_FACTOR, _LZ4_FACTOR = 1032, 255
 """What one byte can stand for at most."""
+_GZIP_PIECE_BYTES = 4 << 20
 _ZSTD_MAGIC, _LZ4_MAGIC = 0xFD2FB528, 0x184D2204
 _ZSTD_BLOCK_BYTES = 128 << 10
 _XERIAL = b"\x82SNAPPY\x00"
@@ -25,7 +26,10 @@ _XERIAL_HEADER_BYTES = 16
 
 
 class ExpandError(Exception):
-    """A payload cannot be decompressed. `str()` says why."""
+    """A payload cannot be decompressed. `str()` says why.
+
+    While it is handled it keeps the frames that raised it, which therefore let go of their memory first.
+    """
 
 
 class TooLargeError(ExpandError):
@@ -76,26 +80,32 @@ def _into(codec: object, data: memoryview, factor: int) -> bytes:
     try:
         size = codec.decompress_into(bytes(data), room)  # type: ignore[attr-defined]
     except cramjam.DecompressionError as error:
+        room.clear()
         if "whole buffer" in str(error):
             raise _too_large() from None
         raise
     if size > LARGEST_BATCH_BYTES:
+        room.clear()
         raise _too_large()
     return bytes(memoryview(room)[:size])
 
 
 def _gunzip(data: memoryview) -> bytes:
+    """A piece at a time: zlib takes twice the memory to hand out all of it at once."""
     parts: list[bytes] = []
     left, rest = LARGEST_BATCH_BYTES, bytes(data)
     while rest:
         member = zlib.decompressobj(wbits=31)
-        part = member.decompress(rest, left + 1)
-        if len(part) > left:
-            raise _too_large()
-        if not member.eof:
-            raise ExpandError("does not decompress (it ends too early)")
-        left -= len(part)
-        parts.append(part)
+        while not member.eof:
+            part = member.decompress(rest, _GZIP_PIECE_BYTES)
+            rest = member.unconsumed_tail
+            if not part and not rest and not member.eof:
+                raise ExpandError("does not decompress (it ends too early)")
+            left -= len(part)
+            if left < 0:
+                parts.clear()
+                raise _too_large()
+            parts.append(part)
         rest = member.unused_data
     return parts[0] if len(parts) == 1 else b"".join(parts)
 

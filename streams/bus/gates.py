@@ -16,6 +16,7 @@ from aiokafka.errors import KafkaError
 
 from agents.gate import AlarmCode, Gatekeeper, Publication
 from streams import leave, logs, metrics
+from streams.bus.careful import UnreadableBatchError
 from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.bus.failed_writes import tell_failed_write
 from streams.bus.gate_log import GateLog
@@ -50,7 +51,7 @@ def run_gates(settings: Settings) -> None:
     with serving(settings) as health:
         try:
             leave.run(_gates(settings, health))
-        except FeedFormatError as error:
+        except (FeedFormatError, UnreadableBatchError) as error:
             raise CannotStartError(str(error)) from None
 
 

@@ -130,10 +130,12 @@ def ask_kafka(
 ) -> T:
     """Run a coroutine that asks Kafka something.
 
-    Raises `Failure` if Kafka is silent for `seconds`, if all takes `longest` seconds, or if Kafka refuses.
+    Raises `Failure` if Kafka is silent for `seconds`, if all takes `longest` seconds, if Kafka refuses, or if
+    a batch of records cannot be read.
     """
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
+    from streams.bus.careful import UnreadableBatchError  # noqa: PLC0415
     from streams.bus.reach import KafkaAwayError, away, reason_of, while_it_answers  # noqa: PLC0415
 
     async def asked() -> T:
@@ -145,6 +147,8 @@ def ask_kafka(
             raise Failure(away(settings, await reason_of(settings, error))) from None
         except KafkaError as error:
             raise Failure(f"Kafka refused: {await reason_of(settings, error)}") from None
+        except UnreadableBatchError as error:
+            raise Failure(f"what Kafka has cannot be read: {error}") from None
 
     plain_logs()
     return asyncio.run(asked())

@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from streams import leave, logs, metrics
+from streams.bus.careful import UnreadableBatchError
 from streams.http.app import create_app
 from streams.http.follower import Follower
 from streams.http.gate_table import GateTable
@@ -120,6 +121,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     # After a signal the follower has returned by itself, or was cancelled just now.
     if not isinstance(outcome, Exception):
         return None
-    if not isinstance(outcome, FeedFormatError):  # a fault of ours: its one line would not be enough
+    # Of a fault of ours its one line would not be enough.
+    if not isinstance(outcome, FeedFormatError | UnreadableBatchError):
         log.error("following the feed failed", exc_info=outcome)
     return f"the feed can't be followed: {outcome}"
