@@ -127,17 +127,18 @@ def _show(question: _Question, *, as_json: bool) -> None:
 
 def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     answer = question.ask()  # what cannot be asked at all is said at once
+    screen = console()
     try:
         leave.on_signals(_interrupt)
         if as_json or not sys.stdout.isatty():
             _print_changes(question, answer, seconds, as_json=as_json)
-        with Live(question.table(answer), console=console(), auto_refresh=False) as live:
+        with Live(question.table(answer), console=screen, auto_refresh=False) as live:
             while True:
                 time.sleep(seconds)
                 shown, answer = _again(question, answer)
                 live.update(shown, refresh=True)
     except KeyboardInterrupt:
-        return  # the way to end it; the table is left as it is, and the cursor given back
+        screen.show_cursor()  # the way to end it, also while the first table is drawn
     except BrokenPipeError:  # such as `| head`: whoever reads has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
 
