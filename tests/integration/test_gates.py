@@ -13,6 +13,7 @@ from typing import Any
 from streams.bus import topics
 from streams.bus.embedded import EmbeddedKafka
 from tables.gates import is_open
+from tests.feed import FeedWatcher
 from tests.gates import GateTopics, alarm_differences, gate_records, payment
 from tests.kafka import read_all, wait_until
 from tests.processes import Role, Sluice
@@ -28,6 +29,12 @@ def gates_worker(sluice: Sluice, name: str = "gates", **settings: Any) -> Role:
     role = sluice.role(name, "worker", "gates", **settings)
     role.start()
     return role
+
+
+async def until_reported(sluice: Sluice) -> None:
+    """Until a views worker has reported on all partitions: before that a gate is stale, and rightly so."""
+    async with FeedWatcher(sluice.settings) as feed:
+        await wait_until(lambda: len(feed.owners) == sluice.settings.partitions, "reports", seconds=60)
 
 
 async def balanced(sluice: Sluice, *cities: str | None) -> None:
@@ -65,6 +72,7 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         worker, api, gates = gates_worker(sluice), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london", None)
         first = await gates.until("ok")
@@ -141,6 +149,7 @@ async def test_a_killed_leader_is_followed_and_no_alarm_is_lost_or_doubled(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         gates, first = GateTopics(sluice.settings), gates_worker(sluice, "gates-1")
         await first.says("leading the gates")
         second = gates_worker(sluice, "gates-2")
@@ -168,6 +177,7 @@ async def test_a_leader_that_was_stopped_cannot_write_when_it_wakes_up(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         gates, first = GateTopics(sluice.settings), gates_worker(sluice, "gates-1")
         await first.says("leading the gates")
         second = gates_worker(sluice, "gates-2")
@@ -198,6 +208,7 @@ async def test_gates_expire_when_nobody_evaluates(kafka: EmbeddedKafka, prefix: 
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         worker, api, gates = gates_worker(sluice), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         record = await gates.until("ok")
@@ -219,6 +230,7 @@ async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tm
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         gates_worker(sluice)
         api, gates, now = sluice.api(), GateTopics(sluice.settings), time.time()
         raw = sluice.settings.raw_topics[0]
@@ -251,6 +263,7 @@ async def test_gates_that_cannot_be_published_are_an_error_that_is_told(
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         sluice.worker()
+        await until_reported(sluice)
         worker, gates = gates_worker(sluice), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         await gates.until("ok")
