@@ -145,8 +145,7 @@ class Projector:
             record = records[index]
             own = carried(getattr(record, "headers", ()))
             headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when, *own]
-            value = None if record.value is None else bytes(record.value)
-            interval.quarantine.append(BadRecord(record.key, value, headers))
+            interval.quarantine.append(BadRecord(record.key, record.value, headers))
             interval.bad_bytes += len(record.value or b"") + len(record.key or b"")
             interval.reasons[why.code, why.reason] += 1
             interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1

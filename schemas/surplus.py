@@ -70,7 +70,7 @@ def _count_names(joined: bytes) -> int | None:
 def _is_alike(value: bytes, event: Event) -> bool:
     """Whether a record that was decoded as `event` is surely read alike; False where it is not known."""
     surplus = value.count(_NAME_END) - event.members
-    if surplus <= 0 and surplus == -_missing(event) and not _SPACED.search(value) and not event.has_fraction:
+    if surplus <= 0 and surplus == -_missing(event) and not _SPACED.search(value):
         return True
     if len(value) > MAX_NAME_CHARS:
         return False

@@ -16,7 +16,7 @@ import signal
 import sys
 from collections.abc import Callable, Coroutine, Iterator
 from types import FrameType
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +65,15 @@ def on_signals(then: Callable[[], None] = lambda: None, seconds: float = LEAVE_S
         signal.signal(number, leave)
     if _Guard.told:
         then()
+
+
+def interrupt_on_signals(seconds: float = LEAVE_SECONDS) -> None:
+    """On SIGTERM and SIGINT: `end_soon`, and raise KeyboardInterrupt. For the main thread."""
+
+    def interrupt() -> NoReturn:
+        raise KeyboardInterrupt
+
+    on_signals(interrupt, seconds)
 
 
 def stop_on_signals(seconds: float = LEAVE_SECONDS) -> asyncio.Event:

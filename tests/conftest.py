@@ -19,6 +19,7 @@ from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds 
     pytest_timeout_set_timer,
     watch_event_loops,
 )
+from tests.kafka import running
 from tests.versity import (  # noqa: F401
     last_and_begun,
     pytest_runtest_protocol,
@@ -61,25 +62,16 @@ def terms(request: pytest.FixtureRequest) -> int:
 @pytest.fixture(scope="session")
 def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
     """One broker for the whole run. Never stop it: a test that does takes `own_kafka`."""
-    yield from _running(tmp_path_factory.mktemp("kafka"))
+    yield from running(EmbeddedKafka(tmp_path_factory.mktemp("kafka")))
 
 
 @pytest.fixture
 def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     """A broker of the test's own, to stop, kill and restart."""
-    yield from _running(tmp_path / "own-kafka")
+    yield from running(EmbeddedKafka(tmp_path / "own-kafka"))
 
 
 @pytest.fixture
 def prefix() -> str:
     """A prefix for the test's own topics, groups and transactional ids on the shared broker."""
     return f"t{uuid.uuid4().hex[:10]}-"
-
-
-def _running(folder: Path) -> Iterator[EmbeddedKafka]:
-    broker = EmbeddedKafka(folder)
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.stop()

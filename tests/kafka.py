@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, NamedTuple
+from collections.abc import Awaitable, Callable, Iterable, Iterator
+from typing import Any, NamedTuple, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 import streams.bus.fetched_bytes  # noqa: F401 - what is read back may have any headers and be of any format
+from streams.bus.embedded import EmbeddedKafka
 
 POLL_SECONDS = 0.02
 
@@ -113,6 +114,18 @@ async def _partitions(consumer: AIOKafkaConsumer, topic: str) -> set[int]:
 
     await wait_until(known, f"topic {topic} to exist")
     return found
+
+
+B = TypeVar("B", bound=EmbeddedKafka)
+
+
+def running(broker: B) -> Iterator[B]:
+    """For fixtures: a broker that is started, and stopped at the end."""
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
 
 
 async def wait_until(

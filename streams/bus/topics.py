@@ -244,8 +244,8 @@ def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
     for topic in plan(settings):
         state = there.get(topic.name)
         if state is None:
-            missing = Finding(topic.name, "does not exist", "sluice topics create", missing=True)
-            found.append(replace(missing, bearable=not topic.for_workers))
+            mend, bearable = "sluice topics create", not topic.for_workers
+            found.append(Finding(topic.name, "does not exist", mend, missing=True, bearable=bearable))
             continue
         policy = state.config.get("cleanup.policy", "")
         if policy != topic.cleanup:

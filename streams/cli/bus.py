@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 from pathlib import Path
-from typing import NoReturn
 
 import click
 
@@ -80,13 +79,8 @@ def down(folder: Path | None, port: int | None, as_json: bool) -> None:
 
 
 def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
-    def interrupt(*_: object) -> NoReturn:
-        leave.end_soon(LEAVE_SECONDS)
-        raise KeyboardInterrupt
-
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, interrupt)
     try:
+        leave.interrupt_on_signals(LEAVE_SECONDS)
         if not _start(kafka):
             raise click.ClickException(f"the Kafka in {kafka.folder} is already running, in the background")
         _report_up(kafka, started=True, as_json=as_json)

@@ -129,7 +129,7 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     answer = question.ask()  # what cannot be asked at all is said at once
     screen = console()
     try:
-        leave.on_signals(_interrupt)
+        leave.interrupt_on_signals()
         if as_json or not sys.stdout.isatty():
             _print_changes(question, answer, seconds, as_json=as_json)
         with Live(question.table(answer), console=screen, auto_refresh=False) as live:
@@ -141,10 +141,6 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
         screen.show_cursor()  # the way to end it, also while the first table is drawn
     except BrokenPipeError:  # such as `| head`: whoever reads has enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
-
-
-def _interrupt() -> NoReturn:
-    raise KeyboardInterrupt
 
 
 def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, *, as_json: bool) -> NoReturn:

@@ -163,9 +163,7 @@ class LocalStore:
 
     def _link(self, target: str, data: bytes) -> None:
         """Write a file whole and synced, or not at all. Raises `FileExistsError`."""
-        if os.path.lexists(
-            target
-        ):  # one who died had thousands written: they cost no write and no sync again
+        if os.path.lexists(target):  # of one who died, among thousands: no write and no sync again
             raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), target)
         part = write_part(str(self._parts), data)
         try:

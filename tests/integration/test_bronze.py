@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from aiokafka import AIOKafkaProducer, TopicPartition
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.admin.records_to_delete import RecordsToDelete
+from aiokafka import AIOKafkaProducer
 
 from agents.bronze_files import CorruptFileError, decode_commit
 from agents.bronze_store import Store, StoreError
@@ -27,6 +25,7 @@ from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import Verdict, verify
 from tests.kafka import Raw, produce, read_all, wait_until
 from tests.processes import Role, Sluice
+from tests.recreate import delete_records
 from tests.s3 import BUCKET, S3Server
 from tests.unit.test_bronze_range import click, declined
 from tests.versity import gateway_or_moto
@@ -286,7 +285,7 @@ async def test_what_kafka_deleted_unread_is_noted_and_told(sluice: Sluice, store
     await until_covered(sluice, store, worker)
     assert await worker.terminate() == 0
     await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
-    await delete_records(sluice, {0: 80})
+    await delete_records(sluice.settings.kafka[0], raw_topic(sluice), 80)
     worker.start()
     await until_covered(sluice, store, worker)
     assert await worker.terminate() == 0
@@ -303,20 +302,6 @@ async def test_what_kafka_deleted_unread_is_noted_and_told(sluice: Sluice, store
     ]
     assert {alarm["subject"] for alarm in alarms} == {f"{raw_topic(sluice)}-0"}
     assert {(alarm["state"], alarm["code"]) for alarm in alarms} == {("raised", "PIPELINE_LAG_EXCEEDED")}
-
-
-async def delete_records(sluice: Sluice, before: dict[int, int]) -> None:
-    admin = AIOKafkaAdminClient(bootstrap_servers=sluice.settings.kafka[0])
-    await admin.start()
-    try:
-        await admin.delete_records(
-            {
-                TopicPartition(raw_topic(sluice), number): RecordsToDelete(before_offset=offset)
-                for number, offset in before.items()
-            }
-        )
-    finally:
-        await admin.close()
 
 
 async def test_a_corrupt_commit_ends_the_worker_with_its_name(

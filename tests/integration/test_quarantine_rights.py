@@ -9,11 +9,9 @@ import pytest
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
-from streams.bus import embedded
 from streams.bus.embedded import EmbeddedKafka
-from streams.bus.embedded_config import render_properties
 from tests.integration.test_cli_quarantine import Shop, bad
-from tests.kafka import Raw, create_topics, produce, read_all
+from tests.kafka import Raw, create_topics, produce, read_all, running
 
 ACCESS = ": `sluice topics list` shows what an access list needs\n"
 ENFORCED = """
@@ -25,18 +23,18 @@ READ, DESCRIBE, DESCRIBE_CONFIGS = 3, 8, 10
 LITERAL, ALLOW = 3, 3
 
 
-@pytest.fixture
-def strict_kafka(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[EmbeddedKafka]:
+class StrictKafka(EmbeddedKafka):
     """A broker on which a resource with an access list allows what that list has, and nothing else."""
-    monkeypatch.setattr(
-        embedded, "render_properties", lambda *properties: render_properties(*properties) + ENFORCED
-    )
-    broker = EmbeddedKafka(tmp_path / "strict-kafka")
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.stop()
+
+    def _configure(self) -> None:
+        super()._configure()
+        with self._properties_file.open("a", encoding="utf-8") as file:
+            file.write(ENFORCED)
+
+
+@pytest.fixture
+def strict_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
+    yield from running(StrictKafka(tmp_path / "strict-kafka"))
 
 
 async def allow(kafka: EmbeddedKafka, kind: int, name: str, *operations: int) -> None:

@@ -13,7 +13,7 @@ from streams.cli.main import main
 from streams.store.at_url import store_at
 from tests.feed import FeedWatcher
 from tests.integration.test_bronze import covered
-from tests.kafka import wait_until
+from tests.kafka import running, wait_until
 from tests.oracle.bad import padded
 from tests.processes import Sluice
 from tests.secured import PASSWORD, USER, SecuredKafka
@@ -50,12 +50,7 @@ def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     folder = tmp_path_factory.mktemp("secured")
     (folder / "right").write_text(PASSWORD)
     (folder / "wrong").write_text("not-the-password")
-    broker = SecuredKafka(folder / "kafka")
-    broker.start()
-    try:
-        yield broker
-    finally:
-        broker.stop()
+    yield from running(SecuredKafka(folder / "kafka"))
 
 
 def settings_for(broker: SecuredKafka, listener: str, protocol: str, **other: str) -> dict[str, str]:
