@@ -12,7 +12,7 @@ class Unpacked:
     """The records of `batches` at or above the offset `start`, in order, each once.
 
     Batches are iterated as they are: whatever that costs is paid for every record. Where it fails, what is
-    left is read by `batches.careful(offset)`, if the batches have that (`streams.bus.fetched_bytes.Batches`
+    left is read by `batches.careful(offset)`, if the batches have that (`streams.kafka.fetched_bytes.Batches`
     has): it reads what is readable, and has one record stand for a batch that is not. With `strict` it is
     `batches.strict(offset)`, which raises on such a batch.
     """

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
 
-from schemas.instants import parse_instant
+from schemas.times import parse_instant
 
 MAX_MINOR = 2**53 - 1
 """The largest amount of money: the largest integer that every JSON reader keeps exact."""

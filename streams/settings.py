@@ -299,7 +299,7 @@ class Settings:
     def _check_domains(self) -> None:
         if not self.bronze_city_domains:
             return
-        from agents.bronze_layout import known_domains  # noqa: PLC0415 - the catalogue takes a moment
+        from agents.bronze.layout import known_domains  # noqa: PLC0415 - the catalogue takes a moment
 
         known = known_domains()
         unknown = [domain for domain in self.bronze_city_domains if domain not in known]

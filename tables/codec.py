@@ -1,7 +1,8 @@
 """Keys and values of the records of `views.feed`, in one place for those who write and those who read them.
 
 A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack
-(dedupe's ids are packed: tables/id_chunks.py); null is a tombstone. A transaction ends with its checkpoint.
+(dedupe's ids are packed: tables/fold/dedupe/chunks.py); null is a tombstone. A transaction ends with its
+checkpoint.
 
 | key | value |
 |---|---|
@@ -21,8 +22,8 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from tables.record_mark import RecordMark
-from tables.spec import FORMAT_VERSION
+from tables.fingerprint import RecordMark
+from tables.spec.views import FORMAT_VERSION
 
 SHARD_GROUPS = 512
 """Groups in one windowed record: the shard of a group is its index, by first appearance, // 512."""
@@ -90,10 +91,10 @@ class Checkpoint(msgspec.Struct, frozen=True):
     `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
-    `dedupe_clock_ms`: the clock of tables/dedupe.py; `dedupe_elapsed_ms`: that of tables/arrivals.py.
-    `topic_id`: that of the source topic; `last_record`: the newest record folded: these two tell whether the
-    topic is still the same. `first_partitions`: how many partitions the topic had when this one was first
-    seen. None where nobody knows.
+    `dedupe_clock_ms`: the clock of tables/fold/dedupe/duplicates.py; `dedupe_elapsed_ms`: that of
+    tables/fold/dedupe/arrivals.py. `topic_id`: that of the source topic; `last_record`: the newest record
+    folded: these two tell whether the topic is still the same. `first_partitions`: how many partitions the
+    topic had when this one was first seen. None where nobody knows.
     """
 
     next: int

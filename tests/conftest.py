@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-import tests.examples  # noqa: F401 - loads the profile of Hypothesis
-from streams.bus.embedded import EmbeddedKafka
-from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds here
+import tests.support.examples  # noqa: F401 - loads the profile of Hypothesis
+from streams.embedded.broker import EmbeddedKafka
+from tests.support.guards import (  # noqa: F401 - hooks and fixtures that pytest finds here
     _nothing_dropped,
     default_signals,
     pytest_runtest_teardown,
@@ -19,8 +19,8 @@ from tests.guards import (  # noqa: F401 - hooks and fixtures that pytest finds 
     pytest_timeout_set_timer,
     watch_event_loops,
 )
-from tests.kafka import running
-from tests.versity import (  # noqa: F401
+from tests.support.kafka import running
+from tests.support.versity import (  # noqa: F401
     last_and_begun,
     pytest_runtest_protocol,
     pytest_unconfigure,

@@ -17,7 +17,7 @@ from streams.cli.common import Failure, WrongUsage, echo_json, json_option, say
 from streams.cli.times import Time
 from streams.plain_text import json_escaped, plain
 from streams.settings import Settings
-from tables.param_values import EmptyElementError, did_you_mean, split_list
+from tables.query.values import EmptyElementError, did_you_mean, split_list
 
 if TYPE_CHECKING:
     from streams.store.bronze_reader import BronzeReader
@@ -201,9 +201,9 @@ def _ask(question: Callable[[BronzeReader], Coroutine[Any, Any, T]]) -> T:
 
 def _ask_store(question: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
     """Ask the store of SLUICE_BRONZE_URL something. Raises `Failure` for what it answers with."""
-    from agents.bronze_files import CorruptFileError  # noqa: PLC0415
-    from agents.bronze_store import StoreError  # noqa: PLC0415
-    from streams.store.at_url import bronze_store  # noqa: PLC0415
+    from agents.bronze.files import CorruptFileError  # noqa: PLC0415
+    from agents.bronze.store import StoreError  # noqa: PLC0415
+    from streams.store.urls import bronze_store  # noqa: PLC0415
 
     try:
         return asyncio.run(question(bronze_store(Settings.load())))

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from streams import leave
-from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
+from streams import shutdown
+from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.settings import Settings
 
 DEFAULT_PORT = 9092
@@ -80,13 +80,13 @@ def down(folder: Path | None, port: int | None, as_json: bool) -> None:
 
 def _stay(kafka: EmbeddedKafka, *, as_json: bool) -> None:
     try:
-        leave.interrupt_on_signals(LEAVE_SECONDS)
+        shutdown.interrupt_on_signals(LEAVE_SECONDS)
         if not _start(kafka):
             raise click.ClickException(f"the Kafka in {kafka.folder} is already running, in the background")
         _report_up(kafka, started=True, as_json=as_json)
         code = kafka.wait()
     except KeyboardInterrupt:
-        leave.end_soon(LEAVE_SECONDS)
+        shutdown.end_soon(LEAVE_SECONDS)
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         kafka.stop()

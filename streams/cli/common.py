@@ -135,8 +135,8 @@ def ask_kafka(
     """
     from aiokafka.errors import KafkaError  # noqa: PLC0415
 
-    from streams.bus.careful import UnreadableBatchError  # noqa: PLC0415
-    from streams.bus.reach import KafkaAwayError, away, reason_of, while_it_answers  # noqa: PLC0415
+    from streams.kafka.availability import KafkaAwayError, away, reason_of, while_it_answers  # noqa: PLC0415
+    from streams.kafka.message_formats import UnreadableBatchError  # noqa: PLC0415
 
     async def asked() -> T:
         try:
@@ -156,7 +156,7 @@ def ask_kafka(
 
 def await_kafka(settings: Settings, seconds: float) -> None:
     """Return when Kafka answers. Raises `Failure` if it does not within `seconds`."""
-    from streams.bus.client import connected_admin  # noqa: PLC0415
+    from streams.kafka.client import connected_admin  # noqa: PLC0415
 
     async def connected() -> None:
         await (await connected_admin(settings)).close()

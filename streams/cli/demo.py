@@ -15,19 +15,19 @@ from pathlib import Path
 
 import click
 
-from streams import leave
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka, EmbeddedKafkaError
-from streams.bus.embedded_config import HOST, free_port, is_free
-from streams.bus.reach import KafkaAwayError, while_it_answers
-from streams.bus.supervisor import ROLES, sluice_command
-from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
+from streams import shutdown
 from streams.cli.children import Child, last_lines, stop_all
 from streams.cli.common import Failure, console, plain_logs
 from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
 from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.views_table import view_table
 from streams.data_dir import writable_data_dir
+from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
+from streams.embedded.config import HOST, free_port, is_free
+from streams.http.client import ApiAwayError, ApiClient, ApiError
+from streams.kafka import topics
+from streams.kafka.availability import KafkaAwayError, while_it_answers
+from streams.roles.supervisor import ROLES, sluice_command
 from streams.settings import Settings, child_environment
 from streams.sources import replay
 from streams.sources.files import InputFile
@@ -79,7 +79,7 @@ def _stop_on_signals() -> threading.Event:
     stop = threading.Event()
 
     def leave_soon(*_: object) -> None:
-        leave.end_soon(LEAVE_SECONDS)
+        shutdown.end_soon(LEAVE_SECONDS)
         stop.set()
 
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):

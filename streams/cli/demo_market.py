@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from streams.cli.api_client import ApiClient, ApiError
 from streams.cli.common import say
+from streams.http.client import ApiClient, ApiError
 
 CITIES = ("berlin", "london", "stockholm")
 LEAK_AFTER_SECONDS = 60

@@ -6,7 +6,7 @@ import shlex
 import sys
 from pathlib import Path
 
-from streams.cli.api_client import ApiClient
+from streams.http.client import ApiClient
 from streams.settings import Settings
 from streams.sources.fixture import FIXTURE
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from streams import leave
+from streams import shutdown
 from streams.cli.common import ErrorsToExitCodes
 from streams.version import VERSION
 
@@ -37,7 +37,7 @@ class LazyCommands(ErrorsToExitCodes):
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command, which Ctrl-C and `kill -INT` end from the start."""
-        leave.hear_interrupts()
+        shutdown.hear_interrupts()
         return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from agents.quarantine_audit import OPEN, REPLAYED
+from agents.quarantine.audit import OPEN, REPLAYED
 from streams.cli.common import (
     Failure,
     add_row,
@@ -22,11 +22,11 @@ from streams.cli.common import (
     timeout_option,
 )
 from streams.cli.formats import instant
-from streams.cli.quarantine_chosen import Chosen, Id, ask, filters, why_cut
 from streams.cli.quarantine_replay import replay
+from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
+from streams.kafka.producer import NoTopicError
 from streams.plain_text import plain_lines
 from streams.settings import Settings
-from streams.sources.produce import NoTopicError
 from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
 from streams.sources.quarantine_audit import Audit, Done, read_audit
 

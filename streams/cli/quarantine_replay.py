@@ -9,9 +9,9 @@ from typing import Any
 import click
 
 from streams.cli.common import Failure, echo_json, json_option, say, timeout_option
-from streams.cli.quarantine_chosen import Chosen, Id, ask, filters, why_cut
+from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
+from streams.kafka.producer import RefusedError
 from streams.settings import Settings
-from streams.sources.produce import RefusedError
 from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
 from streams.sources.quarantine_replay import Outcome, rehearse, send_again
 

@@ -19,13 +19,13 @@ from streams.cli.common import (
     timeout_option,
 )
 from streams.cli.sending import Meter, until_signal
+from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources import replay as replaying
 from streams.sources.documents import Tally
 from streams.sources.files import InputFile
 from streams.sources.ndjson import Ndjson
 from streams.sources.online_retail import OnlineRetail
-from streams.sources.produce import RefusedError
 from streams.sources.rebase import newest, whole_seconds
 from streams.sources.record import NotEventsError, Source, SourceError
 

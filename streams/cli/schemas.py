@@ -12,8 +12,8 @@ from pydantic.fields import FieldInfo
 from schemas.catalogue import EVENTS
 from schemas.render import render as render_all
 from schemas.spec import EventSpec
-from streams.bus.embedded import ROOT
 from streams.cli.common import Failure, add_row, console, echo_json, json_option, new_table
+from streams.embedded.broker import ROOT
 
 out_option = click.option(
     "--out",

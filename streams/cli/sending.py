@@ -6,7 +6,7 @@ import sys
 
 import click
 
-from streams import leave
+from streams import shutdown
 from streams.settings import Settings
 from streams.sources.replay import Progress, Replay, run
 
@@ -15,7 +15,7 @@ SILENCE_SECONDS = 3.0
 
 async def until_signal(settings: Settings, plan: Replay, meter: Meter) -> Progress:
     """Send what the plan has, until its end, Ctrl-C or SIGTERM. Raises as `replay.run` does."""
-    with leave.stopping_on_signals() as stop:
+    with shutdown.stopping_on_signals() as stop:
         return await run(settings, plan, stop, meter)
 
 

@@ -16,13 +16,13 @@ from typing import Any
 
 import click
 
-from streams import leave
+from streams import shutdown
 from streams.cli.common import Failure, await_kafka, echo_json, json_option, plain_logs, timeout_option
 from streams.cli.sending import Meter, until_signal
+from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources.market import Faults, Market, choose_cities
 from streams.sources.market.market import DEFAULT_RATE
-from streams.sources.produce import RefusedError
 from streams.sources.replay import Progress, Replay
 from streams.sources.simulate import (
     Horizon,
@@ -33,7 +33,7 @@ from streams.sources.simulate import (
     unpaced,
     write_ndjson,
 )
-from tables.param_values import parse_moment
+from tables.query.values import parse_moment
 
 ENDLESS_HISTORY = timedelta(days=1)
 FILE_START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -198,7 +198,7 @@ def _write(simulation: Simulation, out: str) -> Progress:
     stop: list[int] = []
 
     def handle(number: int, _: object) -> None:
-        leave.end_soon()
+        shutdown.end_soon()
         stop.append(number)
         signal.signal(number, signal.SIG_DFL)  # a second one ends it even while a pipe blocks
 

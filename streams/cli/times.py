@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from streams.cli.common import say
-from tables.param_values import moment_warning, parse_moment
+from tables.query.values import moment_warning, parse_moment
 
 
 class Time(click.ParamType):

@@ -7,8 +7,6 @@ from typing import Any
 
 import click
 
-from streams.bus import topics as bus_topics
-from streams.bus.client import connected_admin
 from streams.cli.common import (
     add_row,
     as_text,
@@ -20,6 +18,8 @@ from streams.cli.common import (
     say,
     timeout_option,
 )
+from streams.kafka import topics as bus_topics
+from streams.kafka.client import connected_admin
 from streams.settings import Settings
 
 LONGEST_SECONDS = 60.0

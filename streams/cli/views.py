@@ -14,10 +14,10 @@ from rich.console import Group, RenderableType
 from rich.live import Live
 from rich.text import Text
 
-from streams import leave
-from streams.cli.api_client import ApiClient, ApiError, ApiRefusalError
+from streams import shutdown
 from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
 from streams.cli.views_table import entities_table, view_table, views_table
+from streams.http.client import ApiClient, ApiError, ApiRefusalError
 from streams.settings import Settings
 
 CHANGES = ("from", "to", "watermark", "complete", "incomplete_because", "warnings", "state", "cursor")
@@ -129,7 +129,7 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     answer = question.ask()  # what cannot be asked at all is said at once
     screen = console()
     try:
-        leave.interrupt_on_signals()
+        shutdown.interrupt_on_signals()
         if as_json or not sys.stdout.isatty():
             _print_changes(question, answer, seconds, as_json=as_json)
         with Live(question.table(answer), console=screen, auto_refresh=False) as live:

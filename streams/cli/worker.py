@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import click
 
-from streams import leave
+from streams import shutdown
 from streams.cli.common import Failure, WrongUsage
 from streams.settings import Settings
 
@@ -27,7 +27,7 @@ def views() -> None:
       SLUICE_METRICS_PORT=9101 sluice worker views      a second one on the same machine
     """
     # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
-    _run("streams.bus.worker", "run_views")
+    _run("streams.roles.views.worker", "run_views")
 
 
 @worker.command()
@@ -39,7 +39,7 @@ def gates() -> None:
       sluice worker gates
       SLUICE_GATE_RAISE=1 sluice worker gates      close a gate at the first evaluation that says so
     """
-    _run("streams.bus.gates", "run_gates")
+    _run("streams.roles.gates.worker", "run_gates")
 
 
 @worker.command()
@@ -51,7 +51,7 @@ def bronze() -> None:
       SLUICE_BRONZE_URL=file:///var/lib/bronze sluice worker bronze
       SLUICE_BRONZE_URL=s3://bucket/prefix AWS_REGION=eu-west-1 sluice worker bronze
     """
-    _run("streams.bus.bronze_worker", "run_bronze")
+    _run("streams.roles.bronze.worker", "run_bronze")
 
 
 @worker.command(name="all")
@@ -67,20 +67,20 @@ def every_role() -> None:
       SLUICE_METRICS_PORT=9200 sluice worker all      metrics on 9200, 9201 and 9202
     """
     settings = Settings.load()
-    from streams.bus.supervisor import RoleFailedError, run_all  # noqa: PLC0415
+    from streams.roles.supervisor import RoleFailedError, run_all  # noqa: PLC0415
 
     try:
         run_all(settings)
     except RoleFailedError as error:
         raise Failure(str(error)) from None
-    leave.end()
+    shutdown.end()
 
 
 def _run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
-    from streams.bus.instance_guard import InstanceTakenError  # noqa: PLC0415
-    from streams.bus.role import CannotStartError  # noqa: PLC0415
+    from streams.faust.instance_guard import InstanceTakenError  # noqa: PLC0415
+    from streams.roles.lifecycle import CannotStartError  # noqa: PLC0415
 
     run: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
     try:
@@ -89,4 +89,4 @@ def _run(module: str, role: str) -> None:
         raise WrongUsage(str(error)) from None
     except CannotStartError as error:
         raise Failure(str(error)) from None
-    leave.end()
+    shutdown.end()

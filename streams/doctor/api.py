@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
-from streams.cli.api_client import ApiAwayError, ApiClient, ApiError
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
+from streams.http.client import ApiAwayError, ApiClient, ApiError
 
 
 async def api(patient: Patient) -> list[Finding]:

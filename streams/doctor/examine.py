@@ -6,9 +6,9 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from streams.bus.reach import reason_of
 from streams.doctor import api, bad_share, environment, folders, gate_states, kafka, lag, others, workers
 from streams.doctor.finding import WRONG, Check, Finding, Patient
+from streams.kafka.availability import reason_of
 from streams.plain_text import plain
 
 HERE: tuple[Check, ...] = (environment.settings_together, environment.variables)

@@ -8,12 +8,12 @@ import tempfile
 from pathlib import Path
 from uuid import uuid4
 
-from agents.bronze_files import INTENTS, CorruptFileError
-from agents.bronze_store import Store, StoreError
+from agents.bronze.files import INTENTS, CorruptFileError
+from agents.bronze.store import Store, StoreError
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
-from streams.store.at_url import bronze_store
 from streams.store.bronze_verify import uncommitted
 from streams.store.local import LocalStore
+from streams.store.urls import bronze_store
 
 LITTLE_BYTES = 1 << 30
 

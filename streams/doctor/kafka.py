@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from streams.bus import topics
-from streams.bus.client import connected_admin
-from streams.bus.reach import why_away
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.kafka import topics
+from streams.kafka.availability import why_away
+from streams.kafka.client import connected_admin
 
 
 async def answers(patient: Patient) -> list[Finding]:

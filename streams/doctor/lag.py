@@ -10,9 +10,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import KafkaError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.bus.client import connected_admin
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.doctor.partitions import partitions_of, reading, records_from
+from streams.kafka.client import connected_admin
 
 RETRY_SECONDS = 0.3
 BRONZE_RANGES = 10

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from streams.bus.alien_scan import alien_records
-from streams.bus.instances import duplicate_instances
+from streams.doctor.alien_records import alien_records
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
+from streams.kafka.instances import duplicate_instances
 from streams.plain_text import plain
-from tables.feed_check import Fault
+from tables.read.record_check import Fault
 
 LOOK_SECONDS = 3.0
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.bus.client import client_kwargs, stop_quietly
-from streams.http.topology import Topology
+from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.topology import Topology
 from streams.settings import Settings
 
 POLL_MS = 200

@@ -9,9 +9,9 @@ from typing import Any
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
 
-from streams.bus.client import connected_admin
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.doctor.partitions import partitions_of, reading, records_from
+from streams.kafka.client import connected_admin
 from tables.codec import Heartbeat, decode_heartbeat
 
 SKEW_SECONDS = 5.0

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
+from streams.feed.replica import Live
 from streams.http import docs_page, gates, operation, problems, views
 from streams.http.gate_table import GateTable
 from streams.http.head import HeadAsGet
-from streams.http.live import Live
 from streams.http.views import ScopeOf
 from streams.version import VERSION
-from tables.query import Scope
+from tables.query.views import Scope
 
 DESCRIPTION = (
     "Live views over marketplace events, exact up to each partition's checkpoint. Errors are"

@@ -8,14 +8,14 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
-from streams.bus.alien_records import tell
-from streams.bus.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
-from streams.bus.reach import reason_of
-from streams.http.live import Live
-from streams.http.topology import Topology
+import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from streams.feed.alien_records import tell
+from streams.feed.replica import Live
+from streams.kafka.availability import reason_of
+from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.kafka.topology import Topology
 from streams.settings import Settings
-from tables.feed_check import gate_problem
+from tables.read.record_check import gate_problem
 
 log = logging.getLogger(__name__)
 

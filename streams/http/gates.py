@@ -12,11 +12,11 @@ from pydantic import BaseModel, Field
 from streams.http.gate_table import GateTable
 from streams.http.models import TIME
 from streams.http.problems import WRONG_PARAMETER, described, problem
-from tables.gate_rule import State
-from tables.gates import RECON, GateRecord, decode_gate, expired
-from tables.param_values import MOST_NAMED, did_you_mean, no_such
-from tables.query import Scope, sort_key
-from tables.query_params import ParameterError, filter_values, format_time
+from tables.gates.records import RECON, GateRecord, decode_gate, expired
+from tables.gates.rule import State
+from tables.query.params import ParameterError, filter_values, format_time
+from tables.query.values import MOST_NAMED, did_you_mean, no_such
+from tables.query.views import Scope, sort_key
 
 FILTERS = ("city", "currency")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, JsonValue
 
-from tables.spec import Kind, Measure, Ratio, Unit, View
+from tables.spec.views import Kind, Measure, Ratio, Unit, View
 from tables.views import VIEWS
 
 TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}

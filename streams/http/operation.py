@@ -11,11 +11,11 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
-from streams.http.live import Live
+from streams.feed.replica import Live
 from streams.http.models import Running
 from streams.http.problems import described, problem
-from tables.reader import ReaderState
-from tables.status import status
+from tables.read.state import ReaderState
+from tables.read.status import status
 
 
 def router(live: Live) -> APIRouter:

@@ -1,13 +1,13 @@
 """The query parameters of the view routes as the OpenAPI document describes them.
 
-The routes parse them themselves (tables/query_params.py): which there are depends on the view.
+The routes parse them themselves (tables/query/params.py): which there are depends on the view.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from tables.query_params import DEFAULT_LIMIT, MAX_LIMIT
+from tables.query.params import DEFAULT_LIMIT, MAX_LIMIT
 from tables.views import VIEWS
 
 

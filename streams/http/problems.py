@@ -13,9 +13,9 @@ from starlette.exceptions import HTTPException
 
 from streams.http.head import methods
 from streams.http.models import Problem
-from tables.gates import RECON
-from tables.param_values import did_you_mean
-from tables.query_params import ParameterError
+from tables.gates.records import RECON
+from tables.query.params import ParameterError
+from tables.query.values import did_you_mean
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ from typing import Any
 
 import uvicorn
 
-from streams import leave, logs, metrics
-from streams.bus.careful import UnreadableBatchError
+from streams import logs, metrics, shutdown
+from streams.feed.follower import Follower
+from streams.feed.replica import Live
 from streams.http.app import create_app
-from streams.http.follower import Follower
 from streams.http.gate_table import GateTable
-from streams.http.live import Live
+from streams.kafka.message_formats import UnreadableBatchError
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
 from tables.codec import FeedFormatError
@@ -33,13 +33,13 @@ def serve(settings: Settings) -> None:
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     logs.tell_unknown_variables()
-    leave.on_signals()
+    shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(VERSION).set(1)
-    problem = leave.run(_serve(settings, listener))
+    problem = shutdown.run(_serve(settings, listener))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
-    leave.end()
+    shutdown.end()
 
 
 def check_host(settings: Settings) -> None:
@@ -81,7 +81,7 @@ class _Server(uvicorn.Server):
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
-        leave.end_soon()
+        shutdown.end_soon()
         self.should_exit = True
         self._loop.call_soon_threadsafe(self._live.end)
 
@@ -99,7 +99,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
     server = _Server(config, live)
-    leave.on_signals(live.end)
+    shutdown.on_signals(live.end)
     server.should_exit = live.closing.is_set()
     follower = asyncio.create_task(Follower(live, settings).run())
     gates = asyncio.create_task(table.follow(live))

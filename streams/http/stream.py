@@ -7,11 +7,11 @@ from typing import Any
 
 import msgspec
 
-from streams.http.live import Live
-from tables.query import Scope, answer_view
-from tables.query_params import ParameterError, ViewQuery
-from tables.reader import ReaderState
-from tables.spec import Unit, View
+from streams.feed.replica import Live
+from tables.query.params import ParameterError, ViewQuery
+from tables.query.views import Scope, answer_view
+from tables.read.state import ReaderState
+from tables.spec.views import Unit, View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000

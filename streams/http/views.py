@@ -9,17 +9,17 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from streams.feed.replica import Live
 from streams.http import parameters
-from streams.http.live import Live
 from streams.http.models import Answer, EntitiesAnswer, ViewsListed, listed
 from streams.http.problems import WRONG_PARAMETER, NotFoundError, described
 from streams.http.stream import events
-from tables.entity_query import answer_entities
-from tables.param_values import did_you_mean
-from tables.query import Scope, answer_view
-from tables.query_params import ParameterError, parse_entity_query, parse_view_query
-from tables.reader import ReaderState
-from tables.spec import View
+from tables.query.entities import answer_entities
+from tables.query.params import ParameterError, parse_entity_query, parse_view_query
+from tables.query.values import did_you_mean
+from tables.query.views import Scope, answer_view
+from tables.read.state import ReaderState
+from tables.spec.views import View
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""

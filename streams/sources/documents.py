@@ -17,7 +17,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from schemas.members import without_kafka
+from schemas.validation.members import without_kafka
 from streams.sources.envelope import UNREADABLE_JSON, decode_envelope, members, seen
 from streams.sources.files import PIECE_BYTES, UNREADABLE, Text
 from streams.sources.keys import key_in

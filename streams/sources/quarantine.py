@@ -11,11 +11,11 @@ from typing import Any, NamedTuple, TypeVar
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
-import streams.bus.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
-from agents.source_headers import original
-from streams.bus.client import client_kwargs
+import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from agents.quarantine.source_headers import original
+from streams.kafka.client import client_kwargs
+from streams.kafka.producer import ACCESS, RefusedError, partition_count
 from streams.settings import Settings
-from streams.sources.produce import ACCESS, RefusedError, partition_count
 
 POLL_MS = 200
 LONGEST_NUMBER = 19

@@ -7,10 +7,10 @@ from collections.abc import Mapping
 from contextlib import aclosing
 from typing import NamedTuple
 
-from agents.quarantine_audit import OPEN, decode_audit
-from streams.bus.topics import AUDIT
+from agents.quarantine.audit import OPEN, decode_audit
+from streams.kafka.producer import NoTopicError, partition_count
+from streams.kafka.topics import AUDIT
 from streams.settings import Settings
-from streams.sources.produce import NoTopicError, partition_count
 from streams.sources.quarantine import BadRecord, committed_records, first_offsets
 
 

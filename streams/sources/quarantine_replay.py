@@ -24,16 +24,16 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from agents.quarantine_audit import OPEN, REPLAYED, AuditRecord, encode_audit
-from streams.bus.client import stop_quietly
-from streams.bus.failed_writes import FENCED
-from streams.bus.topics import AUDIT
+from agents.quarantine.audit import OPEN, REPLAYED, AuditRecord, encode_audit
+from streams.kafka.client import stop_quietly
+from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
+from streams.kafka.topics import AUDIT
+from streams.kafka.write_failures import FENCED
 from streams.settings import OWN_TOPICS, Settings
 from streams.sources.envelope import event_id_of
-from streams.sources.produce import ACCESS, Outbox, RefusedError, partition_count, started_producer
 from streams.sources.quarantine import BadRecord
 from streams.sources.quarantine_audit import Audit, audit_partitions, read_audit
-from tables.query_params import format_time
+from tables.query.params import format_time
 
 MOST_RECORDS = 500
 MOST_BYTES = 1 << 20

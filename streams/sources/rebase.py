@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from schemas.alike import check, check_depth, parse
+from schemas.validation.reader_agreement import check, check_depth, parse
 from streams.sources.record import Record
 
 _INSTANT = re.compile(r"(\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d)(\.\d+)?([Zz]|[+-]\d\d:\d\d)")

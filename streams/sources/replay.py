@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import NamedTuple
 
+from streams.kafka.producer import Outbox, outbox
 from streams.settings import Settings
-from streams.sources.produce import Outbox, outbox
 from streams.sources.rebase import shift
 from streams.sources.record import Record, Source, SourceError
 

@@ -1,1 +1,1 @@
-"""Stores of objects behind `agents.bronze_store.Store`: local files and S3; and what reads Bronze back."""
+"""Stores of objects behind `agents.bronze.store.Store`: local files and S3; and what reads Bronze back."""

@@ -10,12 +10,12 @@ from typing import NamedTuple
 
 import msgspec
 
-from agents.bronze_files import COMMITS, Commit, CorruptFileError, ObjectEntry, decode_commit
-from agents.bronze_gzip import crc32c
-from agents.bronze_store import Store
-from schemas.instants import parse_instant
-from schemas.reasons import Quarantined
-from schemas.validate import Validator
+from agents.bronze.files import COMMITS, Commit, CorruptFileError, ObjectEntry, decode_commit
+from agents.bronze.gzip import crc32c
+from agents.bronze.store import Store
+from schemas.times import parse_instant
+from schemas.validation.reasons import Quarantined
+from schemas.validation.validator import Validator
 
 
 class Committed(NamedTuple):

@@ -7,11 +7,11 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from agents.bronze_files import COMMITS, INTENTS, CorruptFileError, ObjectEntry
-from agents.bronze_store import Store, StoreError
-from streams.store.bronze_begun import begun
+from agents.bronze.files import COMMITS, INTENTS, CorruptFileError, ObjectEntry
+from agents.bronze.store import Store, StoreError
 from streams.store.bronze_reader import BronzeReader, Committed, MissingObjectError
 from streams.store.local import LocalStore
+from streams.store.pending_ranges import begun
 
 READS_AT_ONCE = 8
 WHOLE_WITHOUT_COMMIT = "it was removed, or its writer ended just before it; the next worker writes it"

@@ -22,7 +22,7 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
+from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 from streams.store.local_files import Folders, remove, sync_folder, write_part
 
 PARTS = "_intents/.parts"
@@ -36,7 +36,7 @@ Outcomes = list[ExistsError | OSError | None]
 
 
 class LocalStore:
-    """`agents.bronze_store.Store` on a folder, which is made where it is missing."""
+    """`agents.bronze.store.Store` on a folder, which is made where it is missing."""
 
     def __init__(self, folder: Path) -> None:
         self._root = folder

@@ -15,7 +15,7 @@ import obstore
 from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
-from agents.bronze_store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
+from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 
 TIMEOUT_SECONDS = 30
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -25,7 +25,7 @@ PUTS_AT_ONCE = 64
 
 
 class S3ObjectStore:
-    """`agents.bronze_store.Store` on a bucket, below `prefix`."""
+    """`agents.bronze.store.Store` on a bucket, below `prefix`."""
 
     def __init__(self, bucket: str, prefix: str) -> None:
         self._bucket = bucket

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.spec import View
+from tables.spec.views import View
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.kpi_gmv import KPI_GMV
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.spec import Ratio, Sum, Term, Windowed
+from tables.spec.views import Ratio, Sum, Term, Windowed
 
 KPI_FUNNEL = Windowed(
     name="kpi_funnel",

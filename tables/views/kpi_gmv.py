@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.spec import Ratio, Sum, Term, Unit, Windowed
+from tables.spec.views import Ratio, Sum, Term, Unit, Windowed
 
 KPI_GMV = Windowed(
     name="kpi_gmv",

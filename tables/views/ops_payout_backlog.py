@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.spec import Count, Deadline, Entity, Kept, Kind, Oldest, Selection, Stage, Total, Tracked
+from tables.spec.views import Count, Deadline, Entity, Kept, Kind, Oldest, Selection, Stage, Total, Tracked
 
 OPS_PAYOUT_BACKLOG = Entity(
     name="ops_payout_backlog",

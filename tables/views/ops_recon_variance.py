@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tables.spec import Absolute, Difference, Ratio, Sum, Term, Unit, Windowed
+from tables.spec.views import Absolute, Difference, Ratio, Sum, Term, Unit, Windowed
 
 OPS_RECON_VARIANCE = Windowed(
     name="ops_recon_variance",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-TESTS = Path(__file__).resolve().parents[1]
+from tests.support.paths import TESTS
+
 FILES = sorted(TESTS.rglob("*.py"))
 RUNS = {"run", "call", "check_call", "check_output"}
 WAITS = {"wait", "communicate"}
@@ -28,7 +29,7 @@ def unbounded(text: str) -> Iterator[str]:
         if isinstance(node, ast.With | ast.AsyncWith):
             for item in node.items:
                 if ast.unparse(item.context_expr).startswith(("subprocess.Popen(", "Popen(")):
-                    yield f"line {node.lineno}: Popen as a context manager: take tests.programs.started"
+                    yield f"line {node.lineno}: Popen as a context manager: take support.programs.started"
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         of, name = ast.unparse(node.func.value), node.func.attr

@@ -8,7 +8,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support.paths import ROOT
+
 STEP = re.compile(
     r"^`(?P<path>[\w/]+\.py)`\n```(?P<kind>python|diff)\n(?P<body>.*?)^```", re.MULTILINE | re.DOTALL
 )
@@ -17,9 +18,9 @@ PROOF = '''
 """Runs inside the copy: the new event is judged, folded and answered."""
 import json
 from schemas.catalogue import EVENTS
-from schemas.validate import Validator
+from schemas.validation.validator import Validator
 from tables.codec import parse_key, decode_partial
-from tables.state import Limits, PartitionState
+from tables.fold.state import Limits, PartitionState
 from tables.views import VIEWS
 
 spec, view = EVENTS["digest.suppressed"], VIEWS["comms_digest"]

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from tests.examples import CHAOS_EXAMPLES, examples
+from tests.support.examples import CHAOS_EXAMPLES, examples
+from tests.support.paths import TESTS
 
-TESTS = Path(__file__).resolve().parents[1]
 FILES = sorted(path for path in TESTS.rglob("*.py") if path.name != "examples.py")
 
 
@@ -19,7 +19,7 @@ def own_settings(text: str) -> Iterator[str]:
     """Settings of a property's own, which would defeat the profile."""
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.Call) and ast.unparse(node.func) in ("settings", "hypothesis.settings"):
-            yield f"line {node.lineno}: take tests.examples.examples instead of settings"
+            yield f"line {node.lineno}: take tests.support.examples.examples instead of settings"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS).as_posix())

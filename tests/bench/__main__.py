@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
 from tests.bench import bronze, latency, memory, recovery, report
 from tests.bench.contest import CONTESTANTS, TIMEOUT_SECONDS, Arena, hold
 from tests.bench.events import events

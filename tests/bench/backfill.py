@@ -25,12 +25,12 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from schemas.catalogue import EVENTS
-from streams.bus import topics
-from streams.bus.client import client_kwargs
-from streams.bus.embedded import EmbeddedKafka
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
+from streams.kafka.client import client_kwargs
 from streams.settings import Settings
-from streams.store.at_url import store_at
 from streams.store.bronze_reader import BronzeReader
+from streams.store.urls import store_at
 from tests.bench import report, worker
 from tests.bench.bronze import COMMAND, POLL_SECONDS
 from tests.bench.process import Child

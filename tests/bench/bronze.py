@@ -11,11 +11,11 @@ from itertools import chain, cycle, islice
 from pathlib import Path
 from typing import NamedTuple
 
-from agents.bronze_store import Store
-from streams.bus import topics
+from agents.bronze.store import Store
+from streams.kafka import topics
 from streams.sources.market import Record
-from streams.store.at_url import store_at
 from streams.store.bronze_reader import BronzeReader
+from streams.store.urls import store_at
 from tests.bench import worker
 from tests.bench.events import events
 from tests.bench.load import ends_of, load

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from streams.bus import topics
+from streams.kafka import topics
 from tests.bench import bronze, worker
 from tests.bench.events import BAD_EVERY
 from tests.bench.load import PARTITIONS, ends_of

@@ -15,14 +15,14 @@ from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
 from streams.settings import Settings
 from tables.codec import decode_checkpoint
-from tests.gates import payment
-from tests.kafka import Raw, wait_until
-from tests.processes import Sluice
-from tests.sending import send_all, started_producer
+from tests.support.gates import payment
+from tests.support.kafka import Raw, wait_until
+from tests.support.processes import Sluice
+from tests.support.sending import send_all, started_producer
 
 CURRENCIES = ("EUR", "GBP", "USD", "JPY")
 PARTITIONS = 4

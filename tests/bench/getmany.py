@@ -13,7 +13,7 @@ import sys
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from schemas.validate import Validator
+from schemas.validation.validator import Validator
 
 
 async def run(server: str, topic: str, *, partitions: int, events: int, limit: int | None) -> int:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.bus import topics
+from streams.kafka import topics
 from tables.views import VIEWS
 from tests.bench import worker
 from tests.bench.load import PARTITIONS, ends_of

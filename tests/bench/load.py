@@ -10,7 +10,7 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from streams.bus.client import client_kwargs
+from streams.kafka.client import client_kwargs
 from streams.settings import Settings
 from streams.sources.market import Record
 

@@ -18,8 +18,8 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from schemas.validate import Validator
-from tables.state import Limits, PartitionState
+from schemas.validation.validator import Validator
+from tables.fold.state import Limits, PartitionState
 from tables.views import VIEWS
 from tests.bench.events import CITIES, CURRENCIES, START
 from tests.bench.process import python

@@ -12,12 +12,12 @@ from typing import Any
 
 import msgspec
 
-from tables.entity_query import answer_entities
-from tables.query import answer_view
-from tables.query_params import parse_entity_query, parse_view_query
-from tables.reader import FeedItem, ReaderState
+from tables.query.entities import answer_entities
+from tables.query.params import parse_entity_query, parse_view_query
+from tables.query.views import answer_view
+from tables.read.state import FeedItem, ReaderState
 from tables.views import VIEWS
-from tests.feed_records import MICROS, checkpoint, entity, partial, situation
+from tests.support.feed_records import MICROS, checkpoint, entity, partial, situation
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 FIRST = 29_000_040

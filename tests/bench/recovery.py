@@ -16,15 +16,15 @@ from pathlib import Path
 from statistics import median
 from typing import Any, NamedTuple
 
-from agents.project import Projector
 from agents.protocols import FeedRecord
-from schemas.validate import Validator
-from streams.bus import topics
-from streams.bus.feed import PartitionLog
-from streams.bus.recovery import limits_of
+from agents.views.projector import Projector
+from schemas.validation.validator import Validator
+from streams.feed.writer import PartitionLog
+from streams.kafka import topics
+from streams.roles.views.recovery import limits_of
 from streams.settings import Settings
 from streams.sources.market import Record
-from tables.state import PartitionState
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 from tests.bench import worker
 from tests.bench.load import PARTITIONS, ends_of, load, partition_of

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.bus.embedded import JARS
+from streams.embedded.broker import JARS
 from tests.bench.bronze import Written
 from tests.bench.contest import CONTESTANTS, Run
 from tests.bench.latency import Latency

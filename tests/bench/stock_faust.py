@@ -12,8 +12,8 @@ from typing import Any
 
 import faust
 
-from schemas.reasons import Quarantined
-from schemas.validate import Validator
+from schemas.validation.reasons import Quarantined
+from schemas.validation.validator import Validator
 
 
 def make_app(app_id: str, server: str, topic: str, *, partitions: int, events: int, folder: str) -> faust.App:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.bus.client import client_kwargs
+from streams.kafka.client import client_kwargs
 from streams.settings import Settings
 from tables.codec import decode_checkpoint
 from tests.bench.process import Child, python

@@ -13,14 +13,14 @@ import contextlib
 import time
 from pathlib import Path
 
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka
-from tests.chaos.blows import Chaos, drawn_seed
-from tests.chaos.traffic import Producing, Watching
-from tests.feed import FeedWatcher, exact, source_ends
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
 from tests.oracle.load import Load, Mix
-from tests.processes import Sluice
-from tests.sending import started_producer
+from tests.support.chaos.blows import Chaos, drawn_seed
+from tests.support.chaos.traffic import Producing, Watching
+from tests.support.feed import FeedWatcher, exact, source_ends
+from tests.support.processes import Sluice
+from tests.support.sending import started_producer
 
 EVENTS_PER_SECOND = 1_500
 

@@ -14,29 +14,29 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from pathlib import Path
 
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka
-from tests.bronze_rows import Bronze
-from tests.chaos.blows import drawn_seed
-from tests.chaos.bronze_whole import commit_differences, row_differences
-from tests.chaos.gate_history import (
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
+from tests.integration.bronze.test_views_equal_bronze import hold_quarantine, hold_views
+from tests.oracle.load import Load, Mix
+from tests.oracle.views import Oracle
+from tests.support.bronze_rows import Bronze
+from tests.support.chaos.blows import drawn_seed
+from tests.support.chaos.bronze_whole import commit_differences, row_differences
+from tests.support.chaos.gate_history import (
     alarm_differences,
     changes,
     decoded,
     figure_differences,
     gate_differences,
 )
-from tests.chaos.staleness import TimedWatcher, open_while_stale
-from tests.chaos.traffic import Producing, Watching
-from tests.chaos.whole import LiveLoad, WholeChaos
-from tests.feed import exact, micros, source_ends
-from tests.gates import GateTopics
-from tests.integration.test_views_equal_bronze import hold_quarantine, hold_views
-from tests.kafka import create_topics, wait_until
-from tests.oracle.load import Load, Mix
-from tests.oracle.views import Oracle
-from tests.processes import Role, Sluice
-from tests.sending import started_producer
+from tests.support.chaos.staleness import TimedWatcher, open_while_stale
+from tests.support.chaos.traffic import Producing, Watching
+from tests.support.chaos.whole import LiveLoad, WholeChaos
+from tests.support.feed import exact, micros, source_ends
+from tests.support.gates import GateTopics
+from tests.support.kafka import create_topics, wait_until
+from tests.support.processes import Role, Sluice
+from tests.support.sending import started_producer
 
 Blow = Callable[[], Awaitable[None]]
 EVENTS_PER_SECOND = 1_000

@@ -19,14 +19,14 @@ import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
-from streams.bus import topics
-from streams.bus.embedded import EmbeddedKafka
-from tests.chaos.blows import drawn_seed
-from tests.kafka import wait_until
+from streams.embedded.broker import EmbeddedKafka
+from streams.kafka import topics
 from tests.oracle.load import Load, Mix
-from tests.processes import Role, Sluice
-from tests.programs import ended
-from tests.sending import send_all, started_producer
+from tests.support.chaos.blows import drawn_seed
+from tests.support.kafka import wait_until
+from tests.support.processes import Role, Sluice
+from tests.support.programs import ended
+from tests.support.sending import send_all, started_producer
 
 ROLES = ("views", "bronze", "gates", "api", "all")
 GONE_SECONDS = 10.0

@@ -1,4 +1,4 @@
-"""What every store does (`agents.bronze_store.Store`), held against local files and S3 servers."""
+"""What every store does (`agents.bronze.store.Store`), held against local files and S3 servers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.bronze_store import ChangedError, ExistsError, Store, StoreError
-from streams.store.at_url import store_at
-from tests.s3 import BUCKET, S3Server
-from tests.versity import gateway
+from agents.bronze.store import ChangedError, ExistsError, Store, StoreError
+from streams.store.urls import store_at
+from tests.support.s3 import BUCKET, S3Server
+from tests.support.versity import gateway
 
 NAMES = [
     "event=search.click/dt=2026-03-01/events.raw+0+00000000000000000000-00000000000000000009.ndjson.gz",

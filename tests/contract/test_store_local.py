@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pytest
 
-from agents.bronze_store import ExistsError, StoreError
+from agents.bronze.store import ExistsError, StoreError
 from streams.store import local, local_files
 from streams.store.local import LEFTOVER_SECONDS, PARTS, LocalStore
-from tests.kafka import wait_until
+from tests.support.kafka import wait_until
 
 
 async def paths(store: LocalStore) -> list[str]:

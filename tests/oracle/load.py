@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from tests.kafka import Raw
 from tests.oracle.bad import at, bad_records
+from tests.support.kafka import Raw
 
 CITIES = ("berlin", "paris", "lisbon", "new-york", "st_gallen", "7th", None)
 CURRENCIES = ("EUR", "EUR", "GBP", "JPY")

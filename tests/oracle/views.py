@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 
 import duckdb
 
-from tests.kafka import Read
 from tests.oracle.judge import Bad, Good, judge, parse_time
+from tests.support.kafka import Read
 
 _COLUMNS = {
     "topic": "VARCHAR", "partition": "INTEGER", "position": "BIGINT", "kafka_ms": "BIGINT",

@@ -10,13 +10,13 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from streams.bus import topics
-from streams.store.at_url import store_at
-from tests.feed import FeedWatcher, api_has_read, feed_reader
-from tests.integration.test_bronze import until_covered
+from streams.kafka import topics
+from streams.store.urls import store_at
+from tests.integration.bronze.test_bronze import until_covered
 from tests.oracle.load import Load, Mix
-from tests.processes import Role, Sluice
-from tests.sending import produce_all
+from tests.support.feed import FeedWatcher, api_has_read, feed_reader
+from tests.support.processes import Role, Sluice
+from tests.support.sending import produce_all
 
 EVENTS = 20_000
 MILLISECONDS = 8000.0

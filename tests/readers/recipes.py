@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import re
 import sys
-from pathlib import Path
 from typing import Any
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "readers.md"
+from tests.support.paths import ROOT
+
+PAGE = ROOT / "docs" / "readers.md"
 PLACES = ('"/data/bronze"', '"s3://bucket/bronze"')
 DAY = '"2026-03-01"'
 AS_VIEWS = ", as the views count"

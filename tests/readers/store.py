@@ -10,10 +10,10 @@ import json
 from collections import Counter, defaultdict
 from typing import Any, NamedTuple
 
-from agents.bronze_commit import Committer
-from agents.bronze_layout import Layout, layout_of
-from agents.bronze_store import Store
-from tests.bronze import Record, built
+from agents.bronze.commit import Committer
+from agents.bronze.layout import Layout, layout_of
+from agents.bronze.store import Store
+from tests.support.bronze import Record, built
 
 TOPIC = "events.raw"
 AT_MS = 1_775_044_800_000  # 2026-04-01T12:00:00Z

@@ -12,14 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from streams.bus.embedded import EmbeddedKafka
-from streams.store.at_url import store_at
+from streams.embedded.broker import EmbeddedKafka
 from streams.store.local import LocalStore
+from streams.store.urls import store_at
 from tests.readers import market, recipes
 from tests.readers.store import LAYOUT_OF_ALL, Expected, finish, write
-from tests.s3 import BUCKET, REGION, S3Server
+from tests.support.paths import ROOT
+from tests.support.s3 import BUCKET, REGION, S3Server
 
-ROOT = Path(__file__).resolve().parents[2]
 PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 SECONDS = 600
 

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import msgspec
 
 from schemas.catalogue import EVENTS
-from schemas.reasons import Reason
 from schemas.spec import MISSING
+from schemas.validation.reasons import Reason
 
 T = TypeVar("T")
 Draw = Callable[[], float]

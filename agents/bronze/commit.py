@@ -1,0 +1,290 @@
+"""How a range becomes a part of Bronze, exactly once: intent, objects, commit. And where to go on.
+
+Any number of writers may try the same range, stopped and woken at any instruction: the store's conditional
+writes decide. Per range `first`:
+1. the intent is created; who finds one there takes over its range and puts the same objects;
+2. the objects are created; one that is there already has the same bytes, or is replaced by him whose intent
+   holds; then the intent is sealed (`whole`), if it still holds: nobody replaces it any more;
+3. the commit is created. It is never changed, and what it lists is what counts.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from msgspec import structs
+
+from agents.bronze.files import (
+    Commit,
+    CorruptFileError,
+    Intent,
+    ObjectEntry,
+    Position,
+    commit_path,
+    commits_folder,
+    decode_commit,
+    decode_intent,
+    decode_position,
+    encode,
+    intent_path,
+    position_path,
+)
+from agents.bronze.gzip import crc32c
+from agents.bronze.layout import lie_otherwise
+from agents.bronze.range import BuiltObject
+from agents.bronze.retries import Failures, PatientStore
+from agents.bronze.store import Store
+from tables.fingerprint import RecordMark
+
+CALLS_AT_ONCE = 16
+PUTS_TOGETHER = 1024
+"""So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
+
+
+class OvertakenError(Exception):
+    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
+
+
+class Built(NamedTuple):
+    """A closed range with its objects' bytes."""
+
+    first: int
+    next: int
+    lost: tuple[int, int] | None
+    objects: Sequence[BuiltObject]
+    topic_id: str | None = None
+    last_record: RecordMark | None = None
+
+
+class Hint(NamedTuple):
+    """What the consumer group's offset says: the newest commit begins at `first` and `next` comes after it.
+
+    It may be wrong in every way."""
+
+    first: int
+    next: int
+
+
+class Resume(NamedTuple):
+    """Where a partition goes on. `next`: None when nothing was ever written. `intent`: of the range there."""
+
+    next: int | None
+    intent: Intent | None
+
+
+class Committer:
+    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same.
+
+    `newest`: the newest commit, and `position`: where the partition was first seen, as `resume` found them.
+    """
+
+    def __init__(self, store: Store, topic: str, partition: int, nonce: str, on_failure: Failures) -> None:
+        self._store = PatientStore(store, on_failure)
+        self._topic = topic
+        self._partition = partition
+        self._nonce = nonce
+        self.newest: Commit | None = None
+        self.position: Position | None = None
+
+    # --- where to go on ------------------------------------------------------------------------------------
+
+    async def resume(self, hint: Hint | None) -> Resume:
+        """Find the newest commit. Raises `CorruptFileError` where it is not readable.
+
+        An intent that follows it, and whose objects are all there, is committed on the way.
+        """
+        newest = await self._newest(hint)
+        position = self.position = await self.position_of(self._partition)
+        next_offset = newest.next if newest is not None else position.first if position is not None else None
+        intent = await (self._first_intent() if next_offset is None else self._intent(next_offset))
+        while intent is not None and (intent.whole or await self._is_complete(intent)):
+            try:
+                await self._seal(intent)
+                newest = await self._create_commit(intent.commit)
+            except OvertakenError:  # somebody has committed this moment, after replacing this very intent
+                return await self.resume(hint)
+            next_offset = newest.next
+            intent = await self._intent(next_offset)
+        self.newest = newest
+        return Resume(next_offset, intent)
+
+    async def position_of(self, partition: int) -> Position | None:
+        """Where a partition of the topic was first seen. Raises `CorruptFileError`."""
+        path = position_path(self._topic, partition)
+        found = await self._store.get(path)
+        return None if found is None else decode_position(path, found.data)
+
+    async def keep_position(self, position: Position) -> bool:
+        """Note where the partition was first seen; False: another writer has, otherwise: resume anew."""
+        path = position_path(self._topic, self._partition)
+        if await self._store.create(path, encode(position)):
+            self.position = position
+            return True
+        self.position = await self.position_of(self._partition)
+        return self.position == position
+
+    async def _newest(self, hint: Hint | None) -> Commit | None:
+        folder = commits_folder(self._topic, self._partition)
+        known: Commit | None = None
+        if hint is not None:
+            known = await self._commit(commit_path(self._topic, self._partition, hint.first))
+            if known is not None and known.next != hint.next:
+                known = None
+        after = "" if known is None else commit_path(self._topic, self._partition, known.first)
+        last = await self._store.last(folder, after)
+        if last is None:
+            return known
+        commit = await self._commit(last)
+        if commit is None:
+            raise CorruptFileError(f"{last} was listed, but cannot be read: it is gone")
+        return commit
+
+    async def _first_intent(self) -> Intent | None:
+        """The first intent of a partition without commits: its writer began where Kafka began then."""
+        folder = intent_path(self._topic, self._partition, 0).rpartition("/")[0] + "/"
+        path = await self._store.first(folder)
+        if path is None:
+            return None
+        found = await self._store.get(path)
+        return None if found is None else decode_intent(path, found.data)
+
+    async def _commit(self, path: str) -> Commit | None:
+        found = await self._store.get(path)
+        return None if found is None else decode_commit(path, found.data)
+
+    async def _intent(self, first: int) -> Intent | None:
+        path = intent_path(self._topic, self._partition, first)
+        found = await self._store.get(path)
+        return None if found is None else decode_intent(path, found.data)
+
+    async def _is_complete(self, intent: Intent) -> bool:
+        for start in range(0, len(intent.objects), CALLS_AT_ONCE):
+            entries = intent.objects[start : start + CALLS_AT_ONCE]
+            if not all(await asyncio.gather(*(self._is_there(entry) for entry in entries))):
+                return False
+        return True
+
+    async def _is_there(self, entry: ObjectEntry) -> bool:
+        found = await self._store.get(entry.path)
+        return found is not None and len(found.data) == entry.bytes and crc32c(found.data) == entry.crc32c
+
+    # --- writing a range -----------------------------------------------------------------------------------
+
+    async def commit(self, built: Built) -> Commit:
+        """Write a range; tries again until it is written. Raises `OvertakenError`, `CorruptFileError`."""
+        entries = await asyncio.to_thread(_entries, built.objects)
+        intent = Intent(
+            first=built.first,
+            last=built.next - 1,
+            next=built.next,
+            objects=entries,
+            lost=built.lost,
+            topic_id=built.topic_id,
+            last_record=built.last_record,
+            nonce=self._nonce,
+        )
+        await self._claim(intent)
+        for start in range(0, len(built.objects), PUTS_TOGETHER):
+            await self._put_all(built.objects[start : start + PUTS_TOGETHER], intent)
+        await self._seal(intent)
+        return await self._create_commit(intent.commit)
+
+    async def _claim(self, intent: Intent) -> None:
+        """Make the range ours: by its intent, or by another's that means the same."""
+        path = intent_path(self._topic, self._partition, intent.first)
+        while not await self._store.create(path, encode(intent)):
+            found = await self._store.get(path)
+            if found is None:
+                continue
+            other = decode_intent(path, found.data)
+            if other.commit == intent.commit:  # our own whose answer was lost, or one that means the same
+                return
+            await self._make_way(other, intent)
+            if await self._store.replace(path, encode(intent), found.etag):
+                await self._remove_what_is_not_in(intent, other)
+                return
+
+    async def _make_way(self, other: Intent, intent: Intent) -> None:
+        """Raises `OvertakenError` unless the other intent is to be replaced by ours."""
+        if await self._commit(commit_path(self._topic, self._partition, intent.first)) is not None:
+            raise OvertakenError
+        if other.next != intent.next and not _swallows(intent, other):
+            raise OvertakenError
+        if other.whole:
+            await self._create_commit(other.commit)
+            raise OvertakenError
+        if other.next == intent.next and lie_otherwise(other, intent):  # its writer may still put objects
+            raise OvertakenError
+
+    async def _remove_what_is_not_in(self, intent: Intent, other: Intent) -> None:
+        kept = {entry.path for entry in intent.objects}
+        for entry in other.objects:
+            if entry.path not in kept:
+                await self._store.delete(entry.path)
+
+    async def _seal(self, intent: Intent) -> None:
+        """All objects are there: from now on nobody may replace the intent and then the objects' bytes."""
+        path = intent_path(self._topic, self._partition, intent.first)
+        while True:
+            found = await self._store.get(path)
+            held = None if found is None else decode_intent(path, found.data)
+            if found is None or held is None or held.commit != intent.commit:
+                raise OvertakenError
+            sealed = structs.replace(held, whole=True)
+            if held.whole or await self._store.replace(path, encode(sealed), found.etag):
+                return
+
+    async def _holds(self, intent: Intent) -> bool:
+        held = await self._intent(intent.first)
+        return held is not None and held.commit == intent.commit
+
+    async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
+        """Return when all are there as they have to be; those that fail are tried again. Raises
+        `OvertakenError`."""
+        by_path = {made.path: made for made in objects}
+        async for there in self._store.create_all([(made.path, made.data) for made in objects]):
+            await self._settle_all([by_path[path] for path in there], intent)
+
+    async def _settle_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
+        slots = asyncio.Semaphore(CALLS_AT_ONCE)
+        outcomes = await asyncio.gather(
+            *(self._settle(made, intent, slots) for made in objects), return_exceptions=True
+        )
+        for outcome in outcomes:  # every put has to be known to be done
+            if isinstance(outcome, BaseException):
+                raise outcome
+
+    async def _settle(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
+        """An object was there already: it has the same bytes, or is replaced by us if our intent holds."""
+        async with slots:
+            while True:
+                found = await self._store.get(made.path)
+                if found is not None and found.data == made.data:
+                    return
+                if not await self._holds(intent):
+                    raise OvertakenError
+                if found is not None and await self._store.replace(made.path, made.data, found.etag):
+                    return
+                if found is None and await self._store.create(made.path, made.data):
+                    return
+
+    async def _create_commit(self, commit: Commit) -> Commit:
+        path = commit_path(self._topic, self._partition, commit.first)
+        while not await self._store.create(path, encode(commit)):
+            there = await self._commit(path)
+            if there == commit:
+                break
+            if there is not None:
+                raise OvertakenError
+        return commit
+
+
+def _entries(objects: Sequence[BuiltObject]) -> tuple[ObjectEntry, ...]:
+    return tuple(ObjectEntry(path, rows, len(data), crc32c(data)) for path, rows, data in objects)
+
+
+def _swallows(intent: Intent, other: Intent) -> bool:
+    """Whether all that the other intent wanted to write is gone from Kafka, as our intent says."""
+    return intent.lost is not None and other.next <= intent.lost[1]

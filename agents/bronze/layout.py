@@ -1,0 +1,81 @@
+"""Which Bronze objects lie by city, too (docs/contract.md §5): those of the domains that somebody chose."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from agents.bronze.files import Intent, event_folder
+from schemas.catalogue import EVENTS
+
+DOMAINS = ("bookings", "payments", "search", "trust", "promotions", "comms", "studios", "experiments")
+"""The domains of docs/contract.md §2, some of which have no events yet."""
+NO_CITY = "__HIVE_DEFAULT_PARTITION__"
+"""What Hive calls null, and readers of partitioned folders after it."""
+FORMER_NO_CITY = "__none__"
+"""What it was called before."""
+_OBJECT = re.compile(r"event=(?P<event>[^/]+)/dt=[^/]+/(?:city=(?P<city>[^/]+)/)?[^/]+")
+
+
+def known_domains() -> tuple[str, ...]:
+    """All domains that may be chosen: those of the contract, and those of events that somebody has added."""
+    return tuple(dict.fromkeys((*DOMAINS, *(spec.domain for spec in EVENTS.values()))))
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How events are laid down: the names of those that have a city level, and what a null city is there."""
+
+    by_city: frozenset[str] = frozenset()
+    no_city: str = NO_CITY
+
+    def folder(self, event: str, day: int, city: str | None) -> str:
+        """Where an event lies; `day` counts from 1970-01-01 (UTC). The city matters at its level alone."""
+        folder = event_folder(event, day)
+        return f"{folder}city={self.city(city)}/" if event in self.by_city else folder
+
+    def city(self, city: str | None) -> str:
+        """What stands for a city in the name of a folder."""
+        if city is None:
+            return self.no_city
+        # A city may be called like null but for its case, which not every store tells apart: its first byte
+        # is written as Hive writes odd ones, and as readers of Hive's folders understand.
+        return city if city != NO_CITY.lower() else f"%5F{city[1:]}"
+
+
+def layout_of(domains: Iterable[str]) -> Layout:
+    """The layout where the events of these domains have a city level."""
+    chosen = frozenset(domains)
+    return Layout(frozenset(name for name, spec in EVENTS.items() if spec.domain in chosen))
+
+
+def layout_of_intent(intent: Intent, otherwise: Layout) -> Layout:
+    """The layout in which a range was begun, so that it can be finished with the same names.
+
+    Its own objects tell; of events that have none in it, `otherwise`. A guess that is wrong does no harm: the
+    intent is replaced then, and what it had put.
+    """
+    found = [match for entry in intent.objects if (match := _OBJECT.match(entry.path))]
+    there = {match["event"] for match in found}
+    by_city = {match["event"] for match in found if match["city"]}
+    former = any(match["city"] == FORMER_NO_CITY for match in found)
+    return Layout((otherwise.by_city - there) | by_city, FORMER_NO_CITY if former else otherwise.no_city)
+
+
+def lie_otherwise(one: Intent, other: Intent) -> bool:
+    """Whether events of one name lie in another layout in these intents.
+
+    Nobody replaces one by the other then: objects of the replaced one that come late would lie beside those
+    that count. Who finds the intent builds the range in its layout.
+    """
+    levels = [
+        {
+            (match["event"], match["city"] is not None, match["city"] == FORMER_NO_CITY)
+            for entry in intent.objects
+            if (match := _OBJECT.match(entry.path))
+        }
+        for intent in (one, other)
+    ]
+    by_event = [{event: (by_city, former) for event, by_city, former in sorted(each)} for each in levels]
+    return any(by_event[0][event] != by_event[1][event] for event in by_event[0].keys() & by_event[1].keys())

@@ -1,0 +1,1 @@
+"""The gates agent: evaluates the recon gates."""

@@ -1,0 +1,180 @@
+"""Keeps the recon gates: judges them one evaluation after the other and says what is to be published.
+
+All state is in the records: what a gate's newest record says is where its next keeper goes on. Only the
+counts of evaluations in a row begin anew. Nothing here knows of Kafka; docs/gates.md says why it is so.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from agents.protocols import FeedRecord
+from tables.gates.alarms import Alarm
+from tables.gates.figures import Pair, Reading
+from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
+from tables.gates.rule import NOTHING, Figures, Rule, Standing, State, level, step
+from tables.query.params import MICROS, ParameterError, format_time, parse_time
+
+MINUTE_US = 60_000_000
+PUBLISH_US = 4_950_000
+"""A record as old as this is published again: every 5 s, whichever side of it an evaluation falls on."""
+
+
+class AlarmCode(NamedTuple):
+    """The error code of an alarm, and its severity."""
+
+    code: str
+    severity: str
+
+
+@dataclass
+class _Gate:
+    """One gate. Times in µs since the epoch; `first`, `end`: epoch minutes of its figures' window."""
+
+    standing: Standing
+    since_us: int
+    figures: Figures = NOTHING
+    first: int = 0
+    end: int = 0
+    published_us: int | None = None
+
+
+class Publication(NamedTuple):
+    """What one transaction is to write: records of ops.gates (null value: the gate has ended), alarms."""
+
+    gates: list[FeedRecord]
+    alarms: list[Alarm]
+
+
+class Gatekeeper:
+    """All recon gates. `codes`: the error code of an alarm for each state that closes a gate."""
+
+    def __init__(self, rule: Rule, codes: dict[State, AlarmCode]) -> None:
+        self._rule = rule
+        self._codes = codes
+        self._gates: dict[Pair, _Gate] = {}
+
+    def restore(self, key: bytes, value: bytes | None) -> None:
+        """Take a record of ops.gates, in order. A gate whose record can't be read begins as stale: closed."""
+        city, _, currency = key.decode(errors="replace").partition("|")
+        pair = (city or None, currency)
+        if value is None or not currency:
+            self._gates.pop(pair, None)
+        else:
+            self._gates[pair] = _restored(pair, value) or _Gate(Standing(State.STALE), 0)
+
+    def evaluate(self, reading: Reading, now_us: int) -> Publication:
+        """One evaluation of every gate, at `now_us` by the clock; a pair that is new gets a gate."""
+        known = reading.figures or {}
+        for pair in known.keys() - self._gates.keys():
+            self._gates[pair] = _Gate(Standing(), now_us)
+        out = Publication([], [])
+        for pair, gate in self._gates.items():
+            if reading.figures is not None:
+                gate.figures, gate.first, gate.end = known.get(pair, NOTHING), reading.first, reading.end
+            found = State.STALE if reading.stale else level(gate.figures, self._rule)
+            before, gate.standing = gate.standing.state, step(gate.standing, found, self._rule)
+            if gate.standing.state is not before:
+                out.alarms.extend(self._alarms(pair, gate, before, now_us, reading.stale))
+                gate.since_us = now_us
+            elif gate.published_us is not None and 0 <= now_us - gate.published_us < PUBLISH_US:
+                continue
+            gate.published_us = now_us
+            out.gates.append((gate_key(*pair), encode_gate(_record(pair, gate, now_us))))
+        return out
+
+    def end_gates(self, kept: set[Pair], now_us: int) -> Publication:
+        """End the gates whose pair is in no pane any more (`kept`: those that are), however old."""
+        out = Publication([], [])
+        for pair in self._gates.keys() - kept:
+            gate = self._gates.pop(pair)
+            out.gates.append((gate_key(*pair), None))
+            if gate.standing.state in self._codes:
+                out.alarms.append(
+                    self._alarm(pair, gate.standing.state, gate.since_us, now_us, cleared="has ended")
+                )
+        return out
+
+    def _alarms(self, pair: Pair, gate: _Gate, before: State, now_us: int, stale: str | None) -> list[Alarm]:
+        """The alarms of a change of state; `gate.since_us` is still when the state before was reached."""
+        state, found = gate.standing.state, []
+        if before in self._codes:
+            found.append(self._alarm(pair, before, gate.since_us, now_us, cleared=f"is {state}"))
+        if state in self._codes:
+            why = f"is {state}: {stale or _compared(gate.figures)}"
+            found.append(self._alarm(pair, state, now_us, now_us, raised=why))
+        return found
+
+    def _alarm(
+        self, pair: Pair, of: State, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
+    ) -> Alarm:
+        """The alarm of a gate that came into state `of` at `since_us`; `raised`, `cleared`: what to say."""
+        subject = f"{RECON}/{gate_key(*pair).decode()}"
+        return Alarm(
+            alarm_id=f"{subject}/{of}/{since_us}",
+            code=self._codes[of].code,
+            severity=self._codes[of].severity,
+            subject=subject,
+            state="raised" if raised else "cleared",
+            at=format_time(now_us),
+            detail=f"gate {subject} {raised or cleared}",
+        )
+
+    def counts(self) -> dict[State, int]:
+        """How many gates are in each state."""
+        return dict.fromkeys(State, 0) | Counter(gate.standing.state for gate in self._gates.values())
+
+    def worst(self) -> dict[str, State]:
+        """The worst state by currency."""
+        found: dict[str, State] = {}
+        for (_, currency), gate in self._gates.items():
+            known = found.setdefault(currency, gate.standing.state)
+            found[currency] = max(known, gate.standing.state, key=lambda state: state.rank)
+        return found
+
+
+def _restored(pair: Pair, value: bytes) -> _Gate | None:
+    """A gate as its record says, None if that can't be read or is of another one."""
+    record = decode_gate(value)
+    if record is None or (record.gate, record.city, record.currency) != (RECON, *pair):
+        return None
+    try:
+        since, first, end = (
+            parse_time(name, getattr(record, name)) for name in ("since", "window_from", "window_to")
+        )
+    except ParameterError:
+        return None
+    return _Gate(
+        Standing(record.state, record.previous),
+        since,
+        Figures(record.charges_minor, record.charges_minor - record.variance_minor),
+        first // MINUTE_US,
+        end // MINUTE_US,
+    )
+
+
+def _compared(figures: Figures) -> str:
+    ratio = "no charges" if figures.ratio is None else f"variance_ratio {figures.ratio:.4f}"
+    return f"charges {figures.charges}, payouts + refunds + fees {figures.others}, {ratio}"
+
+
+def _record(pair: Pair, gate: _Gate, now_us: int) -> GateRecord:
+    standing, figures = gate.standing, gate.figures
+    return GateRecord(
+        gate=RECON,
+        city=pair[0],
+        currency=pair[1],
+        state=standing.state,
+        open=standing.state.open,
+        previous=standing.previous,
+        since=format_time(gate.since_us),
+        evaluated_at=format_time(now_us),
+        valid_until=format_time(now_us + VALID_SECONDS * MICROS),
+        variance_minor=figures.variance,
+        variance_ratio=figures.ratio,
+        charges_minor=figures.charges,
+        window_from=format_time(gate.first * MINUTE_US),
+        window_to=format_time(gate.end * MINUTE_US),
+    )

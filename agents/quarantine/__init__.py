@@ -1,0 +1,1 @@
+"""Records of the quarantine and of its audit."""

@@ -1,0 +1,160 @@
+"""Raw record batches of one source partition → views and quarantine: validate, fold, collect."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from agents.protocols import SLICE_RECORDS, BadRecord, FeedRecord
+from agents.quarantine.source_headers import carried
+from agents.records import Unpacked
+from schemas.validation.reasons import Quarantined
+from schemas.validation.validator import Validator
+from tables.fingerprint import mark_of
+from tables.fold.state import PartitionState
+
+FUTURE_MS = 5 * 60 * 1000
+"""No event occurred later than this after its Kafka timestamp (docs/contract.md §1)."""
+
+UNKNOWN_EVENT = "_unknown"
+"""Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
+
+
+@dataclass
+class Interval:
+    """What happened between two checkpoints of a partition, ready to be written.
+
+    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `outcomes` counts (event name, outcome);
+    `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
+    """
+
+    next_offset: int
+    first_timestamp_ms: int | None = None
+    records: int = 0
+    bad_bytes: int = 0
+    feed: list[FeedRecord] = field(default_factory=list)
+    quarantine: list[BadRecord] = field(default_factory=list)
+    outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+class GapError(Exception):
+    """Records are missing between the fold's position and what came next. `str()` says which."""
+
+    def __init__(self, expected: int, got: int) -> None:
+        super().__init__(f"offsets {expected} to {got - 1} are missing")
+        self.expected = expected
+        self.got = got
+
+
+class Projector:
+    """The fold of one source partition: synchronous, and pure but for the clock it is given."""
+
+    def __init__(
+        self,
+        topic: str,
+        partition: int,
+        state: PartitionState,
+        validator: Validator,
+        now_ms: Callable[[], int],
+    ) -> None:
+        self.topic = topic
+        self.partition = partition
+        self.state = state
+        self._validator = validator
+        self._now_ms = now_ms
+        self._interval = Interval(state.next_offset)
+        self._newest: Any = None
+
+    @property
+    def pending(self) -> Interval:
+        """What has been folded since the last `interval()`; its `feed` is still empty."""
+        return self._interval
+
+    def take(self, before: int, after: int, batches: Sequence[Any]) -> None:
+        """Fold all records from the fold's position up to `after`.
+
+        `before` is the consumer's position before these batches. What lies below the fold's position has been
+        folded already and is skipped. Raises `GapError` when the batches begin above it.
+        """
+        position = self.state.next_offset
+        if before > position:
+            raise GapError(position, before)
+        if after <= position:
+            return
+        records = Unpacked(batches, position)
+        while self._fold(records.take(SLICE_RECORDS)):
+            pass  # and that slice is let go of before the next one is made
+        self.state.next_offset = after
+        self._interval.next_offset = after
+        if self._newest is not None:
+            self.state.last_record = mark_of(self._newest)
+            self._newest = None  # it would keep its batch in memory
+
+    def lose(self, until: int) -> None:
+        """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
+        self.state.lose(until, (self._now_ms() + FUTURE_MS) * 1000)
+        self._interval.next_offset = until
+
+    def interval(self) -> Interval | None:
+        """Close the interval: what a checkpoint must write, or None when nothing was read."""
+        done = self._interval
+        if not self.state.dirty and not done.quarantine:
+            return None
+        done.feed = self.state.changes(self._now_ms())
+        self._interval = Interval(self.state.next_offset)
+        return done
+
+    def _fold(self, records: list[Any]) -> bool:
+        """Fold these records; False: there were none."""
+        if not records:
+            return False
+        interval = self._interval
+        if interval.first_timestamp_ms is None:
+            stamp = records[0].timestamp
+            interval.first_timestamp_ms = stamp if stamp >= 0 else self._now_ms()
+        interval.records += len(records)
+        self._newest = records[-1]
+        timestamps = [record.timestamp for record in records]
+        decoded = self._validator.decode_batch([record.value for record in records], timestamps)
+        if decoded.bad:
+            self._quarantine(records, decoded.bad)
+        counts = self.state.fold(
+            decoded.events,
+            decoded.times,
+            timestamps,
+            first_offset=records[0].offset,
+            next_offset=records[-1].offset + 1,
+            now_ms=self._now_ms(),
+        )
+        for outcome, by_event in counts.items():
+            for event, count in by_event.items():
+                interval.outcomes[event, outcome] += count
+        return True
+
+    def _quarantine(self, records: list[Any], bad: list[tuple[int, Quarantined]]) -> None:
+        interval = self._interval
+        now = datetime.fromtimestamp(self._now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
+        where = [("topic", self.topic.encode()), ("partition", str(self.partition).encode())]
+        when = ("quarantined_at", now.replace("+00:00", "Z").encode())
+        for index, why in bad:
+            record = records[index]
+            own = carried(getattr(record, "headers", ()))
+            headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when, *own]
+            interval.quarantine.append(BadRecord(record.key, record.value, headers))
+            interval.bad_bytes += len(record.value or b"") + len(record.key or b"")
+            interval.reasons[why.code, why.reason] += 1
+            interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
+
+
+def _why(why: Quarantined) -> list[tuple[str, bytes]]:
+    return [
+        ("code", why.code.encode()),
+        ("reason", why.reason.encode()),
+        ("field", why.field.encode()),
+        ("detail", why.detail.encode()),
+    ]

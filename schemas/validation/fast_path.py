@@ -1,0 +1,219 @@
+"""The fast decoder, derived from the declarations: each pydantic model becomes a msgspec Struct.
+
+Payloads are judged completely here. Of the envelope, what is dear for one record and cheap for a batch is
+left to `schemas.validation.validator`: the characters of `event_id` and `city`, the time, and UTF-8 in
+members that are not read.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Callable
+from datetime import datetime
+from itertools import repeat
+from operator import length_hint
+from typing import Annotated, Any, ClassVar, Literal, Union, get_origin
+
+import msgspec
+from pydantic import BaseModel
+from pydantic.fields import FieldInfo
+
+from schemas.catalogue import EVENTS
+from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
+from schemas.spec import EventSpec
+from schemas.times import parse_instant
+from schemas.types import Envelope
+from schemas.validation.patterns import KnownTexts, known_texts
+
+ENVELOPE_NAMES = frozenset(Envelope.model_fields)
+
+
+class _Absences:
+    """Counts the optional members that decoded records did not have.
+
+    The decoder asks for the default of each; what it asks is an iterator that counts how often, in C.
+    """
+
+    def __init__(self) -> None:
+        self._defaults: dict[tuple[type, Any], repeat[Any]] = {}  # by type, too: True equals 1
+
+    def default(self, value: Any) -> Any:
+        """The declaration of a field that is `value` where it is absent."""
+        default = self._defaults.setdefault((type(value), value), repeat(value, sys.maxsize))
+        return msgspec.field(default_factory=default.__next__)
+
+    def count(self) -> int:
+        """How many so far, in all that was decoded or tried to be."""
+        return sys.maxsize * len(self._defaults) - sum(map(length_hint, self._defaults.values()))
+
+
+ABSENCES = _Absences()
+
+
+class Event(msgspec.Struct, kw_only=True, gc=False):
+    """A valid event. Each event of the catalogue has its own class, see `EVENT_TYPES`. Its `payload` has the
+    fields declared: absent ones have their defaults, instants are datetimes."""
+
+    event: ClassVar[str] = ""
+    """The event's name."""
+    members: ClassVar[int] = 0
+    """How many members are declared, the payload's included; far below zero where the count of a record's
+    names proves nothing: absent members cannot be told from those that are there, or a number is any text."""
+    optional: ClassVar[tuple[str, ...]] = ()
+    """The names of the payload's members that may be absent."""
+    payload_names: ClassVar[frozenset[str]] = frozenset()
+    """The names of the payload's declared members."""
+    fixed: ClassVar[frozenset[str]] = frozenset()
+    payload_fixed: ClassVar[frozenset[str]] = frozenset()
+    """The names of members that every event has, and has not as null."""
+    texts: ClassVar[int] = 0
+    """How many of these are texts."""
+    has_fraction: ClassVar[bool] = False
+    """Whether a declared member is a number of any length."""
+    event_id: str
+    version: int
+    occurred_text: str
+    """`occurred_at` as it was written: few who handle an event need more of it than the batch's `times`."""
+    source: str
+    city: str | None = None
+    trace_id: str | None = None
+    payload: Any
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened, with the offset it was written with."""
+        return parse_instant(self.occurred_text)
+
+
+Field = tuple[str, Any] | tuple[str, Any, Any]
+
+
+def _fields(model: type[BaseModel], given: dict[str, tuple[str, Any]]) -> list[Field]:
+    """A model's fields for `defstruct`; `given` has the name and type of those that are not derived."""
+    fields: list[Field] = []
+    for name, field in model.model_fields.items():
+        own_name, kind = given.get(name) or (name, msgspec_type(field))
+        fields.append(
+            (own_name, kind) if field.is_required() else (own_name, kind, ABSENCES.default(field.default))
+        )
+    return fields
+
+
+def _check_of(model: type[BaseModel]) -> Callable[[Any], None] | None:
+    """The `__post_init__` for what msgspec is slow at (patterns) or judges otherwise (instants), if needed.
+
+    Two forms, because the one for payloads with a currency and no more is called for nearly every payment.
+    """
+    patterned = [
+        (name, known_texts(pattern))
+        for name, field in model.model_fields.items()
+        if (pattern := pattern_of(field)) is not None
+    ]
+    instants = [name for name, field in model.model_fields.items() if kind_of(field) is datetime]
+    if not patterned and not instants:
+        return None
+    if patterned == [("currency", patterned[0][1])] and not instants:
+        return _currency_check(patterned[0][1])
+
+    def check(self: Any) -> None:
+        for name, known in patterned:
+            if not known.matches(getattr(self, name)):
+                raise ValueError(name)
+        for name in instants:
+            value = getattr(self, name)
+            if value is not None:
+                setattr(self, name, parse_instant(value))
+
+    return check
+
+
+def _currency_check(known: KnownTexts) -> Callable[[Any], None]:
+    good = known.good
+
+    def check(self: Any) -> None:
+        if self.currency not in good and not known.matches(self.currency):
+            raise ValueError("currency")
+
+    return check
+
+
+def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
+    """The Struct of a payload model. Its constructor raises ValueError for a wrong text or instant."""
+    check = _check_of(model)
+    return msgspec.defstruct(
+        model.__name__,
+        _fields(model, {}),
+        namespace={"__post_init__": check} if check else None,
+        module=model.__module__,
+        kw_only=True,
+        gc=False,
+    )
+
+
+def _fixed(model: type[BaseModel]) -> dict[str, bool]:
+    """The names of the members that every event has, and not as null, and whether they are texts."""
+    fixed: dict[str, bool] = {}
+    for name, field in model.model_fields.items():
+        if field.is_required() and not is_nullable(field):
+            kind = dict if name == "payload" else kind_of(field)
+            fixed[name] = kind in (str, datetime) or get_origin(kind) is Literal
+    return fixed
+
+
+_UNPROVED = -(2**40)
+
+
+def _is_unproved(field: FieldInfo) -> bool:
+    return kind_of(field) is float or not (field.is_required() or field.default is None)
+
+
+def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
+    """The Struct of a whole event: the envelope with this payload."""
+    given = {
+        "version": ("version", Annotated[int, msgspec.Meta(ge=spec.version, le=spec.version)]),
+        "occurred_at": ("occurred_text", str),
+        "payload": ("payload", payload),
+        "event": ("event", str),
+    }
+    fields = spec.payload.model_fields
+    envelope, payload_fixed = _fixed(Envelope), _fixed(spec.payload)
+    made: Any = msgspec.defstruct(
+        "".join(word.capitalize() for word in re.split(r"[._]", spec.name)) + "Event",
+        [field for field in _fields(Envelope, given) if field[0] != "event"],
+        bases=(Event,),
+        namespace={
+            "event": spec.name,
+            "members": _UNPROVED
+            if any(map(_is_unproved, fields.values()))
+            else len(ENVELOPE_NAMES) + len(fields),
+            "optional": tuple(name for name, field in fields.items() if not field.is_required()),
+            "payload_names": frozenset(fields),
+            "fixed": frozenset(envelope),
+            "payload_fixed": frozenset(payload_fixed),
+            "texts": sum(envelope.values()) + sum(payload_fixed.values()),
+            "has_fraction": any(kind_of(field) is float for field in fields.values()),
+        },
+        module=__name__,
+        tag_field="event",
+        tag=spec.name,
+        rename={"occurred_text": "occurred_at"},
+        kw_only=True,
+        gc=False,
+    )
+    event_type: type[Event] = made
+    return event_type
+
+
+PAYLOAD_TYPES: dict[str, type[msgspec.Struct]] = {
+    name: payload_struct(spec.payload) for name, spec in EVENTS.items()
+}
+"""Event name to the class of its payload."""
+
+EVENT_TYPES: dict[str, type[Event]] = {
+    name: event_struct(spec, PAYLOAD_TYPES[name]) for name, spec in EVENTS.items()
+}
+"""Event name to its class."""
+
+DECODER: msgspec.json.Decoder[Event] = msgspec.json.Decoder(Union[tuple(EVENT_TYPES.values())])  # noqa: UP007
+"""Decodes one JSON record into the class that its `event` member names."""

@@ -1,0 +1,172 @@
+"""The complete judgement of one record, in the order of docs/contract.md §1. Slow, so it is asked only about
+records that the fast decoder or the batch checks refuse: it gives reason and field, or overrules them.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any, NamedTuple, NoReturn
+
+import msgspec
+from pydantic import ValidationError
+
+from schemas.catalogue import EVENTS
+from schemas.spec import EventSpec
+from schemas.times import to_seconds
+from schemas.types import Envelope
+from schemas.validation.fast_path import EVENT_TYPES, PAYLOAD_TYPES, Event
+from schemas.validation.reader_agreement import (
+    MAX_SIGNED,
+    Pairs,
+    UnlikeError,
+    check,
+    check_depth,
+    parse,
+    problem_of_number,
+    split,
+)
+from schemas.validation.reasons import Quarantined, Reason, quarantined
+
+FUTURE_SECONDS = 300.0
+"""How far `occurred_at` may be ahead of the record's Kafka timestamp, in seconds."""
+
+_ENVELOPE = {name: name for name in Envelope.model_fields}
+_DECLARED = {
+    name: {field.lower(): field for field in spec.payload.model_fields} for name, spec in EVENTS.items()
+}
+"""Event name to its payload's members, by their names in lower case."""
+_NOT_ALIKE = object()
+"""Stands for a member that readers would not read alike: right for no field."""
+
+
+class _RefusedError(Exception):
+    def __init__(self, reason: Reason, detail: str, field: str = "") -> None:
+        super().__init__(detail)
+        self.verdict = quarantined(reason, detail, field)
+
+
+class _Members(NamedTuple):
+    """A record's declared members. `twice`, `payload_twice`: those that are there more than once, or under a
+    name in another letter case."""
+
+    envelope: dict[str, Any]
+    twice: frozenset[str]
+    payload_twice: frozenset[str]
+
+
+def judge_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
+    """Judge a record's JSON: the event, or why it is quarantined. Its size has been judged before."""
+    try:
+        return _judge(_members(_parsed(value)), timestamp_ms)
+    except _RefusedError as refused:
+        return refused.verdict
+    except UnlikeError as error:
+        return quarantined(Reason.NOT_JSON, f"not read alike by all JSON readers: {error}")
+
+
+def judge_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quarantined:
+    """Judge a record that was decoded by other means (Avro): the event, or why it is quarantined."""
+    try:
+        return _judge(_members(members), timestamp_ms)
+    except _RefusedError as refused:
+        return refused.verdict
+    except UnlikeError as error:
+        return quarantined(Reason.AVRO_UNDECODABLE, f"as JSON it is not read alike by all readers: {error}")
+
+
+def _parsed(value: bytes) -> Any:
+    """What the record's JSON says. Raises `_RefusedError` if it is none, `UnlikeError` if it is too deep."""
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise _RefusedError(Reason.NOT_JSON, "the record is not UTF-8") from None
+    check_depth(value)
+    try:
+        msgspec.json.decode(value, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise _RefusedError(Reason.NOT_JSON, f"the record is not JSON: {error}") from None
+    return parse(text)
+
+
+def _members(record: Any) -> _Members:
+    """The declared members of a record and of its payload, once all others have been found good."""
+    if not isinstance(record, Pairs | dict):
+        check(record)
+        raise _RefusedError(Reason.NOT_OBJECT, "the record is JSON, but not an object")
+    pairs = record if isinstance(record, Pairs) else Pairs(record.items())
+    top = split(pairs, _ENVELOPE, depth=1, inner="payload")
+    declared = _payload_names(pairs)
+    payload_twice: frozenset[str] = frozenset()
+    for name, member in pairs:
+        if name.lower() == "payload" and isinstance(member, Pairs | dict):
+            payload, payload_twice = split(member, declared, depth=2)
+            for field in payload_twice:
+                payload[field] = _NOT_ALIKE
+            for field, found in payload.items():
+                if problem_of_number(found) or (type(found) is int and found > MAX_SIGNED):
+                    payload[field] = _NOT_ALIKE
+            top.members["payload"] = payload
+    for field in top.twice:
+        top.members[field] = _NOT_ALIKE
+    return _Members(top.members, top.twice, payload_twice)
+
+
+def _payload_names(pairs: Pairs) -> dict[str, str]:
+    """The payload's declared members: of the event that the record names, if it names one and once."""
+    names = [member for name, member in pairs if name == "event"]
+    return _DECLARED.get(names[0], {}) if len(names) == 1 and isinstance(names[0], str) else {}
+
+
+def _judge(members: _Members, timestamp_ms: int) -> Event:
+    try:
+        envelope = Envelope.model_validate(members.envelope)
+    except ValidationError as error:
+        _refuse_field(Reason.ENVELOPE_FIELD, error, members.twice)
+    spec = EVENTS.get(envelope.event)
+    if spec is None:
+        raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
+    try:
+        return _judge_event(spec, envelope, members, timestamp_ms)
+    except _RefusedError as refused:
+        refused.verdict = refused.verdict._replace(event=spec.name)
+        raise
+
+
+def _judge_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
+    if envelope.version != spec.version:
+        raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
+    try:
+        payload = spec.payload.model_validate(envelope.payload)
+    except ValidationError as error:
+        _refuse_field(Reason.PAYLOAD_FIELD, error, members.payload_twice)
+    if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
+        raise _RefusedError(
+            Reason.IN_FUTURE,
+            f"occurred_at is more than {FUTURE_SECONDS:g} s after the record's Kafka timestamp",
+        )
+    return EVENT_TYPES[spec.name](
+        event_id=envelope.event_id,
+        version=envelope.version,
+        occurred_text=_text(members.envelope["occurred_at"]),
+        source=envelope.source,
+        city=envelope.city,
+        trace_id=envelope.trace_id,
+        payload=PAYLOAD_TYPES[spec.name](**dict(payload)),
+    )
+
+
+def _text(moment: str | datetime) -> str:
+    return moment if isinstance(moment, str) else moment.isoformat()
+
+
+def is_future(occurred_seconds: float, timestamp_ms: int) -> bool:
+    """True if an event's time is too far after its record's, if that has one (-1: it has none)."""
+    return timestamp_ms >= 0 and occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS
+
+
+def _refuse_field(reason: Reason, error: ValidationError, twice: frozenset[str]) -> NoReturn:
+    """Name the first wrong field: pydantic reports them in the order they are declared."""
+    first = error.errors(include_url=False, include_context=False, include_input=False)[0]
+    field = ".".join(str(part) for part in first["loc"])
+    why = "is there twice, or under a name in another letter case" if field in twice else first["msg"]
+    raise _RefusedError(reason, f"{field}: {why}", field)

@@ -1,1 +1,0 @@
-"""Kafka: the Faust engine, the feed, the topics, and the embedded broker."""

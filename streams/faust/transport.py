@@ -1,0 +1,323 @@
+"""Faust's transport with the records left in their batches: one message per fetched share of a partition.
+
+Stock Faust makes an object, a stream step and an acknowledgement of every record. Here its consumer hands an
+agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are assigned.
+Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is needed:
+docs/architecture.md, "Faust".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import logging
+from collections.abc import AsyncIterator, Coroutine, Mapping
+from contextlib import suppress
+from time import time
+from typing import Any, Protocol, TypeVar, cast
+
+import faust
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError
+from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
+from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
+from faust.transport.drivers.aiokafka import Transport as FaustTransport
+from faust.types import TP, ConsumerMessage
+from mode.threads import WorkerThread
+
+from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
+from streams.health import Health
+from streams.kafka.batches import Fetched, fetch_batches
+from streams.kafka.client import client_kwargs
+from streams.kafka.fingerprint_check import Found, compare
+from streams.kafka.instances import InstanceAssignor, client_id
+from streams.kafka.topic_ids import Sights, look
+from streams.settings import Settings
+from tables.fingerprint import RecordMark
+
+log = logging.getLogger(__name__)
+
+FETCH_MIN_BYTES = 1 << 20
+FETCH_MAX_WAIT_MS = 50
+PARTITION_FETCH_BYTES = 1 << 20
+FETCH_TIMEOUT_SECONDS = 1.0
+ASK_SECONDS = 5.0
+THREAD_STOP_SECONDS = 1.0
+
+T = TypeVar("T")
+
+
+class Owner(Protocol):
+    """Who folds the partitions that this process owns. All of it runs in the application's event loop."""
+
+    async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
+        """Partitions are ours as of this generation: recover them; answers where each is to be read from."""
+
+    async def take(self, fetched: Fetched) -> None:
+        """Fold what was fetched; returns when more may be handed over (back-pressure)."""
+
+    async def drain(self) -> None:
+        """The process stops: write what has been folded and let go of everything."""
+
+
+class OwnerApp(faust.App):
+    """A Faust app whose partitions belong to an `Owner`."""
+
+    logger = logging.getLogger("faust.app")
+
+    owner: Owner
+    sluice: Settings
+    role: str
+    health: Health
+
+    def _new_transport(self) -> Any:
+        return BatchTransport(self.conf.broker_consumer, self)
+
+
+class GenerationListener(ConsumerRebalanceListener):
+    """Tells the sticky assignor its generation, which aiokafka forgets to do.
+
+    Without it a process that was stopped and woke up claims, with the same standing as the live owners,
+    what it owned before it was stopped.
+    """
+
+    async def on_partitions_assigned(self, assigned: Any) -> None:
+        """Before Faust hears of the assignment."""
+        consumer = self._thread._ensure_consumer()
+        InstanceAssignor.on_generation_assignment(consumer._coordinator.generation)
+        await super().on_partitions_assigned(assigned)
+
+
+_faust_log = logging.getLogger("faust.transport")
+
+
+class _Thread(WorkerThread):
+    """A thread that nobody waits for without bound, neither the event loop that stops it nor Python's end."""
+
+    def __init__(self, service: Any, **kwargs: Any) -> None:
+        super().__init__(service, **kwargs)
+        self.daemon = True
+
+    def stop(self) -> None:
+        """Wait a moment for its end; the consumer has left the group by now."""
+        self.is_stopped.wait(THREAD_STOP_SECONDS)
+
+
+class BatchConsumerThread(AIOKafkaConsumerThread):
+    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
+
+    logger = _faust_log
+    Worker = _Thread
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.epochs: dict[Any, int] = {}
+
+    async def on_start(self) -> None:
+        """Look who has our instance before the first join, and before any later one."""
+        await super().on_start()
+        app = cast(OwnerApp, self.app)
+        guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
+        guard.attach(self._ensure_consumer())
+
+    def _stopped_set(self) -> None:
+        with suppress(RuntimeError):  # one that crashed may have closed its loop by now: nobody waits in it
+            super()._stopped_set()
+
+    def _instance_taken(self, error: InstanceTakenError) -> None:
+        asyncio.run_coroutine_threadsafe(self.app.crash(error), self.parent_loop)
+
+    def _tell_waiting(self, what: str | None) -> None:
+        cast(OwnerApp, self.app).health.waiting_for = what or "an assignment"
+
+    def _create_worker_consumer(self, _: Any) -> AIOKafkaConsumer:
+        app = cast(OwnerApp, self.app)
+        settings = app.sluice
+        return AIOKafkaConsumer(
+            **client_kwargs(settings),
+            client_id=client_id(app.role),
+            group_id=app.conf.id,
+            group_instance_id=settings.instance or None,
+            partition_assignment_strategy=[InstanceAssignor],
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            isolation_level="read_committed",
+            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            session_timeout_ms=settings.session_seconds * 1000,
+            heartbeat_interval_ms=settings.session_seconds * 1000 // 5,
+            rebalance_timeout_ms=60_000,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def _fetch_records(
+        self,
+        consumer: Any,
+        active_partitions: Any,
+        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
+        max_records: int | None = None,  # noqa: ARG002 - Faust's signature
+    ) -> Any:
+        if not self.consumer.flow_active:
+            return {}
+        taken = await fetch_batches(consumer, timeout or 0.0, active_partitions, self.epochs)
+        return {fetched.tp: fetched for fetched in taken}
+
+    async def begin_at(self, positions: Mapping[TP, int]) -> None:
+        """Seek, and start a new epoch of each partition, so that what was fetched before is told apart."""
+        await self.ask(self._begin_at(positions))
+
+    async def _begin_at(self, positions: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        for tp, offset in positions.items():
+            if tp in owned:
+                self.epochs[tp] = self.epochs.get(tp, 0) + 1
+                consumer.seek(tp, offset)
+
+    async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
+        """First offsets that Kafka still has."""
+        return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().beginning_offsets(list(tps))))
+
+    async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
+        """Ends of the partitions for read_committed readers: an open transaction holds them back."""
+        return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().end_offsets(list(tps))))
+
+    async def look(self, tps: set[TP]) -> Sights:
+        """Which topics these partitions belong to, as their leaders say."""
+        return await self.ask(look(self._ensure_consumer()._client, tps))
+
+    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
+        """Hold what was kept of a record against what Kafka has at its offset. Raises aiokafka's errors."""
+        return await self.ask(compare(self._ensure_consumer(), tp, leader, mark))
+
+    def generation(self) -> int:
+        """The group's generation as the coordinator last said; below 0: not a member."""
+        return cast(int, self._ensure_consumer()._coordinator.generation)
+
+    async def publish(self, offsets: Mapping[TP, int]) -> None:
+        """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
+        await self.ask(self._publish(offsets))
+
+    async def _publish(self, offsets: Mapping[TP, int]) -> None:
+        consumer = self._ensure_consumer()
+        owned = consumer.assignment()
+        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
+        if not ours:
+            return
+        try:
+            await consumer.commit(ours)
+        except KafkaError as error:
+            log.debug("offsets for lag tools: %r", error)
+
+    async def ask(self, question: Coroutine[Any, Any, T]) -> T:
+        """Run a coroutine in the consumer's thread, for a limited time. Raises `TimeoutError`.
+
+        Not by Faust's method queue: its two workers are also what fetches, and a question about a partition
+        without a leader would hold them for as long as aiokafka asks.
+        """
+        limited = asyncio.wait_for(question, ASK_SECONDS)
+        try:
+            return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, self.thread_loop))
+        finally:
+            if not self.thread_loop.is_running():  # it has ended before it came to the question
+                for coroutine in (limited, question):
+                    if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
+                        coroutine.close()
+
+
+class _Unread(dict[TP, int | None]):
+    """Stands for Faust's memory of the last offset read, by which it drops messages it takes for old ones.
+
+    After a seek back those are the ones that are wanted; what is old is judged by epochs.
+    """
+
+    def __getitem__(self, _: TP) -> None:
+        return None
+
+    def __setitem__(self, _: TP, __: int | None) -> None:
+        pass
+
+    def update(self, *_: Any, **__: Any) -> None:
+        """Nothing."""
+
+
+class BatchConsumer(FaustConsumer):
+    """Faust's consumer, with batches for messages and positions that come from the `Owner`."""
+
+    logger = _faust_log
+    RebalanceListener = GenerationListener
+    _thread: BatchConsumerThread
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._read_offset = _Unread()
+
+    def _new_consumer_thread(self) -> BatchConsumerThread:
+        return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
+
+    @property
+    def thread(self) -> BatchConsumerThread:
+        """The consumer's thread: seeks and offsets go through it."""
+        return self._thread
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Where reading begins after a rebalance: the owner's checkpoints, never the group's offsets."""
+        app = cast(OwnerApp, self.app)
+        assigned = {TP(tp.topic, tp.partition) for tp in self.assignment()}
+        try:
+            positions = await app.owner.assigned(assigned, app.consumer_generation_id)
+            await self.begin_at(positions)
+        except Exception as error:
+            # Faust would go on without these partitions, in silence.
+            await app.crash(error)
+            raise
+        return positions
+
+    async def begin_at(self, positions: Mapping[TP, int]) -> None:
+        """Read these partitions from these offsets on, whatever was fetched before."""
+        await self._thread.begin_at(positions)
+
+    async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
+        """Yield one message per partition that has something; nothing once the flow stopped or moved on."""
+        records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
+        generation = self.app.consumer_generation_id
+        for tp, fetched in (records or {}).items():
+            if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
+                return
+            yield tp, self._to_message(tp, fetched)
+
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        fetched: Fetched = record
+        return ConsumerMessage(
+            tp.topic,
+            tp.partition,
+            fetched.before,
+            time(),
+            0,
+            [],
+            None,
+            cast(bytes, fetched),  # Faust hands a message's value on as it is
+            None,
+            0,
+            0,
+            tp,
+            generation_id=self.app.consumer_generation_id,
+        )
+
+    def on_buffer_full(self, tp: TP) -> None:
+        """Nothing: the stream's bounded queue is the back-pressure."""
+
+    def on_buffer_drop(self, tp: TP) -> None:
+        """Nothing: see `on_buffer_full`."""
+
+    async def on_stop(self) -> None:
+        """Drain while the consumer is still a member of the group, then leave it."""
+        await cast(OwnerApp, self.app).owner.drain()
+        await super().on_stop()
+
+
+class BatchTransport(FaustTransport):
+    """Faust's aiokafka transport with the consumer above."""
+
+    Consumer = BatchConsumer

@@ -1,0 +1,143 @@
+"""Records of `views.feed` and `ops.gates` that are not ours, or that cannot be read.
+
+What is not ours by its key is passed over and counted, wherever the topics are read. A source partition's own
+state is another matter: a record of it that is damaged, and that nothing has replaced since, ends its
+recovery, because whatever followed would be wrong.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+
+from aiokafka import TopicPartition
+
+from streams import metrics
+from tables.codec import FeedFormatError
+from tables.read.record_check import (
+    NOT_OURS,
+    Fault,
+    Problem,
+    definition,
+    is_feed_key,
+    shown,
+    source_topic,
+    value_problem,
+)
+from tables.spec.views import Windowed
+from tables.views import VIEWS
+
+log = logging.getLogger(__name__)
+
+TELL_SECONDS = 60.0
+
+SUMS = {
+    f"{name}@{view.hash8}".encode(): len(view.sums) if isinstance(view, Windowed) else None
+    for name, view in VIEWS.items()
+}
+"""`view@hash8` of the views that this release computes → how many sums a group of theirs has."""
+
+_ANEW = (
+    "stop all workers, delete the topic, run `sluice topics create` and start them: the views are then"
+    " computed anew from the raw topics"
+)
+MENDS = {
+    Fault.ALIEN: "it is passed over. Find out who writes there and let nobody but Sluice; a tombstone (its"
+    " key and no value, on its partition) lets Kafka forget it",
+    Fault.DAMAGED: "the worker that holds this state writes the record anew when it next changes. If none"
+    f" does, and a worker refuses to start: {_ANEW}",
+    Fault.VERSION: f"another release wrote it: run that one. Or, to go on with this one: {_ANEW}",
+}
+HEARTBEAT_MENDS = {
+    Fault.DAMAGED: "nothing: its worker writes another one every second",
+    Fault.VERSION: "run the release that wrote it; if none of its workers runs any more, write a tombstone"
+    " (its key and no value, on its partition)",
+}
+
+
+class _Teller:
+    """Counts the records passed over; one log line a minute for each topic, the first at once."""
+
+    def __init__(self) -> None:
+        self._told_at: dict[str, float] = {}
+        self._untold: dict[str, int] = {}
+
+    def __call__(self, tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> None:
+        metrics.ALIEN_RECORDS.labels(tp.topic).inc()
+        now = time.monotonic()
+        self._untold[tp.topic] = self._untold.get(tp.topic, 0) + 1
+        told_at = self._told_at.get(tp.topic)
+        if told_at is not None and now - told_at < TELL_SECONDS:
+            return
+        self._told_at[tp.topic] = now
+        count = self._untold.pop(tp.topic)
+        more = f", and {count - 1:,} others since the last such line" if count > 1 else ""
+        log.warning(
+            "passed over a record of %s, partition %d, offset %d, key %s: %s%s; `sluice doctor` lists them",
+            *(tp.topic, tp.partition, offset, shown(key), problem.why, more),
+        )
+
+
+tell = _Teller()
+
+
+def problem_of(key: bytes | None, value: bytes | None) -> Problem | None:
+    """What is wrong with a record of the feed. One of a view that this release does not compute may be
+    anything: it is not read.
+    """
+    if key is None or not is_feed_key(key):
+        return NOT_OURS
+    return None if value is None else _value_problem(key, value)
+
+
+def _value_problem(key: bytes, value: bytes) -> Problem | None:
+    name = definition(key)
+    if name is None:
+        return value_problem(key, value)
+    return value_problem(key, value, SUMS[name]) if name in SUMS else None
+
+
+def mend_of(key: bytes | None, problem: Problem) -> str:
+    """What to do about a record of the feed."""
+    if key is not None and key[:1] == b"h" and problem.fault is not Fault.ALIEN:
+        return HEARTBEAT_MENDS[problem.fault]
+    return MENDS[problem.fault]
+
+
+def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> FeedFormatError:
+    """The refusal of a record: which one, why, and what to do."""
+    where = f"{tp.topic}, partition {tp.partition}, offset {offset}"
+    return FeedFormatError(f"{where}: {problem.why}. What to do: {mend_of(key, problem)}")
+
+
+class OwnState:
+    """Restores a source topic's state from one partition of the feed; the last record of a key counts."""
+
+    def __init__(
+        self, tp: TopicPartition, topic: str, restore: Callable[[bytes, bytes | None], None]
+    ) -> None:
+        self._tp = tp
+        self._topic = topic.encode()
+        self._restore = restore
+        self._bad: dict[bytes, tuple[int, Problem]] = {}
+
+    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
+        """One record, in order."""
+        if key is None or not is_feed_key(key):
+            tell(self._tp, offset, key, NOT_OURS)
+            return
+        if source_topic(key) != self._topic:
+            return
+        problem = None if value is None else _value_problem(key, value)
+        if problem is not None:
+            self._bad[key] = offset, problem
+            return
+        if self._bad:
+            self._bad.pop(key, None)
+        self._restore(key, value)
+
+    def end(self) -> None:
+        """All has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
+        for key, (offset, problem) in self._bad.items():
+            raise located(self._tp, offset, key, problem)

@@ -1,0 +1,220 @@
+"""Following the feed: from its beginning to its end, and on, through whatever Kafka does meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from faust.types import TP
+
+from streams.feed.alien_records import located, problem_of, tell
+from streams.feed.replica import Live
+from streams.kafka.availability import reason_of
+from streams.kafka.batches import Fetched, fetch_batches, records_of
+from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.kafka.topic_ids import Sight, look
+from streams.kafka.topology import Topology
+from streams.settings import Settings
+from tables.read.record_check import Fault, source_topic
+from tables.read.state import FeedItem, ReaderState
+
+log = logging.getLogger(__name__)
+
+FETCH_SECONDS = 0.5
+PARTITION_FETCH_BYTES = 1 << 20
+LOOK_SECONDS = 5.0
+LONGEST_ABSENCE_SECONDS = 3600.0
+"""After a longer one the feed is read anew: tombstones may have been compacted away meanwhile."""
+
+
+class _ReadAnewError(Exception):
+    """What was read is not what the feed is now."""
+
+
+class Follower:
+    """Reads the whole feed into `live`, without a group: every api has all of it."""
+
+    def __init__(self, live: Live, settings: Settings) -> None:
+        self._live = live
+        self._settings = settings
+        self._feed = settings.topic("views.feed")
+        self._positions: dict[TopicPartition, int] = {}
+        self._ends: dict[TopicPartition, int] = {}
+        self._feed_id: str | None = None
+        self._heard_at = live.monotonic()
+
+    async def run(self) -> None:
+        """Follow until the process is to end. Raises `FeedFormatError` for a record that can't be read."""
+        backoff = FIRST_BACKOFF_SECONDS
+        while not self._live.closing.is_set():
+            before = dict(self._positions)
+            try:
+                await self._follow()
+            except (_ReadAnewError, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                log.warning("the feed is read anew: %s", error or type(error).__name__)
+                self._positions.clear()
+                self._ends.clear()
+                self._feed_id = None
+                self._live.forget("the feed to be read anew")
+            except (KafkaError, OSError) as error:
+                if self._live.waiting_for is not None:
+                    self._live.waiting_for = f"Kafka at {','.join(self._settings.kafka)}"
+                backoff = FIRST_BACKOFF_SECONDS if self._positions != before else backoff
+                log.warning(
+                    "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
+                    ",".join(self._settings.kafka),
+                    await reason_of(self._settings, error),
+                    backoff,
+                )
+                await self._live.pause(backoff)
+                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+
+    async def _follow(self) -> None:
+        topology = Topology(self._settings)
+        consumer = AIOKafkaConsumer(
+            **client_kwargs(self._settings),
+            client_id="sluice",
+            isolation_level="read_committed",
+            auto_offset_reset="none",
+            enable_auto_commit=False,
+            max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
+            fetch_max_wait_ms=100,
+        )
+        looking: asyncio.Task[None] | None = None
+        try:
+            await consumer.start()
+            await self._look(topology, consumer)
+            looking = asyncio.create_task(self._keep_looking(topology, consumer))
+            while not self._live.closing.is_set():
+                if looking.done():
+                    looking.result()
+                await self._take(consumer)
+        finally:
+            if looking is not None:
+                looking.cancel()
+                await asyncio.gather(looking, return_exceptions=True)
+            await topology.close()
+            await stop_quietly(consumer)
+
+    async def _keep_looking(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
+        while not self._live.closing.is_set():
+            await self._live.pause(LOOK_SECONDS)
+            await self._look(topology, consumer)
+
+    async def _look(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
+        """See how many partitions the raw topics and the feed have, and follow those that are new."""
+        counts = await topology.partition_counts((*self._settings.raw_topics, self._feed))
+        self._live.topics = {name: counts.get(name) for name in self._settings.raw_topics}
+        known = {tp.partition for tp in consumer.assignment()}
+        feed = counts.get(self._feed)
+        if feed is None:
+            if self._positions:
+                raise _ReadAnewError("its topic is gone")
+            self._live.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
+            return
+        await self._recognise(consumer)
+        if feed <= len(known):
+            return
+        if self._live.waiting_for is not None:
+            self._live.waiting_for = "the feed to be read"
+        partitions = [TopicPartition(self._feed, number) for number in range(feed)]
+        consumer.assign(partitions)  # loses all positions
+        for tp in partitions:
+            if tp in self._positions:
+                consumer.seek(tp, self._positions[tp])
+            else:
+                await consumer.seek_to_beginning(tp)
+
+    async def _recognise(self, consumer: AIOKafkaConsumer) -> None:
+        """A feed with another topic id may go on where the old one was read to: it is read anew."""
+        first = TP(self._feed, 0)
+        sight = (await look(consumer._client, [first])).get(first)
+        if not isinstance(sight, Sight) or sight.topic_id is None:
+            return
+        if self._feed_id not in (None, sight.topic_id):
+            raise _ReadAnewError("its topic was made anew")
+        self._feed_id = sight.topic_id
+
+    async def _take(self, consumer: AIOKafkaConsumer) -> None:
+        if not consumer.assignment():
+            await self._live.pause(FETCH_SECONDS)
+            return
+        taken = await fetch_batches(consumer, FETCH_SECONDS)
+        now = self._live.monotonic()
+        silent_seconds = now - self._heard_at
+        if taken:
+            if silent_seconds > LONGEST_ABSENCE_SECONDS and self._positions:
+                raise _ReadAnewError(f"nothing was heard of it for {silent_seconds:.0f} s")
+            self._heard_at = now
+        # After a silence the first records may be old news, as they are before the first end.
+        late = silent_seconds > self._settings.session_seconds / 2
+        for fetched in taken:
+            # Where more is waiting, what comes is not of this moment either.
+            await self._apply(fetched, late=late or fetched.highwater > fetched.after)
+        if self._live.waiting_for is not None:
+            self._check_ready(consumer)
+
+    async def _apply(self, fetched: Fetched, *, late: bool) -> None:
+        start = self._positions.get(fetched.tp, fetched.before)
+        if fetched.before > start:
+            raise _ReadAnewError(f"{fetched.tp} skipped from {start} to {fetched.before}")
+        if fetched.after <= start:
+            return  # an assignment has sent the consumer back to what is being applied
+        old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]
+        wall_ms = int(self._live.clock() * 1000) if old_news else None
+
+        good, damaged = sorted_out(fetched, start)
+
+        def apply(reader: ReaderState) -> set[str]:
+            partition = fetched.tp.partition
+            changed = reader.apply(partition, good, monotonic=self._live.monotonic(), wall_ms=wall_ms)
+            for key, is_damaged in damaged.items():
+                reader.mark(partition, key, damaged=is_damaged)
+            return changed
+
+        changed = await self._live.run(apply)
+        self._positions[fetched.tp] = fetched.after
+        if changed:
+            self._live.notify()
+
+    def _check_ready(self, consumer: AIOKafkaConsumer) -> None:
+        """Ready once every partition's first seen end is reached: the high watermark, not the end for
+        read_committed readers, which an open transaction holds back."""
+        assigned = consumer.assignment()
+        for tp in assigned:
+            highwater = consumer.highwater(tp)
+            if tp not in self._ends and highwater is not None:
+                self._ends[tp] = highwater
+        read = [tp in self._ends and (self._positions.get(tp, 0) >= self._ends[tp]) for tp in assigned]
+        if read and all(read):
+            self._live.waiting_for = None
+            self._live.notify()
+            log.info("the feed has been read to its end: %d partitions", len(read))
+
+
+def sorted_out(fetched: Fetched, start: int) -> tuple[list[FeedItem], dict[bytes, bool]]:
+    """Key, value and timestamp of the records of a fetch that can be read, from the offset `start` on; and,
+    for the keys of state with a record that cannot be read, whether the newest one is such.
+
+    Passes over what is not ours. Raises `FeedFormatError` for a record of another format version.
+    """
+    good: list[FeedItem] = []
+    damaged: dict[bytes, bool] = {}
+    for record in records_of(fetched):
+        if record.offset < start:
+            continue
+        key, value = record.key, record.value
+        problem = problem_of(key, value)
+        if problem is None:
+            good.append((key, value, record.timestamp))
+            if damaged and key in damaged:
+                damaged[key] = False
+            continue
+        if problem.fault is Fault.VERSION:
+            raise located(fetched.tp, record.offset, key, problem)
+        tell(fetched.tp, record.offset, key, problem)
+        if problem.fault is Fault.DAMAGED and source_topic(key) is not None:
+            damaged[key] = True
+    return good, damaged

@@ -1,0 +1,98 @@
+"""The state an api process answers from, and the one thread that touches it.
+
+Records of the feed are applied and questions answered one after the other, in a thread of their own: no
+answer shows half of what a fetch brought, and no long query holds up the event loop.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import time
+from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal, TypeVar, cast
+
+from streams.settings import Settings
+from tables.read.state import ReaderState
+from tables.read.status import Situation
+from tables.spec.views import View
+
+T = TypeVar("T")
+
+
+class Live:
+    """One feed's state, as read so far.
+
+    `topics`: raw topic → number of partitions, None while that is unknown. `waiting_for`: why the feed has
+    not been read to the end it had at the start; None once it has. `closing`: the process is to end.
+    """
+
+    def __init__(
+        self,
+        views: Mapping[str, View],
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.views = dict(views)
+        self.settings = settings
+        self.clock = clock
+        self.monotonic = monotonic
+        self.topics: dict[str, int | None] = dict.fromkeys(settings.raw_topics)
+        self.waiting_for: str | None = "the feed to be read"
+        self.closing = asyncio.Event()
+        self.reader = ReaderState(self.views, settings.minutes_kept)
+        self._changed = asyncio.Event()
+        self._thread = ThreadPoolExecutor(1, "sluice-state")
+
+    @property
+    def ready(self) -> bool:
+        """Whether the feed has been read to the end it had at the start."""
+        return self.waiting_for is None
+
+    def forget(self, why: str) -> None:
+        """Begin anew: the feed is not what was read."""
+        self.waiting_for = why
+        self.reader = ReaderState(self.views, self.settings.minutes_kept)
+        self.notify()
+
+    def situation(self) -> Situation:
+        """What an answer given now rests on besides the feed."""
+        return Situation(
+            wall_us=int(self.clock() * 1_000_000),
+            monotonic=self.monotonic(),
+            topics=dict(self.topics),
+            feed_read=self.ready,
+            clock=cast(Literal["wall", "event"], self.settings.clock),
+            stale_seconds=self.settings.stale_seconds,
+            session_seconds=self.settings.session_seconds,
+        )
+
+    async def run(self, work: Callable[[ReaderState], T]) -> T:
+        """Do something with the state, in its thread. All that reads or changes it goes through here."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self.reader))
+
+    def notify(self) -> None:
+        """Wake whoever waits for a change."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    async def changed(self, timeout_seconds: float) -> None:
+        """Wait for a change of a view, or for so long."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._changed.wait(), timeout_seconds)
+
+    async def pause(self, seconds: float) -> None:
+        """Wait so long, less if the process is to end."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self.closing.wait(), seconds)
+
+    def end(self) -> None:
+        """Let streams and background work come to their end."""
+        self.closing.set()
+        self.notify()
+
+    def close(self) -> None:
+        """Let the thread go."""
+        self._thread.shutdown(wait=False)

@@ -1,0 +1,214 @@
+"""The compacted feed as a worker sees it: one transactional writer per source partition, and its recovery.
+
+Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last,
+the checkpoint record. The transactional id is fixed per source partition, so that whoever takes the
+partition over fences its former owner and ends what that left open.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+
+from agents.protocols import BadRecord, FeedRecord
+from streams.feed.alien_records import OwnState
+from streams.feed.quarantine import BadLog, Record
+from streams.kafka.batches import fetch_batches, records_of
+from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.record_size import LargestBatch, name_topic
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+BATCH_BYTES = 256 * 1024
+RECOVERY_FETCH_BYTES = 4 << 20
+
+
+class PartitionLog:
+    """The feed and the quarantine of one source partition (`agents.protocols.Log`).
+
+    `check` is awaited before each commit, when all is sent: it refuses the commit by raising.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        topic: str,
+        partition: int,
+        check: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self._check = check
+        self._settings = settings
+        self._topic = topic
+        self._partition = partition
+        self._feed = settings.topic("views.feed")
+        self._quarantine = settings.topic("events.quarantine")
+        self._largest = LargestBatch(settings, self._quarantine)
+        self._producer: AIOKafkaProducer | None = None
+
+    @property
+    def transactional_id(self) -> str:
+        """Fixed per source partition: its second holder fences the first."""
+        return f"{self._settings.group('views')}-{self._topic}-{self._partition}"
+
+    async def open(self) -> None:
+        """Become the writer of this partition: fences the former one and aborts what it left open."""
+        producer = AIOKafkaProducer(
+            **client_kwargs(self._settings),
+            client_id="sluice",
+            transactional_id=self.transactional_id,
+            transaction_timeout_ms=self._settings.session_seconds * 1000,
+            max_batch_size=BATCH_BYTES,
+            compression_type="lz4",
+        )
+        try:
+            await producer.start()
+        except BaseException:
+            await producer.stop()
+            raise
+        self._producer = producer
+
+    async def close(self) -> None:
+        """Let go of the partition; what is not committed is aborted by the next owner or by time."""
+        producer, self._producer = self._producer, None
+        if producer is not None:
+            await stop_quietly(producer)
+
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
+        """One transaction. Raises (ProducerFenced among others) when it is not known to be committed."""
+        producer = self._producer
+        if producer is None:
+            raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
+        plain: list[Record] = [(key, value, []) for key, value in feed]
+        bad = BadLog(producer, self._quarantine, self._partition, self._largest) if quarantine else None
+        await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine, check=self._check)
+        if bad is not None and bad.cut:
+            log.warning(
+                "%d bad records of %s-%d are too large for %s and were cut: raise its max.message.bytes;"
+                " Bronze has their values, in _bad",
+                *(bad.cut, self._topic, self._partition, self._quarantine),
+            )
+
+    async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
+        """Hand every record of this source partition to `restore`, in order; answers how many the feed has.
+
+        Passes over what is not ours. Raises `FeedFormatError`, which names the record, for one that counts
+        and cannot be read.
+
+        Call it after `open`: the high watermark of the first fetch is then final for this source partition.
+        """
+        feed = TopicPartition(self._feed, self._partition)
+        own = OwnState(feed, self._topic, restore)
+        count = await read_partition(self._settings, feed, own.take)
+        own.end()
+        return count
+
+
+async def commit_all(
+    producer: AIOKafkaProducer,
+    partition: int,
+    records: Mapping[str, Sequence[Record]],
+    bad_log: BadLog | None = None,
+    bad: Sequence[Record] = (),
+    *,
+    check: Callable[[], Awaitable[None]] | None = None,
+) -> None:
+    """One transaction: `records` by topic, in this order, all to the same partition number; and `bad`.
+
+    `check` is awaited when all is sent. Raises (ProducerFenced among others) when it is not known to be
+    committed; the error says which topic refused what was written.
+    """
+    await producer.begin_transaction()
+    sent: list[asyncio.Future[Any]] = []
+    if bad_log is not None:
+        sent.append(asyncio.create_task(bad_log.send(bad, int(time.time() * 1000))))
+    try:
+        for topic, of_topic in records.items():
+            sent += await _send(producer, topic, partition, of_topic)
+        # aiokafka commits without a batch that failed: every one has to be known to be there.
+        outcomes = await asyncio.gather(*sent, return_exceptions=True)
+    except BaseException:
+        for future in sent:
+            future.cancel()
+        await asyncio.gather(*sent, return_exceptions=True)
+        raise
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+    if check is not None:
+        await check()
+    await producer.commit_transaction()
+
+
+async def _send(
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
+) -> list[asyncio.Future[Any]]:
+    sent: list[asyncio.Future[Any]] = []
+    batch = producer.create_batch()
+    now_ms = int(time.time() * 1000)
+    for key, value, headers in records:
+        while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
+            sent.append(await _submit(producer, topic, partition, batch))
+            batch = producer.create_batch()
+    if batch.record_count():
+        sent.append(await _submit(producer, topic, partition, batch))
+    return sent
+
+
+async def _submit(producer: AIOKafkaProducer, topic: str, partition: int, batch: Any) -> asyncio.Future[Any]:
+    answer: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+
+    def answered(future: asyncio.Future[Any]) -> None:
+        error = None if future.cancelled() else future.exception()
+        if error is not None:
+            name_topic(error, topic, batch.size())
+
+    answer.add_done_callback(answered)
+    return answer
+
+
+Take = Callable[[int, bytes | None, bytes | None], None]
+"""Takes a record: offset, key, value."""
+
+
+async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> int:
+    """Hand a partition's committed records to `take`, in order, up to its high watermark as of now."""
+    consumer = AIOKafkaConsumer(
+        **client_kwargs(settings),
+        client_id="sluice",
+        isolation_level="read_committed",
+        auto_offset_reset="earliest",
+        max_partition_fetch_bytes=RECOVERY_FETCH_BYTES,
+        fetch_max_wait_ms=20,
+    )
+    try:
+        await consumer.start()
+        consumer.assign([tp])
+        await consumer.seek_to_beginning(tp)
+        return await _read_to_end(consumer, tp, take)
+    finally:
+        await stop_quietly(consumer)
+
+
+async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take: Take) -> int:
+    # A leader that is new answers this only when its high watermark is what it was before.
+    stable = (await consumer.end_offsets([tp]))[tp]
+    position, end, count = await consumer.position(tp), None, 0
+    while end is None or position < end:
+        for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
+            for record in records_of(fetched):
+                take(record.offset, record.key, record.value)
+                count += 1
+            position = fetched.after
+            await asyncio.sleep(0)
+        if end is None:
+            # The high watermark, not the end for read_committed readers: an open transaction of another
+            # source topic can hold that one back below records of ours.
+            highwater = consumer.highwater(tp)
+            end = None if highwater is None else max(highwater, stable)
+    return count

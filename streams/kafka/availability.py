@@ -1,0 +1,143 @@
+"""Why Kafka does not answer, and waiting for it no longer than one wants to.
+
+aiokafka says `KafkaConnectionError` for all of it, and the reason in its own log alone. So each server is
+asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication, metadata.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import ssl
+import time
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from aiokafka.conn import create_conn
+from aiokafka.errors import (
+    AuthenticationFailedError,
+    AuthenticationMethodNotSupported,
+    IllegalSaslStateError,
+    KafkaConnectionError,
+    SaslAuthenticationFailed,
+    UnsupportedSaslMechanismError,
+)
+from aiokafka.protocol.metadata import MetadataRequest
+
+from streams.kafka.client import client_kwargs
+from streams.plain_text import plain
+from streams.settings import Settings
+
+T = TypeVar("T")
+
+LOOK_SECONDS = 2.0
+WATCH_SECONDS = 0.5
+DEFAULT_SECONDS = 10.0
+"""How long commands wait for Kafka, unless --timeout says otherwise."""
+
+_CLOSED = "it closes the connection: is it Kafka, and SLUICE_KAFKA_SECURITY as it should be?"
+_PLAIN: dict[type[BaseException], str] = {
+    socket.gaierror: "host not found",
+    ConnectionRefusedError: "connection refused",
+    TimeoutError: "timed out",
+    KafkaConnectionError: _CLOSED,
+    ConnectionError: _CLOSED,
+    IllegalSaslStateError: "it asks for no authentication here: see SLUICE_KAFKA_SECURITY",
+    UnsupportedSaslMechanismError: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
+    AuthenticationMethodNotSupported: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
+}
+_OTHER_HOST = (62, 64)
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
+
+class KafkaAwayError(Exception):
+    """Kafka did not answer for as long as one was to wait; `str()` says where, and why."""
+
+
+def reason(error: BaseException) -> str:
+    """What an error of connecting means, for people."""
+    if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
+        see = "see SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
+        return f"authentication failed ({plain(error)}): {see}"
+    if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_HOST:
+        return f"its certificate is another host's ({error.verify_message.rstrip('.')}): see SLUICE_KAFKA"
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return f"its certificate is not trusted ({error.verify_message}): see SLUICE_KAFKA_CA_FILE"
+    if isinstance(error, ssl.SSLError):
+        return f"TLS failed ({error.reason or error}): see SLUICE_KAFKA_SECURITY"
+    for kind, said in _PLAIN.items():
+        if isinstance(error, kind):
+            return said
+    return _of_several(error) if isinstance(error, OSError) else f"{type(error).__name__}: {plain(error)}"
+
+
+def _of_several(error: OSError) -> str:
+    """An OSError's text; a host of several addresses has one with the texts of all of them."""
+    said = str(error)
+    if "[Errno 111]" in said or "[Errno 61]" in said:
+        return "connection refused"
+    return (error.strerror or said).lower()
+
+
+async def why_away(settings: Settings, seconds: float = LOOK_SECONDS) -> str | None:
+    """Which servers do not answer, and why; None as soon as one does."""
+    found = await asyncio.gather(*(_look(settings, server, seconds) for server in settings.kafka))
+    if None in found:
+        return None
+    return "; ".join(f"{server}: {why}" for server, why in zip(settings.kafka, found, strict=True))
+
+
+async def _look(settings: Settings, server: str, seconds: float) -> str | None:
+    host, _, port = server.rpartition(":")
+    kwargs = client_kwargs(settings)
+    del kwargs["bootstrap_servers"]
+    try:
+        async with asyncio.timeout(seconds):
+            connection = await create_conn(host.strip("[]"), int(port), **kwargs)
+            try:
+                await connection.send(MetadataRequest([]))  # who has to log in is greeted before that, too
+            finally:
+                connection.close()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
+        return reason(error)
+    return None
+
+
+async def reason_of(settings: Settings, error: BaseException) -> str:
+    """Why a client failed: what its servers say, where it could not reach them."""
+    if isinstance(error, KafkaConnectionError | OSError):
+        return await why_away(settings) or reason(error)
+    return reason(error)
+
+
+def away(settings: Settings, why: str) -> str:
+    """The line for people."""
+    return f"Kafka at {','.join(settings.kafka)} does not answer (SLUICE_KAFKA says where it is): {why}"
+
+
+async def while_it_answers(
+    settings: Settings, question: Coroutine[Any, Any, T], seconds: float, longest: float | None = None
+) -> T:
+    """What the question comes to. Kafka may be silent for `seconds`; the whole may take `longest` seconds.
+
+    Raises `KafkaAwayError`, and what the question raises.
+    """
+    task = asyncio.ensure_future(question)
+    started = heard = time.monotonic()
+    try:
+        while True:
+            done, _ = await asyncio.wait({task}, timeout=min(WATCH_SECONDS, seconds / 2))
+            if done:
+                return await task
+            why = await why_away(settings, min(LOOK_SECONDS, seconds))
+            now = time.monotonic()
+            if why is None:
+                heard = now
+            elif now - heard >= seconds and not task.done():
+                raise KafkaAwayError(away(settings, why))
+            if longest is not None and now - started >= longest and not task.done():
+                where = ",".join(settings.kafka)
+                raise KafkaAwayError(f"Kafka at {where} answers, but it was not done within {longest:.0f} s")
+    finally:
+        task.cancel()
+        await asyncio.wait({task}, timeout=LOOK_SECONDS)

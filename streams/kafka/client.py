@@ -1,0 +1,103 @@
+"""How Sluice connects to Kafka: one place for addresses and security, for every kind of client."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import ssl
+from itertools import chain
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import KafkaError
+
+from streams.settings import SettingError, Settings
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_SECONDS = 0.5
+LONGEST_BACKOFF_SECONDS = 10.0
+STOP_SECONDS = 3.0
+
+
+def client_kwargs(settings: Settings) -> dict[str, Any]:
+    """Keyword arguments that every aiokafka client takes: servers and security."""
+    kwargs: dict[str, Any] = {
+        "bootstrap_servers": list(settings.kafka),
+        "security_protocol": settings.kafka_security,
+    }
+    if settings.kafka_security.endswith("SSL"):
+        kwargs["ssl_context"] = _ssl_context(settings)
+    if settings.kafka_security.startswith("SASL"):
+        assert settings.kafka_password_file is not None  # Settings.load has checked it
+        kwargs["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        kwargs["sasl_plain_username"] = settings.kafka_user
+        kwargs["sasl_plain_password"] = settings.kafka_password_file.read_text().strip()
+    return kwargs
+
+
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    try:
+        return ssl.create_default_context(cafile=settings.kafka_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        raise SettingError(
+            "SLUICE_KAFKA_CA_FILE", str(settings.kafka_ca_file), f"a PEM file of certificates ({error})"
+        ) from None
+
+
+async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
+    from streams.kafka.availability import reason_of  # noqa: PLC0415 - it connects as this module says
+
+    backoff = FIRST_BACKOFF_SECONDS
+    while True:
+        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            await admin.close()
+            log.warning(
+                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
+                ",".join(settings.kafka),
+                await reason_of(settings, error),
+                backoff,
+            )
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+        else:
+            return admin
+
+
+async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
+    """Stop a client, whatever state it is in, within `STOP_SECONDS`.
+
+    A producer flushes first; a fenced or unreachable one answers with an error that has been told already.
+    A consumer may let the cancellation of its own fetch tasks out; only ours is to go on.
+    """
+    task = asyncio.current_task()
+    try:
+        await asyncio.wait_for(client.stop(), STOP_SECONDS)
+    except asyncio.CancelledError:
+        if task is not None and task.cancelling():
+            raise
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is let go of
+        log.debug("closing a client: %r", error)
+    finally:
+        if isinstance(client, AIOKafkaProducer):
+            _take_exceptions(client)
+
+
+def _take_exceptions(producer: AIOKafkaProducer) -> None:
+    """Take what aiokafka has left in futures of its own, which nobody awaits once a producer has failed.
+
+    What failed is known by then from the futures that it has given out.
+    """
+    accumulator, transactions = producer._message_accumulator, producer._txn_manager
+    batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]
+    futures = [future for batch in batches for future in (batch.future, batch._drain_waiter)]
+    if transactions is not None and transactions._transaction_waiter is not None:
+        futures.append(transactions._transaction_waiter)
+    for future in futures:
+        if future.done() and not future.cancelled():
+            future.exception()

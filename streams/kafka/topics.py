@@ -1,0 +1,293 @@
+"""The topics that Sluice needs: what each must be like, making what is missing, saying what is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, field, replace
+
+from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
+from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
+from aiokafka.errors import TopicAlreadyExistsError, for_code
+
+from streams.kafka.client import connected_admin
+from streams.settings import Settings
+
+DEFAULT_MESSAGE_BYTES = 1048588
+QUARANTINE_EXTRA_BYTES = 64 * 1024
+QUARANTINE_BYTES = 16 << 20
+"""The quarantine's largest record batch. The limit counts compressed bytes, and a producer may have
+compressed a bad record better than we do: it is far above what the raw topics take."""
+AUDIT = "events.quarantine.audit"
+FOR_EVER = "-1"
+FUTURE_MS = 5 * 60 * 1000
+VISIBLE_SECONDS = 15.0
+
+
+@dataclass(frozen=True)
+class TopicPlan:
+    """A topic as it should be. `name` is whole; `raw` topics belong to the producers and are only read.
+
+    `for_workers` is false for what commands alone write and read.
+    """
+
+    name: str
+    partitions: int
+    replication: int
+    cleanup: str
+    purpose: str
+    raw: bool = False
+    for_workers: bool = True
+    config: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """Something about a topic that is not as it should be.
+
+    `missing`: it is not there at all (yet); `bearable`: workers do their work even so, but for the partitions
+    that one of our topics lacks.
+    """
+
+    topic: str
+    problem: str
+    mend: str
+    missing: bool = False
+    bearable: bool = False
+
+
+def plan(settings: Settings) -> list[TopicPlan]:
+    """Every topic that Sluice reads or writes, in the order in which they are made."""
+    small_segments = {
+        "segment.bytes": str(64 << 20),
+        "max.compaction.lag.ms": "600000",
+        "min.cleanable.dirty.ratio": "0.1",
+    }
+    raw = [
+        TopicPlan(
+            name,
+            settings.partitions,
+            settings.replication,
+            "delete",
+            "events from the marketplace's producers",
+            raw=True,
+            config={"message.timestamp.after.max.ms": str(FUTURE_MS)},
+        )
+        for name in settings.raw_topics
+    ]
+    own = [
+        (
+            "events.quarantine",
+            settings.partitions,
+            "delete",
+            "records that are not valid events, and why",
+            {
+                "max.message.bytes": str(QUARANTINE_BYTES),
+                "retention.ms": "1209600000",
+            },
+        ),
+        (
+            AUDIT,
+            1,
+            "delete",
+            "what was done with quarantined records",
+            {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER},
+        ),
+        (
+            "views.feed",
+            settings.partitions,
+            "compact",
+            "view state and the workers' checkpoints",
+            small_segments,
+        ),
+        ("ops.gates", 1, "compact", "the newest record of every gate", small_segments),
+        ("ops.alarms", 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}),
+    ]
+    return raw + [
+        TopicPlan(
+            settings.topic(name),
+            partitions,
+            settings.replication,
+            cleanup,
+            purpose,
+            for_workers=name != AUDIT,
+            config=config,
+        )
+        for name, partitions, cleanup, purpose, config in own
+    ]
+
+
+def transactional_ids(settings: Settings, partitions: dict[str, int]) -> list[str]:
+    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, the gates'
+    one, and that of `sluice quarantine replay`.
+    """
+    group = settings.group("views")
+    views = [f"{group}-{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
+    return [*views, settings.group("gates"), settings.group("quarantine")]
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """A topic as it is: partition count and the configuration values that matter here."""
+
+    partitions: int
+    config: dict[str, str]
+
+
+async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, TopicState]:
+    """The topics among `names` that exist."""
+    found: dict[str, int] = {}
+    for topic in await admin.describe_topics(names):
+        if topic["error_code"] == 0:
+            found[topic["topic"]] = len(topic["partitions"])
+    if not found:
+        return {}
+    resources = [ConfigResource(ConfigResourceType.TOPIC, name) for name in found]
+    configs: dict[str, dict[str, str]] = {}
+    for response in await admin.describe_configs(resources):
+        for resource in response.resources:
+            error, _, _, name, entries = resource[:5]
+            if error:
+                raise for_code(error)(f"reading the configuration of {name}")
+            configs[name] = {entry[0]: entry[1] for entry in entries}
+    return {name: TopicState(count, configs[name]) for name, count in found.items()}
+
+
+async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
+    """Make what is missing, and add partitions where there are too few; answers (made, wrong).
+
+    Raw topics get SLUICE_PARTITIONS, the feed and the quarantine as many as the largest raw topic. Nothing
+    grows while a topic has the wrong cleanup policy. Raises `TimeoutError` when growth does not show.
+    """
+    admin = await connected_admin(settings)
+    try:
+        wanted = plan(settings)
+        names = [topic.name for topic in wanted]
+        made: list[str] = []
+        for raw in (True, False):  # our own topics are made to fit the raw ones
+            there = await describe(admin, names)
+            for topic in wanted:
+                if topic.raw is raw and topic.name not in there:
+                    await _make(admin, _fitted(settings, topic, there))
+                    made.append(topic.name)
+            await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
+        there = await describe(admin, names)
+        if all(finding.bearable for finding in findings(settings, there)):
+            made += await _grow(admin, settings, there)
+        return made, findings(settings, await describe(admin, names))
+    finally:
+        await admin.close()
+
+
+def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) -> TopicPlan:
+    raw = [there[name] for name in settings.raw_topics if name in there]
+    if topic.name not in (settings.topic("views.feed"), settings.topic("events.quarantine")) or not raw:
+        return topic
+    config = dict(topic.config)
+    if topic.name == settings.topic("events.quarantine"):
+        needed = max(map(_message_bytes, raw)) + QUARANTINE_EXTRA_BYTES
+        config["max.message.bytes"] = str(max(needed, QUARANTINE_BYTES))
+    return replace(topic, partitions=max(state.partitions for state in raw), config=config)
+
+
+async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan) -> None:
+    config = {"cleanup.policy": topic.cleanup, **topic.config}
+    new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=config)
+    response = await admin.create_topics([new])
+    for name, code, *rest in response.topic_errors:
+        if code and for_code(code) is not TopicAlreadyExistsError:
+            raise for_code(code)(f"making topic {name}: {rest[0] if rest else ''}")
+
+
+async def _until_described(admin: AIOKafkaAdminClient, names: list[str]) -> None:
+    """A topic that was just made takes a moment until every broker knows it, its partitions included."""
+    async with asyncio.timeout(VISIBLE_SECONDS):
+        while len(await describe(admin, names)) < len(names):  # noqa: ASYNC110 - only asking again tells
+            await asyncio.sleep(0.05)
+
+
+async def _grow(admin: AIOKafkaAdminClient, settings: Settings, there: dict[str, TopicState]) -> list[str]:
+    """Raw topics last: no worker is to see a raw partition that has none in the feed and the quarantine."""
+    raw = settings.raw_topics
+    need = max(settings.partitions, *(there[name].partitions for name in raw))
+    wanted = {settings.topic("views.feed"): need, settings.topic("events.quarantine"): need}
+    wanted |= dict.fromkeys(raw, settings.partitions)
+    grown = []
+    for name, partitions in wanted.items():
+        had = there[name].partitions
+        if had < partitions:
+            await _add_partitions(admin, name, partitions)
+            grown.append(f"{name} (grown from {had} to {partitions} partitions)")
+    return grown
+
+
+async def _add_partitions(admin: AIOKafkaAdminClient, name: str, partitions: int) -> None:
+    """Add partitions, and return when they are visible."""
+    await admin.create_partitions({name: NewPartitions(partitions)})
+    async with asyncio.timeout(VISIBLE_SECONDS):
+        while (await describe(admin, [name]))[name].partitions < partitions:  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.05)
+
+
+async def inspect(settings: Settings) -> list[Finding]:
+    """What is wrong with the topics, as they are now."""
+    admin = await connected_admin(settings)
+    try:
+        names = [topic.name for topic in plan(settings)]
+        return findings(settings, await describe(admin, names))
+    finally:
+        await admin.close()
+
+
+def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
+    """Hold the topics as they are against the plan."""
+    found: list[Finding] = []
+    for topic in plan(settings):
+        state = there.get(topic.name)
+        if state is None:
+            mend, bearable = "sluice topics create", not topic.for_workers
+            found.append(Finding(topic.name, "does not exist", mend, missing=True, bearable=bearable))
+            continue
+        policy = state.config.get("cleanup.policy", "")
+        if policy != topic.cleanup:
+            mend = f"set cleanup.policy={topic.cleanup} on it, or use another SLUICE_PREFIX"
+            if topic.raw:
+                mend = f"set cleanup.policy={topic.cleanup} on it: events must not be compacted away"
+            problem = f"has cleanup.policy={policy}, not {topic.cleanup}"
+            found.append(Finding(topic.name, problem, mend, bearable=not topic.for_workers))
+    return found + _too_small(settings, there) + _forgetful(settings, there)
+
+
+def _forgetful(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
+    """An audit that ends before the quarantine does: what it has forgotten would be replayed once more."""
+    quarantine, audit = (there.get(settings.topic(name)) for name in ("events.quarantine", AUDIT))
+    if quarantine is None or audit is None:
+        return []
+    kept, ours = (int(state.config.get("retention.ms", FOR_EVER)) for state in (quarantine, audit))
+    # A record stays until the whole of its segment is old enough, the newest one of which is being written.
+    needed = kept + int(quarantine.config.get("segment.ms", 0))
+    if ours < 0 or (kept >= 0 and ours >= needed):
+        return []
+    problem = f"has retention.ms={ours}: it forgets what was replayed while the quarantine still has it"
+    mend = f"set retention.ms={FOR_EVER if kept < 0 else needed} on it, or more"
+    return [Finding(settings.topic(AUDIT), problem, mend, bearable=True)]
+
+
+def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
+    found: list[Finding] = []
+    raw = [there[name] for name in settings.raw_topics if name in there]
+    need = max((state.partitions for state in raw), default=0)
+    for name in (settings.topic("views.feed"), settings.topic("events.quarantine")):
+        if name in there and there[name].partitions < need:
+            problem = f"has {there[name].partitions} partitions, but a raw topic has {need}"
+            found.append(Finding(name, problem, "sluice topics create (it adds partitions)", bearable=True))
+    quarantine = there.get(settings.topic("events.quarantine"))
+    largest = max((_message_bytes(state) for state in raw), default=0)
+    if quarantine is not None and _message_bytes(quarantine) < largest + QUARANTINE_EXTRA_BYTES:
+        problem = f"takes records of {_message_bytes(quarantine)} bytes, but a raw topic takes {largest}"
+        mend = f"set max.message.bytes={largest + QUARANTINE_EXTRA_BYTES} on it"
+        found.append(Finding(settings.topic("events.quarantine"), problem, mend, bearable=True))
+    return found
+
+
+def _message_bytes(state: TopicState) -> int:
+    return int(state.config.get("max.message.bytes", DEFAULT_MESSAGE_BYTES))

@@ -1,0 +1,43 @@
+"""How many partitions topics have. It asks for all topics: asking for one by name may create it."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+
+from aiokafka.admin import AIOKafkaAdminClient
+
+from streams.kafka.client import client_kwargs
+from streams.settings import Settings
+
+
+class Topology:
+    """Asks Kafka for its topics, over one connection that is made anew after a failure."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._admin: AIOKafkaAdminClient | None = None
+
+    async def partition_counts(self, names: Collection[str]) -> dict[str, int]:
+        """Partitions of those of the topics that exist. Raises aiokafka's errors."""
+        if self._admin is None:
+            admin = AIOKafkaAdminClient(**client_kwargs(self._settings), client_id="sluice")
+            try:
+                await admin.start()
+            except BaseException:
+                await admin.close()
+                raise
+            self._admin = admin
+        try:
+            topics = await self._admin.describe_topics()
+        except BaseException:
+            await self.close()
+            raise
+        return {
+            t["topic"]: len(t["partitions"]) for t in topics if t["topic"] in names and not t["error_code"]
+        }
+
+    async def close(self) -> None:
+        """Let go of the connection."""
+        admin, self._admin = self._admin, None
+        if admin is not None:
+            await admin.close()

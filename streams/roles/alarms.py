@@ -1,0 +1,64 @@
+"""Alarms of others than the gates: out before what rests on them is written, so that none is lost.
+
+One that is sent again after a crash has the same `alarm_id`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from streams import logs
+from streams.errors import ErrorCode
+from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.settings import Settings
+from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
+
+SEND_SECONDS = 10.0
+
+
+async def raise_lost(
+    settings: Settings, role: str, topic: str, partition: int, lost: tuple[int, int]
+) -> None:
+    """Kafka deleted the offsets [from, to) of a source partition before `role` had read them.
+
+    It is the lag that went too far, so it is PIPELINE_LAG_EXCEEDED: counted, logged and on ops.alarms. To be
+    awaited before the loss is recorded: it returns once the alarm is written.
+    """
+    code = ErrorCode.PIPELINE_LAG_EXCEEDED
+    alarm = lost_alarm(
+        role, topic, partition, lost, code=code.name, severity=code.severity, at_us=time.time_ns() // 1000
+    )
+    logs.emit(code, alarm.detail, subject=alarm.subject)
+    await send_alarm(settings, alarm)
+
+
+async def send_alarm(settings: Settings, alarm: Alarm) -> None:
+    """Write one record to ops.alarms, again and again until it is there; failures are counted and logged."""
+    backoff = FIRST_BACKOFF_SECONDS
+    while True:
+        try:
+            async with asyncio.timeout(SEND_SECONDS):
+                await _send(settings, alarm)
+        except (KafkaError, OSError) as error:  # running out of time is an OSError
+            failed = f"alarm {alarm.alarm_id} could not be written: {type(error).__name__}"
+            message = f"{failed}; next try in {backoff:g} s"
+            logs.emit(ErrorCode.EVENT_PUT_FAILED, message, topic=settings.topic("ops.alarms"))
+            await asyncio.sleep(backoff)
+            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+        else:
+            return
+
+
+async def _send(settings: Settings, alarm: Alarm) -> None:
+    """With a producer of its own: it is rare."""
+    key, value = encode_alarm(alarm)
+    producer = AIOKafkaProducer(**client_kwargs(settings), client_id="sluice", enable_idempotence=True)
+    try:
+        await producer.start()
+        await producer.send_and_wait(settings.topic("ops.alarms"), key=key, value=value, partition=0)
+    finally:
+        await stop_quietly(producer)

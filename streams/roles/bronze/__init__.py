@@ -1,0 +1,1 @@
+"""The bronze role: partitions whose ranges go to the object store."""

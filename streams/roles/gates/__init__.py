@@ -1,0 +1,1 @@
+"""The gates role: one leader that evaluates and publishes."""

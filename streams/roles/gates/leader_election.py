@@ -1,0 +1,104 @@
+"""Who of several equal processes leads: the owner of one partition, in a group of its own.
+
+Being elected proves nothing, as a process that was stopped learns late that it no longer is: what a leader
+writes has to be fenced besides (streams/roles/gates/writer.py).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Collection
+from typing import Any
+
+from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
+from aiokafka.errors import KafkaError
+
+import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
+from streams.kafka.client import client_kwargs
+from streams.kafka.instances import InstanceAssignor, client_id
+from streams.settings import Settings
+
+log = logging.getLogger(__name__)
+
+POLL_SECONDS = 1.0
+
+
+class Election(ConsumerRebalanceListener):  # type: ignore[misc]
+    """Membership of a group in which the owner of partition 0 of `topic` leads.
+
+    `taken`: why this process can't be a member any more; `waiting_for`: what joining waits for, if anything.
+    """
+
+    def __init__(self, settings: Settings, group: str, topic: str) -> None:
+        self._tp = TopicPartition(topic, 0)
+        self._leads: bool | None = None
+        self.taken: InstanceTakenError | None = None
+        self.waiting_for: str | None = None
+        self._guard = InstanceGuard(settings, group, self._instance_taken, self._tell_waiting)
+        self._consumer = AIOKafkaConsumer(
+            **client_kwargs(settings),
+            client_id=client_id("gates"),
+            group_id=group,
+            group_instance_id=settings.instance or None,
+            partition_assignment_strategy=[InstanceAssignor],  # who leads goes on when others join
+            enable_auto_commit=False,
+            auto_offset_reset="latest",
+            session_timeout_ms=settings.session_seconds * 1000,
+            heartbeat_interval_ms=settings.session_seconds * 1000 // 5,
+            metadata_max_age_ms=30_000,
+        )
+
+    async def join(self) -> None:
+        """Become a member. Raises aiokafka's errors while Kafka is away."""
+        try:
+            await self._consumer.start()
+        except BaseException:
+            await self._consumer.stop()
+            raise
+        self._guard.attach(self._consumer)
+        self._consumer.subscribe([self._tp.topic], listener=self)
+
+    def _instance_taken(self, error: InstanceTakenError) -> None:
+        self.taken = error
+
+    def _tell_waiting(self, what: str | None) -> None:
+        self.waiting_for = what
+
+    async def run(self) -> None:
+        """Stay a member until cancelled. Nothing is read: the partition only stands for the lead."""
+        while True:
+            try:
+                await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
+            except KafkaError as error:
+                log.warning("election: %s: %s", type(error).__name__, error)
+                await asyncio.sleep(POLL_SECONDS)
+
+    async def leave(self) -> None:
+        """Leave the group, so that another one leads at once."""
+        self._leads = None
+        await self._consumer.stop()
+
+    @property
+    def leads(self) -> bool | None:
+        """Whether this process is the leader, as far as it knows; None while that is being decided."""
+        return self._leads
+
+    @property
+    def generation(self) -> int:
+        """The group's generation that this process knows of."""
+        generation: int = self._consumer._coordinator.generation
+        return generation
+
+    async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:  # noqa: ARG002
+        """A rebalance begins: nobody leads."""
+        self._leads = None
+
+    async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:
+        """A rebalance has ended."""
+        # aiokafka forgets it, and a process that was stopped would then claim its old lead with equal right.
+        InstanceAssignor.on_generation_assignment(self.generation)
+        self._consumer.pause(*assigned)
+        self._leads = self._tp in assigned
+        log.info("generation %d: %s", self.generation, "this one leads" if self._leads else "a standby")

@@ -1,0 +1,75 @@
+"""`ops.gates` and `ops.alarms` as their one writer sees them.
+
+The transactional id is fixed: whoever takes the lead initialises it, which fences the former leader and ends
+what that left open. Only then are the gates read back, so that nothing can be written behind what was read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from aiokafka import AIOKafkaProducer, TopicPartition
+
+from agents.protocols import FeedRecord
+from streams.feed.alien_records import tell
+from streams.feed.quarantine import Record
+from streams.feed.writer import commit_all, read_partition
+from streams.kafka.client import client_kwargs, stop_quietly
+from streams.settings import Settings
+from tables.gates.alarms import Alarm, encode_alarm
+from tables.read.record_check import gate_problem, is_gate_key
+
+PARTITION = 0
+"""Of both topics, however many they have: gates are few, and one transaction writes them all."""
+
+
+class GateLog:
+    """The right to write gates and alarms, from `open` until somebody else takes it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._gates = settings.topic("ops.gates")
+        self._alarms = settings.topic("ops.alarms")
+        self._producer = AIOKafkaProducer(
+            **client_kwargs(settings),
+            client_id="sluice",
+            transactional_id=settings.group("gates"),
+            transaction_timeout_ms=settings.session_seconds * 1000,
+            compression_type="lz4",
+        )
+
+    async def open(self) -> None:
+        """Become the writer; the former one can't write any more."""
+        try:
+            await self._producer.start()
+        except BaseException:
+            await stop_quietly(self._producer)
+            raise
+
+    async def read_back(self, restore: Callable[[bytes, bytes | None], None]) -> int:
+        """Hand every gate's records to `restore`, in order; answers how many there were. After `open`.
+
+        Passes over what is not ours. A gate's record that cannot be read is handed on: it closes the gate.
+        """
+        tp = TopicPartition(self._gates, PARTITION)
+
+        def take(offset: int, key: bytes | None, value: bytes | None) -> None:
+            problem = gate_problem(key, value)
+            if problem is not None:
+                tell(tp, offset, key, problem)
+            if key is not None and is_gate_key(key):
+                restore(key, value)
+
+        return await read_partition(self._settings, tp, take)
+
+    async def publish(self, gates: Sequence[FeedRecord], alarms: Sequence[Alarm]) -> None:
+        """All of it or nothing. Raises, ProducerFenced among others, when it is not known to be written."""
+        written: dict[str, Sequence[Record]] = {
+            self._alarms: [(*encode_alarm(alarm), []) for alarm in alarms],
+            self._gates: [(key, value, []) for key, value in gates],
+        }
+        await commit_all(self._producer, PARTITION, written)
+
+    async def close(self) -> None:
+        """Let go of it."""
+        await stop_quietly(self._producer)

@@ -1,0 +1,213 @@
+"""Whether a partition is still the one that was read: by its topic's id, and by records read again.
+
+A topic that was deleted and made anew has another id. An unclean leader election keeps the id and may put
+other records where some were read: the leader epoch changes, and what was read is compared with Kafka again.
+Brokers without topic ids are judged by records alone.
+
+What is about to be committed was fetched before Kafka is asked here, and the leaders that handed it out
+answer: so nothing of another topic is committed. One question serves all partitions of a worker that ask.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable, Collection, Iterable
+from typing import NamedTuple, Protocol
+
+from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
+from faust.types import TP
+
+from streams.kafka.fingerprint_check import Found
+from streams.kafka.topic_ids import Sight, Sights, _Missing
+from streams.roles.recreated_topic import RecreatedTopicError
+from tables.fingerprint import RecordMark
+
+SETTLE_SECONDS = 5.0
+"""How long one asks until the leaders answer and agree."""
+PAUSE_SECONDS = 0.1
+BEYOND_LOOKS, BEYOND_SECONDS = 4, 0.25
+
+
+class FeedRecreatedError(KafkaError):  # type: ignore[misc]  # untyped
+    """The feed is not the one that a partition was recovered from: what is in memory is no state of it."""
+
+
+class Asks(Protocol):
+    """Who asks Kafka: `streams.faust.transport.BatchConsumerThread`."""
+
+    async def look(self, tps: set[TP]) -> Sights:
+        """What the leaders say; see `streams.kafka.topic_ids.look`."""
+
+    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
+        """Hold a record against Kafka; see `streams.kafka.fingerprint_check.compare`."""
+
+
+class _Look(NamedTuple):
+    asked_at: float
+    tps: set[TP]
+    sights: Sights
+    error: Exception | None = None
+
+
+class Looks:
+    """Asks once for all who want to know at the same time."""
+
+    def __init__(self, asks: Callable[[], Asks]) -> None:
+        self.asks = asks
+        self._wanted: set[TP] = set()
+        self._latest = _Look(0.0, set(), {})
+        self._lock = asyncio.Lock()
+
+    async def since(self, moment: float, tps: set[TP]) -> _Look:
+        """What was asked of these partitions at `moment` (monotonic, s) or later; raises what asking did."""
+        self._wanted |= tps
+        async with self._lock:
+            if self._latest.asked_at < moment or not tps <= self._latest.tps:
+                wanted, self._wanted = self._wanted | tps, set()
+                asked_at = time.monotonic()
+                try:
+                    self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
+                except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
+                    self._latest = _Look(asked_at, wanted, {}, error)
+            if self._latest.error is not None:
+                raise self._latest.error
+            return self._latest
+
+
+class Identity:
+    """Watches one partition, and the feed that its state is in, if it is in one.
+
+    `done` names what its identity is kept in, and `mend` says what is to be done if it is another one.
+    """
+
+    def __init__(self, looks: Looks, tp: TP, *, done: str, mend: str, feed: TP | None = None) -> None:
+        self.topic_id: str | None = None
+        self.taken_at = 0.0
+        self._looks = looks
+        self._tp = tp
+        self._feed = feed
+        self._tps = {tp} if feed is None else {tp, feed}
+        self._done = done
+        self._mend = mend
+        self._feed_id: str | None = None
+        self._leader_epoch: int | None = None
+        self._verified_at = 0.0
+        self._marks: list[tuple[float, RecordMark]] = []
+
+    def took(self, mark: RecordMark | None) -> None:
+        """Records up to this one were taken just now; None: there was no record among them."""
+        self.taken_at = time.monotonic()
+        if mark is not None and (not self._marks or self._marks[-1][1] != mark):
+            self._marks.append((self.taken_at, mark))
+
+    async def sees_feed(self) -> None:
+        """The feed is about to be read: it has to be the same from now on.
+
+        Raises `KafkaError`, `TimeoutError`.
+        """
+        await self._patiently(time.monotonic(), raw=False)
+
+    async def begin(self, topic_ids: Collection[str], marks: Iterable[RecordMark | None]) -> int:
+        """Hold what was kept of the partition against Kafka; answers how many partitions the topic has.
+
+        `topic_ids`: none where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
+        `KafkaError`, `TimeoutError`.
+        """
+        self.topic_id = next(iter(topic_ids), None)
+        self._marks = [(0.0, mark) for mark in marks if mark is not None]
+        sight = await self._patiently(time.monotonic(), raw=True)
+        if sight is None:
+            raise UnknownTopicOrPartitionError(f"{self._tp.topic}-{self._tp.partition}")
+        for topic_id in topic_ids:
+            self._judge_id(topic_id, sight)
+        return sight.partitions
+
+    async def check(self) -> None:
+        """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
+        await self._patiently(time.monotonic(), raw=True)
+
+    async def check_taken(self, taken_at: float | None = None) -> None:
+        """The same for what was taken up to `taken_at` (monotonic, s; None: all), to be committed at once.
+
+        What was taken before it was last found to be right may be committed whatever has happened since.
+        """
+        taken_at = self.taken_at if taken_at is None else taken_at
+        raw = taken_at >= self._verified_at
+        if self._feed is not None:
+            await self._patiently(time.monotonic(), raw=raw)
+        elif raw:
+            await self._patiently(taken_at, raw=True)
+
+    async def _patiently(self, since: float, *, raw: bool) -> Sight | None:
+        deadline = time.monotonic() + SETTLE_SECONDS
+        while True:
+            try:
+                return await self._look(since, raw=raw)
+            except FeedRecreatedError:
+                raise
+            except KafkaError:
+                if time.monotonic() > deadline:
+                    raise
+            await asyncio.sleep(PAUSE_SECONDS)
+            since = time.monotonic()
+
+    async def _look(self, since: float, *, raw: bool) -> Sight | None:
+        """What the topic is now; None: it is gone, and what was read of it was its own."""
+        look = await self._looks.since(since, self._tps)
+        if self._feed is not None:
+            self._judge_feed(look.sights.get(self._feed))
+        sight = look.sights.get(self._tp)
+        if sight is None:
+            raise KafkaError(f"the leader of {self._tp.topic}-{self._tp.partition} does not answer")
+        if isinstance(sight, _Missing):
+            return None
+        if raw:
+            await self._judge(sight)
+            self._leader_epoch = sight.leader_epoch
+            self._verified_at = max(self._verified_at, look.asked_at)
+            unverified = [mark for mark in self._marks if mark[0] >= look.asked_at]
+            self._marks = unverified or self._marks[-1:]
+        return sight
+
+    def _judge_feed(self, sight: Sight | _Missing | None) -> None:
+        assert self._feed is not None
+        if not isinstance(sight, Sight):
+            raise UnknownTopicOrPartitionError(f"{self._feed.topic}-{self._feed.partition}")
+        if self._feed_id is not None and sight.topic_id != self._feed_id:
+            raise FeedRecreatedError(
+                f"{self._feed.topic} was made anew: all is folded again from the beginning"
+            )
+        self._feed_id = sight.topic_id
+
+    async def _judge(self, sight: Sight) -> None:
+        if self.topic_id is None:
+            self.topic_id = sight.topic_id
+        else:
+            self._judge_id(self.topic_id, sight)
+        if sight.leader_epoch is None or sight.leader_epoch != self._leader_epoch:
+            suspects = self._marks
+        else:
+            suspects = self._marks[:1] if sight.topic_id is None else []
+        for _, mark in list(suspects):
+            await self._compare(sight.leader, mark)
+
+    def _judge_id(self, topic_id: str, sight: Sight) -> None:
+        if sight.topic_id not in (None, topic_id):
+            raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {topic_id}")
+
+    async def _compare(self, leader: int, mark: RecordMark) -> None:
+        for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet
+            found = await self._looks.asks().compare(self._tp, leader, mark)
+            if found is Found.OTHER:
+                raise self._recreated(f"has another record at offset {mark.offset} than was read there")
+            if found is not Found.BEYOND:
+                return
+            await asyncio.sleep(BEYOND_SECONDS)
+        raise self._recreated(f"ends before offset {mark.offset}, which was read")
+
+    def _recreated(self, why: str) -> RecreatedTopicError:
+        return RecreatedTopicError(
+            f"{self._tp.topic}-{self._tp.partition} {why}: the topic was made anew, or an unclean"
+            f" leader election replaced its records. {self._mend}"
+        )

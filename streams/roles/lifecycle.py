@@ -1,0 +1,88 @@
+"""What every worker role has around it: logs, metrics, health, signals, and the topics it must wait for."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from streams import health as health_server
+from streams import logs, metrics, shutdown
+from streams.health import Health
+from streams.kafka import topics
+from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
+from streams.settings import Settings
+from streams.version import VERSION
+
+log = logging.getLogger(__name__)
+
+YOUNG_OBJECTS = 5_000
+"""How many new objects make Python's garbage collector look at them. What is made of a slice of records lives
+for a moment; at the default of 700 the collector goes through nearly every slice, and finds nothing."""
+
+
+class CannotStartError(Exception):
+    """Something outside has to be mended before this worker can run; `str()` says what and how."""
+
+
+@contextmanager
+def serving(settings: Settings) -> Iterator[Health]:
+    """Logs set up, and metrics and health served while it lasts. Raises `CannotStartError`."""
+    shutdown.on_signals()
+    gc.set_threshold(YOUNG_OBJECTS)
+    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.tell_unknown_variables()
+    metrics.BUILD_INFO.labels(VERSION).set(1)
+    health = Health()
+    try:
+        server = health_server.serve(settings.metrics_host, settings.metrics_port, health)
+    except OSError as error:
+        raise CannotStartError(
+            f"SLUICE_METRICS_PORT={settings.metrics_port} on {settings.metrics_host}: {error.strerror};"
+            " set another port, or 0 for any free one"
+        ) from None
+    log.info("metrics on http://%s:%d/metrics", settings.metrics_host, server.server_port)
+    try:
+        yield health
+    finally:
+        server.shutdown()
+        server.server_close()
+
+
+async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) -> bool:
+    """Wait for Kafka and for the topics; False if `stop` was set first. Raises `CannotStartError`."""
+    preflight = asyncio.create_task(_wait_for_topics(settings, health))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait({preflight, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if not preflight.done():
+        preflight.cancel()
+        return False
+    preflight.result()
+    return True
+
+
+async def _wait_for_topics(settings: Settings, health: Health) -> None:
+    """Wait for Kafka, and for the topics to be there; refuse topics that are not as they must be."""
+    backoff = FIRST_BACKOFF_SECONDS
+    while True:
+        health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
+        found = await topics.inspect(settings)
+        missing = [finding for finding in found if finding.missing and not finding.bearable]
+        wrong = [finding for finding in found if not finding.missing]
+        if not all(finding.bearable for finding in wrong):
+            raise CannotStartError("\n".join(f"topic {f.topic} {f.problem}: {f.mend}" for f in wrong))
+        if not missing:
+            for finding in found:
+                log.warning("topic %s %s: %s", finding.topic, finding.problem, finding.mend)
+            health.waiting_for = "an assignment"
+            return
+        names = ", ".join(finding.topic for finding in missing)
+        health.waiting_for = f"topics: {names}"
+        log.warning(
+            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s", names, backoff
+        )
+        await asyncio.sleep(backoff)
+        backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)

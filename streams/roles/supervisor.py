@@ -1,0 +1,168 @@
+"""`sluice worker all`: the worker roles as processes of one command, for one machine.
+
+A role that ends is started again after a pause that doubles; one that does not stay up ends all of them. A
+signal is passed on, and every role drains as if it had been started alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from streams import logs, shutdown
+from streams.data_dir import writable_data_dir
+from streams.settings import PREFIX, SettingError, Settings, child_environment
+
+log = logging.getLogger(__name__)
+
+ROLES = ("views", "bronze", "gates")
+
+FIRST_PAUSE_SECONDS = 1.0
+LONGEST_PAUSE_SECONDS = 30.0
+STEADY_SECONDS = 60.0
+"""A role that ran for so long has started well: the next failure is a first one."""
+TRIES = 6
+STOP_SECONDS = 9.3
+"""Roles end themselves `leave.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
+LEAVE_SECONDS = 9.8
+"""All of it is gone within 10 s of SIGTERM (docs/contract.md §7)."""
+WRONG_USAGE = 2
+"""The exit code of a wrong setting, which no further start would mend."""
+
+
+class RoleFailedError(Exception):
+    """A role can't be kept up: `str()` says which one and how it ended."""
+
+
+@dataclass(frozen=True)
+class RoleCommand:
+    """A role and the command line that runs it. `port`: that of its metrics, 0 for any free one."""
+
+    name: str
+    arguments: tuple[str, ...]
+    port: int
+
+
+def sluice_command(*arguments: str) -> tuple[str, ...]:
+    """The command line of `sluice` with these arguments.
+
+    With `-P`: the caller's folder is no place of modules, whatever lies there.
+    """
+    return (sys.executable, "-P", "-m", "streams.cli.main", *arguments)
+
+
+def commands(settings: Settings, roles: Sequence[str]) -> list[RoleCommand]:
+    """Each role's command line, and its metrics port: SLUICE_METRICS_PORT, + 1, … Raises `SettingError`."""
+    base = settings.metrics_port
+    if base + len(roles) - 1 > 65535:
+        allowed = f"at most {65536 - len(roles)}: each of {len(roles)} roles takes one more"
+        raise SettingError(f"{PREFIX}METRICS_PORT", str(base), allowed)
+    return [
+        RoleCommand(
+            role,
+            sluice_command("worker", role),
+            base + number if base else 0,
+        )
+        for number, role in enumerate(roles)
+    ]
+
+
+def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+    """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
+    kept up."""
+    settings.check_gates()
+    writable_data_dir(settings)
+    logs.configure(settings.log_level, emf=bool(settings.emf))
+    shutdown.run(_run_all(commands(settings, roles)), LEAVE_SECONDS)
+
+
+async def _run_all(roles: Sequence[RoleCommand]) -> None:
+    await supervise(roles, shutdown.stop_on_signals(LEAVE_SECONDS))
+
+
+async def supervise(
+    roles: Sequence[RoleCommand],
+    stop: asyncio.Event,
+    *,
+    first_pause_seconds: float = FIRST_PAUSE_SECONDS,
+    tries: int = TRIES,
+) -> None:
+    """Keep the roles up until `stop`. Raises `RoleFailedError`, after ending the others, if one can't be."""
+    kept = [asyncio.create_task(_keep_up(role, stop, first_pause_seconds, tries)) for role in roles]
+    done, _ = await asyncio.wait(kept, return_when=asyncio.FIRST_EXCEPTION)
+    stop.set()
+    await asyncio.gather(*kept, return_exceptions=True)
+    for task in done:
+        task.result()
+
+
+async def _keep_up(role: RoleCommand, stop: asyncio.Event, pause_seconds: float, tries: int) -> None:
+    failures, pause = 0, pause_seconds
+    while not stop.is_set():
+        started = time.monotonic()
+        code = await _run_once(role, stop)
+        if stop.is_set():
+            return
+        if time.monotonic() - started >= STEADY_SECONDS:
+            failures, pause = 0, pause_seconds
+        failures += 1
+        if code == WRONG_USAGE:
+            raise RoleFailedError(f"worker {role.name} refuses its settings: its own line says which")
+        if failures >= tries:
+            raise RoleFailedError(f"worker {role.name} {_ended(code)}, {failures} times in a row")
+        log.error("worker %s %s; it is started again in %.1f s", role.name, _ended(code), pause)
+        await _unless(stop, pause)
+        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+
+
+async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
+    """Run a role to its end, which `stop` asks for; answers its exit code, negative for a signal."""
+    process = await asyncio.create_subprocess_exec(
+        *role.arguments,
+        stdin=asyncio.subprocess.DEVNULL,
+        env=child_environment({f"{PREFIX}METRICS_PORT": str(role.port)}),
+        # Ctrl-C reaches this process alone, which passes it on.
+        start_new_session=True,
+        preexec_fn=_die_with_parent(),
+    )
+    log.info("worker %s runs as process %d", role.name, process.pid)
+    ended = asyncio.create_task(process.wait())
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        if not ended.done():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+            await asyncio.wait({ended}, timeout=STOP_SECONDS)
+        if not ended.done():
+            log.error("worker %s did not end within %.0f s: it is killed", role.name, STOP_SECONDS)
+            process.kill()
+        return await ended
+    finally:
+        stopping.cancel()
+
+
+async def _unless(stop: asyncio.Event, seconds: float) -> None:
+    waiting = asyncio.create_task(stop.wait())
+    await asyncio.wait({waiting}, timeout=seconds)
+    waiting.cancel()
+
+
+def _ended(code: int) -> str:
+    return f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}"
+
+
+def _die_with_parent() -> Callable[[], None] | None:
+    """On Linux a role ends when its supervisor is killed, so that none is left behind on its ports."""
+    if sys.platform != "linux":
+        return None
+    import ctypes  # noqa: PLC0415
+
+    prctl, pr_set_pdeathsig = ctypes.CDLL(None).prctl, 1
+    return lambda: prctl(pr_set_pdeathsig, signal.SIGTERM)

@@ -1,0 +1,1 @@
+"""The views role: partitions whose state is in the feed."""

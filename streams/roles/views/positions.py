@@ -1,0 +1,53 @@
+"""Where a views worker goes on with a partition: its checkpoint's identity, and first positions.
+
+A partition has a position from the moment it is first seen, also with nothing in it: what Kafka deletes
+behind that unread is lost, and is told. What it had deleted before a topic was first seen is not missed; but
+a partition that came to a topic later on begins at 0.
+"""
+
+from __future__ import annotations
+
+from aiokafka import TopicPartition
+from faust.types import TP
+
+from streams.feed.writer import read_partition
+from streams.roles.identity import Identity, Looks
+from streams.settings import Settings
+from tables.codec import checkpoint_key, decode_checkpoint
+from tables.fold.state import PartitionState
+
+MEND = "Give it another name, or delete the feed to begin anew"
+
+
+def identity_of(looks: Looks, tp: TP, settings: Settings) -> Identity:
+    """Watches a partition and the feed partition that its state is in."""
+    feed = TP(settings.topic("views.feed"), tp.partition)
+    return Identity(looks, tp, done="its checkpoint is of", mend=MEND, feed=feed)
+
+
+async def recognise(identity: Identity, state: PartitionState) -> bool:
+    """Hold what is recovered of a partition against Kafka, and add to it what is not kept yet.
+
+    True: that is news, to be written. Raises what `Identity.begin` raises.
+    """
+    kept = (state.topic_id, state.first_partitions)
+    partitions = await identity.begin([] if state.topic_id is None else [state.topic_id], [state.last_record])
+    state.topic_id = identity.topic_id
+    if state.first_partitions is None:
+        state.first_partitions = partitions
+    return kept != (state.topic_id, state.first_partitions)
+
+
+async def is_grown(settings: Settings, tp: TP) -> bool:
+    """Whether a partition that was never seen is new to a topic that has been read before."""
+    newest: bytes | None = None
+    key = checkpoint_key(tp.topic)
+
+    def take(_: int, of: bytes | None, value: bytes | None) -> None:
+        nonlocal newest
+        if of == key:
+            newest = value
+
+    await read_partition(settings, TopicPartition(settings.topic("views.feed"), 0), take)
+    first = None if newest is None else decode_checkpoint(newest).first_partitions
+    return first is not None and tp.partition >= first

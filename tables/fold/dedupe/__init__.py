@@ -1,0 +1,1 @@
+"""Dedupe: which event ids have been seen, in bounded memory."""

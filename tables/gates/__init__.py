@@ -1,0 +1,1 @@
+"""The recon gates: their figures, their rule, and their records and alarms."""

@@ -1,0 +1,1 @@
+"""Answers from what a reader holds: parameters in, rows out."""

@@ -1,0 +1,264 @@
+"""Query parameters of views and entities: parsed and checked, each error naming its parameter
+(docs/contract.md §6).
+
+A filter is a dimension's name, repeatable, with a value or a comma list of them; the empty value means null
+(`city=`), which no slug, code or id can be.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Literal
+
+import msgspec
+
+from schemas.times import FIRST_US, LAST_US
+from tables.query.values import (
+    EPOCH,
+    EmptyElementError,
+    did_you_mean,
+    moment_warning,
+    parse_moment,
+    split_list,
+)
+from tables.spec.views import Entity, View, Windowed
+
+MICROS = 1_000_000
+SECOND_US = {"s": MICROS, "m": 60 * MICROS, "h": 3600 * MICROS, "d": 86_400 * MICROS}
+DEFAULT_WINDOW_US = 24 * SECOND_US["h"]
+DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
+
+Params = Sequence[tuple[str, str]]
+AsOf = int | Literal["now", "watermark"]
+Filters = dict[str, frozenset[str | None]]
+
+
+class ParameterError(ValueError):
+    """A query parameter is wrong: `parameter` names it, the text says what is allowed."""
+
+    def __init__(self, parameter: str, message: str) -> None:
+        super().__init__(f"{parameter}: {message}")
+        self.parameter = parameter
+
+
+@dataclass(frozen=True)
+class ViewQuery:
+    """What is asked of a view. Times in µs UTC since the epoch.
+
+    `window_us`: length of the window that ends at `as_of`; None if `from_us` is given. `to_us` None: up to
+    `as_of`. The window is for sums: an entity's state is the latest, whatever the window.
+    `group_by`: dimensions, in the view's order.
+    """
+
+    as_of: AsOf
+    window_us: int | None
+    from_us: int | None
+    to_us: int | None
+    step_minutes: int | None
+    filters: Filters
+    group_by: tuple[str, ...]
+    warnings: tuple[str, ...] = ()
+    """What was understood, and hardly meant."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """Where a page of entities ended: the time and id of its last one, and the `as_of` of all pages."""
+
+    as_of_us: int
+    occurred_us: int
+    entity_id: str
+
+
+@dataclass(frozen=True)
+class EntityQuery:
+    """What is asked of a view's entities. `state`: one of the view's `by_state`, None for all."""
+
+    as_of: AsOf
+    state: str | None
+    filters: Filters
+    limit: int
+    cursor: Cursor | None
+    warnings: tuple[str, ...] = ()
+
+
+def parse_view_query(view: View, params: Params) -> ViewQuery:
+    """Parameters of /v1/views/{name}. Raises `ParameterError`."""
+    single = ("as_of", "group_by", "window", "from", "to") + (("step",) if isinstance(view, Windowed) else ())
+    one = _singles(view, params, single)
+    query = ViewQuery(
+        as_of=_as_of(one),
+        window_us=_duration_us("window", one["window"]) if "window" in one else None,
+        from_us=parse_time("from", one["from"]) if "from" in one else None,
+        to_us=parse_time("to", one["to"]) if "to" in one else None,
+        step_minutes=_step(one),
+        filters=_filters(view, params),
+        group_by=_group_by(view, one),
+        warnings=_time_warnings(one),
+    )
+    _check_window(query)
+    if query.window_us is None and query.from_us is None:
+        return replace(query, window_us=DEFAULT_WINDOW_US)
+    return query
+
+
+def parse_entity_query(view: View, params: Params) -> EntityQuery:
+    """Parameters of /v1/views/{name}/entities. Raises `ParameterError`."""
+    assert view.tracks is not None
+    one = _singles(view, params, ("as_of", "state", "limit", "cursor"))
+    state = one.get("state")
+    if state is not None and state not in view.tracks.by_state:
+        hint = did_you_mean(state, view.tracks.by_state)
+        raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_state)}{hint}")
+    limit_text = one.get("limit", str(DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= MAX_LIMIT:
+        raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
+    cursor = _cursor(view, one["cursor"]) if "cursor" in one else None
+    filters, warnings = _filters(view, params), _time_warnings(one)
+    return EntityQuery(_as_of(one), state, filters, int(limit_text), cursor, warnings)
+
+
+def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, str]:
+    """Parameters that come once; all that are neither these nor dimensions are refused."""
+    found: dict[str, str] = {}
+    for name, value in params:
+        if name in single:
+            if name in found:
+                raise ParameterError(name, "must be given once")
+            found[name] = value
+        elif name not in view.dimensions:
+            hint = did_you_mean(name, (*single, *view.dimensions))
+            if isinstance(view, Entity) and name == "step":
+                hint = f"; {view.name} shows the latest state of entities, which has no steps"
+            raise ParameterError(
+                name, f"is no parameter here; there are {', '.join((*single, *view.dimensions))}{hint}"
+            )
+    return found
+
+
+def _filters(view: View, params: Params) -> Filters:
+    wanted: dict[str, set[str | None]] = {}
+    for name, value in params:
+        if name in view.dimensions:
+            wanted.setdefault(name, set()).update(filter_values(name, value))
+    return {name: frozenset(values) for name, values in wanted.items()}
+
+
+def filter_values(parameter: str, text: str) -> list[str | None]:
+    """The values that a filter names: one, several with commas, or, where it is empty, null.
+
+    Raises `ParameterError` for an empty element of a list: null is asked for by a parameter of its own.
+    """
+    if not text:
+        return [None]
+    try:
+        return list(split_list(text))
+    except EmptyElementError as error:
+        raise ParameterError(parameter, f"{error}; null is asked for by {parameter}= alone") from None
+
+
+def parse_time(parameter: str, text: str) -> int:
+    """An RFC 3339 time, or one in milliseconds since 1970, in µs. Raises `ParameterError`."""
+    try:
+        instant = parse_moment(text)
+    except ValueError as error:
+        hint = "; in a URL, '+' is written %2B" if re.search(r" [0-9]{2}:[0-9]{2}$", text) else ""
+        raise ParameterError(parameter, f"{error}{hint}") from None
+    return (instant - EPOCH) // timedelta(microseconds=1)
+
+
+def _time_warnings(one: dict[str, str]) -> tuple[str, ...]:
+    found = (moment_warning(name, one[name]) for name in ("from", "to", "as_of") if name in one)
+    return tuple([warning for warning in found if warning is not None])
+
+
+def _as_of(one: dict[str, str]) -> AsOf:
+    text = one.get("as_of", "now")
+    match text:
+        case "now":
+            return "now"
+        case "watermark":
+            return "watermark"
+        case _:
+            return parse_time("as_of", text)
+
+
+def _duration_us(parameter: str, text: str) -> int:
+    match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
+    if not match or not int(match[1]):
+        raise ParameterError(parameter, "must be a number of s, m, h or d, such as 15m")
+    return int(match[1]) * SECOND_US[match[2]]
+
+
+def _check_window(query: ViewQuery) -> None:
+    """Whether what is given of the window goes together; each value has been read."""
+    if query.window_us is not None:
+        for name, value in (("from", query.from_us), ("to", query.to_us)):
+            if value is not None:
+                raise ParameterError(name, "can't be given with window: it is one or the other")
+    if query.to_us is not None:
+        if query.from_us is None:
+            raise ParameterError("from", "must be given with to")
+        if query.to_us <= query.from_us:
+            raise ParameterError("to", "must be after from")
+
+
+def _step(one: dict[str, str]) -> int | None:
+    if "step" not in one:
+        return None
+    step_us = _duration_us("step", one["step"])
+    if step_us % SECOND_US["m"]:
+        raise ParameterError("step", "must be whole minutes: views are kept by the minute")
+    return step_us // SECOND_US["m"]
+
+
+def _group_by(view: View, one: dict[str, str]) -> tuple[str, ...]:
+    if "group_by" not in one:
+        return view.dimensions
+    names = [name.strip(" ") for name in one["group_by"].split(",")] if one["group_by"] else []
+    for name in names:
+        if name not in view.dimensions:
+            hint = did_you_mean(name, view.dimensions)
+            raise ParameterError(
+                "group_by", f"{name!r} is no dimension; there are {', '.join(view.dimensions)}{hint}"
+            )
+    if len(set(names)) != len(names):
+        raise ParameterError("group_by", "names a dimension twice")
+    if view.has_money and "currency" in view.dimensions and "currency" not in names:
+        raise ParameterError(
+            "group_by", "must hold currency: amounts of different currencies are never added"
+        )
+    return tuple(name for name in view.dimensions if name in names)
+
+
+def encode_cursor(view: View, cursor: Cursor) -> str:
+    """Opaque text for the next page's `cursor`."""
+    members = (view.name, cursor.as_of_us, cursor.occurred_us, cursor.entity_id)
+    return base64.urlsafe_b64encode(msgspec.msgpack.encode(members)).decode().rstrip("=")
+
+
+def _cursor(view: View, text: str) -> Cursor:
+    try:
+        packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
+        name, as_of_us, occurred_us, entity_id = msgspec.msgpack.decode(
+            packed, type=tuple[str, int, int, str]
+        )
+    except (binascii.Error, ValueError, msgspec.MsgspecError):
+        raise ParameterError("cursor", "must be the cursor of the page before, as it was") from None
+    if name != view.name or not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
+        raise ParameterError("cursor", "is of another view")
+    return Cursor(as_of_us, occurred_us, entity_id)
+
+
+def format_time(at_us: int) -> str:
+    """RFC 3339 in UTC, with a fraction only where there is one.
+
+    A window may reach beyond the times that can be written: their first or last stands for its end.
+    """
+    shown_us = min(max(at_us, FIRST_US), LAST_US)
+    return (EPOCH + timedelta(microseconds=shown_us)).isoformat().replace("+00:00", "Z")

@@ -1,0 +1,242 @@
+"""What a reader holds of tracked entities: one slot each, its numbers in columns, merged over all sources.
+
+Where an entity is on several sources (its producer's keys or the partition count changed), the newest state
+by (occurred_at, rank, event_id) counts. A slot's columns hold what aggregates need; the rest stays packed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from tables.codec import decode_entity
+from tables.read.pane_sums import LOW_BITS, LOW_MASK, GroupTable
+from tables.spec.views import CITY, Count, Deadline, EntityMeasure, Kind, Oldest, Selection, Total, Tracked
+
+OCCURRED, RANK, EVENT_ID, CITY_AT, KEPT = 1, 2, 3, 4, 5
+"""Places of the members of a stored entity (tables/codec.py); kept fields begin at KEPT."""
+
+FREE = -1
+"""Rank of a slot that holds no entity."""
+
+NULL = -(1 << 63)
+"""A null in an int64 column."""
+
+MICROS = 1_000_000
+FIRST_CAPACITY = 1024
+CHUNK = 4096
+"""Entities stored at a time: enough for numpy, few enough to keep the decoded ones out of old generations."""
+
+Mask = npt.NDArray[np.bool_]
+Column = npt.NDArray[Any]
+State = Sequence[Any]
+
+
+class EntityColumns:
+    """All entities of one view. `group_fields`: what they are grouped by, `city` and kept fields."""
+
+    def __init__(self, tracks: Tracked, group_fields: tuple[str, ...]) -> None:
+        self.tracks = tracks
+        self.groups = GroupTable()
+        self.ids: list[str | None] = []
+        self.packed: list[bytes | None] = []
+        self._owner: list[int] = []
+        self._slots: dict[str, int] = {}
+        self._free: list[int] = []
+        self._shared: dict[str, dict[int, bytes]] = {}
+        self._group_at = [self._place(field) for field in group_fields]
+        compared = {field for selection in tracks.selections for field, _ in selection.where}
+        self._codes = {field: GroupTable() for field in sorted(compared)}
+        numbers = [kept.field for kept in tracks.keep if kept.kind is not Kind.TEXT]
+        self._number_at = [(field, self._place(field)) for field in numbers]
+        self._code_at = [(field, self._place(field)) for field in self._codes]
+        self._columns: dict[str, Column] = {
+            "rank": np.full(FIRST_CAPACITY, FREE, np.int16),
+            "occurred": np.zeros(FIRST_CAPACITY, np.int64),
+            "group": np.zeros(FIRST_CAPACITY, np.int32),
+            **{f"n:{field}": np.zeros(FIRST_CAPACITY, np.int64) for field in numbers},
+            **{f"c:{field}": np.zeros(FIRST_CAPACITY, np.int32) for field in self._codes},
+        }
+
+    def _place(self, field: str) -> int:
+        return CITY_AT if field == CITY else KEPT + self.tracks.kept_names.index(field)
+
+    def __len__(self) -> int:
+        return len(self._slots)
+
+    def put_many(self, source: int, items: Iterable[tuple[str, bytes | None]]) -> None:
+        """Take entities' newest values on one source, no id twice; None: that source has forgotten it."""
+        slots: list[int] = []
+        states: list[State] = []
+        for entity_id, value in items:
+            if len(states) == CHUNK:
+                self._store(slots, states)
+                slots, states = [], []
+            if value is None:
+                self._forget(source, entity_id, slots, states)
+                continue
+            state: State = decode_entity(value)
+            slot = self._slots.get(entity_id)
+            if slot is None:
+                slot = self._take_slot(entity_id)
+            elif entity_id in self._shared or self._owner[slot] != source:
+                packed = self.packed[slot]
+                assert packed is not None
+                shares = self._shared.setdefault(entity_id, {self._owner[slot]: packed})
+                shares[source] = value
+                self._settle(slot, shares, slots, states)
+                continue
+            self._owner[slot] = source
+            self.packed[slot] = value
+            slots.append(slot)
+            states.append(state)
+        self._store(slots, states)
+
+    def _take_slot(self, entity_id: str) -> int:
+        if self._free:
+            slot = self._free.pop()
+            self.ids[slot] = entity_id
+        else:
+            slot = len(self.ids)
+            self.ids.append(entity_id)
+            self.packed.append(None)
+            self._owner.append(FREE)
+        self._slots[entity_id] = slot
+        return slot
+
+    def _settle(self, slot: int, shares: dict[int, bytes], slots: list[int], states: list[State]) -> None:
+        """Let the newest of several sources' states fill the slot."""
+        decoded = {source: decode_entity(value) for source, value in shares.items()}
+        winner = max(decoded, key=lambda source: tuple(decoded[source][OCCURRED : EVENT_ID + 1]))
+        self._owner[slot] = winner
+        self.packed[slot] = shares[winner]
+        slots.append(slot)
+        states.append(decoded[winner])
+
+    def _forget(self, source: int, entity_id: str, slots: list[int], states: list[State]) -> None:
+        slot = self._slots.get(entity_id)
+        if slot is None:
+            return
+        shares = self._shared.get(entity_id)
+        if shares is not None:
+            shares.pop(source, None)
+            self._settle(slot, shares, slots, states)
+            if len(shares) == 1:
+                del self._shared[entity_id]
+        elif self._owner[slot] == source:
+            del self._slots[entity_id]
+            self.ids[slot] = self.packed[slot] = None
+            self._columns["rank"][slot] = FREE
+            self._free.append(slot)
+
+    def _store(self, slots: list[int], states: list[State]) -> None:
+        if not slots:
+            return
+        self._grow(len(self.ids))
+        columns = self._columns
+        columns["rank"][slots] = [state[RANK] for state in states]
+        columns["occurred"][slots] = [state[OCCURRED] for state in states]
+        index, at = self.groups.index, self._group_at
+        columns["group"][slots] = [index(tuple([state[i] for i in at])) for state in states]
+        for field, place in self._number_at:
+            values = [state[place] for state in states]
+            columns[f"n:{field}"][slots] = [NULL if value is None else value for value in values]
+        for field, place in self._code_at:
+            code = self._codes[field].index
+            columns[f"c:{field}"][slots] = [code((state[place],)) for state in states]
+
+    def _grow(self, needed: int) -> None:
+        capacity = len(self._columns["rank"])
+        if needed <= capacity:
+            return
+        while capacity < needed:
+            capacity *= 2
+        for name, column in self._columns.items():
+            grown = np.full(capacity, FREE if name == "rank" else 0, column.dtype)
+            grown[: len(column)] = column
+            self._columns[name] = grown
+
+    def column(self, name: str) -> Column:
+        """A column over all slots, free ones included: `rank`, `occurred` (µs) or `group` (number)."""
+        return self._columns[name][: len(self.ids)]
+
+    def live(self) -> Mask:
+        """Slots that hold an entity."""
+        mask: Mask = self.column("rank") != FREE
+        return mask
+
+    def select(self, selection: Selection, as_of_us: int) -> Mask:
+        """Slots whose entity is in the selection at `as_of_us`."""
+        rank = self.column("rank")
+        mask: Mask = np.zeros(len(rank), np.bool_)
+        for number, stage in self.tracks.by_rank.items():  # isin takes ten times as long
+            if stage.state in selection.states:
+                mask |= rank == number
+        for field, value in selection.where:
+            mask &= self.column(f"c:{field}") == self._codes[field].index((value,))
+        if selection.deadline is not None:
+            mask &= self._due(selection.deadline, as_of_us)
+        return mask
+
+    def _due(self, deadline: Deadline, as_of_us: int) -> Mask:
+        due = self.column(f"n:{deadline.field}")
+        mask: Mask = due != NULL
+        if deadline.since_seconds is not None:
+            mask &= due >= as_of_us + deadline.since_seconds * MICROS
+        if deadline.until_seconds is not None:
+            mask &= due < as_of_us + deadline.until_seconds * MICROS
+        return mask
+
+    def measure(self, measures: Sequence[EntityMeasure], as_of_us: int) -> dict[int, dict[str, int | None]]:
+        """Group number → measure → what it comes to, for every group that has an entity.
+
+        An Oldest is given as the earliest time in µs (not yet as an age), None over no entity.
+        """
+        group = self.column("group")
+        size = len(self.groups)
+        present = np.flatnonzero(np.bincount(group[self.live()], minlength=size))
+        table: dict[int, dict[str, int | None]] = {int(number): {} for number in present}
+        chosen: dict[str, tuple[Column, Column]] = {}
+        for measure in measures:
+            if measure.of not in chosen:
+                slots = np.flatnonzero(self.select(self.tracks.by_selection[measure.of], as_of_us))
+                chosen[measure.of] = slots, group[slots]
+            slots, groups = chosen[measure.of]
+            values = self._values(measure, slots, groups, size)
+            for number, row in table.items():
+                row[measure.name] = values[number]
+        return table
+
+    def _values(self, measure: EntityMeasure, slots: Column, groups: Column, size: int) -> list[int | None]:
+        match measure:
+            case Count():
+                counts: list[int | None] = np.bincount(groups, minlength=size).tolist()
+                return counts
+            case Oldest():
+                earliest = np.full(size, np.iinfo(np.int64).max)
+                np.minimum.at(earliest, groups, self.column("occurred")[slots])
+                found = np.bincount(groups, minlength=size)
+                return [int(at) if n else None for at, n in zip(earliest, found, strict=True)]
+            case Total(field=field, null_if_none=null_if_none):
+                return self._totals(self.column(f"n:{field}")[slots], groups, size, null_if_none)
+
+    def _totals(self, values: Column, groups: Column, size: int, null_if_none: bool) -> list[int | None]:
+        there = values != NULL
+        values, groups = values[there], groups[there]
+        high, low = np.zeros(size, np.int64), np.zeros(size, np.int64)
+        np.add.at(high, groups, values >> LOW_BITS)
+        np.add.at(low, groups, values & LOW_MASK)
+        sums = [(h << LOW_BITS) + n for h, n in zip(high.tolist(), low.tolist(), strict=True)]
+        if not null_if_none:
+            return list(sums)
+        found = np.bincount(groups, minlength=size)
+        return [total if n else None for total, n in zip(sums, found, strict=True)]
+
+    def state(self, slot: int) -> State:
+        """All stored members of the entity in a slot."""
+        packed = self.packed[slot]
+        assert packed is not None
+        return decode_entity(packed)

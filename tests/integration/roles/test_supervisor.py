@@ -1,0 +1,132 @@
+"""`sluice worker all`: every role runs, is started again when it dies, and ends when it is told to."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from streams.embedded.broker import EmbeddedKafka
+from streams.embedded.config import free_port
+from streams.kafka import topics
+from streams.roles.supervisor import RoleCommand, RoleFailedError, commands, supervise
+from streams.settings import SettingError, Settings
+from tests.support.gates import GateTopics, payment
+from tests.support.kafka import wait_until
+from tests.support.processes import Role, Sluice
+from tests.support.sending import produce_all
+
+
+def pids(role: Role, of: str) -> list[int]:
+    """The processes that it said it started for a role, in order."""
+    return [int(pid) for pid in re.findall(rf"worker {of} runs as process (\d+)", role.output())]
+
+
+def alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+async def ready(port: int) -> bool:
+    async with httpx.AsyncClient() as client:
+        try:
+            return (await client.get(f"http://127.0.0.1:{port}/readyz")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+
+async def test_all_roles_run_are_kept_up_and_end_together(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    base = free_port()
+    bronze = (tmp_path / "bronze").as_uri()
+    with Sluice(
+        tmp_path, kafka.bootstrap, prefix, partitions=2, metrics_port=base, bronze_url=bronze
+    ) as sluice:
+        await topics.create(sluice.settings)
+        every = sluice.role("all", "worker", "all")
+        every.start()
+        for number, name in enumerate(("views", "bronze", "gates")):
+            await wait_until(lambda port=base + number: ready(port), f"{name} to be ready", seconds=60)
+        gates = GateTopics(sluice.settings)
+        raw = sluice.settings.raw_topics[0]
+        await produce_all(kafka.bootstrap, raw, [payment("charge.succeeded", 50_000, 1)])
+        await gates.until("alarm")
+
+        (first,) = pids(every, "gates")
+        os.kill(first, signal.SIGKILL)
+        await every.says("worker gates was ended by SIGKILL; it is started again in 1.0 s")
+        await wait_until(lambda: len(pids(every, "gates")) == 2, "gates to be started again")
+        await wait_until(lambda: ready(base + 2), "gates to be ready again", seconds=60)
+
+        assert await every.terminate(20) == 0
+        for name in ("views", "bronze", "gates"):
+            assert not alive(pids(every, name)[-1])
+
+
+async def test_no_role_outlives_a_supervisor_that_is_killed(
+    kafka: EmbeddedKafka, prefix: str, tmp_path: Path
+) -> None:
+    with Sluice(
+        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=(tmp_path / "bronze").as_uri()
+    ) as sluice:
+        await topics.create(sluice.settings)
+        every = sluice.role("all", "worker", "all")
+        every.start()
+        await wait_until(lambda: pids(every, "views") and pids(every, "gates"), "roles to be started")
+        started = [pid for name in ("views", "bronze", "gates") for pid in pids(every, name)]
+        every.kill()
+        await wait_until(lambda: not any(map(alive, started)), "all roles to end", seconds=20)
+
+
+def role(name: str, script: str) -> RoleCommand:
+    return RoleCommand(name, (sys.executable, "-c", script), 0)
+
+
+async def test_a_role_that_does_not_stay_up_ends_all_of_them(tmp_path: Path) -> None:
+    runs, other = tmp_path / "runs", tmp_path / "other"
+    steady = role(
+        "gates", f"import os, time; open({str(other)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    )
+    until = f"import os, time\nwhile not os.path.exists({str(other)!r}): time.sleep(0.01)"
+    failing = role("views", f"{until}\nopen({str(runs)!r}, 'a').write('x'); raise SystemExit(3)")
+    with pytest.raises(RoleFailedError, match="worker views ended with exit code 3, 4 times in a row"):
+        await supervise([failing, steady], asyncio.Event(), first_pause_seconds=0.05, tries=4)
+    assert runs.read_text() == "xxxx"
+    assert not alive(int(other.read_text()))
+
+
+async def test_a_wrong_setting_is_not_tried_again(tmp_path: Path) -> None:
+    wrong = role("bronze", "raise SystemExit(2)")
+    with pytest.raises(RoleFailedError, match="worker bronze refuses its settings"):
+        await supervise([wrong], asyncio.Event(), first_pause_seconds=60)
+
+
+async def test_stopping_during_a_pause_ends_at_once(tmp_path: Path) -> None:
+    stop = asyncio.Event()
+    supervised = asyncio.create_task(
+        supervise([role("views", "raise SystemExit(1)")], stop, first_pause_seconds=600)
+    )
+    done, _ = await asyncio.wait({supervised}, timeout=1.0)
+    assert not done
+    stop.set()
+    await asyncio.wait_for(supervised, 5)
+
+
+def test_each_role_has_a_metrics_port_of_its_own() -> None:
+    settings = Settings.load({"SLUICE_METRICS_PORT": "9200"})
+    assert [one.port for one in commands(settings, ("views", "bronze", "gates"))] == [9200, 9201, 9202]
+    any_free = Settings.load({"SLUICE_METRICS_PORT": "0"})
+    assert [one.port for one in commands(any_free, ("views", "gates"))] == [0, 0]
+    too_high = Settings.load({"SLUICE_METRICS_PORT": "65534"})
+    with pytest.raises(SettingError, match="SLUICE_METRICS_PORT"):
+        commands(too_high, ("views", "bronze", "gates"))

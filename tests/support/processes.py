@@ -1,0 +1,186 @@
+"""Roles of Sluice as processes: started, killed, stopped and resumed by tests, their output kept."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+from streams.settings import Settings
+from tests.support.kafka import wait_until
+from tests.support.paths import ROOT
+
+COMMAND = [sys.executable, "-m", "streams.cli.main"]
+KILLED_SECONDS = 30.0
+DROPPED = re.compile("exception was never retrieved|was destroyed but it is pending|^Unclosed |never awaited")
+
+
+class Role:
+    """One process at a time of a command line, started as often as wanted; each run has an output file."""
+
+    def __init__(self, name: str, arguments: list[str], environ: dict[str, str], folder: Path) -> None:
+        self.name = name
+        self.runs = 0
+        self._arguments = arguments
+        self._environ = environ
+        self._folder = folder
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        assert not self.running, f"{self.name} is running"
+        self.runs += 1
+        with self.output_file.open("wb") as out:
+            self._process = subprocess.Popen(
+                [*COMMAND, *self._arguments], env=self._environ, cwd=self._folder, stdin=subprocess.DEVNULL,
+                stdout=out, stderr=out,
+            )  # fmt: skip
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        assert self._process is not None, f"{self.name} was not started"
+        return self._process
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    @property
+    def output_file(self) -> Path:
+        return self._folder / f"{self.name}.{self.runs}.log"
+
+    def output(self) -> str:
+        """What this run has said."""
+        return self.output_file.read_text(encoding="utf-8", errors="replace")
+
+    def dropped(self) -> list[str]:
+        """What the event loops of all runs have said in vain: no test passes with it
+        (tests/support/guards.py)."""
+        found = []
+        for run in range(1, self.runs + 1):
+            file = self._folder / f"{self.name}.{run}.log"
+            lines = file.read_text(encoding="utf-8", errors="replace").splitlines()
+            found += [f"{file.name}: {line}" for line in lines if DROPPED.search(line)]
+        return found
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait(KILLED_SECONDS)
+
+    async def end(self, seconds: float) -> int:
+        """Wait for its end; answers the exit code."""
+        await wait_until(lambda: not self.running, f"{self.name} to end:\n{self.tail()}", seconds=seconds)
+        return self.process.returncode
+
+    async def terminate(self, seconds: float = 15.0) -> int:
+        self.signal(signal.SIGTERM)
+        return await self.end(seconds)
+
+    async def says(self, pattern: str, seconds: float = 30.0) -> re.Match[str]:
+        """Wait until its output matches; fails at once when the process has ended without it."""
+
+        def found() -> re.Match[str] | None:
+            ended = not self.running
+            match = re.search(pattern, self.output())
+            assert match or not ended, f"{self.name} ended without {pattern!r}:\n{self.tail()}"
+            return match
+
+        match: re.Match[str] = await wait_until(found, f"{self.name} to say {pattern!r}", seconds=seconds)
+        return match
+
+    async def url(self, path: str) -> str:
+        """The address of a path on the port that this run said it listens on."""
+        match = await self.says(r"http://([\w.]+:\d+)")
+        return f"http://{match[1]}{path}"
+
+    async def get(self, path: str, **params: str) -> httpx.Response:
+        async with httpx.AsyncClient() as client:
+            return await client.get(await self.url(path), params=params)
+
+    async def ready(self, seconds: float = 40.0) -> None:
+        """Wait until /readyz answers 200."""
+
+        async def answers() -> bool:
+            try:
+                return (await self.get("/readyz")).status_code == 200
+            except httpx.TransportError:
+                return False
+
+        await wait_until(answers, f"{self.name} to be ready", seconds=seconds)
+
+    def tail(self, lines: int = 30) -> str:
+        return "\n".join(self.output().splitlines()[-lines:]) if self.runs else "(never started)"
+
+
+class Sluice:
+    """All roles that a test starts, with one set of settings; ends them all when left."""
+
+    def __init__(self, folder: Path, bootstrap: str, prefix: str, **settings: Any) -> None:
+        self.folder = folder
+        self._environ = {
+            "SLUICE_KAFKA": bootstrap,
+            "SLUICE_PREFIX": prefix,
+            "SLUICE_RAW_TOPICS": f"{prefix}events.raw",
+            "SLUICE_METRICS_PORT": "0",
+            "SLUICE_HTTP_PORT": "0",
+            "SLUICE_SESSION_SECONDS": "6",
+            **{f"SLUICE_{name.upper()}": str(value) for name, value in settings.items()},
+        }
+        self.settings = Settings.load(self._environ)
+        self.roles: list[Role] = []
+
+    def role(self, name: str, *arguments: str, **settings: Any) -> Role:
+        """A role that is not started yet; `settings` are its own."""
+        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
+        data = {"SLUICE_DATA_DIR": str(self.folder / name), "PYTHONPATH": str(ROOT)}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+        role = Role(name, list(arguments), {**inherited, **data, **self._environ, **mine}, self.folder)
+        self.roles.append(role)
+        return role
+
+    def worker(self, name: str = "views", **settings: Any) -> Role:
+        """A views worker, started."""
+        role = self.role(name, "worker", "views", **settings)
+        role.start()
+        return role
+
+    def api(self, name: str = "api", **settings: Any) -> Role:
+        """An api, started."""
+        role = self.role(name, "api", **settings)
+        role.start()
+        return role
+
+    def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
+        """A command, run to its end."""
+        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+        environ = {**inherited, "PYTHONPATH": str(ROOT), **self._environ, **mine}
+        return subprocess.run(
+            [*COMMAND, *arguments], env=environ, cwd=self.folder, capture_output=True, text=True, timeout=60,
+            check=False,
+        )  # fmt: skip
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for role in self.roles:
+            if role.running:
+                role.signal(signal.SIGCONT)
+                role.kill()
+            if error is not None and role.runs:
+                print(f"--- {role.name}, run {role.runs} ---\n{role.tail(60)}")  # noqa: T201
+        if error is None:
+            dropped = [line for role in self.roles for line in role.dropped()]
+            assert not dropped, "dropped by an event loop:\n" + "\n".join(dropped)

@@ -1,0 +1,226 @@
+"""`is_open`, records of gates, and what their keeper publishes."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from fractions import Fraction
+from typing import Any
+
+import pytest
+
+from agents.gates.evaluator import AlarmCode, Gatekeeper, Publication
+from tables.gates.figures import Pair, Reading
+from tables.gates.records import decode_gate, gate_key, is_open
+from tables.gates.rule import Figures, Rule, State
+
+NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
+RULE = Rule(Fraction("0.02"), Fraction("0.05"), 10_000, raise_after=3, clear_after=10)
+CODES = {
+    State.ALARM: AlarmCode("QUALITY_CHECK_FAILED", "critical"),
+    State.STALE: AlarmCode("LAG", "critical"),
+}
+LONDON: Pair = ("london", "GBP")
+GOOD, BAD = {LONDON: Figures(100_000, 100_000)}, {LONDON: Figures(100_000, 120_000)}
+SECOND = 1_000_000
+START = int(NOW.timestamp()) * SECOND
+
+
+def record(**changes: Any) -> dict[str, Any]:
+    valid_until = (NOW + timedelta(seconds=15)).isoformat()
+    return {"gate": "recon", "state": "ok", "open": True, "valid_until": valid_until, **changes}
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (record(), True),
+        (record(state="warn"), True),
+        (json.dumps(record()), True),
+        (json.dumps(record()).encode(), True),
+        (record(valid_until="2026-03-01T12:00:00Z"), True),  # just not past it
+        (record(valid_until="2026-03-01T11:59:59.999999Z"), False),
+        (record(valid_until="2026-03-01T12:00:00+01:00"), False),
+        (record(open=False), False),
+        (record(open=1), False),
+        (record(open="true"), False),
+        (record(state="alarm"), False),  # contradicts itself
+        (record(state="stale"), False),
+        (record(state="other"), False),
+        (record(state=["ok"]), False),
+        (record(valid_until=None), False),
+        (record(valid_until="2026-03-01T12:00:10"), False),  # without an offset
+        (record(valid_until=1e12), False),
+        ({}, False),
+        (None, False),
+        (b"", False),
+        (b"\xff\xfe", False),
+        ("null", False),
+        ("[]", False),
+        ("[" * 100_000, False),
+    ],
+)
+def test_only_a_record_that_says_so_and_has_not_expired_opens(given: Any, expected: bool) -> None:
+    assert is_open(given, NOW) is expected
+    assert is_open(given, NOW.timestamp()) is expected
+
+
+def test_a_time_without_a_zone_is_refused() -> None:
+    with pytest.raises(ValueError, match="time zone"):
+        is_open(record(), datetime(2026, 3, 1, 12, 0, 0))  # noqa: DTZ001
+
+
+def test_keys() -> None:
+    assert gate_key("london", "GBP") == b"london|GBP"
+    assert gate_key(None, "GBP") == b"|GBP"
+
+
+def reading(figures: dict[Pair, Figures] | None, stale: str | None = None) -> Reading:
+    return Reading(figures, START // 60 // SECOND - 1440, START // 60 // SECOND, stale)
+
+
+class Clock:
+    """Evaluates every half a second, and adds up what is published."""
+
+    def __init__(self, keeper: Gatekeeper) -> None:
+        self.keeper, self.now_us, self.gates, self.alarms = keeper, START, [], []  # type: ignore[var-annotated]
+
+    def turn(
+        self, figures: dict[Pair, Figures] | None, times: int = 1, stale: str | None = None
+    ) -> Publication:
+        for _ in range(times):
+            last = self.keeper.evaluate(reading(figures, stale), self.now_us)
+            self.gates += last.gates
+            self.alarms += last.alarms
+            self.now_us += SECOND // 2
+        return last
+
+    def states(self) -> list[str]:
+        return [json.loads(value)["state"] if value else "ended" for _, value in self.gates]
+
+
+def clock() -> Clock:
+    return Clock(Gatekeeper(RULE, CODES))
+
+
+def test_a_gate_is_published_when_it_is_new_when_it_changes_and_every_five_seconds() -> None:
+    it = clock()
+    it.turn(GOOD, 10)
+    assert len(it.gates) == 1
+    it.turn(GOOD)
+    assert len(it.gates) == 2
+    assert it.turn(BAD, 3).gates[0][0] == b"london|GBP"
+    assert it.states() == ["ok", "ok", "alarm"]
+
+
+def test_a_record_says_all_there_is_to_say() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    assert json.loads(it.gates[-1][1]) == {
+        "gate": "recon", "city": "london", "currency": "GBP", "state": "alarm", "open": False,
+        "previous": "ok", "since": "2026-03-01T12:00:01Z", "evaluated_at": "2026-03-01T12:00:01Z",
+        "valid_until": "2026-03-01T12:00:16Z", "variance_minor": -20_000, "variance_ratio": 0.2,
+        "charges_minor": 100_000, "window_from": "2026-02-28T12:00:00Z", "window_to": "2026-03-01T12:00:00Z",
+    }  # fmt: skip
+
+
+def test_an_alarm_has_one_id_from_its_raise_to_its_clear() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.turn(GOOD, 10)
+    it.turn(BAD, 3)
+    raised, cleared, again = it.alarms
+    assert (raised.state, cleared.state, again.state) == ("raised", "cleared", "raised")
+    assert raised.alarm_id == cleared.alarm_id != again.alarm_id
+    assert raised.subject == "recon/london|GBP"
+    assert "variance_ratio 0.2000" in raised.detail
+
+
+def test_a_gate_that_goes_stale_clears_one_alarm_and_raises_the_other() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.turn(BAD, stale="events.raw-1: nobody reports")
+    assert [(alarm.code, alarm.state) for alarm in it.alarms[1:]] == [
+        ("QUALITY_CHECK_FAILED", "cleared"), ("LAG", "raised"),
+    ]  # fmt: skip
+    assert "events.raw-1" in it.alarms[-1].detail
+
+
+def test_the_next_keeper_goes_on_where_the_records_end() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.turn(GOOD)
+    following = Clock(Gatekeeper(RULE, CODES))
+    for key, value in it.gates:
+        following.keeper.restore(key, value)
+    following.now_us = it.now_us
+    following.turn(GOOD, 10)  # the count begins anew: ten more
+    assert following.states()[-1] == "ok"
+    assert [alarm.state for alarm in following.alarms] == ["cleared"]
+    assert following.alarms[0].alarm_id == it.alarms[0].alarm_id
+
+
+def test_the_next_keeper_knows_what_a_stale_gate_was() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.turn(BAD, stale="why")
+    following = Clock(Gatekeeper(RULE, CODES))
+    for key, value in it.gates:
+        following.keeper.restore(key, value)
+    following.turn({}, 10)  # held
+    assert following.states() == ["stale", "alarm"]
+
+
+@pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b'{"gate":"recon"}'])
+def test_a_gate_whose_record_cannot_be_read_begins_closed(value: bytes) -> None:
+    it = clock()
+    it.keeper.restore(b"london|GBP", value)
+    it.turn(GOOD, 9)
+    assert set(it.states()) == {"stale"}
+    it.turn(GOOD)
+    assert it.states()[-1] == "ok"
+
+
+def test_a_record_under_another_gates_key_is_not_taken_for_it() -> None:
+    it = clock()
+    it.turn(GOOD)
+    it.keeper.restore(b"paris|GBP", it.gates[0][1])
+    it.turn(GOOD)
+    assert json.loads(dict(it.gates)[b"paris|GBP"])["state"] == "stale"
+
+
+def test_an_unread_feed_closes_all_gates_and_leaves_their_figures() -> None:
+    it = clock()
+    it.turn(BAD)
+    it.turn(None, stale="the feed has not been read to its end")
+    last = json.loads(it.gates[-1][1])
+    assert (last["state"], last["charges_minor"], last["variance_minor"]) == ("stale", 100_000, -20_000)
+
+
+def test_a_gate_without_events_goes_on_until_its_panes_are_gone() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.turn({}, 100)
+    assert it.states()[-1] == "alarm"
+    assert it.keeper.end_gates({LONDON}, it.now_us) == Publication([], [])
+    ended = it.keeper.end_gates(set(), it.now_us)
+    assert ended.gates == [(b"london|GBP", None)]
+    assert [alarm.state for alarm in ended.alarms] == ["cleared"]
+    assert it.keeper.evaluate(reading({}), it.now_us).gates == []
+
+
+def test_what_is_measured() -> None:
+    it = clock()
+    figures = {
+        LONDON: Figures(100_000, 120_000),
+        ("paris", "EUR"): Figures(1, 1),
+        (None, "GBP"): Figures(1, 1),
+    }
+    it.turn(figures, 3)
+    assert it.keeper.counts() == {State.OK: 2, State.WARN: 0, State.ALARM: 1, State.STALE: 0}
+    assert it.keeper.worst() == {"GBP": State.ALARM, "EUR": State.OK}
+
+
+def test_a_record_that_is_none() -> None:
+    assert decode_gate(None) is None
+    assert decode_gate(b"[]") is None

@@ -1,0 +1,374 @@
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections.abc import AsyncIterator
+from typing import Any
+
+import httpx
+import openapi_spec_validator
+import pytest
+
+from streams.feed.replica import Live
+from streams.http.app import create_app
+from streams.http.stream import events
+from streams.settings import Settings
+from tables.query.params import parse_view_query
+from tables.read.state import FeedItem
+from tables.views import VIEWS
+from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial
+
+GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
+NOW_S = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+MINUTE = int(NOW_S) // 60
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = NOW_S
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+async def live() -> AsyncIterator[Live]:
+    clock = Clock()
+    live = Live(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), clock, clock)
+    live.topics = {TOPIC: 1}
+    live.waiting_for = None
+    yield live
+    live.end()
+    live.close()
+
+
+async def feed(live: Live, *records: FeedItem) -> None:
+    if await live.run(lambda reader: reader.apply(0, records, monotonic=live.monotonic())):
+        live.notify()
+
+
+@pytest.fixture
+async def api(live: Live) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(live), raise_app_exceptions=False)
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        yield client
+
+
+def booked(amount: int = 2**53 - 1) -> FeedItem:
+    return partial(GMV, "m", MINUTE - 1, [(("london", "GBP"), (1, amount, 0, 0, 0))])
+
+
+async def test_views_are_listed(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/v1/views")
+    listed = {view["name"]: view for view in answer.json()["views"]}
+    assert list(listed) == list(VIEWS)
+    gmv = listed["kpi_gmv"]
+    assert (gmv["kind"], gmv["dimensions"]) == ("windowed", ["city", "currency"])
+    assert gmv["description"] == GMV.description
+    assert gmv["measures"] == [measure.name for measure in GMV.measures]
+    assert list(gmv["about"]) == gmv["measures"]
+    assert gmv["about"]["gmv_minor"] == {"description": GMV.measures[1].description, "unit": "minor"}
+    assert listed["ops_payout_backlog"]["states"] == [
+        "open", "overdue", "failed", "backlog", "initiated", "canceled", "paid",
+    ]  # fmt: skip
+
+
+async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, live: Live) -> None:
+    await feed(live, booked(2**70), checkpoint(7, NOW_S - 30), heartbeat((0, 7, 7, None)))
+    answer = await api.get("/v1/views/kpi_gmv", params={"window": "1h"})
+    assert answer.headers["content-type"] == "application/json"
+    assert answer.headers["cache-control"] == "no-store"
+    assert answer.json() == {
+        "view": "kpi_gmv",
+        "kind": "windowed",
+        "as_of": "2026-03-01T12:00:00Z",
+        "from": "2026-03-01T11:00:00Z",
+        "to": "2026-03-01T12:00:00Z",
+        "watermark": "2026-03-01T11:59:30Z",
+        "freshness_seconds": 0.0,
+        "complete": True,
+        "partitions": [
+            {
+                "topic": TOPIC,
+                "partition": 0,
+                "watermark": "2026-03-01T11:59:30Z",
+                "checkpoint_offset": 7,
+                "lag_records": 0,
+            }
+        ],
+        "rows": [
+            {
+                "city": "london",
+                "currency": "GBP",
+                "bookings": 1,
+                "gmv_minor": 2**70,
+                "cancellations": 0,
+                "cancelled_minor": 0,
+                "platform_fees_minor": 0,
+                "take_rate": 0.0,
+            }
+        ],
+    }
+
+
+async def test_entities_of_a_view(api: httpx.AsyncClient, live: Live) -> None:
+    members = [True, 10**15, 0, "e", None, "GBP", 5, None, "p1"]
+    await feed(live, *(entity(PAYOUTS, f"po{n}", members) for n in range(3)), checkpoint(7, NOW_S))
+    first = (await api.get("/v1/views/ops_payout_backlog/entities?state=open&limit=2")).json()
+    assert [row["payout_id"] for row in first["rows"]] == ["po0", "po1"]
+    rest = (await api.get("/v1/views/ops_payout_backlog/entities", params={"cursor": first["cursor"]})).json()
+    assert [row["payout_id"] for row in rest["rows"]] == ["po2"]
+
+
+@pytest.mark.parametrize(
+    ("path", "named"),
+    [
+        ("/v1/views?city=london", "city"),
+        ("/v1/views/kpi_gmv?window=soon", "window"),
+        ("/v1/views/kpi_gmv?group_by=city", "group_by"),
+        ("/v1/views/kpi_gmv?colour=red", "colour"),
+        ("/v1/stream/kpi_gmv?step=1s", "step"),
+        ("/v1/views/ops_payout_backlog/entities?limit=0", "limit"),
+        ("/v1/views/ops_payout_backlog?step=1h", "step"),
+        ("/v1/views/ops_payout_backlog?to=garbage", "to"),
+        ("/v1/views/ops_payout_backlog/entities?window=1h", "window"),
+    ],
+)
+async def test_a_wrong_parameter_is_a_problem_that_names_it(
+    api: httpx.AsyncClient, path: str, named: str
+) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 400
+    assert answer.headers["content-type"] == "application/problem+json"
+    problem = answer.json()
+    assert (problem["status"], problem["title"], problem["parameter"]) == (400, "Bad Request", named)
+    assert problem["detail"].startswith(f"{named}: ")
+
+
+async def test_a_step_that_is_too_fine_for_a_stream_is_refused_before_it_begins(
+    api: httpx.AsyncClient, live: Live
+) -> None:
+    await feed(live, partial(GMV, "h", MINUTE // 60 - 5, [(("x", "GBP"), (1,) * 5)]), checkpoint(7, NOW_S))
+    answer = await api.get("/v1/stream/kpi_gmv?step=5m")
+    assert (answer.status_code, answer.json()["parameter"]) == (400, "step")
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["/v1/views/nothing", "/v1/stream/nothing", "/v1/views/nothing/entities", "/v1/views/kpi_gmv/entities"],
+)
+async def test_an_unknown_view_is_a_problem_that_lists_the_views(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    known = ["ops_payout_backlog"] if "kpi_gmv" in path else list(VIEWS)
+    assert set(known) <= set(answer.json()["views"])
+
+
+@pytest.mark.parametrize("path", ["/", "/v1", "/v1/view/kpi_gmv", "/v1/gatesrecon", "/v1/views/kpi_gmv/rows"])
+async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert answer.json()["views"] == list(VIEWS)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/views", "/v1/views/kpi_gmv?window=1h", "/v1/views/ops_payout_backlog/entities",
+        "/v1/gates/recon",
+        "/v1/views/kpi_gmv?window=soon", "/v1/views/none", "/nowhere",
+        "/healthz", "/readyz", "/openapi.json", "/docs",
+    ],
+)  # fmt: skip
+async def test_head_is_answered_as_get_without_a_body(api: httpx.AsyncClient, path: str) -> None:
+    head, got = await api.head(path), await api.get(path)
+    assert (head.status_code, head.headers) == (got.status_code, got.headers)
+    assert head.content == b""
+
+
+@pytest.mark.parametrize("path", ["/v1/gates", "/v1/gates/", "/v1/gates/other", "/v1/gates/recon/x"])
+async def test_an_unknown_path_under_gates_lists_the_gates(api: httpx.AsyncClient, path: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["gates"] == ["recon"]
+    assert "views" not in answer.json()
+
+
+@pytest.mark.parametrize(
+    ("path", "meant"),
+    [("/v1/views/kpi_gvm", "kpi_gmv"), ("/v1/views/KPI_GMV", "kpi_gmv"),
+     ("/v1/stream/kpi_funel", "kpi_funnel"),
+     ("/v1/views/ops_payout_backlogs/entities", "ops_payout_backlog"), ("/v1/gates/recom", "recon")],
+)  # fmt: skip
+async def test_a_name_that_is_nearly_right_is_offered(api: httpx.AsyncClient, path: str, meant: str) -> None:
+    answer = await api.get(path)
+    assert answer.status_code == 404
+    assert answer.json()["detail"].endswith(f"; did you mean {meant}?")
+
+
+async def test_a_stream_has_no_head(api: httpx.AsyncClient) -> None:
+    answer = await api.head("/v1/stream/kpi_gmv")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+
+
+async def test_other_errors_are_problems_too(api: httpx.AsyncClient, live: Live) -> None:
+    answer = await api.post("/v1/views")
+    assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
+    assert answer.headers["content-type"] == "application/problem+json"
+    answer = await api.get("/v2/views")
+    assert (answer.status_code, answer.json()["status"]) == (404, 404)
+    assert answer.json()["views"] == list(VIEWS)
+    live.reader.views.clear()
+    answer = await api.get("/v1/views/kpi_gmv")
+    assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
+    assert "KeyError" not in answer.text
+
+
+async def test_readiness(api: httpx.AsyncClient, live: Live) -> None:
+    assert (await api.get("/readyz")).status_code == 200
+    live.forget("Kafka at nowhere:1")
+    answer = await api.get("/readyz")
+    assert (answer.status_code, answer.json()["detail"]) == (503, "waiting for Kafka at nowhere:1")
+    assert (await api.get("/healthz")).json() == {"status": "ok"}
+    assert (await api.get("/v1/views/kpi_gmv")).json()["complete"] is False
+
+
+async def test_metrics_tell_each_views_freshness(api: httpx.AsyncClient, live: Live) -> None:
+    answer = await api.get("/metrics")
+    assert 'sluice_view_freshness_seconds{view="kpi_gmv"} +Inf' in answer.text
+    await feed(live, checkpoint(7, NOW_S), heartbeat((0, 7, 7, None)))
+    answer = await api.get("/metrics")
+    assert 'sluice_view_freshness_seconds{view="kpi_gmv"} 0.0' in answer.text
+    assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.AsyncClient) -> None:
+    document = (await api.get("/openapi.json")).json()
+    openapi_spec_validator.validate(document)
+    operation = document["paths"]["/v1/views/{name}"]["get"]
+    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
+    expected = {"name", "window", "from", "to", "step", "as_of", "group_by", "city", "currency"}
+    assert set(parameters) == expected
+    assert parameters["name"]["schema"]["enum"] == list(VIEWS)
+    rows = document["components"]["schemas"]["Answer"]["properties"]["rows"]["items"]["anyOf"]
+    assert [row["title"] for row in rows] == list(VIEWS)
+    stated = {
+        f"{path} {status}": "".join(answer["content"])
+        for path, methods in document["paths"].items()
+        for status, answer in methods["get"]["responses"].items()
+    }
+    json, problem = "application/json", "application/problem+json"
+    assert stated == {
+        "/v1/views 200": json, "/v1/views 400": problem,
+        "/v1/views/{name} 200": json, "/v1/views/{name} 400": problem, "/v1/views/{name} 404": problem,
+        "/v1/views/{name}/entities 200": json, "/v1/views/{name}/entities 400": problem,
+        "/v1/views/{name}/entities 404": problem,
+        "/v1/stream/{name} 200": "text/event-stream", "/v1/stream/{name} 400": problem,
+        "/v1/stream/{name} 404": problem,
+        "/v1/gates/recon 200": json, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
+        "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
+    }  # fmt: skip
+    described = operation["responses"]["404"]["content"][problem]["schema"]["properties"]
+    assert set((await api.get("/v1/views/none")).json()) <= set(described)
+    assert {method for methods in document["paths"].values() for method in methods} == {"get"}
+    assert not any("Validation" in name for name in document["components"]["schemas"])
+
+
+async def test_the_docs_page_loads_nothing_from_elsewhere(api: httpx.AsyncClient) -> None:
+    answer = await api.get("/docs")
+    assert answer.status_code == 200
+    assert answer.headers["content-type"].startswith("text/html")
+    assert not any(word in answer.text for word in ("http://", "https://", "<script", "@import", "src="))
+    for view in VIEWS.values():
+        assert view.name in answer.text
+    for path in ("/v1/views/{name}", "/v1/views/{name}/entities", "/v1/stream/{name}", "/readyz", "/metrics"):
+        assert f"GET {path}" in answer.text
+
+
+async def test_the_docs_page_links_every_state_of_entities(api: httpx.AsyncClient) -> None:
+    page = (await api.get("/docs")).text
+    linked = re.findall(r"<a href='(v1/views/\w+/entities[^']*)'", page)
+    for view in VIEWS.values():
+        for state in view.tracks.by_state if view.tracks else ():
+            assert f"v1/views/{view.name}/entities?state={state}" in linked
+    for url in linked:
+        assert (await api.get(f"/{url}")).status_code == 200
+
+
+async def test_only_the_scopes_cities_are_answered(live: Live) -> None:
+    transport = httpx.ASGITransport(create_app(live, lambda _: frozenset({"paris"})))
+    await feed(live, booked(), checkpoint(7, NOW_S))
+    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        assert (await client.get("/v1/views/kpi_gmv")).json()["rows"] == []
+
+
+def data(event: bytes) -> dict[str, Any]:
+    (line,) = [line for line in event.decode().splitlines() if line.startswith("data: ")]
+    answer: dict[str, Any] = json.loads(line.removeprefix("data: "))
+    return answer
+
+
+async def test_a_stream_sends_at_once_and_on_change(live: Live) -> None:
+    stream = events(live, GMV, parse_view_query(GMV, []), None)
+    first = data(await anext(stream))
+    assert (first["rows"], first["complete"]) == ([], False)
+    following = asyncio.ensure_future(anext(stream))
+    await feed(live, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    assert data(await following)["complete"] is True
+    following = asyncio.ensure_future(anext(stream))
+    await feed(live, booked(5), checkpoint(2, NOW_S))
+    assert data(await following)["rows"][0]["gmv_minor"] == 5
+    following = asyncio.ensure_future(anext(stream))
+    assert isinstance(live.clock, Clock)
+    live.clock.now += 11  # nothing comes any more: answers become incomplete by themselves
+    assert data(await following)["complete"] is False
+    following = asyncio.ensure_future(anext(stream))
+    live.end()
+    with pytest.raises(StopAsyncIteration):
+        await following
+
+
+async def test_a_stream_without_news_is_kept_alive(live: Live) -> None:
+    await feed(live, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    window = [("from", "2026-03-01T00:00:00Z"), ("to", "2026-03-01T12:00:00Z")]
+    live.settings.__dict__["session_seconds"] = 1000
+    stream = events(live, GMV, parse_view_query(GMV, window), None)
+    await anext(stream)
+    following = asyncio.ensure_future(anext(stream))
+    assert isinstance(live.clock, Clock)
+    live.clock.now += 16
+    assert (await following).startswith(b":")
+    await stream.aclose()
+
+
+async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(live: Live) -> None:
+    await feed(live, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    live.waiting_for = None
+    stream = events(live, GMV, parse_view_query(GMV, [("city", "london,ulm")]), None)
+    first = data(await anext(stream))
+    assert first["warnings"] == ["no such city: ulm; there are london"]
+    following = asyncio.ensure_future(anext(stream))
+    ulm = partial(GMV, "m", int(NOW_S) // 60 - 5000, [(("ulm", "GBP"), (1, 5, 0, 0, 0))])
+    await feed(live, ulm, checkpoint(2, NOW_S))
+    assert "warnings" not in data(await following), "it is there, if not in the window"
+    await stream.aclose()
+
+
+async def test_an_age_alone_is_no_news(live: Live) -> None:
+    members = [True, 10**15, 0, "e", "london", "GBP", 5, None, "p1"]
+    await feed(live, entity(PAYOUTS, "po", members), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    stream = events(live, PAYOUTS, parse_view_query(PAYOUTS, []), None)
+    await anext(stream)
+    following = asyncio.ensure_future(anext(stream))
+    assert isinstance(live.clock, Clock)
+    live.clock.now += 5
+    with contextlib.suppress(TimeoutError):
+        await asyncio.wait_for(asyncio.shield(following), 0.35)
+    assert not following.done()
+    await feed(live, entity(PAYOUTS, "po2", members), checkpoint(2, NOW_S))
+    assert data(await following)["rows"][0]["open"] == 2
+    await stream.aclose()

@@ -1,0 +1,140 @@
+"""GET /v1/gates/recon: rows, expiry, filters, scope, errors, and its description."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import httpx
+import msgspec
+import pytest
+
+from streams.feed.replica import Live
+from streams.http.app import create_app
+from streams.http.gate_table import GateTable
+from streams.settings import Settings
+from tables.gates.records import GateRecord, encode_gate, gate_key
+from tables.gates.rule import State
+from tables.query.params import format_time
+from tables.views import VIEWS
+
+NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
+
+
+def record(city: str | None, currency: str = "GBP", age: float = 0.0, state: State = State.OK) -> GateRecord:
+    at = int((NOW_S - age) * 1_000_000)
+    return GateRecord(
+        gate="recon", city=city, currency=currency, state=state, open=state.open, previous=None,
+        since=format_time(at), evaluated_at=format_time(at), valid_until=format_time(at + 15_000_000),
+        variance_minor=-5, variance_ratio=0.05, charges_minor=100, window_from=format_time(at),
+        window_to=format_time(at),
+    )  # fmt: skip
+
+
+def table_of(*records: GateRecord, **others: bytes) -> GateTable:
+    table = GateTable(Settings.load({}))
+    table.records = {gate_key(one.city, one.currency): encode_gate(one) for one in records}
+    table.records |= {key.encode(): value for key, value in others.items()}
+    table.waiting_for = None
+    return table
+
+
+async def get(table: GateTable, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
+    live = Live(VIEWS, Settings.load({}), lambda: float(NOW_S), lambda: 0.0)
+    app = create_app(live, lambda _: scope, table)
+    try:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+            return await client.get("/v1/gates/recon", params=params)
+    finally:
+        live.close()
+
+
+async def pairs(
+    table: GateTable, scope: frozenset[str] | None = None, **params: Any
+) -> list[tuple[Any, str]]:
+    answer = await get(table, scope, **params)
+    assert answer.status_code == 200, answer.text
+    return [(row["city"], row["currency"]) for row in answer.json()["rows"]]
+
+
+ALL = (record("paris", "EUR"), record("london"), record(None), record("london", "EUR"))
+
+
+async def test_a_row_is_the_record() -> None:
+    answer = await get(table_of(record("london", state=State.ALARM)))
+    assert answer.json() == {
+        "gate": "recon", "as_of": "2026-03-01T12:00:00Z",
+        "rows": [msgspec.to_builtins(record("london", state=State.ALARM))],
+    }  # fmt: skip
+    assert answer.headers["cache-control"] == "no-store"
+
+
+async def test_rows_are_sorted_null_first() -> None:
+    sorted_pairs = [(None, "GBP"), ("london", "EUR"), ("london", "GBP"), ("paris", "EUR")]
+    assert await pairs(table_of(*ALL)) == sorted_pairs
+
+
+async def test_filters() -> None:
+    table = table_of(*ALL)
+    assert await pairs(table, city="london", currency="GBP") == [("london", "GBP")]
+    assert await pairs(table, city=["paris", ""]) == [(None, "GBP"), ("paris", "EUR")]
+    assert await pairs(table, city="rome") == []
+    assert await pairs(table, city="london, paris", currency="EUR") == [("london", "EUR"), ("paris", "EUR")]
+    assert (await get(table, city="london,")).json()["parameter"] == "city"
+
+
+async def test_a_city_that_no_gate_has_is_told_within_what_may_be_seen() -> None:
+    table = table_of(*ALL)
+    assert "warnings" not in (await get(table, city="london")).json()
+    answer = (await get(table, city="London", currency="gbp")).json()
+    assert answer["rows"] == []
+    assert answer["warnings"] == [
+        "no such city: London; did you mean london?",
+        "no such currency: gbp; did you mean GBP?",
+    ]
+    hidden = (await get(table, frozenset({"paris"}), city="londn")).json()
+    assert hidden["warnings"] == ["no such city: londn; there are paris"]
+
+
+async def test_an_analyst_sees_the_gates_of_their_cities_alone() -> None:
+    table = table_of(*ALL)
+    assert await pairs(table, frozenset({"paris"})) == [("paris", "EUR")]
+    assert await pairs(table, frozenset({"paris"}), city="london") == []
+    assert await pairs(table, frozenset()) == []
+
+
+@pytest.mark.parametrize(
+    ("age", "state", "shown"),
+    [
+        (15.0, State.OK, ("ok", True, None)),
+        (15.001, State.OK, ("stale", False, "ok")),
+        (15.001, State.ALARM, ("stale", False, "alarm")),
+        (99.0, State.STALE, ("stale", False, None)),
+    ],
+)
+async def test_an_expired_record_is_stale(age: float, state: State, shown: tuple[Any, ...]) -> None:
+    (row,) = (await get(table_of(record("london", age=age, state=state)))).json()["rows"]
+    assert (row["state"], row["open"], row["previous"]) == shown
+    if shown[0] == "stale" and state is not State.STALE:
+        assert row["since"] == row["valid_until"]
+
+
+async def test_what_cannot_be_read_is_left_out() -> None:
+    assert await pairs(table_of(record("london"), bad=b"{}", worse=b"\xff")) == [("london", "GBP")]
+
+
+async def test_errors_are_problems() -> None:
+    wrong = await get(table_of(), window="1h")
+    assert (wrong.status_code, wrong.json()["parameter"]) == (400, "window")
+    unread = await get(GateTable(Settings.load({})))
+    assert (unread.status_code, unread.headers["content-type"]) == (503, "application/problem+json")
+    assert unread.headers["retry-after"] == "1"
+
+
+def test_the_description_has_every_field() -> None:
+    live = Live(VIEWS, Settings.load({}))
+    described = create_app(live).openapi()
+    live.close()
+    answer = described["paths"]["/v1/gates/recon"]["get"]
+    assert {parameter["name"] for parameter in answer["parameters"]} == {"city", "currency"}
+    row = described["components"]["schemas"]["GateRow"]
+    assert list(row["properties"]) == list(GateRecord.__struct_fields__)

@@ -1,0 +1,121 @@
+"""The recon gate's rule as a table of cases (docs/contract.md §3, docs/gates.md)."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from tables.gates.rule import Figures, Rule, Standing, State, level, step
+
+RULE = Rule(Fraction("0.02"), Fraction("0.05"), min_minor=10_000, raise_after=3, clear_after=10)
+
+OK, WARN, ALARM, STALE, HOLD = State.OK, State.WARN, State.ALARM, State.STALE, None
+
+
+@pytest.mark.parametrize(
+    ("charges", "others", "expected"),
+    [
+        (100_000, 100_000, OK),
+        (100_000, 98_000, OK),  # just 2 %
+        (100_000, 102_000, OK),
+        (100_000, 97_999, WARN),
+        (100_000, 102_001, WARN),
+        (100_000, 105_000, WARN),  # just 5 %
+        (100_000, 94_999, ALARM),
+        (100_000, 105_001, ALARM),
+        (100_000, 0, ALARM),
+        (9_999, 9_999, HOLD),
+        (0, 0, HOLD),
+        (9_999, 0, HOLD),
+        (0, 9_999, HOLD),
+        (10_000, 0, ALARM),
+        (0, 10_000, ALARM),  # no charges
+        (1, 10_000, ALARM),
+        (10_000, 10_000, OK),
+        (9_999, 10_000, OK),  # one side is enough to judge
+        # Limits that no float can tell apart: 5 % of 2^53 - 1 cents is no whole number of cents.
+        (2**53 * 1000, 2**53 * 1050, WARN),
+        (2**53 * 1000, 2**53 * 1050 + 1, ALARM),
+    ],
+)
+def test_the_level_of_one_evaluation(charges: int, others: int, expected: State | None) -> None:
+    assert level(Figures(charges, others), RULE) is expected
+
+
+@pytest.mark.parametrize(
+    ("charges", "others", "expected"), [(0, 0, HOLD), (0, 1, ALARM), (1, 1, OK), (1, 0, ALARM)]
+)
+def test_without_a_minimum_all_but_nothing_is_judged(
+    charges: int, others: int, expected: State | None
+) -> None:
+    assert level(Figures(charges, others), RULE._replace(min_minor=0)) is expected
+
+
+def states(*found: State | None, rule: Rule = RULE) -> list[State]:
+    standing, seen = Standing(), []
+    for one in found:
+        standing = step(standing, one, rule)
+        seen.append(standing.state)
+    return seen
+
+
+@pytest.mark.parametrize(
+    ("found", "last"),
+    [
+        # worse: three in a row
+        ([ALARM] * 2, OK),
+        ([ALARM] * 3, ALARM),
+        ([WARN] * 3, WARN),
+        ([WARN, WARN, OK, WARN, WARN], OK),
+        ([WARN, ALARM, WARN], WARN),  # what all three reached
+        ([WARN, ALARM, ALARM], WARN),
+        ([WARN, ALARM, ALARM, ALARM], ALARM),  # three in a row, the first of them before it warned
+        ([WARN] * 3 + [ALARM] * 2, WARN),
+        # better: ten in a row
+        ([ALARM] * 3 + [OK] * 9, ALARM),
+        ([ALARM] * 3 + [OK] * 10, OK),
+        ([ALARM] * 3 + [OK] * 9 + [ALARM] + [OK] * 9, ALARM),
+        ([ALARM] * 3 + [WARN] * 10, WARN),
+        ([ALARM] * 3 + [WARN] * 1 + [OK] * 9, WARN),  # the worst of the ten
+        ([ALARM] * 3 + [WARN] * 1 + [OK] * 10, OK),
+        # stale: at once, and back like any better state
+        ([STALE], STALE),
+        ([ALARM] * 2 + [STALE], STALE),
+        ([STALE] + [OK] * 9, STALE),
+        ([STALE] + [OK] * 10, OK),
+        ([STALE] + [OK] * 9 + [STALE] + [OK] * 9, STALE),
+        ([STALE] + [ALARM] * 10, ALARM),
+        ([STALE] + [ALARM] + [OK] * 9, ALARM),  # closed until ten in a row say that it may open
+        ([STALE] + [ALARM] + [OK] * 10, OK),
+        # held: too little to judge
+        ([HOLD] * 20, OK),
+        ([ALARM] * 2 + [HOLD, ALARM], OK),  # no longer in a row
+        ([ALARM] * 3 + [HOLD] * 20, ALARM),
+        ([ALARM] * 3 + [OK] * 9 + [HOLD] + [OK] * 9, ALARM),
+        ([STALE] + [HOLD] * 10, OK),  # what it was before it went stale
+        ([ALARM] * 3 + [STALE] + [HOLD] * 9, STALE),
+        ([ALARM] * 3 + [STALE] + [HOLD] * 30, ALARM),
+        ([WARN] * 3 + [STALE] * 5 + [HOLD] * 10, WARN),
+    ],
+)
+def test_where_evaluations_in_a_row_lead(found: list[State | None], last: State) -> None:
+    assert states(*found)[-1] is last
+
+
+def test_one_evaluation_is_enough_where_the_settings_say_so() -> None:
+    rule = RULE._replace(raise_after=1, clear_after=1)
+    found = [WARN, ALARM, OK, STALE, WARN, HOLD, OK]
+    assert states(*found, rule=rule) == [WARN, ALARM, OK, STALE, WARN, WARN, OK]
+
+
+def test_previous_is_the_state_before() -> None:
+    standing = Standing()
+    for found in [ALARM] * 3 + [STALE] * 2:
+        standing = step(standing, found, RULE)
+    assert (standing.state, standing.previous, standing.held) == (STALE, ALARM, ALARM)
+
+
+def test_a_gate_is_open_in_ok_and_warn_alone() -> None:
+    assert [state.open for state in (OK, WARN, ALARM, STALE)] == [True, True, False, False]
+    assert [state.rank for state in (OK, WARN, ALARM, STALE)] == [0, 1, 2, 3]

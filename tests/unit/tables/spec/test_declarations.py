@@ -1,0 +1,181 @@
+"""Views of other domains need a declaration and no more: filters, other dimensions, two ids, a budget."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+import msgspec
+
+from tables.codec import EntityKey, WindowedKey, decode_entity, decode_partial, parse_key
+from tables.fold.state import Limits, PartitionState
+from tables.spec.problems import problems
+from tables.spec.views import (
+    Entity,
+    Kept,
+    Kind,
+    Ratio,
+    Selection,
+    Stage,
+    Sum,
+    Term,
+    Total,
+    Tracked,
+    Unit,
+    View,
+    Windowed,
+)
+
+
+class Event(msgspec.Struct):
+    payload: Any
+    event_id: str
+    city: str | None = "ulm"
+
+
+class Shown(msgspec.Struct):
+    campaign_id: str
+    valid: bool = True
+
+
+class Money(msgspec.Struct):
+    campaign_id: str
+    amount_minor: int
+    currency: str
+
+
+class Used(msgspec.Struct):
+    studio_id: str
+    quantity: int = 1
+
+
+class Scored(msgspec.Struct):
+    subject_id: str
+    subject_kind: str
+    bucket: Literal["clear", "watch"]
+
+
+class Impression(Event):
+    payload: Shown
+
+
+class Click(Event):
+    payload: Shown
+
+
+class Spend(Event):
+    payload: Money
+
+
+class Budget(Event):
+    payload: Money
+
+
+class AmenityUsed(Event):
+    payload: Used
+
+
+class RiskScored(Event):
+    payload: Scored
+
+
+TYPES: dict[str, type[Any]] = {
+    "promo.impression": Impression,
+    "promo.click": Click,
+    "promo.spend": Spend,
+    "promo.budget": Budget,
+    "amenity.used": AmenityUsed,
+    "risk.scored": RiskScored,
+}
+
+VALID, INVALID = (("valid", True),), (("valid", False),)
+
+PERFORMANCE = Windowed(
+    "promo_performance",
+    "",
+    ("campaign_id", "city"),
+    (
+        Sum("impressions", "", (Term("promo.impression", where=VALID),)),
+        Sum("clicks", "", (Term("promo.click", where=VALID),)),
+        Sum("invalid", "", (Term("promo.impression", where=INVALID), Term("promo.click", where=INVALID))),
+        Ratio("ctr", "", ("clicks",), ("impressions",)),
+        Ratio("invalid_rate", "", ("invalid",), ("impressions", "clicks", "invalid")),
+    ),
+)
+SPEND = Windowed(
+    "promo_spend",
+    "",
+    ("campaign_id", "currency"),
+    (
+        Sum("spend_minor", "", (Term("promo.spend", "amount_minor"),), Unit.MINOR),
+        Total("budget_minor", "", "latest", "amount_minor", null_if_none=True),
+        Ratio("spend_ratio", "", ("spend_minor",), ("budget_minor",)),
+    ),
+    tracks=Tracked(
+        id_fields=("currency", "campaign_id"),
+        stages=(Stage("promo.budget", "set", 0, opens=True),),
+        keep=(Kept("campaign_id"), Kept("currency"), Kept("amount_minor", Kind.WHOLE)),
+        selections=(Selection("latest", "", ("set",)),),
+    ),
+)
+STUDIO = Windowed(
+    "studio_ops", "", ("city",), (Sum("amenity_uses", "", (Term("amenity.used", "quantity"),)),)
+)
+RISK = Entity(
+    "trust_risk",
+    "",
+    ("city", "subject_kind"),
+    (),
+    Tracked(
+        id_fields=("subject_kind", "subject_id"),
+        stages=(Stage("risk.scored", "scored", 0, opens=True),),
+        keep=(Kept("subject_kind"), Kept("bucket")),
+        selections=(Selection("clear", "", ("scored",), where=(("bucket", "clear"),)),),
+    ),
+)
+ALL: list[View] = [PERFORMANCE, SPEND, STUDIO, RISK]
+
+
+def folded(*payloads: Any) -> tuple[dict[str, dict[Any, list[int]]], dict[str, dict[str, list[Any]]]]:
+    """(view → group → sums), (view → entity id → kept fields) after these events, in one minute each."""
+    state = PartitionState("t", ALL, Limits(60, 1, 60, 1), TYPES)
+    count = len(payloads)
+    events = [event(payload, f"e{n}") for n, (event, payload) in enumerate(payloads)]
+    times = [float(n) for n in range(count)]
+    state.fold(events, times, [0] * count, first_offset=0, next_offset=count, now_ms=0)
+    groups: dict[str, dict[Any, list[int]]] = {}
+    entities: dict[str, dict[str, list[Any]]] = {}
+    for key, value in state.changes(0):
+        parsed = parse_key(key)
+        assert value is not None
+        if isinstance(parsed, WindowedKey):
+            groups[parsed.view] = dict(decode_partial(value))
+        if isinstance(parsed, EntityKey):
+            entities.setdefault(parsed.view, {})[parsed.entity_id] = decode_entity(value)[5:]
+    return groups, entities
+
+
+def test_they_are_without_contradiction() -> None:
+    assert [problems(view) for view in ALL] == [[], [], [], []]
+
+
+def test_one_event_may_add_to_one_sum_or_another() -> None:
+    shown, click = Shown("c"), Shown("c", valid=False)
+    groups, _ = folded((Impression, shown), (Impression, shown), (Click, shown), (Click, click))
+    assert groups["promo_performance"] == {("c", "ulm"): [2, 1, 1]}
+
+
+def test_an_amount_may_be_any_whole_field() -> None:
+    groups, _ = folded((AmenityUsed, Used("s", 3)), (AmenityUsed, Used("s")))
+    assert groups["studio_ops"] == {("ulm",): [4]}
+
+
+def test_a_windowed_view_may_have_entities_beside_it_and_keeps_the_city() -> None:
+    spend, budget = Money("c", 5, "EUR"), Money("c", 70, "EUR")
+    groups, entities = folded((Spend, spend), (Budget, budget), (Budget, Money("c", 60, "EUR")))
+    assert groups["promo_spend"] == {("c", "EUR", "ulm"): [5]}
+    assert entities["promo_spend"] == {"EUR:c": ["c", "EUR", 60]}
+
+
+def test_an_entity_may_be_named_by_two_fields() -> None:
+    _, entities = folded((RiskScored, Scored("a:b", "user", "clear")))
+    assert entities["trust_risk"] == {"user:a:b": ["user", "clear"]}
