@@ -1,4 +1,4 @@
-"""The recon gates: figures, rule, records and alarms. What a payment service needs is here: see docs/gates.md."""
+"""The recon gates: figures, rule, records and alarms. For those who obey gates: docs/gates.md."""
 
 from tables.gates.records import gate_key, is_open
 
