@@ -51,7 +51,7 @@ def test_the_pages_have_what_is_declared() -> None:
     for view in VIEWS.values():
         assert f"## {view.name}\n{view.description}" in made["views.md"]
         assert all(f"| `{measure.name}` | {measure.unit}" in made["views.md"] for measure in view.measures)
-        assert f"`{view.name}`" in made["http.md"]
+        assert f"\n## GET /v1/views/{view.name}\n" in made["http.md"]
     assert all(f"[`{code.name}`](../{code.runbook[5:]})" in made["errors.md"] for code in ErrorCode)
     runbooks = (ROOT / "docs/runbooks.md").read_text("utf-8")
     assert all(f"\n## {code.name}\n" in runbooks for code in ErrorCode)
