@@ -1,0 +1,76 @@
+"""What is said of an api that does not answer as it should."""
+
+from __future__ import annotations
+
+import socket
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from streams.http.client import ApiAwayError, ApiClient, ApiError
+
+
+class Server(BaseHTTPRequestHandler):
+    def do_GET(self) -> None:
+        if self.path == "/nonsense":
+            self.wfile.write(b"SSH-2.0\r\n\r\n")
+            return
+        if self.path == "/moved":
+            self.send_response(302)
+            self.send_header("location", "/there")
+            self.end_headers()
+            return
+        self.send_response(200)
+        self.end_headers()
+        self.wfile.write(f'"{self.path}"'.encode())
+
+    def log_message(self, *_: object) -> None:
+        """Nothing."""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Server)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield f"http://127.0.0.1:{server.server_port}"
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+def test_path_and_parameters_arrive_as_they_are(url: str) -> None:
+    asked = ApiClient(f"{url}/").get("/v1/a b?#%41", [("city", ""), ("city", "a,b"), ("q", "é&=+")])
+    assert asked == "/v1/a%20b%3F%23%2541?city=&city=a%2Cb&q=%C3%A9%26%3D%2B"
+    assert ApiClient(url).get("/moved") == "/there"
+
+
+def test_who_does_not_answer_is_away(url: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        with pytest.raises(
+            ApiAwayError, match=rf"at http://127.0.0.1:{port} does not answer \(timed out\): st"
+        ):
+            ApiClient(f"http://127.0.0.1:{port}", timeout_seconds=0.1).get("/")
+    with pytest.raises(ApiAwayError, match=r"does not answer \(.* Connection refused\): start it"):
+        ApiClient("http://127.0.0.1:1").get("/")
+    with pytest.raises(ApiAwayError, match="does not answer"):
+        ApiClient(url).get("/nonsense")
+
+
+@pytest.mark.parametrize(
+    "url", ["localhost:8080", "ftp://x", "http://x:port", f"http://{'a' * 70}.de", "http://[::1"]
+)
+def test_what_is_no_url_is_named(url: str) -> None:
+    with pytest.raises(ApiError, match="is not an api's URL") as refused:
+        ApiClient(url).get("/")
+    assert str(refused.value).startswith(url)
+    assert not isinstance(refused.value, ApiAwayError)
+
+
+def test_a_proxy_that_cannot_be_used_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
+    with pytest.raises(ApiError, match=r"cannot be asked: .*SOCKS"):
+        ApiClient("http://127.0.0.1:1").get("/")
