@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+from agents.backoff import Backoff
 from agents.bronze.store import ChangedError, ExistsError, Found, Store, StoreError
 
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 30.0
 
 T = TypeVar("T")
 
@@ -19,24 +18,6 @@ class Failures(Protocol):
 
     def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
         """`operation`: put or read."""
-
-
-class _BackOff:
-    """The pauses between tries: each twice as long as the one before, up to a bound."""
-
-    def __init__(self, on_failure: Failures) -> None:
-        self._on_failure = on_failure
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Something has succeeded: the next failure is a first one."""
-        self._seconds = FIRST_BACKOFF_SECONDS
-
-    async def after(self, operation: str, error: StoreError) -> None:
-        """Tell of a try that failed, and pause."""
-        self._on_failure(operation, error, self._seconds)
-        await asyncio.sleep(self._seconds)
-        self._seconds = min(self._seconds * 2, LONGEST_BACKOFF_SECONDS)
 
 
 class PatientStore:
@@ -60,7 +41,7 @@ class PatientStore:
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> AsyncIterator[list[str]]:
         """Create objects, those that fail again and again; yields the paths where something is already."""
-        backoff = _BackOff(self._on_failure)
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while objects:
             outcomes = await self._store.create_all(objects)
             pairs = list(zip(objects, outcomes, strict=True))
@@ -69,8 +50,9 @@ class PatientStore:
             left = [made for made, found in pairs if isinstance(found, StoreError)]
             if failures:
                 if len(left) < len(objects):
-                    backoff.begin_anew()
-                await backoff.after("put", failures[0])
+                    backoff.reset()
+                self._on_failure("put", failures[0], backoff.seconds)
+                await backoff.pause()
             objects = left
 
     async def replace(self, path: str, data: bytes, etag: str) -> bool:
@@ -111,9 +93,10 @@ class PatientStore:
 
     async def again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Make a call until the store answers."""
-        backoff = _BackOff(self._on_failure)
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 return await call()
             except StoreError as error:
-                await backoff.after(operation, error)
+                self._on_failure(operation, error, backoff.seconds)
+                await backoff.pause()

@@ -156,7 +156,7 @@ def ask_kafka(
 
 def await_kafka(settings: Settings, seconds: float) -> None:
     """Return when Kafka answers. Raises `Failure` if it does not within `seconds`."""
-    from streams.kafka.client import connected_admin  # noqa: PLC0415
+    from streams.kafka.availability import connected_admin  # noqa: PLC0415
 
     async def connected() -> None:
         await (await connected_admin(settings)).close()

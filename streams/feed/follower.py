@@ -9,11 +9,12 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from faust.types import TP
 
+from agents.backoff import Backoff
 from streams.feed.alien_records import located, problem_of, tell
 from streams.feed.replica import Live
 from streams.kafka.availability import reason_of
 from streams.kafka.batches import Fetched, fetch_batches, records_of
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.topic_ids import Sight, look
 from streams.kafka.topology import Topology
 from streams.settings import Settings
@@ -47,7 +48,7 @@ class Follower:
 
     async def run(self) -> None:
         """Follow until the process is to end. Raises `FeedFormatError` for a record that can't be read."""
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while not self._live.closing.is_set():
             before = dict(self._positions)
             try:
@@ -61,15 +62,15 @@ class Follower:
             except (KafkaError, OSError) as error:
                 if self._live.waiting_for is not None:
                     self._live.waiting_for = f"Kafka at {','.join(self._settings.kafka)}"
-                backoff = FIRST_BACKOFF_SECONDS if self._positions != before else backoff
+                if self._positions != before:
+                    backoff.reset()
                 log.warning(
                     "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
                     ",".join(self._settings.kafka),
                     await reason_of(self._settings, error),
-                    backoff,
+                    backoff.seconds,
                 )
-                await self._live.pause(backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                await backoff.pause(self._live.closing)
 
     async def _follow(self) -> None:
         topology = Topology(self._settings)

@@ -9,10 +9,11 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from agents.backoff import Backoff
 from streams.feed.alien_records import tell
 from streams.feed.replica import Live
 from streams.kafka.availability import reason_of
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.kafka.client import client_kwargs
 from streams.kafka.topology import Topology
 from streams.settings import Settings
 from tables.read.record_check import gate_problem
@@ -36,16 +37,15 @@ class GateTable:
 
     async def follow(self, live: Live) -> None:
         """Follow the topic until the process is to end; after a failure from its beginning."""
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while not live.closing.is_set():
             try:
                 await self._follow(live)
-                backoff = FIRST_BACKOFF_SECONDS
+                backoff.reset()
             except (KafkaError, OSError) as error:
                 why = await reason_of(self._settings, error)
-                log.warning("reading the gates: %s; next try in %.1f s", why, backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-            await live.pause(backoff)
+                log.warning("reading the gates: %s; next try in %.1f s", why, backoff.seconds)
+            await backoff.pause(live.closing)
 
     async def _follow(self, live: Live) -> None:
         """Read from the beginning and go on. Returns if there is no such topic."""

@@ -1,4 +1,4 @@
-"""Why Kafka does not answer, and waiting for it no longer than one wants to.
+"""Why Kafka does not answer, and waiting for it: for a client, or no longer than one wants to.
 
 aiokafka says `KafkaConnectionError` for all of it, and the reason in its own log alone. So each server is
 asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication, metadata.
@@ -7,28 +7,34 @@ asked again as aiokafka does it, by itself: name, connection, TLS, greeting, aut
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     IllegalSaslStateError,
     KafkaConnectionError,
+    KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from agents.backoff import Backoff
 from streams.kafka.client import client_kwargs
 from streams.plain_text import plain
 from streams.settings import Settings
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 WATCH_SECONDS = 0.5
@@ -108,6 +114,26 @@ async def reason_of(settings: Settings, error: BaseException) -> str:
     if isinstance(error, KafkaConnectionError | OSError):
         return await why_away(settings) or reason(error)
     return reason(error)
+
+
+async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
+    backoff = Backoff()
+    while True:
+        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            await admin.close()
+            log.warning(
+                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
+                ",".join(settings.kafka),
+                await reason_of(settings, error),
+                backoff.seconds,
+            )
+            await backoff.pause()
+        else:
+            return admin
 
 
 def away(settings: Settings, why: str) -> str:

@@ -9,15 +9,11 @@ from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from streams.settings import SettingError, Settings
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 10.0
 STOP_SECONDS = 3.0
 
 
@@ -44,29 +40,6 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         raise SettingError(
             "SLUICE_KAFKA_CA_FILE", str(settings.kafka_ca_file), f"a PEM file of certificates ({error})"
         ) from None
-
-
-async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
-    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
-    from streams.kafka.availability import reason_of  # noqa: PLC0415 - it connects as this module says
-
-    backoff = FIRST_BACKOFF_SECONDS
-    while True:
-        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
-        try:
-            await admin.start()
-        except (KafkaError, OSError) as error:
-            await admin.close()
-            log.warning(
-                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
-                ",".join(settings.kafka),
-                await reason_of(settings, error),
-                backoff,
-            )
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-        else:
-            return admin
 
 
 async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:

@@ -30,7 +30,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 MAGIC = b"\x00sluice\x01"

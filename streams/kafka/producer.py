@@ -27,7 +27,8 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
-from streams.kafka.client import client_kwargs, connected_admin, stop_quietly
+from streams.kafka.availability import connected_admin
+from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.raw_batch import RawBatch, RawHeader
 from streams.kafka.write_failures import FENCED
 from streams.settings import Settings

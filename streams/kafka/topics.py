@@ -9,7 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 DEFAULT_MESSAGE_BYTES = 1048588

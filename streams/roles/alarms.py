@@ -11,9 +11,10 @@ import time
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents.backoff import Backoff
 from streams import logs
 from streams.errors import ErrorCode
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.kafka.client import client_kwargs, stop_quietly
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
 
@@ -38,17 +39,16 @@ async def raise_lost(
 
 async def send_alarm(settings: Settings, alarm: Alarm) -> None:
     """Write one record to ops.alarms, again and again until it is there; failures are counted and logged."""
-    backoff = FIRST_BACKOFF_SECONDS
+    backoff = Backoff()
     while True:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await _send(settings, alarm)
         except (KafkaError, OSError) as error:  # running out of time is an OSError
             failed = f"alarm {alarm.alarm_id} could not be written: {type(error).__name__}"
-            message = f"{failed}; next try in {backoff:g} s"
+            message = f"{failed}; next try in {backoff.seconds:g} s"
             logs.emit(ErrorCode.EVENT_PUT_FAILED, message, topic=settings.topic("ops.alarms"))
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            await backoff.pause()
         else:
             return
 

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agents.backoff import Backoff
 from streams import health as health_server
 from streams import logs, metrics, shutdown
 from streams.health import Health
 from streams.kafka import topics
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.settings import Settings
 from streams.version import VERSION
 
@@ -66,7 +66,7 @@ async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) 
 
 async def _wait_for_topics(settings: Settings, health: Health) -> None:
     """Wait for Kafka, and for the topics to be there; refuse topics that are not as they must be."""
-    backoff = FIRST_BACKOFF_SECONDS
+    backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
         found = await topics.inspect(settings)
@@ -82,7 +82,8 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         names = ", ".join(finding.topic for finding in missing)
         health.waiting_for = f"topics: {names}"
         log.warning(
-            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s", names, backoff
+            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s",
+            names,
+            backoff.seconds,
         )
-        await asyncio.sleep(backoff)
-        backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+        await backoff.pause()

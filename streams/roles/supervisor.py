@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agents.backoff import Backoff
 from streams import logs, shutdown
 from streams.data_dir import writable_data_dir
 from streams.settings import PREFIX, SettingError, Settings, child_environment
@@ -29,7 +30,7 @@ STEADY_SECONDS = 60.0
 """A role that ran for so long has started well: the next failure is a first one."""
 TRIES = 6
 STOP_SECONDS = 9.3
-"""Roles end themselves `leave.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
+"""Roles end themselves `shutdown.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
 LEAVE_SECONDS = 9.8
 """All of it is gone within 10 s of SIGTERM (docs/contract.md §7)."""
 WRONG_USAGE = 2
@@ -103,22 +104,22 @@ async def supervise(
 
 
 async def _keep_up(role: RoleCommand, stop: asyncio.Event, pause_seconds: float, tries: int) -> None:
-    failures, pause = 0, pause_seconds
+    failures, backoff = 0, Backoff(LONGEST_PAUSE_SECONDS, pause_seconds)
     while not stop.is_set():
         started = time.monotonic()
         code = await _run_once(role, stop)
         if stop.is_set():
             return
         if time.monotonic() - started >= STEADY_SECONDS:
-            failures, pause = 0, pause_seconds
+            failures = 0
+            backoff.reset()
         failures += 1
         if code == WRONG_USAGE:
             raise RoleFailedError(f"worker {role.name} refuses its settings: its own line says which")
         if failures >= tries:
             raise RoleFailedError(f"worker {role.name} {_ended(code)}, {failures} times in a row")
-        log.error("worker %s %s; it is started again in %.1f s", role.name, _ended(code), pause)
-        await _unless(stop, pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        log.error("worker %s %s; it is started again in %.1f s", role.name, _ended(code), backoff.seconds)
+        await backoff.pause(stop)
 
 
 async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
@@ -146,12 +147,6 @@ async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
         return await ended
     finally:
         stopping.cancel()
-
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting}, timeout=seconds)
-    waiting.cancel()
 
 
 def _ended(code: int) -> str:

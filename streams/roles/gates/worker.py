@@ -14,13 +14,13 @@ from fractions import Fraction
 
 from aiokafka.errors import KafkaError
 
+from agents.backoff import Backoff
 from agents.gates.evaluator import AlarmCode, Gatekeeper, Publication
 from streams import logs, metrics, shutdown
 from streams.errors import ErrorCode
 from streams.feed.follower import Follower
 from streams.feed.replica import Live
 from streams.health import Health
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.write_failures import tell_failed_write
 from streams.roles.gates.leader_election import Election
@@ -126,16 +126,14 @@ class GatesWorker:
             await self._election.leave()
 
     async def _join(self, stop: asyncio.Event) -> bool:
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 await self._election.join()
                 return True
             except (KafkaError, OSError) as error:
                 log.warning("joining the gates' group: %s: %s", type(error).__name__, error)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                await backoff.pause(stop)
         return False
 
     async def _turn(self) -> None:

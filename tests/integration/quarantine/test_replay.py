@@ -17,7 +17,7 @@ import pytest
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.sources.quarantine_replay import MOST_RECORDS, operator
 from tests.integration.kafka.test_record_formats import charge, covered, started, workers
 from tests.integration.quarantine.test_cli import QUARANTINE, Shop, bad

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agents.bronze import retries
+from agents import backoff
 from agents.bronze.commit import Committer, OvertakenError
 from agents.bronze.layout import layout_of, layout_of_intent
 from streams.store.bronze_reader import BronzeReader
@@ -30,7 +30,7 @@ LAYOUTS = [layout_of([]), layout_of(["search"]), layout_of(["search", "bookings"
 
 @pytest.fixture(autouse=True, scope="module")
 def no_waiting() -> None:
-    retries.FIRST_BACKOFF_SECONDS = 0.0
+    backoff.FIRST_SECONDS = 0.0
 
 
 async def write(store: MemoryStore, draw: random.Random, writer: int) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.bronze import retries
+from agents import backoff
 from agents.bronze.commit import Built, Committer, Hint, OvertakenError, Resume
 from agents.bronze.files import CorruptFileError, commit_path, decode_commit, encode, intent_path
 from agents.bronze.range import BuiltObject
@@ -20,7 +20,7 @@ TOPIC = "t"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.0)
 
 
 @pytest.fixture
