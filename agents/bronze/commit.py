@@ -36,15 +36,12 @@ from agents.bronze.layout import lie_otherwise
 from agents.bronze.range import BuiltObject
 from agents.bronze.retries import Failures, PatientStore
 from agents.bronze.store import Store
+from agents.sink import OvertakenError
 from tables.fingerprint import RecordMark
 
 CALLS_AT_ONCE = 16
 PUTS_TOGETHER = 1024
 """So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
-
-
-class OvertakenError(Exception):
-    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
 
 
 class Built(NamedTuple):
@@ -56,15 +53,6 @@ class Built(NamedTuple):
     objects: Sequence[BuiltObject]
     topic_id: str | None = None
     last_record: RecordMark | None = None
-
-
-class Hint(NamedTuple):
-    """What the consumer group's offset says: the newest commit begins at `first` and `next` comes after it.
-
-    It may be wrong in every way."""
-
-    first: int
-    next: int
 
 
 class Resume(NamedTuple):
@@ -90,9 +78,10 @@ class Committer:
 
     # --- where to go on ------------------------------------------------------------------------------------
 
-    async def resume(self, hint: Hint | None) -> Resume:
+    async def resume(self, hint: tuple[int, int] | None) -> Resume:
         """Find the newest commit. Raises `CorruptFileError` where it is not readable.
 
+        `hint`: first and next offset of what may be the newest one; it may be wrong in every way.
         An intent that follows it, and whose objects are all there, is committed on the way.
         """
         newest = await self._newest(hint)
@@ -125,12 +114,12 @@ class Committer:
         self.position = await self.position_of(self._partition)
         return self.position == position
 
-    async def _newest(self, hint: Hint | None) -> Commit | None:
+    async def _newest(self, hint: tuple[int, int] | None) -> Commit | None:
         folder = commits_folder(self._topic, self._partition)
         known: Commit | None = None
         if hint is not None:
-            known = await self._commit(commit_path(self._topic, self._partition, hint.first))
-            if known is not None and known.next != hint.next:
+            known = await self._commit(commit_path(self._topic, self._partition, hint[0]))
+            if known is not None and known.next != hint[1]:
                 known = None
         after = "" if known is None else commit_path(self._topic, self._partition, known.first)
         last = await self._store.last(folder, after)

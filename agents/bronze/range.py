@@ -124,7 +124,7 @@ class RangeBuilder:
 
     @property
     def full(self) -> bool:
-        """Whether the range has to be closed before more is taken."""
+        """Whether the range has to be closed before more is added."""
         if self.until is not None:
             return self.next >= self.until
         return self.raw_bytes >= self._max_bytes
@@ -145,21 +145,21 @@ class RangeBuilder:
         self.lost = (self.first, until)
         self.next = until
 
-    def take(self, records: Sequence[Record], after: int) -> int:
+    def add(self, records: Sequence[Record], after: int) -> int:
         """Add records, all at or above `next` and below `after`, until the range is full; answers how many.
 
-        Once all are taken, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
+        Once all are added, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
         """
         if self.until is not None:
             records = records[: bisect_left(records, self.until, key=_offset)]
-        taken = 0
-        while taken < len(records) and not self.full:
-            taken += self._take_part(records[taken:])
-        if taken == len(records) and not self.full:
+        added = 0
+        while added < len(records) and not self.full:
+            added += self._add_part(records[added:])
+        if added == len(records) and not self.full:
             self.next = after if self.until is None else min(after, self.until)
-        return taken
+        return added
 
-    def _take_part(self, records: Sequence[Record]) -> int:
+    def _add_part(self, records: Sequence[Record]) -> int:
         """Add as many as fit into the segment; answers how many."""
         values = [record.value for record in records]
         room = (
@@ -172,7 +172,7 @@ class RangeBuilder:
             ends = list(accumulate(len(value or b"") for value in values))
             count = bisect_left(ends, room) + 1
             records, values, size = records[:count], values[:count], ends[count - 1]
-        self._add(records, values)
+        self._add_lines_of(records, values)
         self.last_record = mark_of(records[-1])
         self.raw_bytes += size
         self.rows += len(records)
@@ -182,7 +182,7 @@ class RangeBuilder:
             self._compress()
         return len(records)
 
-    def _add(self, records: Sequence[Record], values: list[bytes | None]) -> None:
+    def _add_lines_of(self, records: Sequence[Record], values: list[bytes | None]) -> None:
         timestamps = [record.timestamp for record in records]
         offsets = [record.offset for record in records]
         if self.first_timestamp_ms is None:

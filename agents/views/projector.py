@@ -75,7 +75,7 @@ class Projector:
         """What has been folded since the last `interval()`; its `feed` is still empty."""
         return self._interval
 
-    def take(self, before: int, after: int, batches: Sequence[Any]) -> None:
+    def fold(self, before: int, after: int, batches: Sequence[Any]) -> None:
         """Fold all records from the fold's position up to `after`.
 
         `before` is the consumer's position before these batches. What lies below the fold's position has been
@@ -87,8 +87,8 @@ class Projector:
         if after <= position:
             return
         records = Unpacked(batches, position)
-        while self._fold(records.take(SLICE_RECORDS)):
-            pass  # and that slice is let go of before the next one is made
+        while self._fold_slice(records.take(SLICE_RECORDS)):
+            pass  # and that slice is released before the next one is made
         self.state.next_offset = after
         self._interval.next_offset = after
         if self._newest is not None:
@@ -109,7 +109,7 @@ class Projector:
         self._interval = Interval(self.state.next_offset)
         return done
 
-    def _fold(self, records: list[Any]) -> bool:
+    def _fold_slice(self, records: list[Any]) -> bool:
         """Fold these records; False: there were none."""
         if not records:
             return False

@@ -64,27 +64,27 @@ def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> Own
     raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
 
     @app.on_rebalance_complete.connect
-    async def let_go(*_: Any, **__: Any) -> None:
+    async def release_all(*_: Any, **__: Any) -> None:
         # Faust does not seek where nothing is assigned, and so would not tell the owner.
         if not app.consumer.assignment():
             await owner.assigned(set(), app.consumer_generation_id)
 
     @app.agent(raw, name=f"{role}-batches")
-    async def take_batches(stream: Any) -> None:
+    async def dispatch_batches(stream: Any) -> None:
         async for fetched in stream:
-            await _take(app, cast(Fetched, fetched))
+            await _dispatch(app, cast(Fetched, fetched))
 
     return app
 
 
-async def _take(app: OwnerApp, fetched: Fetched) -> None:
+async def _dispatch(app: OwnerApp, fetched: Fetched) -> None:
     # An agent that raises would be restarted by Faust behind the batch it failed on: end the process instead.
     try:
-        await app.owner.take(fetched)
+        await app.owner.process(fetched)
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        log.exception("folding %s failed at offset %d", fetched.tp, fetched.before)
+        log.exception("processing %s failed at offset %d", fetched.tp, fetched.before)
         await app.crash(error)
 
 

@@ -48,16 +48,16 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Who folds the partitions that this process owns. All of it runs in the application's event loop."""
+    """Who processes the partitions that this process owns. All of it runs in the application's event loop."""
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Partitions are ours as of this generation: recover them; answers where each is to be read from."""
 
-    async def take(self, fetched: Fetched) -> None:
-        """Fold what was fetched; returns when more may be handed over (back-pressure)."""
+    async def process(self, fetched: Fetched) -> None:
+        """Process what was fetched; returns when more may be handed over (back-pressure)."""
 
     async def drain(self) -> None:
-        """The process stops: write what has been folded and let go of everything."""
+        """The process stops: write what has been processed and release everything."""
 
 
 class OwnerApp(faust.App):
@@ -195,20 +195,27 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """The group's generation as the coordinator last said; below 0: not a member."""
         return cast(int, self._ensure_consumer()._coordinator.generation)
 
-    async def publish(self, offsets: Mapping[TP, int]) -> None:
-        """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
+    async def publish(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
+        """Commit offsets, each with its metadata, to the group, for lag tools: nothing rests on them."""
         await self.ask(self._publish(offsets))
 
-    async def _publish(self, offsets: Mapping[TP, int]) -> None:
+    async def _publish(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
-        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
+        ours = {TopicPartition(*tp): committed for tp, committed in offsets.items() if tp in owned}
         if not ours:
             return
         try:
             await consumer.commit(ours)
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
+
+    async def published(self, tp: TP) -> tuple[int, str] | None:
+        """What was committed to the group last, with its metadata. Raises `KafkaError`, `TimeoutError`."""
+        coordinator: Any = self._ensure_consumer()._coordinator
+        key = TopicPartition(*tp)
+        committed = (await self.ask(coordinator.fetch_committed_offsets([key]))).get(key)
+        return None if committed is None else (committed.offset, committed.metadata)
 
     async def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the consumer's thread, for a limited time. Raises `TimeoutError`.

@@ -29,7 +29,7 @@ BATCH_BYTES = 256 * 1024
 RECOVERY_FETCH_BYTES = 4 << 20
 
 
-class PartitionLog:
+class FeedWriter:
     """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
     `check` is awaited before each commit, when all is sent: it refuses the commit by raising.

@@ -32,7 +32,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    logs.tell_unknown_variables()
+    logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(VERSION).set(1)

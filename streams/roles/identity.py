@@ -1,6 +1,6 @@
 """Whether a partition is still the one that was read: by its topic's id, and by records read again.
 
-A topic that was deleted and made anew has another id. An unclean leader election keeps the id and may put
+A topic that was deleted and recreated has another id. An unclean leader election keeps the id and may put
 other records where some were read: the leader epoch changes, and what was read is compared with Kafka again.
 Brokers without topic ids are judged by records alone.
 
@@ -20,7 +20,7 @@ from faust.types import TP
 
 from streams.kafka.fingerprint_check import Found
 from streams.kafka.topic_ids import Sight, Sights, _Missing
-from streams.roles.recreated_topic import RecreatedTopicError
+from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordMark
 
 SETTLE_SECONDS = 5.0
@@ -78,10 +78,10 @@ class Looks:
 class Identity:
     """Watches one partition, and the feed that its state is in, if it is in one.
 
-    `done` names what its identity is kept in, and `mend` says what is to be done if it is another one.
+    `done` names what its identity is kept in, and `remedy` says what is to be done if it is another one.
     """
 
-    def __init__(self, looks: Looks, tp: TP, *, done: str, mend: str, feed: TP | None = None) -> None:
+    def __init__(self, looks: Looks, tp: TP, *, done: str, remedy: str, feed: TP | None = None) -> None:
         self.topic_id: str | None = None
         self.taken_at = 0.0
         self._looks = looks
@@ -89,7 +89,7 @@ class Identity:
         self._feed = feed
         self._tps = {tp} if feed is None else {tp, feed}
         self._done = done
-        self._mend = mend
+        self._remedy = remedy
         self._feed_id: str | None = None
         self._leader_epoch: int | None = None
         self._verified_at = 0.0
@@ -176,7 +176,7 @@ class Identity:
             raise UnknownTopicOrPartitionError(f"{self._feed.topic}-{self._feed.partition}")
         if self._feed_id is not None and sight.topic_id != self._feed_id:
             raise FeedRecreatedError(
-                f"{self._feed.topic} was made anew: all is folded again from the beginning"
+                f"{self._feed.topic} was recreated: all is folded again from the beginning"
             )
         self._feed_id = sight.topic_id
 
@@ -208,6 +208,6 @@ class Identity:
 
     def _recreated(self, why: str) -> RecreatedTopicError:
         return RecreatedTopicError(
-            f"{self._tp.topic}-{self._tp.partition} {why}: the topic was made anew, or an unclean"
-            f" leader election replaced its records. {self._mend}"
+            f"{self._tp.topic}-{self._tp.partition} {why}: the topic was recreated, or an unclean"
+            f" leader election replaced its records. {self._remedy}"
         )

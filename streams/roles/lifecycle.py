@@ -33,7 +33,7 @@ def serving(settings: Settings) -> Iterator[Health]:
     shutdown.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    logs.tell_unknown_variables()
+    logs.warn_of_unknown_variables()
     metrics.BUILD_INFO.labels(VERSION).set(1)
     health = Health()
     try:

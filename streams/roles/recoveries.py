@@ -11,11 +11,12 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from faust.types import TP
 
-from streams.clock import now_ms
+from streams.clock import Clock
+from streams.roles.partition import Partition
 
 log = logging.getLogger(__name__)
 
@@ -26,28 +27,14 @@ BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 
 
-class Recovered(Protocol):
-    """A partition that is ours, as `Late` knows it."""
-
-    @property
-    def failed(self) -> bool:
-        """It can't go on, and has to be recovered anew."""
-
-    async def still_ours(self) -> bool:
-        """Whether it can go on after a rebalance in which somebody else may have had it."""
-
-    async def close(self) -> None:
-        """Let go of it."""
-
-
-T = TypeVar("T", bound=Recovered)
+P = TypeVar("P", bound=Partition)
 
 
 class RecoveryStuckError(Exception):
     """Nothing moved in a recovery for `STILL_SECONDS`; `str()` names the partition."""
 
 
-class Progress:
+class RecoveryProgress:
     """How long a recovery has not moved, in beats of its watch: time in which this process did not run at all
     is nobody's standing still."""
 
@@ -70,7 +57,7 @@ class Progress:
         return restore_and_move
 
 
-async def watched(recovery: Coroutine[Any, Any, T], progress: Progress, what: str) -> T:
+async def watched(recovery: Coroutine[Any, Any, P], progress: RecoveryProgress, what: str) -> P:
     """Run a recovery as long as it moves. Raises `RecoveryStuckError`, and what the recovery raises."""
     task = asyncio.create_task(recovery, name=what)
     try:
@@ -82,7 +69,7 @@ async def watched(recovery: Coroutine[Any, Any, T], progress: Progress, what: st
     return task.result()
 
 
-async def _until_done(task: asyncio.Task[Any], progress: Progress, what: str) -> None:
+async def _until_done(task: asyncio.Task[Any], progress: RecoveryProgress, what: str) -> None:
     while not task.done():
         await asyncio.wait({task}, timeout=BEAT_SECONDS)
         progress.still_seconds += BEAT_SECONDS
@@ -90,15 +77,15 @@ async def _until_done(task: asyncio.Task[Any], progress: Progress, what: str) ->
             raise RecoveryStuckError(f"{what}: nothing moved in {STILL_SECONDS:.0f} s")
 
 
-class _Waiting(NamedTuple, Generic[T]):
+class _Waiting(NamedTuple, Generic[P]):
     """A recovery in the background. `since_ms`: wall clock; `finishing` installs what `recovering` gives."""
 
     since_ms: int
-    recovering: asyncio.Task[T]
+    recovering: asyncio.Task[P]
     finishing: asyncio.Task[None]
 
 
-class Late(Generic[T]):
+class Recoveries(Generic[P]):
     """The recoveries of one worker. Its owner holds `lock` while it changes what is owned.
 
     `recover(tp, kept)` gives a partition that is ours, from what was kept of it where that is possible;
@@ -109,12 +96,13 @@ class Late(Generic[T]):
     def __init__(
         self,
         lock: asyncio.Lock,
-        recover: Callable[[TP, T | None], Coroutine[Any, Any, T]],
-        install: Callable[[TP, T], Awaitable[None]],
+        recover: Callable[[TP, P | None], Coroutine[Any, Any, P]],
+        install: Callable[[TP, P], Awaitable[None]],
         crash: Callable[[BaseException], Awaitable[None]],
         *,
         generation: Callable[[], int],
         epoch: Callable[[TP], int],
+        clock: Clock,
     ) -> None:
         self._lock = lock
         self._recover = recover
@@ -122,9 +110,10 @@ class Late(Generic[T]):
         self._crash = crash
         self._generation = generation
         self._epoch = epoch
+        self._clock = clock
         self._drained = False
-        self._begun: set[asyncio.Task[T]] = set()
-        self._waiting: dict[TP, _Waiting[T]] = {}
+        self._begun: set[asyncio.Task[P]] = set()
+        self._waiting: dict[TP, _Waiting[P]] = {}
         self._parked_at: dict[TP, int] = {}
 
     @property
@@ -132,7 +121,7 @@ class Late(Generic[T]):
         """What is being recovered in the background, and since when (wall clock, ms)."""
         return {tp: waiting.since_ms for tp, waiting in self._waiting.items()}
 
-    async def begin(self, partitions: Mapping[TP, T | None]) -> dict[TP, T]:
+    async def begin(self, partitions: Mapping[TP, P | None]) -> dict[TP, P]:
         """Recover, or prove those that were kept; answers what is ready within a moment."""
         begun = {tp: self._task(tp, kept) for tp, kept in partitions.items()}
         self._begun = {task for tp, task in begun.items() if partitions[tp] is None}
@@ -154,7 +143,7 @@ class Late(Generic[T]):
             await _discard(task for task in begun.values() if not task.done())
         return {tp: task.result() for tp, task in begun.items() if task.done() and not task.cancelled()}
 
-    def begin_late(self, tp: TP, kept: T) -> None:
+    def begin_late(self, tp: TP, kept: P) -> None:
         """Recover in the background what has failed."""
         self._go_on(tp, self._task(tp, kept))
 
@@ -163,7 +152,7 @@ class Late(Generic[T]):
         self._parked_at = {tp: self._epoch(tp) for tp in self._waiting}
 
     async def stop(self, tps: Iterable[TP]) -> None:
-        """Recover these no longer, and let go of what has been recovered."""
+        """Recover these no longer, and release what has been recovered."""
         stopped = [self._waiting.pop(tp) for tp in tps]
         for waiting in stopped:
             waiting.finishing.cancel()
@@ -171,28 +160,28 @@ class Late(Generic[T]):
         await _discard(waiting.recovering for waiting in stopped)
 
     async def drain(self) -> None:
-        """Let go of all, also of what an assignment is waiting for; nothing is recovered after it."""
+        """Release all, also of what an assignment is waiting for; nothing is recovered after it."""
         self._drained = True
         for task in self._begun:
             task.cancel()
         await self.stop(list(self._waiting))
 
-    def _task(self, tp: TP, kept: T | None) -> asyncio.Task[T]:
+    def _task(self, tp: TP, kept: P | None) -> asyncio.Task[P]:
         return asyncio.create_task(self._recover(tp, kept), name=f"recover-{tp.topic}-{tp.partition}")
 
-    def _go_on(self, tp: TP, task: asyncio.Task[T]) -> None:
+    def _go_on(self, tp: TP, task: asyncio.Task[P]) -> None:
         name = f"late-{tp.topic}-{tp.partition}"
         finishing = asyncio.create_task(self._finish(tp, task, self._generation()), name=name)
-        self._waiting[tp] = _Waiting(now_ms(), task, finishing)
+        self._waiting[tp] = _Waiting(self._clock.wall_ms(), task, finishing)
 
-    async def _finish(self, tp: TP, task: asyncio.Task[T], generation: int) -> None:
-        owned: T | None = None
+    async def _finish(self, tp: TP, task: asyncio.Task[P], generation: int) -> None:
+        owned: P | None = None
         try:
             owned = await task
             while not await self._installed(tp, owned, generation):
-                if owned.failed:
+                if owned.failure is not None:
                     generation = self._generation()
-                    await owned.close()
+                    await owned.release()
                     owned = None
                     owned = await self._recover(tp, None)
                 await asyncio.sleep(LOOK_SECONDS)
@@ -201,9 +190,9 @@ class Late(Generic[T]):
             await self._crash(error)
         finally:
             if owned is not None:
-                await owned.close()
+                await owned.release()
 
-    async def _installed(self, tp: TP, owned: T, generation: int) -> bool:
+    async def _installed(self, tp: TP, owned: P, generation: int) -> bool:
         """Whether it is being read now, which needs the seek to its end to lie behind us."""
         async with self._lock:
             waiting = self._waiting.get(tp)
@@ -219,15 +208,15 @@ class Late(Generic[T]):
             return True
 
 
-def _failure(task: asyncio.Task[T]) -> BaseException | None:
+def _failure(task: asyncio.Task[P]) -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
 
 
-async def _discard(tasks: Iterable[asyncio.Task[T]]) -> None:
-    """Cancel them, and close what they have recovered."""
+async def _discard(tasks: Iterable[asyncio.Task[P]]) -> None:
+    """Cancel them, and release what they have recovered."""
     tasks = list(tasks)
     for task in tasks:
         task.cancel()
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if not isinstance(outcome, BaseException):
-            await outcome.close()
+            await outcome.release()

@@ -22,7 +22,7 @@ from streams.feed.follower import Follower
 from streams.feed.replica import Live
 from streams.health import Health
 from streams.kafka.message_formats import UnreadableBatchError
-from streams.kafka.write_failures import tell_failed_write
+from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.leader_election import Election
 from streams.roles.gates.writer import GateLog
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
@@ -150,7 +150,7 @@ class GatesWorker:
                 await self._evaluate()
         except (KafkaError, OSError, TimeoutError) as error:
             what = "publishing gates, after which the lead has to be taken anew,"
-            tell_failed_write(what, error, self._settings.topic("ops.gates"))
+            log_failed_write(what, error, self._settings.topic("ops.gates"))
             await self._resign()
             if generation == self._election.generation:
                 # Whoever was stopped for long learns within two heartbeats that another one leads.

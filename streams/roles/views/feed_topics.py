@@ -19,18 +19,17 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 1.0
-TELL_SECONDS = 60.0
+LOG_SECONDS = 60.0
 
 
 class WrittenTopics:
-    """The feed and the quarantine. `on_change` is called when a source partition begins or ends to wait."""
+    """The feed and the quarantine."""
 
-    def __init__(self, settings: Settings, on_change: Callable[[], None]) -> None:
+    def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._topics = (settings.topic("views.feed"), settings.topic("events.quarantine"))
         self._counts: dict[str, int] = {}
         self._looking = asyncio.Lock()
-        self._on_change = on_change
         self._waiting: dict[TP, str] = {}
         metrics.WAITING_PARTITIONS.labels("views").set(0)
 
@@ -39,30 +38,31 @@ class WrittenTopics:
         """Source partitions that wait, and for which partitions of which topics."""
         return self._waiting
 
-    async def have(self, tp: TP, on_look: Callable[[], None]) -> None:
-        """Return when every topic has the partition; `on_look` is called at each look meanwhile.
+    async def have(self, tp: TP, on_look: Callable[[], None], on_change: Callable[[], None]) -> None:
+        """Return when every topic has the partition; `on_look` is called at each look meanwhile, and
+        `on_change` when the partition begins or ends to wait.
 
         Raises aiokafka's errors while Kafka is away.
         """
-        told = 0.0
+        logged_at = 0.0
         try:
             while missing := await self._missing(tp.partition):
                 on_look()
                 what = f"partition {tp.partition} of {' and '.join(missing)}, for {tp.topic}-{tp.partition}"
                 if self._waiting.get(tp) != what:
                     self._waiting[tp] = what
-                    self._changed()
-                if not told or time.monotonic() - told > TELL_SECONDS:
-                    told = time.monotonic()
+                    self._changed(on_change)
+                if not logged_at or time.monotonic() - logged_at > LOG_SECONDS:
+                    logged_at = time.monotonic()
                     log.warning("waiting for %s: `sluice topics create` adds it", what)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             if self._waiting.pop(tp, None) is not None:
-                self._changed()
+                self._changed(on_change)
 
-    def _changed(self) -> None:
+    def _changed(self, on_change: Callable[[], None]) -> None:
         metrics.WAITING_PARTITIONS.labels("views").set(len(self._waiting))
-        self._on_change()
+        on_change()
 
     async def _missing(self, partition: int) -> list[str]:
         """Those of the topics that do not have it; a partition never goes away again."""

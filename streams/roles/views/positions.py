@@ -16,13 +16,13 @@ from streams.settings import Settings
 from tables.codec import checkpoint_key, decode_checkpoint
 from tables.fold.state import PartitionState
 
-MEND = "Give it another name, or delete the feed to begin anew"
+REMEDY = "Give it another name, or delete the feed to begin anew"
 
 
 def identity_of(looks: Looks, tp: TP, settings: Settings) -> Identity:
     """Watches a partition and the feed partition that its state is in."""
     feed = TP(settings.topic("views.feed"), tp.partition)
-    return Identity(looks, tp, done="its checkpoint is of", mend=MEND, feed=feed)
+    return Identity(looks, tp, done="its checkpoint is of", remedy=REMEDY, feed=feed)
 
 
 async def recognise(identity: Identity, state: PartitionState) -> bool:

@@ -11,7 +11,7 @@ from aiokafka.errors import KafkaError
 
 from agents.protocols import BadRecord
 from streams.embedded.broker import EmbeddedKafka
-from streams.feed.writer import PartitionLog
+from streams.feed.writer import FeedWriter
 from streams.kafka import topics
 from tests.oracle.load import Load, Mix
 from tests.support.feed import FeedWatcher, exact
@@ -24,8 +24,8 @@ async def test_a_former_owner_can_write_nothing(kafka: EmbeddedKafka, prefix: st
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         settings = sluice.settings
         await topics.create(settings)
-        former = PartitionLog(settings, settings.raw_topics[0], 0)
-        newer = PartitionLog(settings, settings.raw_topics[0], 0)
+        former = FeedWriter(settings, settings.raw_topics[0], 0)
+        newer = FeedWriter(settings, settings.raw_topics[0], 0)
         await former.open()
         await former.commit([(b"k", b"1")], [BadRecord(None, None, [("offset", b"0")])])
         await newer.open()

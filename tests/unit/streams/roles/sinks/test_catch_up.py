@@ -6,11 +6,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.roles.bronze.catch_up import LOOKS_A_PERIOD, MOST_LOOKS, Behind
+from streams.roles.sinks.catch_up import LOOKS_A_PERIOD, MOST_LOOKS, CatchUp
 
 
 def test_what_was_there_at_first_is_read_before_time_counts() -> None:
-    behind = Behind(60)
+    behind = CatchUp(60)
     behind.saw_end(1000, 0, 0.0)
     assert behind.caught_up_at is None
     for second in range(1, 5):  # more comes all the while
@@ -21,7 +21,7 @@ def test_what_was_there_at_first_is_read_before_time_counts() -> None:
 
 
 def test_an_empty_partition_is_not_behind() -> None:
-    behind = Behind(60)
+    behind = CatchUp(60)
     behind.saw_end(7, 7, 3.0)
     behind.saw_end(9, 7, 4.0)
     assert behind.caught_up_at == 3.0
@@ -29,7 +29,7 @@ def test_an_empty_partition_is_not_behind() -> None:
 
 @pytest.mark.parametrize("seconds", [1, 2, 60])
 def test_who_reads_on_as_records_come_is_not_behind(seconds: float) -> None:
-    behind = Behind(seconds)
+    behind = CatchUp(seconds)
     for beat in range(
         200
     ):  # each look finds some that came in this moment, and a beat is never quite a second
@@ -38,7 +38,7 @@ def test_who_reads_on_as_records_come_is_not_behind(seconds: float) -> None:
 
 
 def test_who_falls_behind_and_catches_up() -> None:
-    behind = Behind(60)
+    behind = CatchUp(60)
     behind.saw_end(0, 0, 0.0)
     for second in range(1, 61):
         behind.saw_end(second, 0, second)
@@ -56,7 +56,7 @@ def test_who_falls_behind_and_catches_up() -> None:
     steps=st.lists(st.tuples(st.integers(0, 9), st.integers(0, 9), st.floats(0.1, 90)), max_size=60),
 )
 def test_it_is_as_if_all_looks_were_kept(seconds: float, steps: list[tuple[int, int, float]]) -> None:
-    behind, end, position, now = Behind(seconds), 0, 0, 0.0
+    behind, end, position, now = CatchUp(seconds), 0, 0, 0.0
     looks: list[tuple[int, float]] = []
     for come, read, pause in steps:
         end, now = end + come, now + pause
@@ -72,7 +72,7 @@ def test_it_is_as_if_all_looks_were_kept(seconds: float, steps: list[tuple[int, 
 
 
 def test_it_forgets_what_it_need_not_know() -> None:
-    behind = Behind(1)
+    behind = CatchUp(1)
     for second in range(100_000):
         behind.saw_end(second + 1, 0, second)
     assert len(behind._looks) <= MOST_LOOKS

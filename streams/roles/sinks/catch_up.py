@@ -11,7 +11,7 @@ LOOKS_A_PERIOD = 8
 MOST_LOOKS = 128
 
 
-class Behind:
+class CatchUp:
     """Looks at a partition's end from time to time. `seconds`: behind by more than that is behind.
 
     `caught_up_at`: since when (monotonic clock, s) it has not been behind; None: it is, or nobody has looked.

@@ -1,0 +1,118 @@
+"""A sink: where the records of source partitions go, exactly once, range by range, as a protocol.
+
+A range is what a source partition has between two offsets. The runtime (`streams.roles.sinks`) fills one
+range of a partition after the other and commits them in order; a sink keeps which of them are there. Any
+number of writers may try the same range, stopped and woken at any instruction: the sink decides which of them
+counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any, NamedTuple, Protocol, TypeVar
+
+from tables.fingerprint import RecordMark
+
+
+class OvertakenError(Exception):
+    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
+
+
+class Range(Protocol):
+    """An open range: `first`, and `next`, the offset behind it.
+
+    `until`: the offset at which it has to end, for one that another writer has begun. `lost`: offsets
+    [from, to) at its beginning that Kafka deleted before they were read. `last_record`: of its newest record.
+    `first_timestamp_ms`: Kafka timestamp of its first record.
+    """
+
+    first: int
+    next: int
+    until: int | None
+    rows: int
+    first_timestamp_ms: int | None
+    last_record: RecordMark | None
+
+    @property
+    def full(self) -> bool:
+        """Whether it has to be closed before more is added."""
+
+    @property
+    def empty(self) -> bool:
+        """Whether no offset has been covered yet."""
+
+    @property
+    def held_bytes(self) -> int:
+        """Bytes that it holds in memory, about."""
+
+    def add(self, records: Sequence[Any], after: int) -> int:
+        """Add records, all at or above `next` and below `after`, until it is full; answers how many.
+
+        Once all are added, it reaches to `after`, or to `until`.
+        """
+
+    def lose(self, until: int) -> None:
+        """Kafka has deleted what lies between its beginning and `until`; nothing was added yet."""
+
+    def close(self) -> None:
+        """Nothing is added any more."""
+
+
+class Source(Protocol):
+    """What a sink may ask of a source partition while it finds out where to go on."""
+
+    topic: str
+    partition: int
+    first_seen: int
+    """Where it began when this worker first saw it."""
+
+    async def beginning(self) -> int:
+        """The first offset that Kafka still has."""
+
+    async def hint(self) -> tuple[int, int] | None:
+        """First and next offset of the range that was committed last, as somebody noted; it may be wrong."""
+
+    async def verify(self, topic_ids: Collection[str], records: Iterable[RecordMark | None]) -> int:
+        """Hold the identity that was kept against the topic; answers how many partitions it has.
+
+        Raises when it is another topic.
+        """
+
+    @property
+    def topic_id(self) -> str | None:
+        """The topic's id, once it is verified; None: the brokers have no topic ids."""
+
+
+R = TypeVar("R", bound=Range)
+
+
+class Resumed(NamedTuple):
+    """Where a partition goes on: the range to fill, and the newest record that is committed."""
+
+    range: Any
+    last_record: RecordMark | None = None
+
+
+class Proof(NamedTuple):
+    """What a commit says of the topic that it is of: its id, and its newest record up to there."""
+
+    topic_id: str | None
+    last_record: RecordMark | None
+
+
+class Sink(Protocol[R]):
+    """`str()` says what it is and where, for people; `name` is what its data are called."""
+
+    name: str
+
+    async def resume(self, source: Source) -> Resumed:
+        """Find out where a partition goes on; what a former writer has begun is brought to its end.
+
+        Raises `KafkaError` and `OSError`, after which it is asked again.
+        """
+
+    def open_range(self, source: Source, first: int) -> R:
+        """A new range that begins at `first`."""
+
+    async def commit(self, source: Source, closed: R, proof: Proof) -> None:
+        """Returns once the range is there for good, once. Raises `OvertakenError`."""

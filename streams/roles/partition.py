@@ -1,0 +1,81 @@
+"""What the owner of source partitions needs of one of them, and how one may end."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from streams.kafka.batches import Fetched
+from streams.roles.identity import Identity
+from streams.roles.progress import Progress
+
+
+class ReleasedError(Exception):
+    """The partition was released: whoever owns it next reads on."""
+
+
+class Partition(Protocol):
+    """One source partition that is owned: it processes what is fetched and writes what comes of it.
+
+    `failure`: why it writes nothing any more, until its owner has recovered it; None: it does.
+    `min_epoch`: what was fetched in an earlier one is not for it.
+    """
+
+    min_epoch: int
+    failure: Exception | None
+    identity: Identity
+    progress: Progress
+
+    @property
+    def position(self) -> int:
+        """The offset that is to be read next."""
+
+    @property
+    def committed(self) -> int:
+        """What lies below this offset is written."""
+
+    @property
+    def done_offset(self) -> int:
+        """What lies below this offset is done, as far as standing still is concerned."""
+
+    @property
+    def waits(self) -> bool:
+        """Whether it has to wait for others: then it is not stuck."""
+
+    @property
+    def unsure(self) -> bool:
+        """Whether nobody knows for the moment how old its oldest unwritten record is."""
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether there are unread records, and nothing has been done for seconds, though it could."""
+
+    def oldest_uncommitted_ms(self) -> int | None:
+        """Kafka timestamp (ms) of the oldest record that is not written, at worst too old; None: none."""
+
+    def begins_reading(self) -> None:
+        """It is read from its position on, from now."""
+
+    async def process(self, fetched: Fetched) -> None:
+        """Take in what was fetched; waits while too much is not written. Raises `GapError`."""
+
+    async def lose(self, until: int) -> None:
+        """Kafka has deleted what was to be read next, up to `until`: note it and go on there."""
+
+    async def flush(self) -> None:
+        """Write all that was processed."""
+
+    async def still_ours(self) -> bool:
+        """Whether it can go on after a rebalance in which somebody else may have had it."""
+
+    async def verify(self) -> None:
+        """Look whether it is still what was read. Raises `RecreatedTopicError`, `KafkaError`."""
+
+    def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
+        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
+
+        `done_before`: `done_offset` before that was asked. Raises `RecreatedTopicError` when the partition
+        ends below it, and not only at one look.
+        """
+
+    async def release(self) -> None:
+        """Stop at once; what is not written is read again by the next owner."""

@@ -1,0 +1,1 @@
+"""Partitions whose records go to a sink, range by range: whatever the sink is (`agents.sink`)."""
