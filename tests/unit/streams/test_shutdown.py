@@ -14,7 +14,7 @@ from tests.support.programs import started
 
 PROGRAM = """
 import asyncio, gc, sys, threading, time
-from streams import leave
+from streams import shutdown
 
 async def swallow():
     while True:
@@ -28,16 +28,16 @@ class Late:
         wait(3600)  # at the interpreter's own end
 
 async def main():
-    stop = leave.stop_on_signals(SECONDS)
+    stop = shutdown.stop_on_signals(SECONDS)
     print("ready", flush=True)
     HANG
 
 def hang_later():
     LATER
 
-leave.run(main(), SECONDS)
+shutdown.run(main(), SECONDS)
 hang_later()
-leave.end()
+shutdown.end()
 """
 
 HANGS = {
