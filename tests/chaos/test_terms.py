@@ -137,13 +137,10 @@ async def test_whoever_is_told_to_end_is_gone_in_time(
     own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path, terms: int
 ) -> None:
     seed = drawn_seed()
-    with Sluice(
-        tmp_path, own_kafka.bootstrap, prefix, partitions=PARTITIONS, bronze_max_seconds=2,
-        bronze_url=(tmp_path / "store").as_uri(),
-    ) as sluice:  # fmt: skip
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=PARTITIONS, bronze_max_seconds=2) as sluice:
         await topics.create(sluice.settings)
         struck = Terms(sluice, own_kafka, seed)
-        async with producing(own_kafka.bootstrap, sluice.settings.raw_topics[0], seed):
+        async with producing(own_kafka.bootstrap, sluice.raw_topic, seed):
             with busy():
                 # Several at a time: the machine is full, and they join and leave each other's groups.
                 for first in range(0, terms, len(ROLES)):

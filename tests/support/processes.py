@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import httpx
 
+from agents.bronze.store import Store
 from streams.settings import Settings
+from streams.store.urls import store_at
 from tests.support.kafka import wait_until
 from tests.support.paths import ROOT
 
@@ -122,7 +124,8 @@ class Role:
 
 
 class Sluice:
-    """All roles that a test starts, with one set of settings; ends them all when left."""
+    """All roles that a test starts, with one set of settings; ends them all when left. Bronze lies in the
+    folder `store`, in ranges of a second, if not told otherwise."""
 
     def __init__(self, folder: Path, bootstrap: str, prefix: str, **settings: Any) -> None:
         self.folder = folder
@@ -133,10 +136,22 @@ class Sluice:
             "SLUICE_METRICS_PORT": "0",
             "SLUICE_HTTP_PORT": "0",
             "SLUICE_SESSION_SECONDS": "6",
+            "SLUICE_BRONZE_URL": f"file://{folder}/store",
+            "SLUICE_BRONZE_MAX_SECONDS": "1",
             **{f"SLUICE_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.settings = Settings.load(self._environ)
         self.roles: list[Role] = []
+
+    @property
+    def raw_topic(self) -> str:
+        """The first of them."""
+        return self.settings.raw_topics[0]
+
+    @property
+    def store(self) -> Store:
+        """Where Bronze lies."""
+        return store_at(self.settings.bronze_url)
 
     def role(self, name: str, *arguments: str, **settings: Any) -> Role:
         """A role that is not started yet; `settings` are its own."""
@@ -147,17 +162,23 @@ class Sluice:
         self.roles.append(role)
         return role
 
-    def worker(self, name: str = "views", **settings: Any) -> Role:
-        """A views worker, started."""
-        role = self.role(name, "worker", "views", **settings)
+    def started(self, name: str, *arguments: str, **settings: Any) -> Role:
+        """A role, started."""
+        role = self.role(name, *arguments, **settings)
         role.start()
         return role
 
+    def worker(self, name: str = "views", **settings: Any) -> Role:
+        return self.started(name, "worker", "views", **settings)
+
+    def bronze(self, name: str = "bronze", **settings: Any) -> Role:
+        return self.started(name, "worker", "bronze", **settings)
+
+    def gates(self, name: str = "gates", **settings: Any) -> Role:
+        return self.started(name, "worker", "gates", **settings)
+
     def api(self, name: str = "api", **settings: Any) -> Role:
-        """An api, started."""
-        role = self.role(name, "api", **settings)
-        role.start()
-        return role
+        return self.started(name, "api", **settings)
 
     def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         """A command, run to its end."""

@@ -47,7 +47,7 @@ async def test_a_worker_that_wakes_up_in_the_middle_of_its_work_writes_nothing_s
     load = Load(6, int(time.time() * 1000) - 3_600_000, Mix(partitions=1, milliseconds=100))
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         async with FeedWatcher(sluice.settings) as feed:
             sleeper = sluice.worker("sleeper", checkpoint_ms=4_000)
             await sleeper.ready()

@@ -15,9 +15,9 @@ from agents.bronze.commit import Committer, OvertakenError
 from agents.bronze.layout import layout_of, layout_of_intent
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
-from tests.support.bronze import MemoryStore, Record, built, failing_now_and_then, nothing
+from tests.support.bronze import FORMER, MemoryStore, Record, built, failing_now_and_then, nothing
+from tests.support.events import AT_MS, click, declined
 from tests.support.examples import examples
-from tests.unit.agents.bronze.test_range import AT_MS, FORMER, click, declined
 
 LOG = [
     Record(offset, AT_MS + offset, declined(offset) if offset % 3 else click(offset, city="rome"))

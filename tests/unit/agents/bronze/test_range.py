@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
 from urllib.parse import unquote
 
 import fastavro
@@ -12,35 +11,10 @@ import pytest
 
 from agents.bronze.files import Intent, ObjectEntry
 from agents.bronze.gzip import crc32c
-from agents.bronze.layout import FORMER_NO_CITY, Layout, layout_of, layout_of_intent
+from agents.bronze.layout import Layout, layout_of, layout_of_intent
 from schemas.validation.avro import AvroDecoder
-from tests.support.bronze import Record, builder, built
-
-FORMER = Layout(layout_of(["search"]).by_city, FORMER_NO_CITY)
-"""As a worker of the release before laid things down."""
-AT_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
-
-
-def event(name: str, number: int, payload: dict[str, Any], **envelope: Any) -> bytes:
-    return json.dumps(
-        {
-            "event_id": f"e{number}", "event": name, "version": 1, "occurred_at": "2026-03-01T12:00:00Z",
-            "source": "test", "payload": payload, **envelope,
-        }
-    ).encode()  # fmt: skip
-
-
-def click(number: int, **envelope: Any) -> bytes:
-    return event("search.click", number, {"session_id": "s", "listing_id": "l", "position": 1}, **envelope)
-
-
-def declined(number: int, **envelope: Any) -> bytes:
-    return event("booking.declined", number, {"booking_id": "b", "provider_id": "p"}, **envelope)
-
-
-def records(*values: bytes | None, first: int = 0) -> list[Record]:
-    return [Record(first + number, AT_MS + number, value) for number, value in enumerate(values)]
-
+from tests.support.bronze import FORMER, Record, builder, built, records
+from tests.support.events import AT_MS, click, declined
 
 NAME = "events.raw+0+00000000000000000000-00000000000000000005.ndjson.gz"
 

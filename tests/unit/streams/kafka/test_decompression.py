@@ -17,7 +17,7 @@ from agents.records import Unpacked
 from schemas.validation.reasons import UnreadBatch
 from streams.kafka.decompression import LARGEST_BATCH_BYTES
 from tests.support.record_bytes import CODECS, Wire, batch_v2
-from tests.unit.streams.kafka.test_message_formats import batches
+from tests.support.fetched_batches import batches
 
 codec, zeros, parts = sys.argv[1], bytes(1 << 20), 264
 if codec == "gzip":

@@ -25,14 +25,14 @@ from agents.bronze.files import (
 from streams.kafka.fingerprint_check import Found
 from streams.kafka.topic_ids import Sight
 from streams.roles import recoveries
-from streams.roles.bronze import owner, resume
+from streams.roles.bronze import resume
 from streams.roles.recreated_topic import RecreatedTopicError
 from streams.store.bronze_verify import verify
 from tables.fingerprint import RecordMark, mark_of
 from tests.support.bronze import MemoryStore, Record, builder, built
+from tests.support.bronze_owner import ONE, TWO, Worker
+from tests.support.events import AT_MS, click
 from tests.support.kafka import wait_until
-from tests.unit.agents.bronze.test_range import AT_MS, click
-from tests.unit.streams.roles.bronze.test_owner import ONE, TWO, Worker
 
 TOPIC, PARTITION = ONE
 
@@ -43,17 +43,6 @@ def records(first: int, end: int) -> list[Record]:
 
 def committer(store: MemoryStore, nonce: str = "me") -> Committer:
     return Committer(store, TOPIC, PARTITION, nonce, lambda *_: None)
-
-
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
-    async def no_hint(*_: object) -> None:
-        return None
-
-    monkeypatch.setattr(resume, "hint_of", no_hint)
-    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(resume, "PAUSE_SECONDS", 0.01)
-    return Worker()
 
 
 def another_topic(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,132 +3,19 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
-from dataclasses import replace
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
-from faust.types import TP
 
 from agents.bronze.commit import Committer, OvertakenError
-from streams.health import Health
-from streams.kafka.batches import Fetched
-from streams.kafka.fingerprint_check import Found
-from streams.kafka.topic_ids import Sight
 from streams.roles import recoveries
-from streams.roles.bronze import owner, resume
-from streams.roles.bronze.owner import BronzeOwner
-from streams.settings import Settings
-from streams.store.bronze_reader import BronzeReader
+from streams.roles.bronze import owner
 from streams.store.bronze_verify import verify
-from tests.support.bronze import MemoryStore, Record, built, nothing
+from tests.support.bronze import FORMER, Record, built, nothing
+from tests.support.bronze_owner import ONE, TWO, Worker
+from tests.support.events import AT_MS, click
 from tests.support.kafka import wait_until
-from tests.unit.agents.bronze.test_range import AT_MS, FORMER, click
-
-ONE, TWO = TP("events.raw", 0), TP("events.raw", 1)
-
-
-class GatedStore(MemoryStore):
-    """Stands still while `gate` is closed."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.gate = asyncio.Event()
-        self.gate.set()
-
-    async def _begin(self, operation: str, path: str) -> None:
-        await self.gate.wait()
-        await super()._begin(operation, path)
-
-
-class Thread:
-    """What the owner asks of its consumer's thread."""
-
-    def __init__(self) -> None:
-        self.epochs: dict[TP, int] = {}
-        self.sought: list[dict[TP, int]] = []
-        self.end = 100
-        self.coordinator_generation = 1
-        self.away = 0
-
-    def generation(self) -> int:
-        return self.coordinator_generation
-
-    async def ends(self, tps: set[TP]) -> Mapping[TP, int]:
-        if self.away > 0:
-            self.away -= 1
-            raise TimeoutError
-        return dict.fromkeys(tps, self.end)
-
-    async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
-        return dict.fromkeys(tps, 0)
-
-    async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
-        return dict.fromkeys(tps, Sight("id", 0, 1, 2))
-
-    async def compare(self, *_: object) -> Found:
-        return Found.SAME
-
-    async def begin_at(self, positions: Mapping[TP, int]) -> None:
-        self.sought.append(dict(positions))
-        for tp in positions:
-            self.epochs[tp] = self.epochs.get(tp, 0) + 1
-
-
-class App:
-    """Collects what it is crashed with."""
-
-    def __init__(self, thread: Thread) -> None:
-        self.consumer = SimpleNamespace(thread=thread)
-        self.crashes: list[BaseException] = []
-
-    async def crash(self, error: BaseException) -> None:
-        self.crashes.append(error)
-
-
-class Worker:
-    """An owner with all that is around it; `more` are settings."""
-
-    def __init__(self, **more: Any) -> None:
-        self.store, self.thread = GatedStore(), Thread()
-        self.app = App(self.thread)
-        self.health = Health()
-        settings = replace(Settings.load({}), session_seconds=1, bronze_max_seconds=3600, **more)
-        self.owner = BronzeOwner(settings, self.store, self.health)
-        self.owner.app = self.app  # type: ignore[assignment]
-
-    async def assigned(self, *tps: TP, generation: int = 1) -> Mapping[TP, int]:
-        positions = await self.owner.assigned(set(tps), generation)
-        await self.thread.begin_at(positions)  # as the transport does
-        return positions
-
-    async def take(self, tp: TP, first: int, end: int) -> None:
-        records: Any = [[Record(offset, AT_MS, click(offset)) for offset in range(first, end)]]
-        epoch = self.thread.epochs[tp]
-        await self.owner.take(Fetched(TopicPartition(*tp), first, end, records, end, epoch))
-
-    async def nexts(self) -> dict[int, int]:
-        return {partition: commit.next async for _, partition, commit in BronzeReader(self.store).commits()}
-
-
-async def _no_hint(*_: object) -> None:
-    return None
-
-
-@pytest.fixture
-async def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
-    monkeypatch.setattr(resume, "hint_of", _no_hint)
-    monkeypatch.setattr(recoveries, "READY_SECONDS", 0.1)
-    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(resume, "PAUSE_SECONDS", 0.01)
-    return Worker()
-
-
-async def no_tasks_left() -> None:
-    """Nobody else works any more."""
-    await wait_until(lambda: asyncio.all_tasks() == {asyncio.current_task()}, "tasks to end", seconds=5)
+from tests.support.roles import no_tasks_left
 
 
 async def test_a_store_that_stands_still_parks_partitions_until_it_answers(worker: Worker) -> None:
@@ -238,7 +125,6 @@ async def test_who_was_overtaken_begins_again_only_in_its_own_generation(worker:
 async def test_a_store_that_stands_still_blocks_reading_and_is_told_from_a_stuck_consumer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(resume, "hint_of", _no_hint)
     monkeypatch.setattr(owner, "BLOCKED_SECONDS", 0.05)
     worker = Worker(bronze_max_bytes=1)
     await worker.assigned(ONE, TWO)

@@ -20,9 +20,9 @@ from streams.roles.recreated_topic import MadeAnew, RecreatedTopicError
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
 from tests.support.bronze import MemoryStore, Record, builder, nothing
+from tests.support.events import AT_MS as NOW_MS
+from tests.support.events import click
 from tests.support.kafka import wait_until
-from tests.unit.agents.bronze.test_range import AT_MS as NOW_MS
-from tests.unit.agents.bronze.test_range import click
 
 TOPIC = "events.raw"
 

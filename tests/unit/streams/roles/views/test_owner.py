@@ -21,8 +21,8 @@ from streams.roles.views.owner import ViewsOwner
 from streams.roles.views.partition import OwnedPartition
 from streams.settings import Settings
 from tests.support.kafka import wait_until
-from tests.unit.streams.roles.bronze.test_owner import App, Thread, no_tasks_left
-from tests.unit.streams.roles.views.test_partition import Batch, MemoryLog, Owned, Record
+from tests.support.roles import App, Thread, no_tasks_left
+from tests.support.views_partition import Batch, MemoryLog, Owned, Record
 
 ONE, TWO, THREE = (TP("t", number) for number in range(3))
 

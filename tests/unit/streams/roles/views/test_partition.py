@@ -3,91 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
 from typing import Any
 
 import pytest
-from aiokafka import TopicPartition
 
-from agents.protocols import BadRecord, FeedRecord
-from agents.views.projector import GapError, Projector
-from schemas.validation.validator import Validator
-from streams.kafka.batches import Fetched
+from agents.views.projector import GapError
 from streams.roles.caught_up import CaughtUp
 from streams.roles.recreated_topic import RecreatedTopicError
-from streams.roles.views.partition import OwnedPartition
-from streams.roles.views.quarantine_counts import BadRecords
-from tables.codec import decode_checkpoint
-from tables.fold.state import Limits, PartitionState
-from tables.views import VIEWS
 from tests.support.kafka import wait_until
-
-TOPIC = "t"
-NOW_MS = 1_772_359_200_000
-CLICK = (
-    b'{"event_id":"e%d","event":"search.click","version":1,"occurred_at":"2026-03-01T10:00:00Z","source":"s",'
-    b'"city":"ulm","payload":{"session_id":"s","listing_id":"l","position":1}}'
-)
-
-
-OnFailure = Callable[[OwnedPartition, Exception], None]
-
-
-class Record:
-    def __init__(self, offset: int) -> None:
-        self.offset, self.timestamp, self.key, self.value = offset, NOW_MS, None, CLICK % offset
-
-
-class Batch(list[Record]):
-    @property
-    def base_offset(self) -> int:
-        return self[0].offset
-
-
-class MemoryLog:
-    """Keeps what is committed. `error` is raised instead; while `gate` is closed a commit waits."""
-
-    def __init__(self) -> None:
-        self.commits: list[list[FeedRecord]] = []
-        self.error: Exception | None = None
-        self.gate = asyncio.Event()
-        self.gate.set()
-        self.entered = asyncio.Event()
-        self.closed = False
-
-    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:  # noqa: ARG002
-        self.entered.set()
-        await self.gate.wait()
-        if self.error:
-            raise self.error
-        self.commits.append(list(feed))
-
-    async def close(self) -> None:
-        self.closed = True
-
-    @property
-    def next_offsets(self) -> list[int]:
-        """The offset in each commit's checkpoint."""
-        return [decode_checkpoint(feed[-1][1] or b"").next for feed in self.commits]
-
-
-class Owned:
-    """A partition on a `MemoryLog`; its checkpoints come only when asked for, or once an hour."""
-
-    def __init__(self, on_failure: OnFailure | None = None, bad_records: BadRecords | None = None) -> None:
-        self.log = MemoryLog()
-        self.failures: list[Exception] = []
-        self.bad_records = bad_records or BadRecords()
-        state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
-        self.projector = Projector(TOPIC, 0, state, Validator(), lambda: NOW_MS)
-        self.partition = OwnedPartition(
-            self.projector, self.log, 1, lambda: 3600.0,
-            on_failure or (lambda _, error: self.failures.append(error)), bad_records=self.bad_records,
-        )  # fmt: skip
-
-    async def take(self, first: int, end: int, epoch: int = 1) -> None:
-        batches: list[Any] = [Batch(map(Record, range(first, end)))] if end > first else []
-        await self.partition.take(Fetched(TopicPartition(TOPIC, 0), first, end, batches, end, epoch))
+from tests.support.views_partition import NOW_MS, Owned
 
 
 @pytest.fixture

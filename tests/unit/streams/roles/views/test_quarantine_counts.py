@@ -19,7 +19,7 @@ from streams.kafka.batches import Fetched
 from streams.roles.views.owner import ViewsOwner
 from streams.roles.views.quarantine_counts import BadRecords
 from streams.settings import Settings
-from tests.unit.streams.roles.views.test_partition import CLICK, TOPIC, Batch, Owned, Record
+from tests.support.views_partition import CLICK, TOPIC, Batch, Owned, Record
 
 ENVELOPE, SCHEMA = "EVENT_ENVELOPE_INVALID", "EVENT_SCHEMA_INVALID"
 BAD = [b"hunter2", b"hunter2", b"[]", (CLICK % 3).replace(b"search.click", b"hunter.two")]

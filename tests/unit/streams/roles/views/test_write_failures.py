@@ -17,7 +17,7 @@ from streams.health import Health
 from streams.roles.views.owner import ViewsOwner
 from streams.settings import Settings
 from tests.support.kafka import wait_until
-from tests.unit.streams.roles.views.test_partition import Owned
+from tests.support.views_partition import Owned
 
 
 class App:

@@ -1,4 +1,4 @@
-"""The recipes of docs/readers.md, and what each finds: `recipes.py NAME ROOT` in the readers' environment."""
+"""The recipes of docs/readers.md, and what each finds: a program for the readers' own Python."""
 
 from __future__ import annotations
 

@@ -11,9 +11,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from streams.kafka import topics
-from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import until_covered
 from tests.oracle.load import Load, Mix
+from tests.support.bronze_topic import until_covered
 from tests.support.feed import FeedWatcher, api_has_read, feed_reader
 from tests.support.processes import Role, Sluice
 from tests.support.sending import produce_all
@@ -52,17 +51,14 @@ async def write(folder: Path, bootstrap: str, prefix: str) -> Market:
         Mix(milliseconds=MILLISECONDS, duplicates_back=1000),
     )
     store = folder / "store"
-    with Sluice(
-        folder, bootstrap, prefix, partitions=4, bronze_url=f"file://{store}", bronze_max_seconds=1
-    ) as sluice:
+    with Sluice(folder, bootstrap, prefix, partitions=4) as sluice:
         await topics.create(sluice.settings)
         api, views = sluice.api(), sluice.worker()
-        bronze = sluice.role("bronze", "worker", "bronze")
-        bronze.start()
+        bronze = sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
-            await produce_all(bootstrap, sluice.settings.raw_topics[0], load.take(EVENTS))
+            await produce_all(bootstrap, sluice.raw_topic, load.take(EVENTS))
             await feed.caught_up(seconds=60)
-        await until_covered(sluice, store_at(sluice.settings.bronze_url), views, bronze)
+        await until_covered(sluice, sluice.store, views, bronze)
         await api_has_read(api, await feed_reader(sluice.settings))
         # The views have no day that they hold in part alone: that of a moment a day ago is over.
         day = datetime.now(UTC).date() - timedelta(days=1)

@@ -32,6 +32,14 @@ class Expected(NamedTuple):
     sums: Sums
 
 
+def found_by(answer: dict[str, list[Any]]) -> Expected:
+    """What a recipe answers."""
+    return Expected(
+        dict(answer["counts"]),
+        {(event, city, currency): (rows, minor) for event, city, currency, rows, minor in answer["sums"]},
+    )
+
+
 def _event(number: int) -> bytes:
     names = (*MONEY, "search.click", "booking.declined")
     name = names[number % len(names)]
