@@ -138,11 +138,9 @@ class PartitionOwner(Generic[P]):
             if self._draining:
                 return {}
             await self._recoveries.stop(set(self._recoveries.waiting) - tps)
-            waiting = set(self._recoveries.waiting)
-            failed = {tp for tp, kept in self._owned.items() if kept.failure is not None} - waiting
-            gone = (set(self._owned) - tps) | failed
+            gone = [tp for tp, kept in self._owned.items() if tp not in tps or kept.failure is not None]
             await all_of([self._owned.pop(tp).release() for tp in gone])
-            begun = {tp: self._owned.pop(tp, None) for tp in tps - waiting}
+            begun = {tp: self._owned.pop(tp, None) for tp in tps - set(self._recoveries.waiting)}
             self._owned.update(await self._recoveries.begin(begun))
             self._recoveries.park()
             parked = set(self._recoveries.waiting)

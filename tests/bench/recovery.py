@@ -82,7 +82,7 @@ class _Writer:
             for offset, record in enumerate(records, first)
         )
         self._now_ms = batch[-1].timestamp
-        self._projector.take(first, first + len(batch), [batch])
+        self._projector.fold(first, first + len(batch), [batch])
         interval = self._projector.interval()
         assert interval is not None
         assert not interval.quarantine

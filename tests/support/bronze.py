@@ -65,7 +65,7 @@ def built(
 ) -> Built:
     """The closed range of these records."""
     made = builder(first, layout=layout, partition=partition)
-    made.take(records, after or records[-1].offset + 1)
+    made.add(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())
 

@@ -10,9 +10,13 @@ from typing import Any
 from aiokafka import TopicPartition
 from faust.types import TP
 
+from agents.bronze.range import RangeBuilder
 from streams.health import Health
 from streams.kafka.batches import Fetched
-from streams.roles.bronze.owner import BronzeOwner
+from streams.roles.bronze.sink import BronzeSink
+from streams.roles.owner import PartitionOwner
+from streams.roles.sinks.partition import SinkPartition
+from streams.roles.sinks.role import SinkRole
 from streams.settings import Settings
 from streams.store.bronze_reader import BronzeReader
 from tests.support.bronze import MemoryStore, Record
@@ -38,12 +42,13 @@ class GatedStore(MemoryStore):
 class Worker:
     """An owner with all that is around it; `more` are settings."""
 
-    def __init__(self, **more: Any) -> None:
-        self.store, self.thread = GatedStore(), Thread()
+    def __init__(self, store: GatedStore | None = None, **more: Any) -> None:
+        self.store, self.thread = store or GatedStore(), Thread()
         self.app = App(self.thread)
         self.health = Health()
-        settings = replace(Settings.load({}), session_seconds=1, bronze_max_seconds=3600, **more)
-        self.owner = BronzeOwner(settings, self.store, self.health)
+        settings = replace(Settings.load({}), session_seconds=1, **more)
+        self.role = SinkRole("bronze", BronzeSink(settings, self.store), remedy="Mend it", max_seconds=3600)
+        self.owner = PartitionOwner[SinkPartition[RangeBuilder]](settings, self.role, self.health)
         self.owner.app = self.app  # type: ignore[assignment]
 
     async def assigned(self, *tps: TP, generation: int = 1) -> Mapping[TP, int]:
@@ -54,7 +59,7 @@ class Worker:
     async def take(self, tp: TP, first: int, end: int) -> None:
         records: Any = [[Record(offset, AT_MS, click(offset)) for offset in range(first, end)]]
         epoch = self.thread.epochs[tp]
-        await self.owner.take(Fetched(TopicPartition(*tp), first, end, records, end, epoch))
+        await self.owner.process(Fetched(TopicPartition(*tp), first, end, records, end, epoch))
 
     async def nexts(self) -> dict[int, int]:
         return {partition: commit.next async for _, partition, commit in BronzeReader(self.store).commits()}

@@ -8,8 +8,11 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
+from streams.clock import Clock, SystemClock
 from streams.kafka.fingerprint_check import Found
 from streams.kafka.topic_ids import Sight
+from streams.roles.identity import Identity, Looks
+from streams.roles.progress import Progress
 from tests.support.kafka import wait_until
 
 
@@ -41,6 +44,9 @@ class Thread:
     async def compare(self, *_: object) -> Found:
         return Found.SAME
 
+    async def published(self, _: TP) -> None:
+        return None
+
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
         self.sought.append(dict(positions))
         for tp in positions:
@@ -56,6 +62,26 @@ class App:
 
     async def crash(self, error: BaseException) -> None:
         self.crashes.append(error)
+
+
+def identity_of(tp: TP) -> Identity:
+    """An identity that nothing changes."""
+    return Identity(Looks(Thread), tp, done="what there is is of", remedy="Mend it")
+
+
+class FixedClock(SystemClock):
+    """A wall clock that stands at `ms` until it is set; the other one is the machine's."""
+
+    def __init__(self, ms: int) -> None:
+        self.ms = ms
+
+    def wall_ms(self) -> int:
+        return self.ms
+
+
+def progress_of(tp: TP, done: str, clock: Clock) -> Progress:
+    """A progress of nothing yet."""
+    return Progress(*tp, done=done, remedy="Mend it", clock=clock)
 
 
 async def no_tasks_left() -> None:

@@ -7,24 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
+from faust.types import TP
 
 from agents.protocols import BadRecord, FeedRecord
 from agents.views.projector import Projector
 from schemas.validation.validator import Validator
 from streams.kafka.batches import Fetched
-from streams.roles.views.partition import OwnedPartition
-from streams.roles.views.quarantine_counts import BadRecords
+from streams.roles.views.partition import ViewsPartition
+from streams.roles.views.quarantine_counts import QuarantineCounts
 from tables.codec import decode_checkpoint
 from tables.fold.state import Limits, PartitionState
 from tables.views import VIEWS
+from tests.support.roles import FixedClock, identity_of, progress_of
 
 TOPIC = "t"
+ONE = TP(TOPIC, 0)
 NOW_MS = 1_772_359_200_000
 CLICK = (
     b'{"event_id":"e%d","event":"search.click","version":1,"occurred_at":"2026-03-01T10:00:00Z","source":"s",'
     b'"city":"ulm","payload":{"session_id":"s","listing_id":"l","position":1}}'
 )
-OnFailure = Callable[[OwnedPartition, Exception], None]
+OnFailure = Callable[[ViewsPartition], None]
 
 
 class Record:
@@ -68,17 +71,31 @@ class MemoryLog:
 class Owned:
     """A partition on a `MemoryLog`; its checkpoints come only when asked for, or once an hour."""
 
-    def __init__(self, on_failure: OnFailure | None = None, bad_records: BadRecords | None = None) -> None:
+    def __init__(
+        self,
+        on_failure: OnFailure | None = None,
+        quarantined: QuarantineCounts | None = None,
+        tp: TP = ONE,
+    ) -> None:
         self.log = MemoryLog()
+        self.clock = FixedClock(NOW_MS)
         self.failures: list[Exception] = []
-        self.bad_records = bad_records or BadRecords()
         state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
-        self.projector = Projector(TOPIC, 0, state, Validator(), lambda: NOW_MS)
-        self.partition = OwnedPartition(
-            self.projector, self.log, 1, lambda: 3600.0,
-            on_failure or (lambda _, error: self.failures.append(error)), bad_records=self.bad_records,
+        self.projector = Projector(*tp, state, Validator(), lambda: NOW_MS)
+        self.partition = ViewsPartition(
+            self.projector, self.log, identity_of(tp), progress_of(tp, "checkpoint is at", self.clock),
+            interval_s=lambda: 3600.0, on_failure=on_failure or self.failed,
+            quarantined=quarantined or QuarantineCounts(), clock=self.clock,
         )  # fmt: skip
+        self.partition.min_epoch = 1
 
-    async def take(self, first: int, end: int, epoch: int = 1) -> None:
+    def failed(self, partition: ViewsPartition) -> None:
+        assert partition.failure is not None
+        self.failures.append(partition.failure)
+
+    def saw_end(self, stable_end: int, end: int) -> None:
+        self.partition.saw_end(stable_end, end, self.partition.done_offset)
+
+    async def process(self, first: int, end: int, epoch: int = 1) -> None:
         batches: list[Any] = [Batch(map(Record, range(first, end)))] if end > first else []
-        await self.partition.take(Fetched(TopicPartition(TOPIC, 0), first, end, batches, end, epoch))
+        await self.partition.process(Fetched(TopicPartition(TOPIC, 0), first, end, batches, end, epoch))

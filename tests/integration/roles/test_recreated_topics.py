@@ -1,4 +1,4 @@
-"""Topics that were deleted and made anew, workers down and running: the new one is not taken for the old."""
+"""Topics that were deleted and recreated, workers down and running: the new one is not taken for the old."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ async def refuses(sluice: Sluice, worker: Role, role: str, count: int) -> None:
     """The worker ends, says why and what to do, and nothing has been added to what it had read."""
     assert await worker.end(80) == 1  # a topic that was missed for a moment is looked for every 30 s
     assert f"{sluice.raw_topic}-0" in worker.output()
-    assert "made anew" in worker.output()
+    assert "recreated" in worker.output()
     assert MEND[role] in worker.output()
     assert await SEEN[role](sluice) == (count, count)
     if role == "bronze":

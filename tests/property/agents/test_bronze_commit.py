@@ -11,8 +11,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from agents import backoff
-from agents.bronze.commit import Committer, OvertakenError
+from agents.bronze.commit import Committer
 from agents.bronze.layout import layout_of, layout_of_intent
+from agents.sink import OvertakenError
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
 from tests.support.bronze import FORMER, MemoryStore, Record, built, failing_now_and_then, nothing

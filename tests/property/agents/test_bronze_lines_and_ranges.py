@@ -69,7 +69,7 @@ def objects(
     for before, after in pairwise(edges):
         batch = [record for record in records if before <= record.offset < after]
         while made.next < after:
-            batch = batch[made.take(batch, after) :]
+            batch = batch[made.add(batch, after) :]
             if made.full:
                 made.close()
                 ranges.append(made.objects())

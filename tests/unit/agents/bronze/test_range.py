@@ -72,7 +72,7 @@ def test_objects_by_city_do_not_depend_on_batches(layout: Layout) -> None:
     many = records(*(click(number, city=[None, "__none__", "rome"][number % 3]) for number in range(9)))
     one_by_one = builder(layout=layout)
     for record in many:
-        one_by_one.take([record], record.offset + 1)
+        one_by_one.add([record], record.offset + 1)
     one_by_one.close()
     assert one_by_one.objects() == built(many, layout=layout).objects
 
@@ -118,7 +118,7 @@ def test_an_avro_record_is_its_object_as_json() -> None:
     fastavro.schemaless_writer(body, schema, value)
     avro = AvroDecoder({17: schema})
     made = builder(avro=avro)
-    made.take([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
+    made.add([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
     made.close()
     (found,) = made.objects()
     row = json.loads(gzip.decompress(found.data))
@@ -130,16 +130,16 @@ def test_a_range_ends_with_the_record_that_fills_it() -> None:
     many = records(*(click(number) for number in range(10)))
     size = len(many[0].value or b"")
     made = builder(max_bytes=3 * size)
-    assert made.take(many, 10) == 3
+    assert made.add(many, 10) == 3
     assert made.full
     assert (made.first, made.next, made.raw_bytes) == (0, 3, 3 * size)
 
 
 def test_a_range_reaches_over_what_is_no_record() -> None:
     made = builder(5)
-    assert made.take([], 9) == 0
+    assert made.add([], 9) == 0
     assert (made.next, made.empty, made.rows) == (9, False, 0)
-    assert made.take(records(click(1), first=11), 20) == 1
+    assert made.add(records(click(1), first=11), 20) == 1
     assert made.next == 20
 
 
@@ -149,7 +149,7 @@ def test_a_range_whose_end_is_settled_ends_there(until: int, taken: int) -> None
         record for record in records(*(click(number) for number in range(12))) if record.offset not in (4, 5)
     ]
     made = builder(until=until, max_bytes=1)
-    assert made.take(gap, 12) == taken
+    assert made.add(gap, 12) == taken
     assert made.full is (until < 20)
     assert made.next == min(until, 12)
 
@@ -157,7 +157,7 @@ def test_a_range_whose_end_is_settled_ends_there(until: int, taken: int) -> None
 def test_what_was_lost_is_at_the_beginning_of_the_range() -> None:
     made = builder(3)
     made.lose(9)
-    made.take(records(click(0), first=9), 10)
+    made.add(records(click(0), first=9), 10)
     assert (made.first, made.next, made.lost) == (3, 10, (3, 9))
 
 
@@ -165,7 +165,7 @@ def test_memory_is_given_back_as_segments_are_compressed(monkeypatch: pytest.Mon
     monkeypatch.setattr("agents.bronze.range.SEGMENT_BYTES", 1 << 20)
     made = builder()
     for start in range(0, 40_000, 1000):
-        made.take(
+        made.add(
             records(*(click(number) for number in range(start, start + 1000)), first=start), start + 1000
         )
     assert made.raw_bytes > 7 << 20

@@ -14,7 +14,7 @@ from streams.kafka.fingerprint_check import Found
 from streams.kafka.topic_ids import MISSING, Sight
 from streams.roles import identity as identity_module
 from streams.roles.identity import FeedRecreatedError, Identity, Looks
-from streams.roles.recreated_topic import RecreatedTopicError
+from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordMark, mark_of
 from tests.support.bronze import Record
 from tests.support.kafka import wait_until
@@ -67,7 +67,7 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 
 
 def watch(kafka: Kafka, *, feed: bool = False) -> Identity:
-    return Identity(Looks(lambda: kafka), RAW, done="kept is", mend="Mend it", feed=FEED if feed else None)
+    return Identity(Looks(lambda: kafka), RAW, done="kept is", remedy="Mend it", feed=FEED if feed else None)
 
 
 async def test_an_id_is_adopted_where_none_was_kept_and_held_from_then_on(kafka: Kafka) -> None:
@@ -186,7 +186,7 @@ async def test_another_feed_is_told_apart_even_when_nothing_was_taken(kafka: Kaf
 
 async def test_a_leader_that_does_not_answer_holds_up_its_own_partition_alone(kafka: Kafka) -> None:
     looks = Looks(lambda: kafka)
-    mine, other = (Identity(looks, tp, done="", mend="") for tp in (RAW, OTHER))
+    mine, other = (Identity(looks, tp, done="", remedy="") for tp in (RAW, OTHER))
     kafka.silent = {OTHER}
     outcomes = await asyncio.gather(mine.begin([], []), other.begin([], []), return_exceptions=True)
     assert outcomes[0] == 2

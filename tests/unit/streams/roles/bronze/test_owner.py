@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from agents.bronze.commit import Committer, OvertakenError
-from streams.roles import recoveries
-from streams.roles.bronze import owner
+from agents.bronze.commit import Committer
+from agents.sink import OvertakenError
+from streams.roles import owner, recoveries
 from streams.store.bronze_verify import verify
 from tests.support.bronze import FORMER, Record, built, nothing
 from tests.support.bronze_owner import ONE, TWO, Worker
@@ -22,14 +22,14 @@ async def test_a_store_that_stands_still_parks_partitions_until_it_answers(worke
     worker.store.gate.clear()
     worker.thread.away = 2  # Kafka, too, for a moment
     assert await worker.assigned(ONE, TWO) == {ONE: 100, TWO: 100}
-    assert set(worker.owner.waiting_since_ms) == {ONE, TWO}
+    assert set(worker.owner.recovering_since_ms) == {ONE, TWO}
     assert worker.health.waiting_for is not None
     assert await worker.assigned(ONE, generation=2) == {ONE: 100}, "parked again, the other is let go of"
     worker.store.gate.set()
     await wait_until(lambda: ONE in worker.owner.owned, "the partition to begin")
     await wait_until(lambda: worker.thread.sought[-1] == {ONE: 0}, "it to be read from its beginning")
     assert not worker.health.waiting_for
-    assert worker.owner.waiting_since_ms == {}
+    assert worker.owner.recovering_since_ms == {}
     await worker.take(ONE, 0, 5)
     await worker.owner.drain()
     assert await worker.nexts() == {0: 5}
@@ -106,16 +106,16 @@ async def test_who_was_overtaken_begins_again_only_in_its_own_generation(worker:
     worker.thread.coordinator_generation = 2  # a rebalance that it has not heard of yet
     for tp in (ONE, TWO):
         partition = worker.owner.owned[tp]
-        partition.failed = True
-        worker.owner._ended(partition, OvertakenError())
+        partition.failure = OvertakenError()
+        worker.owner.failed(tp, partition)
     reads = len(worker.store.listed_after)
     await asyncio.sleep(0.6)  # longer than the two heartbeats, 0.4 s: nothing is to happen
     assert len(worker.store.listed_after) == reads
     await worker.assigned(ONE, generation=2)  # one was given to somebody else
     await wait_until(lambda: ONE in worker.owner.owned, "the kept one to begin again")
-    assert not worker.owner.owned[ONE].failed
+    assert worker.owner.owned[ONE].failure is None
     assert set(worker.owner.owned) == {ONE}
-    assert worker.owner.waiting_since_ms == {}
+    assert worker.owner.recovering_since_ms == {}
     await worker.take(ONE, 0, 5)
     await worker.owner.drain()
     assert worker.app.crashes == []
@@ -130,11 +130,11 @@ async def test_a_store_that_stands_still_blocks_reading_and_is_told_from_a_stuck
     await worker.assigned(ONE, TWO)
     worker.store.gate.clear()
     taking = asyncio.create_task(worker.take(ONE, 0, 5))
-    await wait_until(lambda: worker.owner.blocked, "reading to wait for the store")
-    assert not worker.owner.owned[TWO].waits_for_store
+    await wait_until(lambda: worker.owner.waits(TWO), "reading to wait for the store")
+    assert not worker.owner.owned[TWO].waits
     worker.store.gate.set()
     await taking
-    assert not worker.owner.blocked
+    assert not worker.owner.waits(TWO)
     await worker.owner.drain()
     assert await worker.nexts() == {0: 5}
 
