@@ -29,9 +29,12 @@ class Range(Protocol):
     first: int
     next: int
     until: int | None
-    rows: int
     first_timestamp_ms: int | None
     last_record: RecordMark | None
+
+    @property
+    def rows(self) -> int:
+        """How many records it has."""
 
     @property
     def full(self) -> bool:

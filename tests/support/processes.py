@@ -27,10 +27,10 @@ DROPPED = re.compile("exception was never retrieved|was destroyed but it is pend
 class Role:
     """One process at a time of a command line, started as often as wanted; each run has an output file."""
 
-    def __init__(self, name: str, arguments: list[str], environ: dict[str, str], folder: Path) -> None:
+    def __init__(self, name: str, command: list[str], environ: dict[str, str], folder: Path) -> None:
         self.name = name
         self.runs = 0
-        self._arguments = arguments
+        self._command = command
         self._environ = environ
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -40,7 +40,7 @@ class Role:
         self.runs += 1
         with self.output_file.open("wb") as out:
             self._process = subprocess.Popen(
-                [*COMMAND, *self._arguments], env=self._environ, cwd=self._folder, stdin=subprocess.DEVNULL,
+                self._command, env=self._environ, cwd=self._folder, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out,
             )  # fmt: skip
 
@@ -155,10 +155,14 @@ class Sluice:
 
     def role(self, name: str, *arguments: str, **settings: Any) -> Role:
         """A role that is not started yet; `settings` are its own."""
+        return self.program(name, *COMMAND, *arguments, **settings)
+
+    def program(self, name: str, *command: str, **settings: Any) -> Role:
+        """The same for a program of a test's own."""
         mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
         data = {"SLUICE_DATA_DIR": str(self.folder / name), "PYTHONPATH": str(ROOT)}
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
-        role = Role(name, list(arguments), {**inherited, **data, **self._environ, **mine}, self.folder)
+        role = Role(name, list(command), {**inherited, **data, **self._environ, **mine}, self.folder)
         self.roles.append(role)
         return role
 
