@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 
 class OvertakenError(Exception):
@@ -30,7 +30,7 @@ class Range(Protocol):
     next: int
     until: int | None
     first_timestamp_ms: int | None
-    last_record: RecordMark | None
+    last_record: RecordFingerprint | None
 
     @property
     def rows(self) -> int:
@@ -75,7 +75,7 @@ class Source(Protocol):
     async def hint(self) -> tuple[int, int] | None:
         """First and next offset of the range that was committed last, as somebody noted; it may be wrong."""
 
-    async def verify(self, topic_ids: Collection[str], records: Iterable[RecordMark | None]) -> int:
+    async def verify(self, topic_ids: Collection[str], records: Iterable[RecordFingerprint | None]) -> int:
         """Hold the identity that was kept against the topic; answers how many partitions it has.
 
         Raises when it is another topic.
@@ -93,14 +93,14 @@ class Resumed(NamedTuple):
     """Where a partition goes on: the range to fill, and the newest record that is committed."""
 
     range: Any
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
 
 
 class Proof(NamedTuple):
     """What a commit says of the topic that it is of: its id, and its newest record up to there."""
 
     topic_id: str | None
-    last_record: RecordMark | None
+    last_record: RecordFingerprint | None
 
 
 class Sink(Protocol[R]):

@@ -37,7 +37,7 @@ from agents.bronze.range import BuiltObject
 from agents.bronze.retries import Failures, PatientStore
 from agents.bronze.store import Store
 from agents.sink import OvertakenError
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 CALLS_AT_ONCE = 16
 PUTS_TOGETHER = 1024
@@ -52,7 +52,7 @@ class Built(NamedTuple):
     lost: tuple[int, int] | None
     objects: Sequence[BuiltObject]
     topic_id: str | None = None
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
 
 
 class Resume(NamedTuple):

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 COMMITS, INTENTS = "_commits/", "_intents/"
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -43,7 +43,7 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     objects: tuple[ObjectEntry, ...]
     lost: tuple[int, int] | None = None
     topic_id: str | None = None
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
 
 
 class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):

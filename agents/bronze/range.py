@@ -24,7 +24,7 @@ from schemas.validation.avro import AvroDecoder
 from schemas.validation.fast_path import EVENT_TYPES
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
-from tables.fingerprint import RecordMark, mark_of
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 
 SEGMENT_BYTES = 4 << 20
 """After so many bytes of raw value, objects with enough lines have them compressed."""
@@ -106,7 +106,7 @@ class RangeBuilder:
         self.raw_bytes = 0
         self.rows = 0
         self.first_timestamp_ms: int | None = None
-        self.last_record: RecordMark | None = None
+        self.last_record: RecordFingerprint | None = None
         self._validator = validator
         self._avro = avro
         self._pool = pool
@@ -173,7 +173,7 @@ class RangeBuilder:
             count = bisect_left(ends, room) + 1
             records, values, size = records[:count], values[:count], ends[count - 1]
         self._add_lines_of(records, values)
-        self.last_record = mark_of(records[-1])
+        self.last_record = fingerprint_of(records[-1])
         self.raw_bytes += size
         self.rows += len(records)
         self.next = records[-1].offset + 1

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams.feed.alien_records import mend_of, problem_of
+from streams.feed.alien_records import problem_of, remedy_of
 from streams.feed.writer import read_partition
 from streams.kafka.producer import partition_count
 from streams.settings import Settings
@@ -45,7 +45,7 @@ async def alien_records(settings: Settings) -> list[Finding]:
             for key, (offset, problem) in newest.items():
                 what = f"{problem.why} (key {shown(key)})"
                 is_closed_gate = judge is gate_problem and problem.fault is Fault.DAMAGED
-                mend = _GATE_MEND if is_closed_gate else mend_of(key, problem)
+                mend = _GATE_MEND if is_closed_gate else remedy_of(key, problem)
                 found.append(Finding(topic, partition, offset, problem.fault, what, mend))
     return found[:MAX_FINDINGS]
 

@@ -29,11 +29,11 @@ from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs
-from streams.kafka.fingerprint_check import Found, compare
+from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.kafka.topic_ids import Sights, look
 from streams.settings import Settings
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +187,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """Which topics these partitions belong to, as their leaders say."""
         return await self.ask(look(self._ensure_consumer()._client, tps))
 
-    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
+    async def compare(self, tp: TP, leader: int, mark: RecordFingerprint) -> Comparison:
         """Hold what was kept of a record against what Kafka has at its offset. Raises aiokafka's errors."""
         return await self.ask(compare(self._ensure_consumer(), tp, leader, mark))
 

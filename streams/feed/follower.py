@@ -11,7 +11,7 @@ from faust.types import TP
 
 from agents.backoff import Backoff
 from streams.feed.alien_records import located, problem_of, tell
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
 from streams.kafka.batches import Fetched, fetch_batches, records_of
 from streams.kafka.client import client_kwargs, stop_quietly
@@ -35,21 +35,21 @@ class _ReadAnewError(Exception):
 
 
 class Follower:
-    """Reads the whole feed into `live`, without a group: every api has all of it."""
+    """Reads the whole feed into `replica`, without a group: every api has all of it."""
 
-    def __init__(self, live: Live, settings: Settings) -> None:
-        self._live = live
+    def __init__(self, replica: Replica, settings: Settings) -> None:
+        self._replica = replica
         self._settings = settings
         self._feed = settings.topic("views.feed")
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._feed_id: str | None = None
-        self._heard_at = live.monotonic()
+        self._heard_at = replica.monotonic()
 
     async def run(self) -> None:
         """Follow until the process is to end. Raises `FeedFormatError` for a record that can't be read."""
         backoff = Backoff()
-        while not self._live.closing.is_set():
+        while not self._replica.closing.is_set():
             before = dict(self._positions)
             try:
                 await self._follow()
@@ -58,10 +58,10 @@ class Follower:
                 self._positions.clear()
                 self._ends.clear()
                 self._feed_id = None
-                self._live.forget("the feed to be read anew")
+                self._replica.forget("the feed to be read anew")
             except (KafkaError, OSError) as error:
-                if self._live.waiting_for is not None:
-                    self._live.waiting_for = f"Kafka at {','.join(self._settings.kafka)}"
+                if self._replica.waiting_for is not None:
+                    self._replica.waiting_for = f"Kafka at {','.join(self._settings.kafka)}"
                 if self._positions != before:
                     backoff.reset()
                 log.warning(
@@ -70,7 +70,7 @@ class Follower:
                     await reason_of(self._settings, error),
                     backoff.seconds,
                 )
-                await backoff.pause(self._live.closing)
+                await backoff.pause(self._replica.closing)
 
     async def _follow(self) -> None:
         topology = Topology(self._settings)
@@ -88,7 +88,7 @@ class Follower:
             await consumer.start()
             await self._look(topology, consumer)
             looking = asyncio.create_task(self._keep_looking(topology, consumer))
-            while not self._live.closing.is_set():
+            while not self._replica.closing.is_set():
                 if looking.done():
                     looking.result()
                 await self._take(consumer)
@@ -100,26 +100,26 @@ class Follower:
             await stop_quietly(consumer)
 
     async def _keep_looking(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
-        while not self._live.closing.is_set():
-            await self._live.pause(LOOK_SECONDS)
+        while not self._replica.closing.is_set():
+            await self._replica.pause(LOOK_SECONDS)
             await self._look(topology, consumer)
 
     async def _look(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
         """See how many partitions the raw topics and the feed have, and follow those that are new."""
         counts = await topology.partition_counts((*self._settings.raw_topics, self._feed))
-        self._live.topics = {name: counts.get(name) for name in self._settings.raw_topics}
+        self._replica.topics = {name: counts.get(name) for name in self._settings.raw_topics}
         known = {tp.partition for tp in consumer.assignment()}
         feed = counts.get(self._feed)
         if feed is None:
             if self._positions:
                 raise _ReadAnewError("its topic is gone")
-            self._live.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
+            self._replica.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
             return
         await self._recognise(consumer)
         if feed <= len(known):
             return
-        if self._live.waiting_for is not None:
-            self._live.waiting_for = "the feed to be read"
+        if self._replica.waiting_for is not None:
+            self._replica.waiting_for = "the feed to be read"
         partitions = [TopicPartition(self._feed, number) for number in range(feed)]
         consumer.assign(partitions)  # loses all positions
         for tp in partitions:
@@ -140,10 +140,10 @@ class Follower:
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
         if not consumer.assignment():
-            await self._live.pause(FETCH_SECONDS)
+            await self._replica.pause(FETCH_SECONDS)
             return
         taken = await fetch_batches(consumer, FETCH_SECONDS)
-        now = self._live.monotonic()
+        now = self._replica.monotonic()
         silent_seconds = now - self._heard_at
         if taken:
             if silent_seconds > LONGEST_ABSENCE_SECONDS and self._positions:
@@ -154,7 +154,7 @@ class Follower:
         for fetched in taken:
             # Where more is waiting, what comes is not of this moment either.
             await self._apply(fetched, late=late or fetched.highwater > fetched.after)
-        if self._live.waiting_for is not None:
+        if self._replica.waiting_for is not None:
             self._check_ready(consumer)
 
     async def _apply(self, fetched: Fetched, *, late: bool) -> None:
@@ -164,21 +164,21 @@ class Follower:
         if fetched.after <= start:
             return  # an assignment has sent the consumer back to what is being applied
         old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]
-        wall_ms = int(self._live.clock() * 1000) if old_news else None
+        wall_ms = int(self._replica.clock() * 1000) if old_news else None
 
         good, damaged = sorted_out(fetched, start)
 
         def apply(reader: ReaderState) -> set[str]:
             partition = fetched.tp.partition
-            changed = reader.apply(partition, good, monotonic=self._live.monotonic(), wall_ms=wall_ms)
+            changed = reader.apply(partition, good, monotonic=self._replica.monotonic(), wall_ms=wall_ms)
             for key, is_damaged in damaged.items():
                 reader.mark(partition, key, damaged=is_damaged)
             return changed
 
-        changed = await self._live.run(apply)
+        changed = await self._replica.run(apply)
         self._positions[fetched.tp] = fetched.after
         if changed:
-            self._live.notify()
+            self._replica.notify()
 
     def _check_ready(self, consumer: AIOKafkaConsumer) -> None:
         """Ready once every partition's first seen end is reached: the high watermark, not the end for
@@ -190,8 +190,8 @@ class Follower:
                 self._ends[tp] = highwater
         read = [tp in self._ends and (self._positions.get(tp, 0) >= self._ends[tp]) for tp in assigned]
         if read and all(read):
-            self._live.waiting_for = None
-            self._live.notify()
+            self._replica.waiting_for = None
+            self._replica.notify()
             log.info("the feed has been read to its end: %d partitions", len(read))
 
 

@@ -29,7 +29,7 @@ LARGE_BYTES = 512 << 10
 DETAIL_BYTES = 64
 
 
-class BadLog:
+class QuarantineWriter:
     """Sends to a partition of the quarantine, one batch after the other, in the order of the records.
 
     A batch that Kafka has refused for its size is no part of the transaction, which goes on without it.

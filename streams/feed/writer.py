@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import BadRecord, FeedRecord
 from streams.feed.alien_records import OwnState
-from streams.feed.quarantine import BadLog, Record
+from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
 from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.record_size import LargestBatch, name_topic
@@ -85,7 +85,11 @@ class FeedWriter:
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         plain: list[Record] = [(key, value, []) for key, value in feed]
-        bad = BadLog(producer, self._quarantine, self._partition, self._largest) if quarantine else None
+        bad = (
+            QuarantineWriter(producer, self._quarantine, self._partition, self._largest)
+            if quarantine
+            else None
+        )
         await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine, check=self._check)
         if bad is not None and bad.cut:
             log.warning(
@@ -113,7 +117,7 @@ async def commit_all(
     producer: AIOKafkaProducer,
     partition: int,
     records: Mapping[str, Sequence[Record]],
-    bad_log: BadLog | None = None,
+    bad_log: QuarantineWriter | None = None,
     bad: Sequence[Record] = (),
     *,
     check: Callable[[], Awaitable[None]] | None = None,

@@ -18,10 +18,10 @@ from typing import NamedTuple, Protocol
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.types import TP
 
-from streams.kafka.fingerprint_check import Found
+from streams.kafka.fingerprint_check import Comparison
 from streams.kafka.topic_ids import Sight, Sights, _Missing
 from streams.roles.progress import RecreatedTopicError
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 SETTLE_SECONDS = 5.0
 """How long one asks until the leaders answer and agree."""
@@ -39,7 +39,7 @@ class Asks(Protocol):
     async def look(self, tps: set[TP]) -> Sights:
         """What the leaders say; see `streams.kafka.topic_ids.look`."""
 
-    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
+    async def compare(self, tp: TP, leader: int, fingerprint: RecordFingerprint) -> Comparison:
         """Hold a record against Kafka; see `streams.kafka.fingerprint_check.compare`."""
 
 
@@ -83,7 +83,7 @@ class Identity:
 
     def __init__(self, looks: Looks, tp: TP, *, done: str, remedy: str, feed: TP | None = None) -> None:
         self.topic_id: str | None = None
-        self.taken_at = 0.0
+        self.processed_at = 0.0
         self._looks = looks
         self._tp = tp
         self._feed = feed
@@ -93,13 +93,13 @@ class Identity:
         self._feed_id: str | None = None
         self._leader_epoch: int | None = None
         self._verified_at = 0.0
-        self._marks: list[tuple[float, RecordMark]] = []
+        self._fingerprints: list[tuple[float, RecordFingerprint]] = []
 
-    def took(self, mark: RecordMark | None) -> None:
+    def processed(self, fingerprint: RecordFingerprint | None) -> None:
         """Records up to this one were taken just now; None: there was no record among them."""
-        self.taken_at = time.monotonic()
-        if mark is not None and (not self._marks or self._marks[-1][1] != mark):
-            self._marks.append((self.taken_at, mark))
+        self.processed_at = time.monotonic()
+        if fingerprint is not None and (not self._fingerprints or self._fingerprints[-1][1] != fingerprint):
+            self._fingerprints.append((self.processed_at, fingerprint))
 
     async def sees_feed(self) -> None:
         """The feed is about to be read: it has to be the same from now on.
@@ -108,36 +108,37 @@ class Identity:
         """
         await self._patiently(time.monotonic(), raw=False)
 
-    async def begin(self, topic_ids: Collection[str], marks: Iterable[RecordMark | None]) -> int:
+    async def begin(
+        self, topic_ids: Collection[str], fingerprints: Iterable[RecordFingerprint | None]
+    ) -> int:
         """Hold what was kept of the partition against Kafka; answers how many partitions the topic has.
 
         `topic_ids`: none where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
         `KafkaError`, `TimeoutError`.
         """
         self.topic_id = next(iter(topic_ids), None)
-        self._marks = [(0.0, mark) for mark in marks if mark is not None]
+        self._fingerprints = [(0.0, fingerprint) for fingerprint in fingerprints if fingerprint is not None]
         sight = await self._patiently(time.monotonic(), raw=True)
         if sight is None:
             raise UnknownTopicOrPartitionError(f"{self._tp.topic}-{self._tp.partition}")
         for topic_id in topic_ids:
-            self._judge_id(topic_id, sight)
+            self._check_id(topic_id, sight)
         return sight.partitions
 
     async def check(self) -> None:
         """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
         await self._patiently(time.monotonic(), raw=True)
 
-    async def check_taken(self, taken_at: float | None = None) -> None:
-        """The same for what was taken up to `taken_at` (monotonic, s; None: all), to be committed at once.
-
-        What was taken before it was last found to be right may be committed whatever has happened since.
+    async def check_processed(self, processed_at: float | None = None) -> None:
+        """The same for what was processed up to `processed_at` (monotonic, s; None: all), which is committed
+        next. What was processed before it was last found to be right may be committed whatever came after.
         """
-        taken_at = self.taken_at if taken_at is None else taken_at
-        raw = taken_at >= self._verified_at
+        processed_at = self.processed_at if processed_at is None else processed_at
+        raw = processed_at >= self._verified_at
         if self._feed is not None:
             await self._patiently(time.monotonic(), raw=raw)
         elif raw:
-            await self._patiently(taken_at, raw=True)
+            await self._patiently(processed_at, raw=True)
 
     async def _patiently(self, since: float, *, raw: bool) -> Sight | None:
         deadline = time.monotonic() + SETTLE_SECONDS
@@ -156,21 +157,23 @@ class Identity:
         """What the topic is now; None: it is gone, and what was read of it was its own."""
         look = await self._looks.since(since, self._tps)
         if self._feed is not None:
-            self._judge_feed(look.sights.get(self._feed))
+            self._check_feed(look.sights.get(self._feed))
         sight = look.sights.get(self._tp)
         if sight is None:
             raise KafkaError(f"the leader of {self._tp.topic}-{self._tp.partition} does not answer")
         if isinstance(sight, _Missing):
             return None
         if raw:
-            await self._judge(sight)
+            await self._check(sight)
             self._leader_epoch = sight.leader_epoch
             self._verified_at = max(self._verified_at, look.asked_at)
-            unverified = [mark for mark in self._marks if mark[0] >= look.asked_at]
-            self._marks = unverified or self._marks[-1:]
+            unverified = [
+                fingerprint for fingerprint in self._fingerprints if fingerprint[0] >= look.asked_at
+            ]
+            self._fingerprints = unverified or self._fingerprints[-1:]
         return sight
 
-    def _judge_feed(self, sight: Sight | _Missing | None) -> None:
+    def _check_feed(self, sight: Sight | _Missing | None) -> None:
         assert self._feed is not None
         if not isinstance(sight, Sight):
             raise UnknownTopicOrPartitionError(f"{self._feed.topic}-{self._feed.partition}")
@@ -180,31 +183,33 @@ class Identity:
             )
         self._feed_id = sight.topic_id
 
-    async def _judge(self, sight: Sight) -> None:
+    async def _check(self, sight: Sight) -> None:
         if self.topic_id is None:
             self.topic_id = sight.topic_id
         else:
-            self._judge_id(self.topic_id, sight)
+            self._check_id(self.topic_id, sight)
         if sight.leader_epoch is None or sight.leader_epoch != self._leader_epoch:
-            suspects = self._marks
+            suspects = self._fingerprints
         else:
-            suspects = self._marks[:1] if sight.topic_id is None else []
-        for _, mark in list(suspects):
-            await self._compare(sight.leader, mark)
+            suspects = self._fingerprints[:1] if sight.topic_id is None else []
+        for _, fingerprint in list(suspects):
+            await self._compare(sight.leader, fingerprint)
 
-    def _judge_id(self, topic_id: str, sight: Sight) -> None:
+    def _check_id(self, topic_id: str, sight: Sight) -> None:
         if sight.topic_id not in (None, topic_id):
             raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {topic_id}")
 
-    async def _compare(self, leader: int, mark: RecordMark) -> None:
+    async def _compare(self, leader: int, fingerprint: RecordFingerprint) -> None:
         for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet
-            found = await self._looks.asks().compare(self._tp, leader, mark)
-            if found is Found.OTHER:
-                raise self._recreated(f"has another record at offset {mark.offset} than was read there")
-            if found is not Found.BEYOND:
+            found = await self._looks.asks().compare(self._tp, leader, fingerprint)
+            if found is Comparison.OTHER:
+                raise self._recreated(
+                    f"has another record at offset {fingerprint.offset} than was read there"
+                )
+            if found is not Comparison.BEYOND:
                 return
             await asyncio.sleep(BEYOND_SECONDS)
-        raise self._recreated(f"ends before offset {mark.offset}, which was read")
+        raise self._recreated(f"ends before offset {fingerprint.offset}, which was read")
 
     def _recreated(self, why: str) -> RecreatedTopicError:
         return RecreatedTopicError(

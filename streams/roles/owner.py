@@ -220,7 +220,7 @@ class PartitionOwner(Generic[P]):
         if self._draining or self._owned.get(tp) is not partition:
             return  # whoever holds it now looks at its failure
         if self._role.on_failure(tp, partition.failure):
-            self._recoveries.begin_late(tp, partition)
+            self._recoveries.recover_in_background(tp, partition)
             self.report_health()
         else:
             self._crashing = asyncio.create_task(self.crash(partition.failure))
@@ -269,7 +269,7 @@ class PartitionOwner(Generic[P]):
 
     async def find_lost(self) -> None:
         """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""
-        still = {tp: partition for tp, partition in self._owned.items() if partition.stands_still}
+        still = {tp: partition for tp, partition in self._owned.items() if partition.stalled}
         beginnings = await self.thread.beginnings(set(still)) if still else {}
         for tp, partition in still.items():
             if partition.position < beginnings[tp]:

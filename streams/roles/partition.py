@@ -46,7 +46,7 @@ class Partition(Protocol):
         """Whether nobody knows for the moment how old its oldest unwritten record is."""
 
     @property
-    def stands_still(self) -> bool:
+    def stalled(self) -> bool:
         """Whether there are unread records, and nothing has been done for seconds, though it could."""
 
     def oldest_uncommitted_ms(self) -> int | None:

@@ -7,7 +7,7 @@ from collections import deque
 from streams.clock import SYSTEM_CLOCK, Clock
 
 MOST_ENDS = 1000
-STILL_SECONDS = 3.0
+STALL_SECONDS = 3.0
 
 
 class RecreatedTopicError(Exception):
@@ -42,9 +42,9 @@ class Progress:
         """Something was done, or nothing could have been."""
         self.moved_at = self._clock.monotonic()
 
-    def stands_still(self, position: int) -> bool:
+    def stalled(self, position: int) -> bool:
         """Whether there are unread records from `position` on, and nothing has been done for seconds."""
-        return self.end_offset > position and self._clock.monotonic() - self.moved_at > STILL_SECONDS
+        return self.end_offset > position and self._clock.monotonic() - self.moved_at > STALL_SECONDS
 
     def saw_end(self, stable_end: int, end: int, done_offset: int) -> None:
         """The partition ends at `end` as of now, and at `stable_end` for read_committed readers; what lies

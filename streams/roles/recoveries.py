@@ -21,7 +21,7 @@ from streams.roles.partition import Partition
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
-STILL_SECONDS = 85.0
+STALL_SECONDS = 85.0
 """A recovery in which nothing moves for so long ends the process: only a new one helps."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
@@ -31,7 +31,7 @@ P = TypeVar("P", bound=Partition)
 
 
 class RecoveryStuckError(Exception):
-    """Nothing moved in a recovery for `STILL_SECONDS`; `str()` names the partition."""
+    """Nothing moved in a recovery for `STALL_SECONDS`; `str()` names the partition."""
 
 
 class RecoveryProgress:
@@ -73,8 +73,8 @@ async def _until_done(task: asyncio.Task[Any], progress: RecoveryProgress, what:
     while not task.done():
         await asyncio.wait({task}, timeout=BEAT_SECONDS)
         progress.still_seconds += BEAT_SECONDS
-        if progress.still_seconds > STILL_SECONDS and not task.done():
-            raise RecoveryStuckError(f"{what}: nothing moved in {STILL_SECONDS:.0f} s")
+        if progress.still_seconds > STALL_SECONDS and not task.done():
+            raise RecoveryStuckError(f"{what}: nothing moved in {STALL_SECONDS:.0f} s")
 
 
 class _Waiting(NamedTuple, Generic[P]):
@@ -143,7 +143,7 @@ class Recoveries(Generic[P]):
             await _discard(task for task in begun.values() if not task.done())
         return {tp: task.result() for tp, task in begun.items() if task.done() and not task.cancelled()}
 
-    def begin_late(self, tp: TP, kept: P) -> None:
+    def recover_in_background(self, tp: TP, kept: P) -> None:
         """Recover in the background what has failed."""
         self._go_on(tp, self._task(tp, kept))
 

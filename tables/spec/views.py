@@ -2,7 +2,7 @@
 
 A `Windowed` view sums over event time, an `Entity` view looks at the latest state of each entity. Both list
 their measures in the order in which an answer shows them; one computed from others names and follows them.
-Workers keep only what `hash8` covers; everything else is computed when a view is asked for.
+Workers keep only what `definition_hash` covers; everything else is computed when a view is asked for.
 """
 
 from __future__ import annotations
@@ -224,7 +224,7 @@ class Tracked:
         return [self.id_fields, stages, [[kept.field, kept.kind] for kept in self.keep]]
 
 
-def _hash8(computed: Any) -> str:
+def _definition_hash(computed: Any) -> str:
     text = json.dumps([FORMAT_VERSION, computed], separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
@@ -263,10 +263,10 @@ class Windowed(_Measured):
         return tuple(measure for measure in self.measures if isinstance(measure, Sum))
 
     @cached_property
-    def hash8(self) -> str:
+    def definition_hash(self) -> str:
         """Eight hex digits over what is computed: prose, measures' names and derived ones change nothing."""
         terms = [[[t.event, t.add, t.where] for t in total.terms] for total in self.sums]
-        return _hash8([self.kind, self.key, terms, self.tracks and self.tracks.computed()])
+        return _definition_hash([self.kind, self.key, terms, self.tracks and self.tracks.computed()])
 
     @cached_property
     def events(self) -> frozenset[str]:
@@ -288,9 +288,9 @@ class Entity(_Measured):
     kind = "entity"
 
     @cached_property
-    def hash8(self) -> str:
+    def definition_hash(self) -> str:
         """Eight hex digits over what is computed: prose, measures and selections change nothing."""
-        return _hash8([self.kind, self.tracks.computed()])
+        return _definition_hash([self.kind, self.tracks.computed()])
 
     @cached_property
     def events(self) -> frozenset[str]:

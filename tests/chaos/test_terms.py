@@ -86,13 +86,13 @@ class Terms:
         beside = kind in ("views", "bronze") and self._random.random() < 0.5
         roles = [self._role(kind, f"{kind}-{number}-{which}") for which in range(1 + beside)]
         lives = [self._random.uniform(0, LONGEST_LIFE_SECONDS) for _ in roles]
-        stands_still = self._random.random() < 0.2
+        stalled = self._random.random() < 0.2
         for role in roles:
             role.start()
         async with asyncio.TaskGroup() as group:
             for role, life in zip(roles, lives, strict=True):
                 group.create_task(self._end(role, kind, life))
-            if stands_still:
+            if stalled:
                 group.create_task(self._stop_kafka(max(0.0, min(lives) - self._random.uniform(0, 3))))
 
     def _role(self, kind: str, name: str) -> Role:

@@ -25,7 +25,7 @@ from tables.views import VIEWS
 
 TOPIC = "events.raw"
 MICROS = 1_000_000
-DEFINITIONS = {name: (view.hash8, 0) for name, view in VIEWS.items()}
+DEFINITIONS = {name: (view.definition_hash, 0) for name, view in VIEWS.items()}
 
 
 def partial(
@@ -38,13 +38,13 @@ def partial(
     topic: str = TOPIC,
 ) -> FeedItem:
     """A windowed record; `groups` as (group, sums) pairs, None for a tombstone."""
-    key = f"{windowed_prefix(view.name, view.hash8, topic)}{unit}{number}:{shard}".encode()
+    key = f"{windowed_prefix(view.name, view.definition_hash, topic)}{unit}{number}:{shard}".encode()
     return key, None if groups is None else encode_partial([(g, list(s)) for g, s in groups]), 0
 
 
 def entity(view: View, entity_id: str, members: Sequence[Any] | None, topic: str = TOPIC) -> FeedItem:
     """An entity record: opened, occurred_us, rank, event_id, city, kept fields; None for a tombstone."""
-    key = f"{entity_prefix(view.name, view.hash8, topic)}{entity_id}".encode()
+    key = f"{entity_prefix(view.name, view.definition_hash, topic)}{entity_id}".encode()
     return key, None if members is None else encode_entity(members), 0
 
 

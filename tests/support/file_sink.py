@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 
 from agents.sink import OvertakenError, Proof, Resumed, Sink, Source
-from tables.fingerprint import RecordMark, mark_of
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 
 MOST_ROWS = 400
 
@@ -28,7 +28,7 @@ class OffsetRange:
 
     def __init__(self, first: int) -> None:
         self.first = self.next = first
-        self.last_record: RecordMark | None = None
+        self.last_record: RecordFingerprint | None = None
         self.lines: list[tuple[int, int]] = []
 
     rows = property(lambda self: len(self.lines))
@@ -38,7 +38,7 @@ class OffsetRange:
     def add(self, records: Sequence[Any], after: int) -> int:
         added = records[: MOST_ROWS - self.rows]
         self.lines += [(record.offset, len(record.value or b"")) for record in added]
-        self.last_record = mark_of(added[-1]) if added else self.last_record
+        self.last_record = fingerprint_of(added[-1]) if added else self.last_record
         self.next = after if len(added) == len(records) else added[-1].offset + 1
         return len(added)
 
@@ -61,7 +61,7 @@ class FileSink:
             await source.verify([], [])
             return Resumed(OffsetRange(source.first_seen))
         _, end, topic_id, record, _ = msgspec.json.decode(newest.read_bytes())
-        last_record = msgspec.convert(record, RecordMark | None)
+        last_record = msgspec.convert(record, RecordFingerprint | None)
         await source.verify([topic_id], [last_record])
         return Resumed(OffsetRange(end), last_record)
 

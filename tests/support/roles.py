@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from faust.types import TP
 
 from streams.clock import Clock, SystemClock
-from streams.kafka.fingerprint_check import Found
+from streams.kafka.fingerprint_check import Comparison
 from streams.kafka.topic_ids import Sight
 from streams.roles.identity import Identity, Looks
 from streams.roles.progress import Progress
@@ -41,8 +41,8 @@ class Thread:
     async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
         return dict.fromkeys(tps, Sight("id", 0, 1, 2))
 
-    async def compare(self, *_: object) -> Found:
-        return Found.SAME
+    async def compare(self, *_: object) -> Comparison:
+        return Comparison.SAME
 
     async def published(self, _: TP) -> None:
         return None

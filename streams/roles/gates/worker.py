@@ -15,22 +15,22 @@ from fractions import Fraction
 from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
-from agents.gates.evaluator import AlarmCode, Gatekeeper, Publication
+from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
 from streams import logs, metrics, shutdown
 from streams.errors import ErrorCode
 from streams.feed.follower import Follower
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.health import Health
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.leader_election import Election
-from streams.roles.gates.writer import GateLog
+from streams.roles.gates.writer import GateWriter
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.codec import FeedFormatError
 from tables.gates.figures import VIEW, ReconReader, Window, pairs_kept
 from tables.gates.records import RECON
-from tables.gates.rule import Rule, State
+from tables.gates.rule import GateState, Rule
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -41,7 +41,7 @@ which a better state needs, fit into the two seconds after a checkpoint in which
 """
 SWEEP_SECONDS = 600.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
-CODES = {State.ALARM: ErrorCode.QUALITY_CHECK_FAILED, State.STALE: ErrorCode.PIPELINE_LAG_EXCEEDED}
+CODES = {GateState.ALARM: ErrorCode.QUALITY_CHECK_FAILED, GateState.STALE: ErrorCode.PIPELINE_LAG_EXCEEDED}
 """An alarm is raised when a gate closes: charges and payouts do not agree, or nobody can say whether."""
 
 
@@ -70,17 +70,17 @@ async def _gates(settings: Settings, health: Health) -> None:
     stop = shutdown.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
-    live = Live({VIEW: VIEWS[VIEW]}, settings)
-    follower = asyncio.create_task(Follower(live, settings).run())
+    replica = Replica({VIEW: VIEWS[VIEW]}, settings)
+    follower = asyncio.create_task(Follower(replica, settings).run())
     follower.add_done_callback(lambda _: stop.set())
-    worker = GatesWorker(settings, live, health)
+    worker = GatesWorker(settings, replica, health)
     try:
         await worker.run(stop)
     finally:
-        live.end()
+        replica.end()
         follower.cancel()
         (outcome,) = await asyncio.gather(follower, return_exceptions=True)
-        live.close()
+        replica.close()
     if isinstance(outcome, Exception):
         raise outcome
 
@@ -88,14 +88,14 @@ async def _gates(settings: Settings, health: Health) -> None:
 class GatesWorker:
     """One process of the gates role."""
 
-    def __init__(self, settings: Settings, live: Live, health: Health) -> None:
+    def __init__(self, settings: Settings, replica: Replica, health: Health) -> None:
         self._settings = settings
-        self._live = live
+        self._replica = replica
         self._health = health
         self._election = Election(settings, settings.group("gates"), settings.topic("ops.gates"))
         self._reader = ReconReader(Window(settings.recon_window_hours, settings.recon_settlement_hours))
-        self._log: GateLog | None = None
-        self._keeper: Gatekeeper | None = None
+        self._log: GateWriter | None = None
+        self._keeper: GateEvaluator | None = None
         self._measures = _Measures()
         self._swept_at = 0.0
         self._not_before = 0.0
@@ -105,9 +105,9 @@ class GatesWorker:
 
         It stands for election once it has read the feed: a leader that could not judge would close the gates.
         """
-        while not self._live.ready and not stop.is_set():
-            self._health.waiting_for = self._live.waiting_for
-            await self._live.changed(EVALUATE_SECONDS)
+        while not self._replica.ready and not stop.is_set():
+            self._health.waiting_for = self._replica.waiting_for
+            await self._replica.changed(EVALUATE_SECONDS)
         if not await self._join(stop):
             return
         self._health.waiting_for = None
@@ -139,7 +139,7 @@ class GatesWorker:
     async def _turn(self) -> None:
         if self._election.taken is not None:
             raise self._election.taken
-        self._health.waiting_for = self._live.waiting_for or self._election.waiting_for
+        self._health.waiting_for = self._replica.waiting_for or self._election.waiting_for
         if not self._election.leads:
             if self._election.leads is False:
                 await self._resign()
@@ -164,13 +164,13 @@ class GatesWorker:
             await self._take_over()
         assert self._log is not None
         assert self._keeper is not None
-        situation = self._live.situation()
-        reading = await self._live.run(lambda reader: self._reader.read(reader, situation))
-        now_us = int(self._live.clock() * 1_000_000)
+        situation = self._replica.situation()
+        reading = await self._replica.run(lambda reader: self._reader.read(reader, situation))
+        now_us = int(self._replica.clock() * 1_000_000)
         publication = self._keeper.evaluate(reading, now_us)
         if reading.stale is None and time.monotonic() - self._swept_at > SWEEP_SECONDS:
             self._swept_at = time.monotonic()
-            ended = self._keeper.end_gates(await self._live.run(pairs_kept), now_us)
+            ended = self._keeper.end_gates(await self._replica.run(pairs_kept), now_us)
             publication.gates.extend(ended.gates)
             publication.alarms.extend(ended.alarms)
         if publication.gates:
@@ -183,10 +183,10 @@ class GatesWorker:
         started = time.monotonic()
         if self._log is not None:
             await self._log.close()
-        self._log = GateLog(self._settings)
+        self._log = GateWriter(self._settings)
         await self._log.open()
         codes = {state: AlarmCode(code.name, code.severity) for state, code in CODES.items()}
-        keeper = Gatekeeper(rule_of(self._settings), codes)
+        keeper = GateEvaluator(rule_of(self._settings), codes)
         records = await self._log.read_back(keeper.restore)
         self._keeper = keeper
         log.info("leading the gates after %.2f s, from %d records", time.monotonic() - started, records)
@@ -215,7 +215,7 @@ class _Measures:
     def __init__(self) -> None:
         self._currencies: set[str] = set()
 
-    def show(self, keeper: Gatekeeper) -> None:
+    def show(self, keeper: GateEvaluator) -> None:
         worst = keeper.worst()
         for currency, state in worst.items():
             metrics.GATE_STATE.labels(RECON, currency).set(state.rank)

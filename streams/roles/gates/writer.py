@@ -23,7 +23,7 @@ PARTITION = 0
 """Of both topics, however many they have: gates are few, and one transaction writes them all."""
 
 
-class GateLog:
+class GateWriter:
     """The right to write gates and alarms, from `open` until somebody else takes it."""
 
     def __init__(self, settings: Settings) -> None:

@@ -93,10 +93,10 @@ class SinkPartition(Generic[R]):
         return self._committing is not None or self._waits_for_memory
 
     @property
-    def stands_still(self) -> bool:
+    def stalled(self) -> bool:
         """See `Partition`; all that was read is committed, too."""
         idle = self.failure is None and self._committing is None and self.range.empty
-        return idle and self.progress.stands_still(self.position)
+        return idle and self.progress.stalled(self.position)
 
     @property
     def held_bytes(self) -> int:
@@ -131,7 +131,7 @@ class SinkPartition(Generic[R]):
             except Exception as error:
                 self._give_up(error)  # half of it may be in the range: nothing of that may be committed
                 raise
-            self.identity.took(self.range.last_record)
+            self.identity.processed(self.range.last_record)
             del part[:added]
             self.progress.moved()
             self._news.set()
@@ -212,12 +212,12 @@ class SinkPartition(Generic[R]):
             while True:
                 await self._until_due()
                 closed = self._committing = self.range
-                taken_at = self.identity.taken_at
+                processed_at = self.identity.processed_at
                 closed.close()
                 self.range = self._sink.open_range(self._source, closed.next)
                 self._closes_early = False
                 self._moved.set()
-                await self._commit(closed, taken_at)
+                await self._commit(closed, processed_at)
                 self._committing = None
                 self._moved.set()
                 self._memory.freed.set()
@@ -255,10 +255,10 @@ class SinkPartition(Generic[R]):
             return latest
         return min(latest, max(self._opened_at, caught_up_at) + self._max_seconds)
 
-    async def _commit(self, closed: R, taken_at: float) -> None:
+    async def _commit(self, closed: R, processed_at: float) -> None:
         self._last_record = closed.last_record or self._last_record
         name = f"{self._source.topic}-{self._source.partition}"
-        await retried(f"verifying {name}", lambda: self.identity.check_taken(taken_at))
+        await retried(f"verifying {name}", lambda: self.identity.check_processed(processed_at))
         await self._sink.commit(self._source, closed, Proof(self.identity.topic_id, self._last_record))
         self.newest_first, self.committed = closed.first, closed.next
         self.progress.moved()

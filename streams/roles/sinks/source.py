@@ -8,7 +8,7 @@ from faust.types import TP
 
 from streams.faust.transport import BatchConsumerThread
 from streams.roles.identity import Identity
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 
 class PartitionSource:
@@ -41,6 +41,6 @@ class PartitionSource:
             return None
         return int(published[1]), published[0]
 
-    async def verify(self, topic_ids: Collection[str], records: Iterable[RecordMark | None]) -> int:
+    async def verify(self, topic_ids: Collection[str], records: Iterable[RecordFingerprint | None]) -> int:
         """See `agents.sink.Source`. Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`."""
         return await self.identity.begin(topic_ids, records)

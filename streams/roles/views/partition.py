@@ -89,9 +89,9 @@ class ViewsPartition:
         return self.committed
 
     @property
-    def stands_still(self) -> bool:
+    def stalled(self) -> bool:
         """See `Partition`."""
-        return self.failure is None and self.progress.stands_still(self.position)
+        return self.failure is None and self.progress.stalled(self.position)
 
     @property
     def unsure(self) -> bool:
@@ -117,7 +117,7 @@ class ViewsPartition:
         except Exception as error:
             self._give_up(error)  # half a batch may be folded: nothing of it may be written
             raise
-        self.identity.took(self.projector.state.last_record)
+        self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._news.set()

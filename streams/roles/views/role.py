@@ -99,7 +99,7 @@ class ViewsRole:
         if self._looks is None:  # one for all partitions of the worker
             self._looks = Looks(lambda: owner.thread)
         identity = identity_of(self._looks, tp, self._settings)
-        feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_taken)
+        feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:
             await feed.open()

@@ -15,7 +15,7 @@ VALIDATOR = Validator(max_event_bytes=4096)
 
 
 def same(value: bytes | None, timestamp_ms: int = NOW_MS) -> None:
-    fast, complete = VALIDATOR.validate(value, timestamp_ms), VALIDATOR.judge(value, timestamp_ms)
+    fast, complete = VALIDATOR.validate(value, timestamp_ms), VALIDATOR.validate_one(value, timestamp_ms)
     assert type(fast) is type(complete)
     assert fast == complete
     if isinstance(fast, Quarantined):
@@ -41,5 +41,5 @@ def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None]
     assert list(bad) == sorted(bad)
     for index, value in enumerate(batch):
         event = decoded.events[index]
-        assert (bad[index] if event is None else event) == VALIDATOR.judge(value, NOW_MS)
+        assert (bad[index] if event is None else event) == VALIDATOR.validate_one(value, NOW_MS)
         assert decoded.times[index] == (0.0 if event is None else to_seconds(event.occurred_at))

@@ -156,7 +156,7 @@ def test_each_wanted_record_comes_once_and_in_order(drawn: list[dict], into: int
 
 
 def _through_both_roles(model: Model, start: int, wanted: list[Wire]) -> None:
-    judged = [(record, Validator().judge(record.value, record.timestamp_ms)) for record in wanted]
+    judged = [(record, Validator().validate_one(record.value, record.timestamp_ms)) for record in wanted]
     bad = [record for record, verdict in judged if isinstance(verdict, Quarantined)]
 
     state = PartitionState(TP.topic, tuple(VIEWS.values()), Limits(2_880, 840, 3_600, 168))

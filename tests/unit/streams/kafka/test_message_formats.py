@@ -30,7 +30,7 @@ def read_raw(data: bytes, start: int = 0, size: int = 2) -> list[tuple[int, int,
     for record in found:
         if isinstance(record.value, UnreadBatch):
             assert data.find(record.value) >= 0
-            assert Validator().judge(record.value, record.timestamp) == record.value.why
+            assert Validator().validate_one(record.value, record.timestamp) == record.value.why
             assert Validator().validate(record.value, record.timestamp) == record.value.why
     return [
         (

@@ -46,7 +46,7 @@ def test_another_version_is_no_damage(key: bytes, fields: dict[str, object]) -> 
 
 
 def test_a_view_of_another_release_is_not_read() -> None:
-    key = SHARD[0].replace(GMV.hash8.encode(), b"00000000")
+    key = SHARD[0].replace(GMV.definition_hash.encode(), b"00000000")
     assert problem_of(key, b"\xc1") is None
 
 

@@ -22,13 +22,13 @@ from agents.bronze.files import (
     intent_path,
     position_path,
 )
-from streams.kafka.fingerprint_check import Found
+from streams.kafka.fingerprint_check import Comparison
 from streams.kafka.topic_ids import Sight
 from streams.roles import recoveries
 from streams.roles.progress import RecreatedTopicError
 from streams.roles.sinks import role
 from streams.store.bronze_verify import verify
-from tables.fingerprint import RecordMark, mark_of
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 from tests.support.bronze import MemoryStore, Record, builder, built
 from tests.support.bronze_owner import ONE, TWO, Worker
 from tests.support.events import AT_MS, click
@@ -69,7 +69,7 @@ async def test_a_commit_says_whose_it_is_and_where_it_ended(worker: Worker) -> N
     await worker.take(ONE, 0, 5)
     await worker.owner.drain()
     commit = decode_commit(path := commit_path(*ONE, 0), worker.store.files[path].data)
-    assert (commit.topic_id, commit.last_record) == ("id", mark_of(records(4, 5)[0]))
+    assert (commit.topic_id, commit.last_record) == ("id", fingerprint_of(records(4, 5)[0]))
 
 
 async def test_a_range_without_records_carries_the_last_one_on(worker: Worker) -> None:
@@ -81,7 +81,7 @@ async def test_a_range_without_records_carries_the_last_one_on(worker: Worker) -
     owned.range.add([], 9)
     await worker.owner.drain()
     commit = decode_commit(path := commit_path(*ONE, 5), worker.store.files[path].data)
-    assert (commit.next, commit.last_record) == (9, mark_of(records(4, 5)[0]))
+    assert (commit.next, commit.last_record) == (9, fingerprint_of(records(4, 5)[0]))
 
 
 async def test_another_topic_is_refused_when_nothing_but_a_position_is_there(
@@ -102,12 +102,12 @@ async def test_an_intent_left_open_by_the_old_topic_is_not_filled_from_the_new_o
 ) -> None:
     left = Intent(
         first=0, last=9, next=10, objects=(ObjectEntry("event=x/y", 1, 1, "not there"),), nonce="old",
-        topic_id=known, last_record=RecordMark(9, AT_MS, 1),
+        topic_id=known, last_record=RecordFingerprint(9, AT_MS, 1),
     )  # fmt: skip
     await worker.store.create(intent_path(*ONE, 0), encode(left))
 
-    async def other(*_: object) -> Found:
-        return Found.OTHER
+    async def other(*_: object) -> Comparison:
+        return Comparison.OTHER
 
     monkeypatch.setattr(worker.thread, "compare", other)
     with pytest.raises(RecreatedTopicError):

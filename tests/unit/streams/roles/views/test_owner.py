@@ -197,7 +197,7 @@ async def test_a_cancelled_assignment_leaves_nothing_running(worker: Worker) -> 
 async def test_a_recovery_in_which_nothing_moves_ends_the_process(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recoveries, "STILL_SECONDS", 0.3)
+    monkeypatch.setattr(recoveries, "STALL_SECONDS", 0.3)
     worker.close(TWO, THREE)
     worker.moves = True
     await worker.assigned(ONE, TWO)
