@@ -3,8 +3,9 @@
 Any number of writers may try the same range, stopped and woken at any instruction: the store's conditional
 writes decide. Per range `first`:
 1. the intent is created; who finds one there takes over its range and puts the same objects;
-2. the objects are created; one that is there already has the same bytes, or is replaced by him whose intent
-   holds; then the intent is sealed (`whole`), if it still holds: nobody replaces it any more;
+2. the objects are created; one that is there already has the same bytes, or is replaced by the one whose
+intent
+   holds; then the intent is sealed, if it still holds: nobody replaces it any more;
 3. the commit is created. It is never changed, and what it lists is what counts.
 """
 
@@ -88,7 +89,7 @@ class Committer:
         position = self.position = await self.position_of(self._partition)
         next_offset = newest.next if newest is not None else position.first if position is not None else None
         intent = await (self._first_intent() if next_offset is None else self._intent(next_offset))
-        while intent is not None and (intent.whole or await self._is_complete(intent)):
+        while intent is not None and (intent.sealed or await self._is_complete(intent)):
             try:
                 await self._seal(intent)
                 newest = await self._create_commit(intent.commit)
@@ -201,7 +202,7 @@ class Committer:
             raise OvertakenError
         if other.next != intent.next and not _swallows(intent, other):
             raise OvertakenError
-        if other.whole:
+        if other.sealed:
             await self._create_commit(other.commit)
             raise OvertakenError
         if other.next == intent.next and lie_otherwise(other, intent):  # its writer may still put objects
@@ -221,8 +222,8 @@ class Committer:
             held = None if found is None else decode_intent(path, found.data)
             if found is None or held is None or held.commit != intent.commit:
                 raise OvertakenError
-            sealed = structs.replace(held, whole=True)
-            if held.whole or await self._store.replace(path, encode(sealed), found.etag):
+            sealed = structs.replace(held, sealed=True)
+            if held.sealed or await self._store.replace(path, encode(sealed), found.etag):
                 return
 
     async def _holds(self, intent: Intent) -> bool:

@@ -47,12 +47,12 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
 
 
 class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
-    """What a writer is about to put and commit. `nonce` names the writer; `whole`: all objects are there, so
+    """What a writer is about to put and commit. `nonce` names the writer; `sealed`: all objects are there, so
     that nobody may replace this intent any more, only commit it.
     """
 
     nonce: str
-    whole: bool = False
+    sealed: bool = msgspec.field(default=False, name="whole")
 
     @property
     def commit(self) -> Commit:

@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from agents.protocols import SLICE_RECORDS, BadRecord, FeedRecord
-from agents.quarantine.source_headers import carried
+from agents.protocols import SLICE_RECORDS, FeedRecord
+from agents.quarantine.record import Message, encode
 from agents.records import Unpacked
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
@@ -37,7 +36,7 @@ class Interval:
     records: int = 0
     bad_bytes: int = 0
     feed: list[FeedRecord] = field(default_factory=list)
-    quarantine: list[BadRecord] = field(default_factory=list)
+    quarantine: list[Message] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
@@ -138,23 +137,10 @@ class Projector:
 
     def _quarantine(self, records: list[Any], bad: list[tuple[int, Quarantined]]) -> None:
         interval = self._interval
-        now = datetime.fromtimestamp(self._now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
-        where = [("topic", self.topic.encode()), ("partition", str(self.partition).encode())]
-        when = ("quarantined_at", now.replace("+00:00", "Z").encode())
+        now_ms = self._now_ms()
         for index, why in bad:
-            record = records[index]
-            own = carried(getattr(record, "headers", ()))
-            headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when, *own]
-            interval.quarantine.append(BadRecord(record.key, record.value, headers))
-            interval.bad_bytes += len(record.value or b"") + len(record.key or b"")
+            message = encode(self.topic, self.partition, records[index], why, now_ms)
+            interval.quarantine.append(message)
+            interval.bad_bytes += len(message.value or b"") + len(message.key or b"")
             interval.reasons[why.code, why.reason] += 1
             interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
-
-
-def _why(why: Quarantined) -> list[tuple[str, bytes]]:
-    return [
-        ("code", why.code.encode()),
-        ("reason", why.reason.encode()),
-        ("field", why.field.encode()),
-        ("detail", why.detail.encode()),
-    ]

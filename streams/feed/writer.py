@@ -15,7 +15,8 @@ from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from agents.protocols import BadRecord, FeedRecord
+from agents.protocols import FeedRecord
+from agents.quarantine.record import Message
 from streams.feed.alien_records import OwnState
 from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
@@ -79,7 +80,7 @@ class FeedWriter:
         if producer is not None:
             await stop_quietly(producer)
 
-    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:
         """One transaction. Raises (ProducerFenced among others) when it is not known to be committed."""
         producer = self._producer
         if producer is None:

@@ -9,7 +9,8 @@ from typing import Any
 from aiokafka import TopicPartition
 from faust.types import TP
 
-from agents.protocols import BadRecord, FeedRecord
+from agents.protocols import FeedRecord
+from agents.quarantine.record import Message
 from agents.views.projector import Projector
 from schemas.validation.validator import Validator
 from streams.kafka.batches import Fetched
@@ -52,7 +53,7 @@ class MemoryLog:
         self.entered = asyncio.Event()
         self.closed = False
 
-    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:  # noqa: ARG002
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:  # noqa: ARG002
         self.entered.set()
         await self.gate.wait()
         if self.error:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from agents.protocols import BadRecord
+from agents.quarantine.record import Message
 from streams.embedded.broker import EmbeddedKafka
 from streams.feed.writer import FeedWriter
 from streams.kafka import topics
@@ -27,10 +27,10 @@ async def test_a_former_owner_can_write_nothing(kafka: EmbeddedKafka, prefix: st
         former = FeedWriter(settings, settings.raw_topics[0], 0)
         newer = FeedWriter(settings, settings.raw_topics[0], 0)
         await former.open()
-        await former.commit([(b"k", b"1")], [BadRecord(None, None, [("offset", b"0")])])
+        await former.commit([(b"k", b"1")], [Message(None, None, [("offset", b"0")])])
         await newer.open()
         with pytest.raises(KafkaError):
-            await former.commit([(b"k", b"2")], [BadRecord(b"", b"x", [("offset", b"1")])])
+            await former.commit([(b"k", b"2")], [Message(b"", b"x", [("offset", b"1")])])
         await newer.commit([(b"k", b"3")], [])
         await former.close()
         await newer.close()
