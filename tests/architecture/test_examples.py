@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from hypothesis import settings
 
 from tests.support.examples import CHAOS_EXAMPLES, examples
-from tests.support.paths import TESTS
-
-FILES = sorted(path for path in TESTS.rglob("*.py") if path.name != "examples.py")
+from tests.support.paths import TESTS, told
 
 
 def own_settings(text: str) -> Iterator[str]:
@@ -22,9 +18,9 @@ def own_settings(text: str) -> Iterator[str]:
             yield f"line {node.lineno}: take tests.support.examples.examples instead of settings"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_properties_leave_it_to_the_profile_how_often_they_are_tried(path: Path) -> None:
-    assert list(own_settings(path.read_text(encoding="utf-8"))) == []
+def test_properties_leave_it_to_the_profile_how_often_they_are_tried() -> None:
+    files = (path for path in TESTS.rglob("*.py") if path.name != "examples.py")
+    assert told(files, own_settings) == {}
 
 
 def test_settings_of_its_own_are_found() -> None:

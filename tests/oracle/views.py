@@ -186,6 +186,11 @@ class Oracle:
         names = [column[0] for column in result.description]
         return by_dimensions(view, [dict(zip(names, row, strict=True)) for row in result.fetchall()])
 
+    def forget_before(self, offsets: Mapping[int, int]) -> None:
+        """What is left is what a view has that began at these offsets (of one topic, by partition)."""
+        for partition, offset in offsets.items():
+            self._db.execute("DELETE FROM folded WHERE partition = ? AND position < ?", [partition, offset])
+
     def counts(self) -> dict[str, int]:
         """How many records were accepted, duplicate, late_dropped, and bad."""
         ((accepted, first_seen, folded),) = self._db.execute(

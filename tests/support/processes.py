@@ -142,6 +142,8 @@ class Sluice:
         }
         self.settings = Settings.load(self._environ)
         self.roles: list[Role] = []
+        self.release = ROOT
+        """The folder of the code that runs."""
 
     @property
     def raw_topic(self) -> str:
@@ -153,16 +155,20 @@ class Sluice:
         """Where Bronze lies."""
         return store_at(self.settings.bronze_url)
 
+    def environ(self, **settings: Any) -> dict[str, str]:
+        """That of a command; `settings` are its own."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
+        return {**inherited, "PYTHONPATH": str(self.release), **self._environ, **mine}
+
     def role(self, name: str, *arguments: str, **settings: Any) -> Role:
         """A role that is not started yet; `settings` are its own."""
         return self.program(name, *COMMAND, *arguments, **settings)
 
     def program(self, name: str, *command: str, **settings: Any) -> Role:
         """The same for a program of a test's own."""
-        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
-        data = {"SLUICE_DATA_DIR": str(self.folder / name), "PYTHONPATH": str(ROOT)}
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
-        role = Role(name, list(command), {**inherited, **data, **self._environ, **mine}, self.folder)
+        environ = {"SLUICE_DATA_DIR": str(self.folder / name), **self.environ(**settings)}
+        role = Role(name, list(command), environ, self.folder)
         self.roles.append(role)
         return role
 
@@ -186,12 +192,9 @@ class Sluice:
 
     def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         """A command, run to its end."""
-        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
-        environ = {**inherited, "PYTHONPATH": str(ROOT), **self._environ, **mine}
         return subprocess.run(
-            [*COMMAND, *arguments], env=environ, cwd=self.folder, capture_output=True, text=True, timeout=60,
-            check=False,
+            [*COMMAND, *arguments], env=self.environ(**settings), cwd=self.folder, capture_output=True,
+            text=True, timeout=60, check=False,
         )  # fmt: skip
 
     def __enter__(self) -> Self:

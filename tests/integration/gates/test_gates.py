@@ -88,6 +88,7 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
         )  # fmt: skip
         assert not is_open(closed, datetime.now(UTC))
         assert closed["previous"] == "warn"
+        await api.ready()
         shown = (await api.get("/v1/gates/recon", city="london")).json()["rows"]
         assert [row["state"] for row in shown] == ["alarm"]
         assert [row["city"] for row in (await api.get("/v1/gates/recon")).json()["rows"]] == [None, "london"]
@@ -241,6 +242,7 @@ async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tm
         record = await gates.newest()
         assert record is not None
         window = {"from": record["window_from"], "to": record["window_to"]}
+        await api.ready()
         answer = (await api.get("/v1/views/ops_recon_variance", **window)).json()
         (row,) = answer["rows"]
         assert {name: row[name] for name in ("charges_minor", "variance_minor", "variance_ratio")} == {
