@@ -1,31 +1,24 @@
-"""The clocks of this process: roles are given one, so that a test can stand in for it."""
+"""The clocks of this process: who needs the time is given one, so that a test can stand in for it."""
 
 from __future__ import annotations
 
 import time
-from typing import Protocol
 
 
-class Clock(Protocol):
-    """Where a role reads the time."""
+class Clock:
+    """The machine's clocks. A test overrides `wall_us` and `monotonic`."""
+
+    def wall_us(self) -> int:
+        """The wall clock, in µs since 1970: the unit of event times."""
+        return time.time_ns() // 1000
 
     def wall_ms(self) -> int:
-        """The wall clock, in ms since 1970: the unit of Kafka's timestamps."""
+        """The same in ms: the unit of Kafka's timestamps."""
+        return self.wall_us() // 1000
 
     def monotonic(self) -> float:
         """Seconds since some moment; it never goes back."""
-
-
-class SystemClock:
-    """The machine's clocks."""
-
-    def wall_ms(self) -> int:
-        """See `Clock`."""
-        return int(time.time() * 1000)
-
-    def monotonic(self) -> float:
-        """See `Clock`."""
         return time.monotonic()
 
 
-SYSTEM_CLOCK = SystemClock()
+SYSTEM_CLOCK = Clock()

@@ -44,7 +44,7 @@ class Follower:
         self._positions: dict[TopicPartition, int] = {}
         self._ends: dict[TopicPartition, int] = {}
         self._feed_id: str | None = None
-        self._heard_at = replica.monotonic()
+        self._heard_at = replica.clock.monotonic()
 
     async def run(self) -> None:
         """Follow until the process is to end. Raises `FeedFormatError` for a record that can't be read."""
@@ -143,7 +143,7 @@ class Follower:
             await self._replica.pause(FETCH_SECONDS)
             return
         taken = await fetch_batches(consumer, FETCH_SECONDS)
-        now = self._replica.monotonic()
+        now = self._replica.clock.monotonic()
         silent_seconds = now - self._heard_at
         if taken:
             if silent_seconds > LONGEST_ABSENCE_SECONDS and self._positions:
@@ -164,13 +164,15 @@ class Follower:
         if fetched.after <= start:
             return  # an assignment has sent the consumer back to what is being applied
         old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]
-        wall_ms = int(self._replica.clock() * 1000) if old_news else None
+        wall_ms = self._replica.clock.wall_ms() if old_news else None
 
         good, damaged = sorted_out(fetched, start)
 
         def apply(reader: ReaderState) -> set[str]:
             partition = fetched.tp.partition
-            changed = reader.apply(partition, good, monotonic=self._replica.monotonic(), wall_ms=wall_ms)
+            changed = reader.apply(
+                partition, good, monotonic=self._replica.clock.monotonic(), wall_ms=wall_ms
+            )
             for key, is_damaged in damaged.items():
                 reader.mark(partition, key, damaged=is_damaged)
             return changed

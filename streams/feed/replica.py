@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, cast
 
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.settings import Settings
 from tables.read.state import ReaderState
 from tables.read.status import Situation
@@ -32,13 +32,11 @@ class Replica:
         self,
         views: Mapping[str, View],
         settings: Settings,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.views = dict(views)
         self.settings = settings
         self.clock = clock
-        self.monotonic = monotonic
         self.topics: dict[str, int | None] = dict.fromkeys(settings.raw_topics)
         self.waiting_for: str | None = "the feed to be read"
         self.closing = asyncio.Event()
@@ -60,8 +58,8 @@ class Replica:
     def situation(self) -> Situation:
         """What an answer given now rests on besides the feed."""
         return Situation(
-            wall_us=int(self.clock() * 1_000_000),
-            monotonic=self.monotonic(),
+            wall_us=self.clock.wall_us(),
+            monotonic=self.clock.monotonic(),
             topics=dict(self.topics),
             feed_read=self.ready,
             clock=cast(Literal["wall", "event"], self.settings.clock),

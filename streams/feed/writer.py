@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
@@ -17,6 +16,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import FeedRecord
 from agents.quarantine.record import Message
+from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState
 from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
@@ -131,7 +131,7 @@ async def commit_all(
     await producer.begin_transaction()
     sent: list[asyncio.Future[Any]] = []
     if bad_log is not None:
-        sent.append(asyncio.create_task(bad_log.send(bad, int(time.time() * 1000))))
+        sent.append(asyncio.create_task(bad_log.send(bad, SYSTEM_CLOCK.wall_ms())))
     try:
         for topic, of_topic in records.items():
             sent += await _send(producer, topic, partition, of_topic)
@@ -155,7 +155,7 @@ async def _send(
 ) -> list[asyncio.Future[Any]]:
     sent: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
-    now_ms = int(time.time() * 1000)
+    now_ms = SYSTEM_CLOCK.wall_ms()
     for key, value, headers in records:
         while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
             sent.append(await _submit(producer, topic, partition, batch))

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from streams.clock import Clock
 from streams.http.gate_table import GateTable
 from streams.http.models import TIME
 from streams.http.problems import WRONG_PARAMETER, described, problem
@@ -54,7 +55,7 @@ class GatesAnswer(BaseModel):
     rows: list[GateRow] = Field(description="by city, null first, and currency")
 
 
-def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Request], Scope]) -> APIRouter:
+def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope]) -> APIRouter:
     """The route, answering from `table`."""
     routes = APIRouter(prefix="/v1", tags=["gates"])
 
@@ -72,7 +73,7 @@ def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Req
         wanted = _filters(request.query_params.multi_items())
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
-        now_us = int(clock() * 1_000_000)
+        now_us = clock.wall_us()
         seen = answer(table.records, now_us, {}, scope_of(request))
         warnings = _unknown(seen, wanted)
         body = {

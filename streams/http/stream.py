@@ -28,7 +28,7 @@ async def events(replica: Replica, view: View, query: ViewQuery, scope: Scope) -
     """
     pace = replica.settings.stream_seconds
     shown: bytes | None = None
-    sent_at = replica.monotonic()
+    sent_at = replica.clock.monotonic()
     number = 0
 
     def ask(reader: ReaderState) -> tuple[bytes, bytes]:
@@ -36,7 +36,7 @@ async def events(replica: Replica, view: View, query: ViewQuery, scope: Scope) -
         return _fingerprint(view, answer), msgspec.json.encode(answer)
 
     while not replica.closing.is_set():
-        asked_at = replica.monotonic()
+        asked_at = replica.clock.monotonic()
         try:
             print_, body = await replica.run(ask)
         except ParameterError as error:

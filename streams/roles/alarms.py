@@ -6,13 +6,13 @@ One that is sent again after a crash has the same `alarm_id`.
 from __future__ import annotations
 
 import asyncio
-import time
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
 from streams import logs
+from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
 from streams.kafka.client import client_kwargs, stop_quietly
 from streams.settings import Settings
@@ -31,7 +31,7 @@ async def raise_lost(
     """
     code = ErrorCode.PIPELINE_LAG_EXCEEDED
     alarm = lost_alarm(
-        role, topic, partition, lost, code=code.name, severity=code.severity, at_us=time.time_ns() // 1000
+        role, topic, partition, lost, code=code.name, severity=code.severity, at_us=SYSTEM_CLOCK.wall_us()
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
     await send_alarm(settings, alarm)

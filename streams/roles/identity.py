@@ -11,13 +11,13 @@ answer: so nothing of another topic is committed. One question serves all partit
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Callable, Collection, Iterable
 from typing import NamedTuple, Protocol
 
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.types import TP
 
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.fingerprint_check import Comparison
 from streams.kafka.topic_ids import Sight, Sights, _Missing
 from streams.roles.progress import RecreatedTopicError
@@ -53,8 +53,9 @@ class _Look(NamedTuple):
 class Looks:
     """Asks once for all who want to know at the same time."""
 
-    def __init__(self, asks: Callable[[], Asks]) -> None:
+    def __init__(self, asks: Callable[[], Asks], clock: Clock = SYSTEM_CLOCK) -> None:
         self.asks = asks
+        self.clock = clock
         self._wanted: set[TP] = set()
         self._latest = _Look(0.0, set(), {})
         self._lock = asyncio.Lock()
@@ -65,7 +66,7 @@ class Looks:
         async with self._lock:
             if self._latest.asked_at < moment or not tps <= self._latest.tps:
                 wanted, self._wanted = self._wanted | tps, set()
-                asked_at = time.monotonic()
+                asked_at = self.clock.monotonic()
                 try:
                     self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
                 except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
@@ -85,6 +86,7 @@ class Identity:
         self.topic_id: str | None = None
         self.processed_at = 0.0
         self._looks = looks
+        self._clock = looks.clock
         self._tp = tp
         self._feed = feed
         self._tps = {tp} if feed is None else {tp, feed}
@@ -97,7 +99,7 @@ class Identity:
 
     def processed(self, fingerprint: RecordFingerprint | None) -> None:
         """Records up to this one were taken just now; None: there was no record among them."""
-        self.processed_at = time.monotonic()
+        self.processed_at = self._clock.monotonic()
         if fingerprint is not None and (not self._fingerprints or self._fingerprints[-1][1] != fingerprint):
             self._fingerprints.append((self.processed_at, fingerprint))
 
@@ -106,7 +108,7 @@ class Identity:
 
         Raises `KafkaError`, `TimeoutError`.
         """
-        await self._patiently(time.monotonic(), raw=False)
+        await self._patiently(self._clock.monotonic(), raw=False)
 
     async def begin(
         self, topic_ids: Collection[str], fingerprints: Iterable[RecordFingerprint | None]
@@ -118,7 +120,7 @@ class Identity:
         """
         self.topic_id = next(iter(topic_ids), None)
         self._fingerprints = [(0.0, fingerprint) for fingerprint in fingerprints if fingerprint is not None]
-        sight = await self._patiently(time.monotonic(), raw=True)
+        sight = await self._patiently(self._clock.monotonic(), raw=True)
         if sight is None:
             raise UnknownTopicOrPartitionError(f"{self._tp.topic}-{self._tp.partition}")
         for topic_id in topic_ids:
@@ -127,7 +129,7 @@ class Identity:
 
     async def check(self) -> None:
         """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
-        await self._patiently(time.monotonic(), raw=True)
+        await self._patiently(self._clock.monotonic(), raw=True)
 
     async def check_processed(self, processed_at: float | None = None) -> None:
         """The same for what was processed up to `processed_at` (monotonic, s; None: all), which is committed
@@ -136,22 +138,22 @@ class Identity:
         processed_at = self.processed_at if processed_at is None else processed_at
         raw = processed_at >= self._verified_at
         if self._feed is not None:
-            await self._patiently(time.monotonic(), raw=raw)
+            await self._patiently(self._clock.monotonic(), raw=raw)
         elif raw:
             await self._patiently(processed_at, raw=True)
 
     async def _patiently(self, since: float, *, raw: bool) -> Sight | None:
-        deadline = time.monotonic() + SETTLE_SECONDS
+        deadline = self._clock.monotonic() + SETTLE_SECONDS
         while True:
             try:
                 return await self._look(since, raw=raw)
             except FeedRecreatedError:
                 raise
             except KafkaError:
-                if time.monotonic() > deadline:
+                if self._clock.monotonic() > deadline:
                     raise
             await asyncio.sleep(PAUSE_SECONDS)
-            since = time.monotonic()
+            since = self._clock.monotonic()
 
     async def _look(self, since: float, *, raw: bool) -> Sight | None:
         """What the topic is now; None: it is gone, and what was read of it was its own."""

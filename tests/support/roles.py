@@ -8,7 +8,7 @@ from types import SimpleNamespace
 
 from faust.types import TP
 
-from streams.clock import Clock, SystemClock
+from streams.clock import Clock
 from streams.kafka.fingerprint_check import Comparison
 from streams.kafka.topic_ids import Sight
 from streams.roles.identity import Identity, Looks
@@ -69,14 +69,14 @@ def identity_of(tp: TP) -> Identity:
     return Identity(Looks(Thread), tp, done="what there is is of", remedy="Mend it")
 
 
-class FixedClock(SystemClock):
+class FixedClock(Clock):
     """A wall clock that stands at `ms` until it is set; the other one is the machine's."""
 
     def __init__(self, ms: int) -> None:
         self.ms = ms
 
-    def wall_ms(self) -> int:
-        return self.ms
+    def wall_us(self) -> int:
+        return self.ms * 1000
 
 
 def progress_of(tp: TP, done: str, clock: Clock) -> Progress:

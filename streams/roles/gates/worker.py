@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from fractions import Fraction
 
 from aiokafka.errors import KafkaError
@@ -17,6 +16,7 @@ from aiokafka.errors import KafkaError
 from agents.backoff import Backoff
 from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
 from streams import logs, metrics, shutdown
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.errors import ErrorCode
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
@@ -88,8 +88,11 @@ async def _gates(settings: Settings, health: Health) -> None:
 class GatesWorker:
     """One process of the gates role."""
 
-    def __init__(self, settings: Settings, replica: Replica, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, replica: Replica, health: Health, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._settings = settings
+        self._clock = clock
         self._replica = replica
         self._health = health
         self._election = Election(settings, settings.group("gates"), settings.topic("ops.gates"))
@@ -112,13 +115,13 @@ class GatesWorker:
             return
         self._health.waiting_for = None
         membership = asyncio.create_task(self._election.run())
-        next_at = time.monotonic()
+        next_at = self._clock.monotonic()
         try:
             while not stop.is_set():
                 await self._turn()
-                next_at = max(next_at + EVALUATE_SECONDS, time.monotonic())
+                next_at = max(next_at + EVALUATE_SECONDS, self._clock.monotonic())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(0.0, next_at - time.monotonic()))
+                    await asyncio.wait_for(stop.wait(), max(0.0, next_at - self._clock.monotonic()))
         finally:
             membership.cancel()
             await asyncio.gather(membership, return_exceptions=True)
@@ -154,22 +157,22 @@ class GatesWorker:
             await self._resign()
             if generation == self._election.generation:
                 # Whoever was stopped for long learns within two heartbeats that another one leads.
-                self._not_before = time.monotonic() + 2 * self._settings.session_seconds / 5
+                self._not_before = self._clock.monotonic() + 2 * self._settings.session_seconds / 5
 
     async def _evaluate(self) -> None:
         """One evaluation, and one transaction with what is to be published."""
         if self._keeper is None:
-            if time.monotonic() < self._not_before:
+            if self._clock.monotonic() < self._not_before:
                 return
             await self._take_over()
         assert self._log is not None
         assert self._keeper is not None
         situation = self._replica.situation()
         reading = await self._replica.run(lambda reader: self._reader.read(reader, situation))
-        now_us = int(self._replica.clock() * 1_000_000)
+        now_us = self._clock.wall_us()
         publication = self._keeper.evaluate(reading, now_us)
-        if reading.stale is None and time.monotonic() - self._swept_at > SWEEP_SECONDS:
-            self._swept_at = time.monotonic()
+        if reading.stale is None and self._clock.monotonic() - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = self._clock.monotonic()
             ended = self._keeper.end_gates(await self._replica.run(pairs_kept), now_us)
             publication.gates.extend(ended.gates)
             publication.alarms.extend(ended.alarms)
@@ -180,7 +183,7 @@ class GatesWorker:
 
     async def _take_over(self) -> None:
         """Fence the former leader, then read the gates back."""
-        started = time.monotonic()
+        started = self._clock.monotonic()
         if self._log is not None:
             await self._log.close()
         self._log = GateWriter(self._settings)
@@ -189,7 +192,9 @@ class GatesWorker:
         keeper = GateEvaluator(rule_of(self._settings), codes)
         records = await self._log.read_back(keeper.restore)
         self._keeper = keeper
-        log.info("leading the gates after %.2f s, from %d records", time.monotonic() - started, records)
+        log.info(
+            "leading the gates after %.2f s, from %d records", self._clock.monotonic() - started, records
+        )
 
     async def _resign(self) -> None:
         """Forget what was led: it has to be read back before the next evaluation."""

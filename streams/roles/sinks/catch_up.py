@@ -5,8 +5,6 @@ The records' own timestamps do not tell: history that is replayed as it is sent 
 
 from __future__ import annotations
 
-import time
-
 LOOKS_A_PERIOD = 8
 MOST_LOOKS = 128
 
@@ -24,9 +22,8 @@ class CatchUp:
         self._looks: list[tuple[int, float]] = []
         self._first_end: int | None = None
 
-    def saw_end(self, end_offset: int, position: int, at: float | None = None) -> None:
-        """Readers can read up to `end_offset` as of now; `position` is read next. `at`: now (monotonic)."""
-        now = time.monotonic() if at is None else at
+    def saw_end(self, end_offset: int, position: int, now: float) -> None:
+        """Readers can read up to `end_offset` as of now; `position` is read next. `now`: monotonic clock, s."""
         self._looks = [look for look in self._looks if look[0] > position]
         if end_offset > (self._looks[-1][0] if self._looks else position):
             self._looks.append((end_offset, now))

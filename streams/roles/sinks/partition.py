@@ -268,7 +268,7 @@ class SinkPartition(Generic[R]):
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""
         self.progress.saw_end(stable_end, end, self.position)
-        self._catch_up.saw_end(stable_end, self.position)
+        self._catch_up.saw_end(stable_end, self.position, self._clock.monotonic())
         self._news.set()  # it may have caught up
         self.progress.check_recreated(stable_end, done_before)
 

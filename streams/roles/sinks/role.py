@@ -48,7 +48,7 @@ class SinkRole(Generic[R]):
 
     async def _resume(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
         if self._looks is None:  # one for all partitions of the worker
-            self._looks = Looks(lambda: owner.thread)
+            self._looks = Looks(lambda: owner.thread, owner.clock)
         name = self._sink.name
         identity = Identity(self._looks, tp, done=f"what {name} has is of", remedy=self._remedy)
         source = PartitionSource(tp, owner.thread, self._first_seen[tp], identity)

@@ -7,12 +7,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Callable, Mapping
 
 from faust.types import TP
 
 from streams import metrics
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.topology import Topology
 from streams.settings import Settings
 
@@ -25,8 +25,9 @@ LOG_SECONDS = 60.0
 class WrittenTopics:
     """The feed and the quarantine."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK) -> None:
         self._settings = settings
+        self._clock = clock
         self._topics = (settings.topic("views.feed"), settings.topic("events.quarantine"))
         self._counts: dict[str, int] = {}
         self._looking = asyncio.Lock()
@@ -52,8 +53,8 @@ class WrittenTopics:
                 if self._waiting.get(tp) != what:
                     self._waiting[tp] = what
                     self._changed(on_change)
-                if not logged_at or time.monotonic() - logged_at > LOG_SECONDS:
-                    logged_at = time.monotonic()
+                if not logged_at or self._clock.monotonic() - logged_at > LOG_SECONDS:
+                    logged_at = self._clock.monotonic()
                     log.warning("waiting for %s: `sluice topics create` adds it", what)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:

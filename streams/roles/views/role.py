@@ -97,7 +97,7 @@ class ViewsRole:
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
         if self._looks is None:  # one for all partitions of the worker
-            self._looks = Looks(lambda: owner.thread)
+            self._looks = Looks(lambda: owner.thread, owner.clock)
         identity = identity_of(self._looks, tp, self._settings)
         feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)

@@ -11,6 +11,7 @@ import httpx
 import openapi_spec_validator
 import pytest
 
+from streams.clock import Clock
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.stream import events
@@ -25,18 +26,20 @@ NOW_S = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 MINUTE = int(NOW_S) // 60
 
 
-class Clock:
+class SetClock(Clock):
     def __init__(self) -> None:
         self.now = NOW_S
 
-    def __call__(self) -> float:
+    def wall_us(self) -> int:
+        return int(self.now * 1_000_000)
+
+    def monotonic(self) -> float:
         return self.now
 
 
 @pytest.fixture
 async def replica() -> AsyncIterator[Replica]:
-    clock = Clock()
-    replica = Replica(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), clock, clock)
+    replica = Replica(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), SetClock())
     replica.topics = {TOPIC: 1}
     replica.waiting_for = None
     yield replica
@@ -45,7 +48,7 @@ async def replica() -> AsyncIterator[Replica]:
 
 
 async def feed(replica: Replica, *records: FeedItem) -> None:
-    if await replica.run(lambda reader: reader.apply(0, records, monotonic=replica.monotonic())):
+    if await replica.run(lambda reader: reader.apply(0, records, monotonic=replica.clock.monotonic())):
         replica.notify()
 
 
@@ -323,7 +326,7 @@ async def test_a_stream_sends_at_once_and_on_change(replica: Replica) -> None:
     await feed(replica, booked(5), checkpoint(2, NOW_S))
     assert data(await following)["rows"][0]["gmv_minor"] == 5
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(replica.clock, Clock)
+    assert isinstance(replica.clock, SetClock)
     replica.clock.now += 11  # nothing comes any more: answers become incomplete by themselves
     assert data(await following)["complete"] is False
     following = asyncio.ensure_future(anext(stream))
@@ -339,7 +342,7 @@ async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
     stream = events(replica, GMV, parse_view_query(GMV, window), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(replica.clock, Clock)
+    assert isinstance(replica.clock, SetClock)
     replica.clock.now += 16
     assert (await following).startswith(b":")
     await stream.aclose()
@@ -364,7 +367,7 @@ async def test_an_age_alone_is_no_news(replica: Replica) -> None:
     stream = events(replica, PAYOUTS, parse_view_query(PAYOUTS, []), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(replica.clock, Clock)
+    assert isinstance(replica.clock, SetClock)
     replica.clock.now += 5
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(following), 0.35)

@@ -16,6 +16,7 @@ from tables.gates.records import GateRecord, encode_gate, gate_key
 from tables.gates.rule import GateState
 from tables.query.params import format_time
 from tables.views import VIEWS
+from tests.support.roles import FixedClock
 
 NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
 
@@ -41,7 +42,7 @@ def table_of(*records: GateRecord, **others: bytes) -> GateTable:
 
 
 async def get(table: GateTable, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
-    replica = Replica(VIEWS, Settings.load({}), lambda: float(NOW_S), lambda: 0.0)
+    replica = Replica(VIEWS, Settings.load({}), FixedClock(NOW_S * 1000))
     app = create_app(replica, lambda _: scope, table)
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
