@@ -23,7 +23,7 @@ class CatchUp:
         self._first_end: int | None = None
 
     def saw_end(self, end_offset: int, position: int, now: float) -> None:
-        """Readers can read up to `end_offset` as of now; `position` is read next. `now`: monotonic clock, s."""
+        """Readers can read up to `end_offset` as of `now` (monotonic clock, s); `position` is read next."""
         self._looks = [look for look in self._looks if look[0] > position]
         if end_offset > (self._looks[-1][0] if self._looks else position):
             self._looks.append((end_offset, now))
