@@ -31,7 +31,7 @@ from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs
 from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
-from streams.kafka.topic_ids import Sights, look
+from streams.kafka.topic_ids import TopicIdentities, topic_identities
 from streams.settings import Settings
 from tables.fingerprint import RecordFingerprint
 
@@ -183,9 +183,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """Ends of the partitions for read_committed readers: an open transaction holds them back."""
         return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().end_offsets(list(tps))))
 
-    async def look(self, tps: set[TP]) -> Sights:
+    async def topic_identities(self, tps: set[TP]) -> TopicIdentities:
         """Which topics these partitions belong to, as their leaders say."""
-        return await self.ask(look(self._ensure_consumer()._client, tps))
+        return await self.ask(topic_identities(self._ensure_consumer()._client, tps))
 
     async def compare(self, tp: TP, leader: int, mark: RecordFingerprint) -> Comparison:
         """Hold what was kept of a record against what Kafka has at its offset. Raises aiokafka's errors."""

@@ -15,7 +15,7 @@ from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
 from streams.kafka.batches import Fetched, fetch_batches, records_of
 from streams.kafka.client import client_kwargs, stop_quietly
-from streams.kafka.topic_ids import Sight, look
+from streams.kafka.topic_ids import TopicIdentity, topic_identities
 from streams.kafka.topology import Topology
 from streams.settings import Settings
 from tables.read.record_check import Fault, source_topic
@@ -131,8 +131,8 @@ class Follower:
     async def _recognise(self, consumer: AIOKafkaConsumer) -> None:
         """A feed with another topic id may go on where the old one was read to: it is read anew."""
         first = TP(self._feed, 0)
-        sight = (await look(consumer._client, [first])).get(first)
-        if not isinstance(sight, Sight) or sight.topic_id is None:
+        sight = (await topic_identities(consumer._client, [first])).get(first)
+        if not isinstance(sight, TopicIdentity) or sight.topic_id is None:
             return
         if self._feed_id not in (None, sight.topic_id):
             raise _ReadAnewError("its topic was made anew")

@@ -100,14 +100,14 @@ class _Wrapped:
             for record in bounded(self._batch, self._data):
                 yield record
                 count += 1
-        except Exception:  # noqa: BLE001 - the careful reader says what is wrong, if it cannot read it either
+        except Exception:  # noqa: BLE001 - the lenient reader says what is wrong, if it cannot read it either
             yield from islice(read_batch(self._data), count, None)
 
 
 class Batches(list[Any]):
     """The batches of a fetched share that are wanted, each to be iterated once; `pieces`: their bytes.
 
-    Iterating raises where a batch is not for aiokafka's reader; `careful` or `strict` then read what is left.
+    Iterating raises where a batch is not for aiokafka's reader; `lenient` or `strict` then read what is left.
     """
 
     def __init__(self, tp: TopicPartition) -> None:
@@ -115,7 +115,7 @@ class Batches(list[Any]):
         self._tp = tp
         self.pieces: list[memoryview] = []
 
-    def careful(self, start: int) -> Iterator[Record]:
+    def lenient(self, start: int) -> Iterator[Record]:
         """All records at or above the offset `start`; one in the place of those that cannot be read."""
         for piece in self.pieces:
             last = start - 1

@@ -40,7 +40,7 @@ NODE_SECONDS = 2.0
 NO_ID = bytes(16)
 
 
-class Sight(NamedTuple):
+class TopicIdentity(NamedTuple):
     """A partition's topic as its leader (a node's number) knows it.
 
     `topic_id`: as Kafka's tools print it; None: the broker knows no ids. `leader_epoch`: None likewise.
@@ -54,12 +54,12 @@ class Sight(NamedTuple):
 
 
 class _Missing:
-    """Instead of a `Sight`: there is no such topic, or it has no such partition."""
+    """Instead of a `TopicIdentity`: there is no such topic, or it has no such partition."""
 
 
 MISSING = _Missing()
 
-Sights = Mapping[TP, Sight | _Missing]
+TopicIdentities = Mapping[TP, TopicIdentity | _Missing]
 """What is settled; a partition whose leader did not answer is left out."""
 
 
@@ -247,7 +247,7 @@ _Answers = dict[str, _Answer | None]
 """What a node says of each topic; None: there is none."""
 
 
-async def look(client: Any, tps: Collection[TP]) -> Sights:
+async def topic_identities(client: Any, tps: Collection[TP]) -> TopicIdentities:
     """Ask the leaders of these partitions which topics they belong to. `client`: an `AIOKafkaClient`.
 
     Nodes that do not answer are passed over, and so are partitions that nodes disagree on.
@@ -315,7 +315,7 @@ def _leaders(answers: Iterable[_Answers], tps: Collection[TP]) -> set[int]:
     return found - {-1}
 
 
-def _settle(tp: TP, answers: Mapping[int, _Answers]) -> Sight | _Missing | None:
+def _settle(tp: TP, answers: Mapping[int, _Answers]) -> TopicIdentity | _Missing | None:
     said = [answer[tp.topic] for answer in answers.values() if tp.topic in answer]
     there = [answer for answer in said if answer is not None and tp.partition in answer.leaders]
     if said and not there:
@@ -324,4 +324,4 @@ def _settle(tp: TP, answers: Mapping[int, _Answers]) -> Sight | _Missing | None:
         return None  # metadata is on its way through the cluster
     of = max(there, key=lambda answer: answer.leaders[tp.partition][1] or 0)
     leader, epoch = of.leaders[tp.partition]
-    return Sight(of.topic_id, epoch, leader, len(of.leaders)) if leader in answers else None
+    return TopicIdentity(of.topic_id, epoch, leader, len(of.leaders)) if leader in answers else None

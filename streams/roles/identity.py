@@ -19,7 +19,7 @@ from faust.types import TP
 
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.fingerprint_check import Comparison
-from streams.kafka.topic_ids import Sight, Sights, _Missing
+from streams.kafka.topic_ids import TopicIdentities, TopicIdentity, _Missing
 from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordFingerprint
 
@@ -36,31 +36,31 @@ class FeedRecreatedError(KafkaError):  # type: ignore[misc]  # untyped
 class Asks(Protocol):
     """Who asks Kafka: `streams.faust.transport.BatchConsumerThread`."""
 
-    async def look(self, tps: set[TP]) -> Sights:
-        """What the leaders say; see `streams.kafka.topic_ids.look`."""
+    async def topic_identities(self, tps: set[TP]) -> TopicIdentities:
+        """What the leaders say; see `streams.kafka.topic_ids.topic_identities`."""
 
     async def compare(self, tp: TP, leader: int, fingerprint: RecordFingerprint) -> Comparison:
         """Hold a record against Kafka; see `streams.kafka.fingerprint_check.compare`."""
 
 
-class _Look(NamedTuple):
+class _Answer(NamedTuple):
     asked_at: float
     tps: set[TP]
-    sights: Sights
+    identities: TopicIdentities
     error: Exception | None = None
 
 
-class Looks:
+class IdentityQueries:
     """Asks once for all who want to know at the same time."""
 
     def __init__(self, asks: Callable[[], Asks], clock: Clock = SYSTEM_CLOCK) -> None:
         self.asks = asks
         self.clock = clock
         self._wanted: set[TP] = set()
-        self._latest = _Look(0.0, set(), {})
+        self._latest = _Answer(0.0, set(), {})
         self._lock = asyncio.Lock()
 
-    async def since(self, moment: float, tps: set[TP]) -> _Look:
+    async def since(self, moment: float, tps: set[TP]) -> _Answer:
         """What was asked of these partitions at `moment` (monotonic, s) or later; raises what asking did."""
         self._wanted |= tps
         async with self._lock:
@@ -68,9 +68,9 @@ class Looks:
                 wanted, self._wanted = self._wanted | tps, set()
                 asked_at = self.clock.monotonic()
                 try:
-                    self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
+                    self._latest = _Answer(asked_at, wanted, await self.asks().topic_identities(wanted))
                 except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
-                    self._latest = _Look(asked_at, wanted, {}, error)
+                    self._latest = _Answer(asked_at, wanted, {}, error)
             if self._latest.error is not None:
                 raise self._latest.error
             return self._latest
@@ -82,11 +82,13 @@ class Identity:
     `done` names what its identity is kept in, and `remedy` says what is to be done if it is another one.
     """
 
-    def __init__(self, looks: Looks, tp: TP, *, done: str, remedy: str, feed: TP | None = None) -> None:
+    def __init__(
+        self, queries: IdentityQueries, tp: TP, *, done: str, remedy: str, feed: TP | None = None
+    ) -> None:
         self.topic_id: str | None = None
         self.processed_at = 0.0
-        self._looks = looks
-        self._clock = looks.clock
+        self._queries = queries
+        self._clock = queries.clock
         self._tp = tp
         self._feed = feed
         self._tps = {tp} if feed is None else {tp, feed}
@@ -120,12 +122,12 @@ class Identity:
         """
         self.topic_id = next(iter(topic_ids), None)
         self._fingerprints = [(0.0, fingerprint) for fingerprint in fingerprints if fingerprint is not None]
-        sight = await self._patiently(self._clock.monotonic(), raw=True)
-        if sight is None:
+        current = await self._patiently(self._clock.monotonic(), raw=True)
+        if current is None:
             raise UnknownTopicOrPartitionError(f"{self._tp.topic}-{self._tp.partition}")
         for topic_id in topic_ids:
-            self._check_id(topic_id, sight)
-        return sight.partitions
+            self._check_id(topic_id, current)
+        return current.partitions
 
     async def check(self) -> None:
         """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
@@ -142,11 +144,11 @@ class Identity:
         elif raw:
             await self._patiently(processed_at, raw=True)
 
-    async def _patiently(self, since: float, *, raw: bool) -> Sight | None:
+    async def _patiently(self, since: float, *, raw: bool) -> TopicIdentity | None:
         deadline = self._clock.monotonic() + SETTLE_SECONDS
         while True:
             try:
-                return await self._look(since, raw=raw)
+                return await self._query(since, raw=raw)
             except FeedRecreatedError:
                 raise
             except KafkaError:
@@ -155,55 +157,55 @@ class Identity:
             await asyncio.sleep(PAUSE_SECONDS)
             since = self._clock.monotonic()
 
-    async def _look(self, since: float, *, raw: bool) -> Sight | None:
+    async def _query(self, since: float, *, raw: bool) -> TopicIdentity | None:
         """What the topic is now; None: it is gone, and what was read of it was its own."""
-        look = await self._looks.since(since, self._tps)
+        answer = await self._queries.since(since, self._tps)
         if self._feed is not None:
-            self._check_feed(look.sights.get(self._feed))
-        sight = look.sights.get(self._tp)
-        if sight is None:
+            self._check_feed(answer.identities.get(self._feed))
+        current = answer.identities.get(self._tp)
+        if current is None:
             raise KafkaError(f"the leader of {self._tp.topic}-{self._tp.partition} does not answer")
-        if isinstance(sight, _Missing):
+        if isinstance(current, _Missing):
             return None
         if raw:
-            await self._check(sight)
-            self._leader_epoch = sight.leader_epoch
-            self._verified_at = max(self._verified_at, look.asked_at)
+            await self._check(current)
+            self._leader_epoch = current.leader_epoch
+            self._verified_at = max(self._verified_at, answer.asked_at)
             unverified = [
-                fingerprint for fingerprint in self._fingerprints if fingerprint[0] >= look.asked_at
+                fingerprint for fingerprint in self._fingerprints if fingerprint[0] >= answer.asked_at
             ]
             self._fingerprints = unverified or self._fingerprints[-1:]
-        return sight
+        return current
 
-    def _check_feed(self, sight: Sight | _Missing | None) -> None:
+    def _check_feed(self, current: TopicIdentity | _Missing | None) -> None:
         assert self._feed is not None
-        if not isinstance(sight, Sight):
+        if not isinstance(current, TopicIdentity):
             raise UnknownTopicOrPartitionError(f"{self._feed.topic}-{self._feed.partition}")
-        if self._feed_id is not None and sight.topic_id != self._feed_id:
+        if self._feed_id is not None and current.topic_id != self._feed_id:
             raise FeedRecreatedError(
                 f"{self._feed.topic} was recreated: all is folded again from the beginning"
             )
-        self._feed_id = sight.topic_id
+        self._feed_id = current.topic_id
 
-    async def _check(self, sight: Sight) -> None:
+    async def _check(self, current: TopicIdentity) -> None:
         if self.topic_id is None:
-            self.topic_id = sight.topic_id
+            self.topic_id = current.topic_id
         else:
-            self._check_id(self.topic_id, sight)
-        if sight.leader_epoch is None or sight.leader_epoch != self._leader_epoch:
+            self._check_id(self.topic_id, current)
+        if current.leader_epoch is None or current.leader_epoch != self._leader_epoch:
             suspects = self._fingerprints
         else:
-            suspects = self._fingerprints[:1] if sight.topic_id is None else []
+            suspects = self._fingerprints[:1] if current.topic_id is None else []
         for _, fingerprint in list(suspects):
-            await self._compare(sight.leader, fingerprint)
+            await self._compare(current.leader, fingerprint)
 
-    def _check_id(self, topic_id: str, sight: Sight) -> None:
-        if sight.topic_id not in (None, topic_id):
-            raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {topic_id}")
+    def _check_id(self, topic_id: str, current: TopicIdentity) -> None:
+        if current.topic_id not in (None, topic_id):
+            raise self._recreated(f"has the topic id {current.topic_id}, but {self._done} {topic_id}")
 
     async def _compare(self, leader: int, fingerprint: RecordFingerprint) -> None:
         for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet
-            found = await self._looks.asks().compare(self._tp, leader, fingerprint)
+            found = await self._queries.asks().compare(self._tp, leader, fingerprint)
             if found is Comparison.OTHER:
                 raise self._recreated(
                     f"has another record at offset {fingerprint.offset} than was read there"

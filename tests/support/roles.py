@@ -10,8 +10,8 @@ from faust.types import TP
 
 from streams.clock import Clock
 from streams.kafka.fingerprint_check import Comparison
-from streams.kafka.topic_ids import Sight
-from streams.roles.identity import Identity, Looks
+from streams.kafka.topic_ids import TopicIdentity
+from streams.roles.identity import Identity, IdentityQueries
 from streams.roles.progress import Progress
 from tests.support.kafka import wait_until
 
@@ -38,8 +38,8 @@ class Thread:
     async def beginnings(self, tps: set[TP]) -> Mapping[TP, int]:
         return dict.fromkeys(tps, 0)
 
-    async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
-        return dict.fromkeys(tps, Sight("id", 0, 1, 2))
+    async def topic_identities(self, tps: set[TP]) -> Mapping[TP, TopicIdentity]:
+        return dict.fromkeys(tps, TopicIdentity("id", 0, 1, 2))
 
     async def compare(self, *_: object) -> Comparison:
         return Comparison.SAME
@@ -66,7 +66,7 @@ class App:
 
 def identity_of(tp: TP) -> Identity:
     """An identity that nothing changes."""
-    return Identity(Looks(Thread), tp, done="what there is is of", remedy="Mend it")
+    return Identity(IdentityQueries(Thread), tp, done="what there is is of", remedy="Mend it")
 
 
 class FixedClock(Clock):

@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 
 
-class Election(ConsumerRebalanceListener):  # type: ignore[misc]
+class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
     """Membership of a group in which the owner of partition 0 of `topic` leads.
 
     `taken`: why this process can't be a member any more; `waiting_for`: what joining waits for, if anything.

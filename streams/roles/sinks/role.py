@@ -10,7 +10,7 @@ from faust.types import TP
 
 from agents.sink import OvertakenError, Range, Sink
 from streams.roles.alarms import raise_lost
-from streams.roles.identity import Identity, Looks
+from streams.roles.identity import Identity, IdentityQueries
 from streams.roles.owner import PartitionOwner, retried
 from streams.roles.progress import Progress
 from streams.roles.sinks.memory import Memory
@@ -34,7 +34,7 @@ class SinkRole(Generic[R]):
         self._max_seconds = max_seconds
         self._memory = Memory()
         self._first_seen: dict[TP, int] = {}
-        self._looks: Looks | None = None
+        self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
         """Find out where a partition goes on, again and again while the sink or Kafka are away.
@@ -47,10 +47,10 @@ class SinkRole(Generic[R]):
         return await retried(doing, lambda: self._resume(owner, tp))
 
     async def _resume(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
-        if self._looks is None:  # one for all partitions of the worker
-            self._looks = Looks(lambda: owner.thread, owner.clock)
+        if self._queries is None:  # one for all partitions of the worker
+            self._queries = IdentityQueries(lambda: owner.thread, owner.clock)
         name = self._sink.name
-        identity = Identity(self._looks, tp, done=f"what {name} has is of", remedy=self._remedy)
+        identity = Identity(self._queries, tp, done=f"what {name} has is of", remedy=self._remedy)
         source = PartitionSource(tp, owner.thread, self._first_seen[tp], identity)
         resumed = await self._sink.resume(source)
         opened = resumed.range

@@ -11,7 +11,7 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from streams.feed.writer import read_partition
-from streams.roles.identity import Identity, Looks
+from streams.roles.identity import Identity, IdentityQueries
 from streams.settings import Settings
 from tables.codec import checkpoint_key, decode_checkpoint
 from tables.fold.state import PartitionState
@@ -19,10 +19,10 @@ from tables.fold.state import PartitionState
 REMEDY = "Give it another name, or delete the feed to begin anew"
 
 
-def identity_of(looks: Looks, tp: TP, settings: Settings) -> Identity:
+def identity_of(queries: IdentityQueries, tp: TP, settings: Settings) -> Identity:
     """Watches a partition and the feed partition that its state is in."""
     feed = TP(settings.topic("views.feed"), tp.partition)
-    return Identity(looks, tp, done="its checkpoint is of", remedy=REMEDY, feed=feed)
+    return Identity(queries, tp, done="its checkpoint is of", remedy=REMEDY, feed=feed)
 
 
 async def recognise(identity: Identity, state: PartitionState) -> bool:

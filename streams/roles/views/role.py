@@ -25,7 +25,7 @@ from streams.feed.writer import FeedWriter
 from streams.kafka.record_size import TOO_LARGE
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.alarms import raise_lost
-from streams.roles.identity import FeedRecreatedError, Looks
+from streams.roles.identity import FeedRecreatedError, IdentityQueries
 from streams.roles.owner import RETRY_SECONDS, PartitionOwner
 from streams.roles.progress import Progress, RecreatedTopicError
 from streams.roles.recoveries import RecoveryProgress, watched
@@ -69,7 +69,7 @@ class ViewsRole:
         self._limits = limits_of(settings)
         self._topics = WrittenTopics(settings)
         self._first_seen: dict[TP, int] = {}
-        self._looks: Looks | None = None
+        self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
         """Fence the former owner, read the feed, and go on behind its checkpoint; again while Kafka is away.
@@ -96,9 +96,9 @@ class ViewsRole:
                 await backoff.pause()
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
-        if self._looks is None:  # one for all partitions of the worker
-            self._looks = Looks(lambda: owner.thread, owner.clock)
-        identity = identity_of(self._looks, tp, self._settings)
+        if self._queries is None:  # one for all partitions of the worker
+            self._queries = IdentityQueries(lambda: owner.thread, owner.clock)
+        identity = identity_of(self._queries, tp, self._settings)
         feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:

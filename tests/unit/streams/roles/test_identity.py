@@ -11,9 +11,9 @@ from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.types import TP
 
 from streams.kafka.fingerprint_check import Comparison
-from streams.kafka.topic_ids import MISSING, Sight
+from streams.kafka.topic_ids import MISSING, TopicIdentity
 from streams.roles import identity as identity_module
-from streams.roles.identity import FeedRecreatedError, Identity, Looks
+from streams.roles.identity import FeedRecreatedError, Identity, IdentityQueries
 from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordFingerprint, fingerprint_of
 from tests.support.bronze import Record
@@ -40,10 +40,10 @@ class Kafka:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
+    async def topic_identities(self, tps: set[TP]) -> Mapping[TP, TopicIdentity]:
         self.looks.append(set(tps))
         said = {
-            tp: Sight(self.ids[tp.topic], self.epoch, 1, 2) if tp.topic in self.ids else MISSING
+            tp: TopicIdentity(self.ids[tp.topic], self.epoch, 1, 2) if tp.topic in self.ids else MISSING
             for tp in tps - self.silent
         }
         await self.gate.wait()
@@ -67,7 +67,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 
 
 def watch(kafka: Kafka, *, feed: bool = False) -> Identity:
-    return Identity(Looks(lambda: kafka), RAW, done="kept is", remedy="Mend it", feed=FEED if feed else None)
+    return Identity(
+        IdentityQueries(lambda: kafka), RAW, done="kept is", remedy="Mend it", feed=FEED if feed else None
+    )
 
 
 async def test_an_id_is_adopted_where_none_was_kept_and_held_from_then_on(kafka: Kafka) -> None:
@@ -185,7 +187,7 @@ async def test_another_feed_is_told_apart_even_when_nothing_was_taken(kafka: Kaf
 
 
 async def test_a_leader_that_does_not_answer_holds_up_its_own_partition_alone(kafka: Kafka) -> None:
-    looks = Looks(lambda: kafka)
+    looks = IdentityQueries(lambda: kafka)
     mine, other = (Identity(looks, tp, done="", remedy="") for tp in (RAW, OTHER))
     kafka.silent = {OTHER}
     outcomes = await asyncio.gather(mine.begin([], []), other.begin([], []), return_exceptions=True)
@@ -196,7 +198,7 @@ async def test_a_leader_that_does_not_answer_holds_up_its_own_partition_alone(ka
 
 
 async def test_one_look_serves_all_who_ask_and_none_who_asked_later(kafka: Kafka) -> None:
-    looks = Looks(lambda: kafka)
+    looks = IdentityQueries(lambda: kafka)
     kafka.gate.clear()
     first = asyncio.create_task(looks.since(time.monotonic(), {RAW}))
     await wait_until(lambda: kafka.looks == [{RAW}])

@@ -23,7 +23,7 @@ from agents.bronze.files import (
     position_path,
 )
 from streams.kafka.fingerprint_check import Comparison
-from streams.kafka.topic_ids import Sight
+from streams.kafka.topic_ids import TopicIdentity
 from streams.roles import recoveries
 from streams.roles.progress import RecreatedTopicError
 from streams.roles.sinks import role
@@ -46,10 +46,10 @@ def committer(store: MemoryStore, nonce: str = "me") -> Committer:
 
 
 def another_topic(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look(tps: set[TP]) -> Mapping[TP, Sight]:
-        return dict.fromkeys(tps, Sight("another", 0, 1, 2))
+    async def topic_identities(tps: set[TP]) -> Mapping[TP, TopicIdentity]:
+        return dict.fromkeys(tps, TopicIdentity("another", 0, 1, 2))
 
-    monkeypatch.setattr(worker.thread, "look", look)
+    monkeypatch.setattr(worker.thread, "topic_identities", topic_identities)
 
 
 def beginnings(worker: Worker, monkeypatch: pytest.MonkeyPatch, **at: int) -> None:
