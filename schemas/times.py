@@ -24,6 +24,8 @@ FIRST_US, LAST_US = ((moment - EPOCH) // MICROSECOND for moment in (FIRST, LAST)
 _DIGITS = "0123456789"
 _TO_MICROSECONDS = len("0000-00-00T00:00:00.000000Z")
 SECOND_US = 1_000_000
+FUTURE_MS = 300_000
+"""How far occurred_at may be ahead of a record's Kafka timestamp, and that of the clock: 5 min."""
 _EXACT_US = 2**33 * SECOND_US
 """As far from 1970 (in 1697 and 2242) seconds in a float are exact to the microsecond; not beyond."""
 _MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)

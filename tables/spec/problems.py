@@ -5,13 +5,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from tables.spec.declaration_error import DeclarationError
 from tables.spec.fields import CITY, EventTypes
 from tables.spec.measures import Known
 from tables.spec.view import View
-
-
-class DeclarationError(ValueError):
-    """A view cannot be computed as it is declared: one line that names it, the measure and what to do."""
 
 
 def checked(views: Iterable[View], events: EventTypes) -> dict[str, View]:
