@@ -7,8 +7,8 @@ checkpoint.
 | key | value |
 |---|---|
 | `c:{topic}` | a `Checkpoint` |
-| `w:{view}@{hash8}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
-| `e:{view}@{hash8}:{topic}:{entity_id}` | the view's `EntityState` |
+| `w:{view}@{hash}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
+| `e:{view}@{hash}:{topic}:{entity_id}` | the view's `EntityState` |
 | `d:{topic}:{first_offset, 20 digits}` | ids first seen in one stretch of the source partition |
 | `h:{worker}` | a `Heartbeat` |
 
@@ -23,7 +23,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 from tables.sketches.kind import State
 from tables.spec.tracked import EntityState
 from tables.spec.view import FORMAT_VERSION
@@ -52,10 +52,10 @@ class CheckpointKey(NamedTuple):
 
 
 class WindowedKey(NamedTuple):
-    """`w:{view}@{hash8}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
+    """`w:{view}@{definition_hash}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
 
     view: str
-    hash8: str
+    definition_hash: str
     topic: str
     unit: str
     number: int
@@ -63,10 +63,10 @@ class WindowedKey(NamedTuple):
 
 
 class EntityKey(NamedTuple):
-    """`e:{view}@{hash8}:{topic}:{entity_id}`"""
+    """`e:{view}@{definition_hash}:{topic}:{entity_id}`"""
 
     view: str
-    hash8: str
+    definition_hash: str
     topic: str
     entity_id: str
 
@@ -91,7 +91,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How far a source partition has been folded.
 
     `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
-    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
+    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (definition_hash, source offset
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
     `dedupe_clock_ms`: the clock of tables/fold/dedupe/duplicates.py; `dedupe_elapsed_ms`: that of
@@ -110,7 +110,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     dedupe_clock_ms: int | None = None
     dedupe_elapsed_ms: int | None = None
     topic_id: str | None = None
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
     first_partitions: int | None = None
     v: int = FORMAT_VERSION
 
@@ -146,14 +146,14 @@ def checkpoint_key(topic: str) -> bytes:
     return f"c:{topic}".encode()
 
 
-def windowed_prefix(view: str, hash8: str, topic: str) -> str:
+def windowed_prefix(view: str, definition_hash: str, topic: str) -> str:
     """What the pane (`m…` or `h…`), ':' and the shard are put behind to make a windowed record's key."""
-    return f"w:{view}@{hash8}:{topic}:"
+    return f"w:{view}@{definition_hash}:{topic}:"
 
 
-def entity_prefix(view: str, hash8: str, topic: str) -> str:
+def entity_prefix(view: str, definition_hash: str, topic: str) -> str:
     """What an entity's id is put behind to make its record's key."""
-    return f"e:{view}@{hash8}:{topic}:"
+    return f"e:{view}@{definition_hash}:{topic}:"
 
 
 def dedupe_key(topic: str, first_offset: int) -> bytes:
@@ -173,13 +173,13 @@ def parse_key(key: bytes) -> Key:
         match kind:
             case "e":
                 view, topic, entity_id = rest.split(":", 2)
-                name, hash8 = view.split("@")
-                return EntityKey(name, hash8, topic, entity_id)
+                name, definition_hash = view.split("@")
+                return EntityKey(name, definition_hash, topic, entity_id)
             case "w":
                 view, topic, pane, shard = rest.split(":")
-                name, hash8 = view.split("@")
+                name, definition_hash = view.split("@")
                 if pane[0] in "mh":
-                    return WindowedKey(name, hash8, topic, pane[0], int(pane[1:]), int(shard))
+                    return WindowedKey(name, definition_hash, topic, pane[0], int(pane[1:]), int(shard))
             case "d":
                 topic, offset = rest.split(":")
                 return DedupeKey(topic, int(offset))

@@ -15,7 +15,7 @@ from schemas.times import SECOND_US
 from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
-from tables.gates.rule import NOTHING, Figures, Rule, Standing, State, level, step
+from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
 from tables.query.params import ParameterError, format_time, parse_time
 from tables.times import MINUTE_US
 
@@ -49,10 +49,10 @@ class Publication(NamedTuple):
     alarms: list[Alarm]
 
 
-class Gatekeeper:
+class GateEvaluator:
     """All recon gates. `codes`: the error code of an alarm for each state that closes a gate."""
 
-    def __init__(self, rule: Rule, codes: dict[State, AlarmCode]) -> None:
+    def __init__(self, rule: Rule, codes: dict[GateState, AlarmCode]) -> None:
         self._rule = rule
         self._codes = codes
         self._gates: dict[Pair, _Gate] = {}
@@ -64,7 +64,7 @@ class Gatekeeper:
         if value is None or not currency:
             self._gates.pop(pair, None)
         else:
-            self._gates[pair] = _restored(pair, value) or _Gate(Standing(State.STALE), 0)
+            self._gates[pair] = _restored(pair, value) or _Gate(Standing(GateState.STALE), 0)
 
     def evaluate(self, reading: Reading, now_us: int) -> Publication:
         """One evaluation of every gate, at `now_us` by the clock; a pair that is new gets a gate."""
@@ -75,7 +75,7 @@ class Gatekeeper:
         for pair, gate in self._gates.items():
             if reading.figures is not None:
                 gate.figures, gate.first, gate.end = known.get(pair, NOTHING), reading.first, reading.end
-            found = State.STALE if reading.stale else level(gate.figures, self._rule)
+            found = GateState.STALE if reading.stale else level(gate.figures, self._rule)
             before, gate.standing = gate.standing.state, step(gate.standing, found, self._rule)
             if gate.standing.state is not before:
                 out.alarms.extend(self._alarms(pair, gate, before, now_us, reading.stale))
@@ -98,7 +98,9 @@ class Gatekeeper:
                 )
         return out
 
-    def _alarms(self, pair: Pair, gate: _Gate, before: State, now_us: int, stale: str | None) -> list[Alarm]:
+    def _alarms(
+        self, pair: Pair, gate: _Gate, before: GateState, now_us: int, stale: str | None
+    ) -> list[Alarm]:
         """The alarms of a change of state; `gate.since_us` is still when the state before was reached."""
         state, found = gate.standing.state, []
         if before in self._codes:
@@ -109,7 +111,7 @@ class Gatekeeper:
         return found
 
     def _alarm(
-        self, pair: Pair, of: State, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
+        self, pair: Pair, of: GateState, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
     ) -> Alarm:
         """The alarm of a gate that came into state `of` at `since_us`; `raised`, `cleared`: what to say."""
         subject = f"{RECON}/{gate_key(*pair).decode()}"
@@ -123,13 +125,13 @@ class Gatekeeper:
             detail=f"gate {subject} {raised or cleared}",
         )
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[GateState, int]:
         """How many gates are in each state."""
-        return dict.fromkeys(State, 0) | Counter(gate.standing.state for gate in self._gates.values())
+        return dict.fromkeys(GateState, 0) | Counter(gate.standing.state for gate in self._gates.values())
 
-    def worst(self) -> dict[str, State]:
+    def worst(self) -> dict[str, GateState]:
         """The worst state by currency."""
-        found: dict[str, State] = {}
+        found: dict[str, GateState] = {}
         for (_, currency), gate in self._gates.items():
             known = found.setdefault(currency, gate.standing.state)
             found[currency] = max(known, gate.standing.state, key=lambda state: state.rank)

@@ -14,7 +14,7 @@ from agents.records import Unpacked
 from schemas.times import FUTURE_MS
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
-from tables.fingerprint import mark_of
+from tables.fingerprint import fingerprint_of
 from tables.fold.state import PartitionState
 
 UNKNOWN_EVENT = "_unknown"
@@ -90,7 +90,7 @@ class Projector:
         self.state.next_offset = after
         self._interval.next_offset = after
         if self._newest is not None:
-            self.state.last_record = mark_of(self._newest)
+            self.state.last_record = fingerprint_of(self._newest)
             self._newest = None  # it would keep its batch in memory
 
     def lose(self, until: int) -> None:

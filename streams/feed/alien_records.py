@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 TELL_SECONDS = 60.0
 
 SUMS = {
-    f"{name}@{view.hash8}".encode(): len(view.kept) if isinstance(view, Windowed) else None
+    f"{name}@{view.definition_hash}".encode(): len(view.kept) if isinstance(view, Windowed) else None
     for name, view in VIEWS.items()
 }
-"""`view@hash8` of the views that this release computes → how much a group of theirs keeps."""
+"""`view@definition_hash` of the views that this release computes → how much a group of theirs keeps."""
 
 _ANEW = (
     "stop all workers, delete the topic, run `sluice topics create` and start them: the views are then"
@@ -98,7 +98,7 @@ def _value_problem(key: bytes, value: bytes) -> Problem | None:
     return value_problem(key, value, SUMS[name]) if name in SUMS else None
 
 
-def mend_of(key: bytes | None, problem: Problem) -> str:
+def remedy_of(key: bytes | None, problem: Problem) -> str:
     """What to do about a record of the feed."""
     if key is not None and key[:1] == b"h" and problem.fault is not Fault.ALIEN:
         return HEARTBEAT_MENDS[problem.fault]
@@ -108,7 +108,7 @@ def mend_of(key: bytes | None, problem: Problem) -> str:
 def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> FeedFormatError:
     """The refusal of a record: which one, why, and what to do."""
     where = f"{tp.topic}, partition {tp.partition}, offset {offset}"
-    return FeedFormatError(f"{where}: {problem.why}. What to do: {mend_of(key, problem)}")
+    return FeedFormatError(f"{where}: {problem.why}. What to do: {remedy_of(key, problem)}")
 
 
 class OwnState:

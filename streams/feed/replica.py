@@ -21,7 +21,7 @@ from tables.spec.view import View
 T = TypeVar("T")
 
 
-class Live:
+class Replica:
     """One feed's state, as read so far.
 
     `topics`: raw topic → number of partitions, None while that is unknown. `waiting_for`: why the feed has

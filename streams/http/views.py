@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http import parameters
 from streams.http.models import Answer, EntitiesAnswer, ViewsListed, listed
 from streams.http.problems import WRONG_PARAMETER, NotFoundError, described
@@ -46,21 +46,21 @@ def _no_parameters(request: Request) -> None:
         raise ParameterError(name, "is no parameter here; there are none")
 
 
-def router(live: Live, scope_of: ScopeOf) -> APIRouter:
-    """The routes, answering from `live`."""
+def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
+    """The routes, answering from `replica`."""
     routes = APIRouter(prefix="/v1", tags=["views"])
 
     def find(request: Request) -> View:
         name: str = request.path_params["name"]
-        if name not in live.views:
-            hint = did_you_mean(name, live.views)
-            raise NotFoundError(f"there is no view {name!r}{hint}", views=list(live.views))
-        return live.views[name]
+        if name not in replica.views:
+            hint = did_you_mean(name, replica.views)
+            raise NotFoundError(f"there is no view {name!r}{hint}", views=list(replica.views))
+        return replica.views[name]
 
     @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
     async def list_views(request: Request) -> Response:
         _no_parameters(request)
-        return _json(msgspec.json.encode({"views": [listed(view) for view in live.views.values()]}))
+        return _json(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
 
     @routes.get(
         "/views/{name}",
@@ -71,12 +71,12 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     async def view_answer(request: Request) -> Response:
         view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), live.situation()
+        scope, situation = scope_of(request), replica.situation()
 
         def answer(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_view(reader, view, query, situation, scope))
 
-        return _json(await live.run(answer))
+        return _json(await replica.run(answer))
 
     @routes.get(
         "/views/{name}/entities",
@@ -87,15 +87,15 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     async def view_entities(request: Request) -> Response:
         view = find(request)
         if view.tracks is None:
-            tracking = [other.name for other in live.views.values() if other.tracks]
+            tracking = [other.name for other in replica.views.values() if other.tracks]
             raise NotFoundError(f"{view.name} has no entities", views=tracking)
         query = parse_entity_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), live.situation()
+        scope, situation = scope_of(request), replica.situation()
 
         def answer(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_entities(reader, view, query, situation, scope))
 
-        return _json(await live.run(answer))
+        return _json(await replica.run(answer))
 
     @routes.get(
         "/stream/{name}",
@@ -107,7 +107,7 @@ def router(live: Live, scope_of: ScopeOf) -> APIRouter:
     async def view_stream(request: Request) -> Response:
         view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
-        sent = events(live, view, query, scope_of(request))
+        sent = events(replica, view, query, scope_of(request))
         first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _EventStream(_after(first, sent), headers=headers)

@@ -30,7 +30,7 @@ from tables.codec import (
     parse_key,
     windowed_prefix,
 )
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_events
 from tables.fold.entities import EntityStore
 from tables.fold.late import late_places, may_be_late
@@ -79,7 +79,7 @@ class PartitionState:
         self.lost: list[list[int]] = []
         self.partial_until: dict[str, int] = {}
         self.topic_id: str | None = None
-        self.last_record: RecordMark | None = None
+        self.last_record: RecordFingerprint | None = None
         self.first_partitions: int | None = None
         self._views = {view.name: view for view in views}
         self._since: dict[str, int] = {}
@@ -88,14 +88,14 @@ class PartitionState:
         self._checkpoint: Checkpoint | None = None
         self._ids = IdWindow(limits.dedupe_seconds * 1000)
         self._panes = {
-            view: PaneStore(windowed_prefix(view.name, view.hash8, topic), view)
+            view: PaneStore(windowed_prefix(view.name, view.definition_hash, topic), view)
             for view in self._views.values()
             if isinstance(view, Windowed)
         }
         self._fold = WindowedFold(self._panes, event_types)
         self._entities = {
             view.name: EntityStore(
-                entity_prefix(view.name, view.hash8, topic),
+                entity_prefix(view.name, view.definition_hash, topic),
                 view.tracks,
                 event_types,
                 limits.closed_hours * HOUR_US,
@@ -139,7 +139,7 @@ class PartitionState:
             timestamps_ms = list(compress(timestamps_ms, events))
         if live:
             instants = np.array(times, np.float64)
-            repeated = self._ids.judge(hash_events(live), timestamps_ms, first_offset, now_ms)
+            repeated = self._ids.find_duplicates(hash_events(live), timestamps_ms, first_offset, now_ms)
             if repeated:
                 live, instants = self._drop(live, instants, repeated, counts["duplicate"])
             if live:
@@ -182,7 +182,9 @@ class PartitionState:
             watermark=None if self.watermark is None else round(self.watermark * 1e6),
             kafka_ms=self.kafka_ms,
             at=at_ms,
-            views={view.name: (view.hash8, self._since[view.name]) for view in self._views.values()},
+            views={
+                view.name: (view.definition_hash, self._since[view.name]) for view in self._views.values()
+            },
             lost=[(first, end) for first, end in self.lost],
             partial_until=self.partial_until,
             dedupe_clock_ms=self._ids.clock_ms,
@@ -207,9 +209,9 @@ class PartitionState:
         match parse_key(key):
             case CheckpointKey(topic) if topic == self.topic and value is not None:
                 self._checkpoint = decode_checkpoint(value)
-            case WindowedKey(name, hash8, topic, unit, number, shard) if topic == self.topic:
+            case WindowedKey(name, definition_hash, topic, unit, number, shard) if topic == self.topic:
                 view = self._views.get(name)
-                if isinstance(view, Windowed) and view.hash8 == hash8:
+                if isinstance(view, Windowed) and view.definition_hash == definition_hash:
                     self._panes[view].restore(unit, number, shard, value)
                 else:
                     self._outdate(key, value)
@@ -233,8 +235,8 @@ class PartitionState:
             self.first_partitions = checkpoint.first_partitions
             self.lost = [list(span) for span in checkpoint.lost]
             self.partial_until = {n: us for n, us in checkpoint.partial_until.items() if n in self._views}
-            for name, (hash8, since) in checkpoint.views.items():
-                if name in self._views and self._views[name].hash8 == hash8:
+            for name, (definition_hash, since) in checkpoint.views.items():
+                if name in self._views and self._views[name].definition_hash == definition_hash:
                     self._since[name] = since
         for panes in self._panes.values():
             panes.restored()

@@ -80,7 +80,7 @@ class ReconReader:
 
     def read(self, reader: ReaderState, situation: Situation) -> Reading:
         """The figures as of now: the clock's, or the newest event's (`situation.clock`)."""
-        stale = why_stale(reader, situation)
+        stale = gate_staleness(reader, situation)
         if not situation.feed_read:
             return Reading(None, 0, 0, stale)
         state = reader.views[VIEW]
@@ -134,7 +134,7 @@ def pairs_kept(reader: ReaderState) -> set[Pair]:
     return {_pair(panes.groups.groups[number]) for number in panes.total(-EVER, EVER).keys.tolist()}
 
 
-def why_stale(reader: ReaderState, situation: Situation) -> str | None:
+def gate_staleness(reader: ReaderState, situation: Situation) -> str | None:
     """Why the gates must be stale, in words that name a source partition; None if they need not be."""
     if not situation.feed_read:
         return "the feed has not been read to its end"

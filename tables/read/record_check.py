@@ -132,5 +132,5 @@ def source_topic(key: bytes) -> bytes | None:
 
 
 def definition(key: bytes) -> bytes | None:
-    """`view@hash8` of a windowed or an entity record's key; None for the others."""
+    """`view@definition_hash` of a windowed or an entity record's key; None for the others."""
     return key.split(b":", 2)[1] if key[:1] in (b"w", b"e") else None

@@ -59,7 +59,7 @@ class Claim(NamedTuple):
 class _Pending(NamedTuple):
     """Records of a source partition since its last checkpoint, the newest by key.
 
-    `partials`: key → value. `entities`: `view@hash8` → entity id → value.
+    `partials`: key → value. `entities`: `view@definition_hash` → entity id → value.
     """
 
     partials: dict[bytes, bytes | None]
@@ -94,7 +94,7 @@ class ReaderState:
         self.damaged: dict[Source, set[bytes]] = {}
         """Keys of a source's records that could not be read and have not been written anew."""
         self._by_definition = {
-            f"{name}@{view.hash8}".encode(): self.views[name] for name, view in views.items()
+            f"{name}@{view.definition_hash}".encode(): self.views[name] for name, view in views.items()
         }
         self._sources: dict[Source, int] = {}
         self._pending: dict[tuple[int, bytes], _Pending] = {}

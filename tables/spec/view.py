@@ -1,7 +1,7 @@
 """What every view is (docs/contract.md §3): a declaration, it has no code of its own.
 
 Measures are listed in the order in which an answer shows them; one computed from others names and follows
-them. Workers keep only what `hash8` covers; everything else is computed when a view is asked for.
+them. Workers keep only what `definition_hash` covers; everything else is computed when a view is asked for.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class View(ABC):
         return any(measure.unit is Unit.MINOR for measure in self.measures)
 
     @cached_property
-    def hash8(self) -> str:
+    def definition_hash(self) -> str:
         """Eight hex digits over what is computed: prose, names, derived measures and selections change
         nothing."""
         text = json.dumps([FORMAT_VERSION, [self.kind, *self.computed()]], separators=(",", ":"))

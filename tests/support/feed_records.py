@@ -27,7 +27,7 @@ from tables.views import VIEWS
 
 TOPIC = "events.raw"
 MICROS = 1_000_000
-DEFINITIONS = {name: (view.hash8, 0) for name, view in VIEWS.items()}
+DEFINITIONS = {name: (view.definition_hash, 0) for name, view in VIEWS.items()}
 
 
 def partial(
@@ -42,7 +42,7 @@ def partial(
     """A windowed record; `groups` as (group, row) pairs, sketches that are not given empty; None for a
     tombstone."""
     assert isinstance(view, Windowed)
-    key = f"{windowed_prefix(view.name, view.hash8, topic)}{unit}{number}:{shard}".encode()
+    key = f"{windowed_prefix(view.name, view.definition_hash, topic)}{unit}{number}:{shard}".encode()
     if groups is None:
         return key, None, 0
     rows = [(group, [*row, *({} for _ in view.kept[len(row) :])]) for group, row in groups]
@@ -51,7 +51,7 @@ def partial(
 
 def entity(view: View, entity_id: str, members: Sequence[Any] | None, topic: str = TOPIC) -> FeedItem:
     """An entity record: opened, occurred_us, rank, event_id, city, kept fields; None for a tombstone."""
-    key = f"{entity_prefix(view.name, view.hash8, topic)}{entity_id}".encode()
+    key = f"{entity_prefix(view.name, view.definition_hash, topic)}{entity_id}".encode()
     return key, None if members is None else msgspec.msgpack.encode(members), 0
 
 

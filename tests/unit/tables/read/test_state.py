@@ -78,7 +78,7 @@ def test_sums_stay_exact_beyond_64_bits() -> None:
 
 def test_another_definition_of_a_view_and_workers_own_records_are_left_out() -> None:
     key, value, at = partial(GMV, "m", 5, [(GROUP, (1, 100, 0, 0, 0))])
-    foreign = (key.replace(GMV.hash8.encode(), b"00000000"), value, at)
+    foreign = (key.replace(GMV.definition_hash.encode(), b"00000000"), value, at)
     ids = (b"d:events.raw:00000000000000000001", b"\x00" * 16, 0)
     assert gmv(reader(foreign, ids, checkpoint(1, 300.0))) == []
 

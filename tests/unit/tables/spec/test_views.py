@@ -31,7 +31,7 @@ def test_every_view_is_without_contradiction_and_its_events_and_fields_exist(vie
 
 def test_every_view_is_listed_under_its_name_and_all_hashes_differ() -> None:
     assert all(name == view.name for name, view in VIEWS.items())
-    assert len({view.hash8 for view in VIEWS.values()}) == len(VIEWS)
+    assert len({view.definition_hash for view in VIEWS.values()}) == len(VIEWS)
 
 
 def test_a_view_has_the_measures_of_the_contract_in_its_order() -> None:
@@ -51,9 +51,9 @@ def test_a_view_has_the_measures_of_the_contract_in_its_order() -> None:
 
 def test_prose_and_derived_measures_do_not_change_the_hash() -> None:
     renamed = replace(KPI_GMV, description="", measures=(*KPI_GMV.measures[:5], *KPI_GMV.measures[6:]))
-    assert renamed.hash8 == KPI_GMV.hash8
+    assert renamed.definition_hash == KPI_GMV.definition_hash
     looked_at_otherwise = replace(OPS_PAYOUT_BACKLOG, measures=(), description="")
-    assert looked_at_otherwise.hash8 == OPS_PAYOUT_BACKLOG.hash8
+    assert looked_at_otherwise.definition_hash == OPS_PAYOUT_BACKLOG.definition_hash
 
 
 ALL_FEES = Sum("platform_fees_minor", "", (Term("fee.assessed", "amount_minor"),), Unit.MINOR)
@@ -71,7 +71,7 @@ ALL_FEES = Sum("platform_fees_minor", "", (Term("fee.assessed", "amount_minor"),
     ],
 )
 def test_what_is_computed_changes_the_hash(changed: Windowed) -> None:
-    assert changed.hash8 != KPI_GMV.hash8
+    assert changed.definition_hash != KPI_GMV.definition_hash
 
 
 def test_what_is_kept_of_an_entity_changes_the_hash() -> None:
@@ -82,7 +82,9 @@ def test_what_is_kept_of_an_entity_changes_the_hash() -> None:
         replace(tracks, stages=(*tracks.stages[:-1], replace(tracks.stages[-1], closes=False))),
         replace(tracks, id_fields=("provider_id",)),
     ):
-        assert replace(OPS_PAYOUT_BACKLOG, tracks=changed).hash8 != OPS_PAYOUT_BACKLOG.hash8
+        assert (
+            replace(OPS_PAYOUT_BACKLOG, tracks=changed).definition_hash != OPS_PAYOUT_BACKLOG.definition_hash
+        )
 
 
 def test_the_city_is_kept_where_it_is_no_dimension() -> None:
@@ -182,15 +184,15 @@ def test_two_views_of_one_name_are_refused() -> None:
 
 
 def test_views_of_sums_have_the_hashes_that_feeds_know_them_by() -> None:
-    assert {view.name: view.hash8 for view in VIEWS.values() if view is not KPI_GMV} == {
+    assert {view.name: view.definition_hash for view in VIEWS.values() if view is not KPI_GMV} == {
         "ops_payout_backlog": "bd70c988", "ops_recon_variance": "5a1ad8ad", "kpi_funnel": "177c3b2d",
     }  # fmt: skip
-    assert replace(KPI_GMV, measures=KPI_GMV.measures[:-2]).hash8 == "41056873"
+    assert replace(KPI_GMV, measures=KPI_GMV.measures[:-2]).definition_hash == "41056873"
 
 
 def test_quantiles_of_the_same_terms_share_a_sketch_and_q_changes_no_hash() -> None:
     assert list(KPI_GMV.sketches.values()) == [("booking_minor_p50", "booking_minor_p95")]
-    assert replace(KPI_GMV, measures=KPI_GMV.measures[:-1]).hash8 == KPI_GMV.hash8
+    assert replace(KPI_GMV, measures=KPI_GMV.measures[:-1]).definition_hash == KPI_GMV.definition_hash
     assert KPI_GMV.shard_groups * sum(sketch.kind.most_bytes for sketch in KPI_GMV.sketches) < 1_000_000
 
 
