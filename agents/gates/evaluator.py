@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agents.protocols import FeedRecord
+from schemas.times import SECOND_US
 from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
 from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
-from tables.query.params import MICROS, ParameterError, format_time, parse_time
+from tables.query.params import ParameterError, format_time, parse_time
+from tables.times import MINUTE_US
 
-MINUTE_US = 60_000_000
 PUBLISH_US = 4_950_000
 """A record as old as this is published again: every 5 s, whichever side of it an evaluation falls on."""
 
@@ -173,7 +174,7 @@ def _record(pair: Pair, gate: _Gate, now_us: int) -> GateRecord:
         previous=standing.previous,
         since=format_time(gate.since_us),
         evaluated_at=format_time(now_us),
-        valid_until=format_time(now_us + VALID_SECONDS * MICROS),
+        valid_until=format_time(now_us + VALID_SECONDS * SECOND_US),
         variance_minor=figures.variance,
         variance_ratio=figures.ratio,
         charges_minor=figures.charges,

@@ -10,13 +10,11 @@ from typing import Any
 from agents.protocols import SLICE_RECORDS, FeedRecord
 from agents.quarantine.record import Message, encode
 from agents.records import Unpacked
+from schemas.times import FUTURE_MS
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
 from tables.fingerprint import fingerprint_of
 from tables.fold.state import PartitionState
-
-FUTURE_MS = 5 * 60 * 1000
-"""No event occurred later than this after its Kafka timestamp (docs/contract.md §1)."""
 
 UNKNOWN_EVENT = "_unknown"
 """Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""

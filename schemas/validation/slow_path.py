@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import EVENTS
 from schemas.spec import EventSpec
-from schemas.times import to_seconds
+from schemas.times import FUTURE_MS, to_seconds
 from schemas.types import Envelope
 from schemas.validation.fast_path import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.validation.reader_agreement import (
@@ -27,7 +27,7 @@ from schemas.validation.reader_agreement import (
 )
 from schemas.validation.reasons import Quarantined, Reason, quarantined
 
-FUTURE_SECONDS = 300.0
+FUTURE_SECONDS = FUTURE_MS / 1000
 """How far `occurred_at` may be ahead of the record's Kafka timestamp, in seconds."""
 
 _ENVELOPE = {name: name for name in Envelope.model_fields}

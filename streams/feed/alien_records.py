@@ -25,7 +25,7 @@ from tables.read.record_check import (
     source_topic,
     value_problem,
 )
-from tables.spec.views import Windowed
+from tables.spec.windowed import Windowed
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -33,10 +33,10 @@ log = logging.getLogger(__name__)
 TELL_SECONDS = 60.0
 
 SUMS = {
-    f"{name}@{view.definition_hash}".encode(): len(view.sums) if isinstance(view, Windowed) else None
+    f"{name}@{view.definition_hash}".encode(): len(view.kept) if isinstance(view, Windowed) else None
     for name, view in VIEWS.items()
 }
-"""`view@definition_hash` of the views that this release computes → how many sums a group of theirs has."""
+"""`view@definition_hash` of the views that this release computes → how much a group of theirs keeps."""
 
 _ANEW = (
     "stop all workers, delete the topic, run `sluice topics create` and start them: the views are then"

@@ -16,7 +16,7 @@ from streams.clock import SYSTEM_CLOCK, Clock
 from streams.settings import Settings
 from tables.read.state import ReaderState
 from tables.read.status import Situation
-from tables.spec.views import View
+from tables.spec.view import View
 
 T = TypeVar("T")
 

@@ -11,7 +11,8 @@ from streams.feed.replica import Replica
 from tables.query.params import ParameterError, ViewQuery
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
-from tables.spec.views import Unit, View
+from tables.spec.measures import Unit
+from tables.spec.view import View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000

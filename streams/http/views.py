@@ -19,7 +19,7 @@ from tables.query.params import ParameterError, parse_entity_query, parse_view_q
 from tables.query.values import did_you_mean
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
-from tables.spec.views import View
+from tables.spec.view import View
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""

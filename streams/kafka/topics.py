@@ -9,6 +9,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
+from schemas.times import FUTURE_MS
 from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
@@ -19,7 +20,6 @@ QUARANTINE_BYTES = 16 << 20
 compressed a bad record better than we do: it is far above what the raw topics take."""
 AUDIT = "events.quarantine.audit"
 FOR_EVER = "-1"
-FUTURE_MS = 5 * 60 * 1000
 VISIBLE_SECONDS = 15.0
 
 

@@ -7,8 +7,8 @@ from collections.abc import Iterable
 from tables.query.params import Filters
 from tables.query.values import MOST_NAMED, no_such
 from tables.read.pane_sums import GroupTable
-from tables.read.state import ReaderState, ViewState, group_fields
-from tables.spec.views import CITY
+from tables.read.state import ReaderState, ViewState
+from tables.spec.fields import CITY
 
 Scope = frozenset[str] | None
 
@@ -20,7 +20,7 @@ def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywher
     """
     found: set[object] = set()
     for state in reader.views.values():
-        fields = group_fields(state.view)
+        fields = state.view.key
         if dimension not in fields:
             continue
         if everywhere and state.panes is not None:

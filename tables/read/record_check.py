@@ -11,12 +11,11 @@ import re
 from enum import StrEnum
 from typing import NamedTuple
 
-import msgspec
-
 from tables.codec import (
     FeedFormatError,
     FeedVersionError,
     decode_checkpoint,
+    decode_entity,
     decode_heartbeat,
     decode_partial,
 )
@@ -32,19 +31,6 @@ _FEED_KEY = re.compile(
 )
 _GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}")
 SHOWN_KEY_BYTES = 80
-
-
-class _EntityHead(msgspec.Struct, array_like=True, gc=False):
-    """The members that every entity has; others follow."""
-
-    opened: bool | int
-    occurred_us: int
-    rank: int
-    event_id: str
-    city: str | None
-
-
-_entity_head = msgspec.msgpack.Decoder(_EntityHead).decode
 
 
 class Fault(StrEnum):
@@ -83,7 +69,7 @@ def _is_utf8(key: bytes) -> bool:
 
 
 def feed_problem(key: bytes | None, value: bytes | None, width: int | None = None) -> Problem | None:
-    """What is wrong with a record of the feed. `width`: how many sums a group of a windowed record has."""
+    """What is wrong with a record of the feed. `width`: how much a group of a windowed record keeps."""
     if key is None or not is_feed_key(key):
         return NOT_OURS
     return None if value is None else value_problem(key, value, width)
@@ -118,13 +104,10 @@ def _check_value(kind: bytes, value: bytes, width: int | None) -> None:
         decode_heartbeat(value)
     elif kind == b"w":
         groups = decode_partial(value)
-        if width is not None and any(len(sums) != width for _, sums in groups):
-            raise FeedFormatError(f"a group of a windowed record has not {width} sums")
+        if width is not None and any(len(row) != width for _, row in groups):
+            raise FeedFormatError(f"a group of a windowed record has not {width} sums and sketches")
     elif kind == b"e":
-        try:
-            _entity_head(value)
-        except (msgspec.MsgspecError, ValueError) as error:
-            raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
+        decode_entity(value)
     else:
         try:
             unpack(value)

@@ -6,12 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from schemas.times import SECOND_US
 from tables.codec import Checkpoint
 from tables.query.params import AsOf, format_time
 from tables.read.state import ReaderState, Report, Source
-from tables.spec.views import View
-
-MICROS = 1_000_000
+from tables.spec.view import View
 
 
 @dataclass(frozen=True)
@@ -172,7 +171,7 @@ def _unread_seconds(
     """Age of the oldest record that is known to be missing here; 0 if none is."""
     seconds = 0.0
     if report.oldest_unread_ms is not None and offset < report.end:
-        seconds = situation.wall_us / MICROS - report.oldest_unread_ms / 1000
+        seconds = situation.wall_us / SECOND_US - report.oldest_unread_ms / 1000
     claim = reader.claims.get(source)
     if claim is not None:  # in a checkpoint that this reader has not got
         seconds = max(seconds, situation.monotonic - claim.since)

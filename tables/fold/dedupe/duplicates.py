@@ -29,12 +29,13 @@ import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
+from schemas.times import FUTURE_MS
 from tables.fold.dedupe.arrivals import Arrivals
 from tables.fold.dedupe.chunks import Chunks, Ids, Made, joined, unpack
 from tables.fold.dedupe.sorted_ids import LAST_MS, Hashes, Held, SortedIds
 
-SLACK_MS = 300_000
-"""How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
+SLACK_MS = FUTURE_MS
+"""How long an id is held beyond its window."""
 HELD_IDS = 1 << 21
 """So many ids of a partition are held for a window from when they came, whatever their timestamps."""
 

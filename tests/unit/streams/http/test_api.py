@@ -111,6 +111,8 @@ async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, replic
                 "cancelled_minor": 0,
                 "platform_fees_minor": 0,
                 "take_rate": 0.0,
+                "booking_minor_p50": None,
+                "booking_minor_p95": None,
             }
         ],
     }

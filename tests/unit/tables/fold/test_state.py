@@ -10,7 +10,7 @@ import pytest
 from tables import codec
 from tables.codec import Checkpoint, WindowedKey, decode_checkpoint, decode_partial, parse_key
 from tables.fold.state import FoldCounts, Limits, PartitionState
-from tables.spec.views import View
+from tables.spec.view import View
 from tables.views import VIEWS
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
