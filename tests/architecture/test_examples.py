@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from hypothesis import settings
 
-from tests.support.examples import CHAOS_EXAMPLES, examples
+from tests.support.examples import examples
 from tests.support.paths import TESTS, told
 
 
@@ -25,13 +25,6 @@ def test_properties_leave_it_to_the_profile_how_often_they_are_tried() -> None:
 
 def test_settings_of_its_own_are_found() -> None:
     assert len(list(own_settings("@settings(max_examples=5)\ndef test(): pass"))) == 1
-
-
-def test_the_suite_draws_nothing_and_chaos_draws_anew() -> None:
-    suite, chaos = settings.get_profile("suite"), settings.get_profile("chaos")
-    assert (suite.derandomize, suite.database, suite.deadline) == (True, None, None)
-    assert (chaos.derandomize, chaos.database, chaos.deadline) == (False, None, None)
-    assert chaos.max_examples == CHAOS_EXAMPLES == 20_000
 
 
 def test_the_profile_decides_how_often_a_property_is_tried() -> None:

@@ -70,12 +70,8 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
         await balanced(sluice, "london", None)
         first = await gates.until("ok")
         assert list(first) == FIELDS
-        assert (first["gate"], first["city"], first["currency"], first["open"]) == (
-            "recon",
-            "london",
-            "GBP",
-            True,
-        )
+        found = {name: first[name] for name in ("gate", "city", "currency", "open")}
+        assert found == {"gate": "recon", "city": "london", "currency": "GBP", "open": True}
         assert is_open(first, datetime.now(UTC))
         await gates.until("ok", None)
 

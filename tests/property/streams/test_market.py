@@ -53,10 +53,10 @@ Events = list[tuple[float, str, dict[str, Any]]]
 """(seconds since the start, name, payload plus the envelope's city), in the order of sending."""
 
 
-def simulated(seed: int, cities: str, **faults: float) -> Events:
+def simulated(seed: int, cities: str, seconds: int = SECONDS, **faults: float) -> Events:
     market = Market(seed, START, choose_cities(cities), rate=20.0, flat=True, faults=Faults(**faults))
     found: Events = []
-    for record in market.advance(10**9, market.start_us + SECONDS * 1_000_000):
+    for record in market.advance(10**9, market.start_us + seconds * 1_000_000):
         event = msgspec.json.decode(record.value or b"{}")
         since = (record.at_us - market.start_us) / 1e6
         found.append((since, event["event"], {**event["payload"], "city": event["city"]}))
@@ -150,8 +150,8 @@ def test_lifecycles_hang_together_and_their_money_adds_up(seed: int, where: str)
 @few
 @given(seeds)
 def test_a_leak_adds_what_is_above_the_due_and_nothing_else(seed: int) -> None:
-    clean = balances(simulated(seed, "12"))
-    leaking = balances(simulated(seed, "12", recon_leak=0.5))
+    clean = balances(simulated(seed, "12", LONG_OVER_S))
+    leaking = balances(simulated(seed, "12", LONG_OVER_S, recon_leak=0.5))
     assert leaking.keys() == clean.keys()
     for booking, (at, charge, payouts, other) in leaking.items():
         assert (at, charge, other) == (clean[booking][0], charge, clean[booking][3])

@@ -28,13 +28,8 @@ ROWS: list[dict[str, Any]] = [
 PARTITIONS = [
     {"topic": "events.raw", "partition": 0, "watermark": None, "checkpoint_offset": 7, "lag_records": 0},
     {"topic": "events.raw", "partition": 1, "watermark": None, "checkpoint_offset": 5, "lag_records": 1234},
-    {
-        "topic": "events.raw",
-        "partition": 2,
-        "watermark": None,
-        "checkpoint_offset": None,
-        "lag_records": None,
-    },
+    dict.fromkeys(("watermark", "checkpoint_offset", "lag_records"))
+    | {"topic": "events.raw", "partition": 2},
 ]
 ANSWER = {
     "view": "kpi_gmv", "kind": "windowed", "as_of": "2026-11-23T07:04:05.5Z", "from": "2026-11-22T07:04:00Z",
@@ -46,13 +41,7 @@ VIEWS = {
         {"name": "kpi_gmv", "kind": "windowed", "dimensions": ["city"], "measures": [], "description": "GMV"}
     ]
 }
-PROBLEM = {
-    "type": "about:blank",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "there is no view 'x'",
-    "views": ["a", "b"],
-}
+PROBLEM = {"title": "Not Found", "status": 404, "detail": "there is no view 'x'", "views": ["a", "b"]}
 
 
 class Api:

@@ -97,13 +97,13 @@ def test_some_events_have_no_city() -> None:
 
 def test_faults_come_in_their_shares() -> None:
     market = Market(3, START, rate=500.0, faults=ALL_FAULTS)
-    records = [record for batch in market.batches(count=100_000) for record in batch]
+    records = [record for batch in market.batches(count=50_000) for record in batch]
     repeats = sum(
         count - 1
         for value, count in Counter(r.value for r in records if r.value).items()
         if count > 1 and value.startswith(b'{"event_id":"evt_')
     )
-    good = 100_000 - market.bad.total() - repeats
+    good = 50_000 - market.bad.total() - repeats
     judged = judge(records)
     late = sum(
         record.at_us / 1e6 - seconds >= 2
@@ -111,7 +111,7 @@ def test_faults_come_in_their_shares() -> None:
         if event is not None
     )
 
-    assert market.bad.total() / 100_000 == pytest.approx(ALL_FAULTS.bad, rel=0.1)
+    assert market.bad.total() / 50_000 == pytest.approx(ALL_FAULTS.bad, rel=0.1)
     assert repeats / good == pytest.approx(ALL_FAULTS.duplicates, rel=0.1)
     assert late / good == pytest.approx(
         ALL_FAULTS.late, rel=0.25
