@@ -7,7 +7,7 @@ import pytest
 
 from tables import codec
 from tables.codec import FeedFormatError
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.chunks import unpack
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 
@@ -69,7 +69,9 @@ def test_a_sum_that_outgrows_64_bits_is_written_as_text() -> None:
 def test_checkpoints_of_releases_before_and_after_are_read() -> None:
     """What identifies the topic is of later releases; those before read past it."""
     old = codec.Checkpoint(next=7, watermark=None, kafka_ms=1, at=2, views={})
-    new = msgspec.structs.replace(old, topic_id="id", last_record=RecordMark(6, 1, 99), first_partitions=4)
+    new = msgspec.structs.replace(
+        old, topic_id="id", last_record=RecordFingerprint(6, 1, 99), first_partitions=4
+    )
     members = msgspec.msgpack.decode(codec.encode_checkpoint(old))
     for name in ("topic_id", "last_record", "first_partitions"):
         del members[name]
