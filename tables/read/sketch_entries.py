@@ -13,6 +13,10 @@ from tables.sketches.kind import Sparse, State
 
 Ints = npt.NDArray[np.int64]
 
+FEW_CELLS = 1 << 14
+CELLS_PER_ENTRY = 4
+"""Where all combinations of keys and items are no more than this, they are a table: no sorting."""
+
 
 class Entries(NamedTuple):
     """int64 [n] each. Combined: ascending by key and item, none twice."""
@@ -47,6 +51,15 @@ def combine(parts: Sequence[Entries], how: np.ufunc) -> Entries:
     keys, items, numbers = (np.concatenate(columns) for columns in zip(*parts, strict=True))
     if not len(keys):
         return Entries(keys, items, numbers)
+    first_key, first_item = int(keys.min()), int(items.min())
+    span = int(items.max()) - first_item + 1
+    cells = (int(keys.max()) - first_key + 1) * span
+    if cells <= max(FEW_CELLS, CELLS_PER_ENTRY * len(keys)):
+        dense = np.zeros(cells, np.int64)  # a number is at least 1
+        how.at(dense, (keys - first_key) * span + (items - first_item), numbers)
+        there = np.flatnonzero(dense)
+        keys, items = np.divmod(there, span)
+        return Entries(keys + first_key, items + first_item, dense[there])
     order = np.lexsort((items, keys))
     keys, items = keys[order], items[order]
     new = (keys[1:] != keys[:-1]) | (items[1:] != items[:-1])
