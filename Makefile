@@ -42,7 +42,6 @@ lint: setup # format, rules, types, import arrows
 
 drift: setup # files that are generated and committed must equal what generates them
 	@$(BIN)/sluice schemas check
-	@$(BIN)/sluice settings --markdown | diff -u docs/reference/settings.md -
 
 bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench

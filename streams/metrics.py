@@ -10,7 +10,11 @@ from prometheus_client import Counter, Gauge, Histogram
 
 from streams.errors import ErrorCode
 
-EVENTS = Counter("sluice_events", "Events by name and outcome.", ["event", "outcome"])
+EVENTS = Counter(
+    "sluice_events",
+    "Events by name and outcome: accepted, quarantined, duplicate or late_dropped.",
+    ["event", "outcome"],
+)
 ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
 for _code in ErrorCode:  # from 0 on: the increase of a series that begins at 1 is 0
     ERRORS.labels(_code.name)

@@ -23,7 +23,7 @@ COMMANDS = {
     "doctor": "Say what is wrong and how to mend it.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
-    "schemas": "List, render and check the event schemas.",
+    "schemas": "List the events; render and check what is generated.",
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",
     "topics": "List and make the topics.",

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic.fields import FieldInfo
 
 from schemas.catalogue import EVENTS
-from schemas.render import render as render_all
 from schemas.spec import EventSpec
 from streams.cli.common import Failure, add_row, console, echo_json, json_option, new_table
 from streams.embedded.broker import ROOT
@@ -25,7 +24,7 @@ out_option = click.option(
 
 @click.group()
 def schemas() -> None:
-    """The event schemas: what an event may be, as JSON Schema, Avro and documentation."""
+    """What is generated: the events as JSON Schema and Avro, and the pages of docs/reference."""
 
 
 @schemas.command("list")
@@ -68,10 +67,10 @@ def render(*, out: Path, as_json: bool) -> None:
       sluice schemas render --out /tmp/schemas
     """
     written = _differing(out)
-    for path in written:
-        _write(out / path, render_all()[path])
+    for path, content in written.items():
+        _write(out / path, content)
     if as_json:
-        echo_json({"written": written})
+        echo_json({"written": list(written)})
     else:
         click.echo("\n".join(f"wrote {out / path}" for path in written) or "all files are up to date")
 
@@ -88,7 +87,7 @@ def check(*, out: Path, as_json: bool) -> None:
     """
     differing = _differing(out)
     if as_json:
-        echo_json({"differing": differing})
+        echo_json({"differing": list(differing)})
         if differing:
             raise click.exceptions.Exit(1)
     elif differing:
@@ -101,8 +100,12 @@ def _fields(spec: EventSpec) -> Iterable[tuple[str, FieldInfo]]:
     return spec.payload.model_fields.items()
 
 
-def _differing(folder: Path) -> list[str]:
-    return [path for path, content in render_all().items() if _read(folder / path) != content]
+def _differing(folder: Path) -> dict[str, str]:
+    """Path to content, of the files that are not as they should be."""
+    from streams.cli.reference import pages  # noqa: PLC0415 - it loads all that is described
+
+    sluice = cast(click.Group, click.get_current_context().find_root().command)
+    return {path: content for path, content in pages(sluice).items() if _read(folder / path) != content}
 
 
 def _write(path: Path, content: str) -> None:

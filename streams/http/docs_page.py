@@ -81,7 +81,7 @@ def _route(method: str, path: str, operation: Mapping[str, Any]) -> str:
         (
             f"<code>{escape(one['name'])}</code>",
             escape(one.get("description", "")),
-            f"<code>{escape(str(one.get('example', '')))}</code>",
+            f"<code>{escape(str(one['schema'].get('examples', [''])[0]))}</code>",
         )
         for one in parameters
     ]

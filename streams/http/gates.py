@@ -11,15 +11,16 @@ from pydantic import BaseModel, Field
 
 from streams.clock import Clock
 from streams.http.gate_table import GateTable
-from streams.http.models import TIME
+from streams.http.models import TIME, asked
 from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
-from tables.query.params import ParameterError, filter_values, format_time
-from tables.query.values import MOST_NAMED, did_you_mean, no_such
+from tables.query.declarations import filters
+from tables.query.params import check_known, filter_values, format_time
+from tables.query.values import MOST_NAMED, no_such
 from tables.query.views import Scope, sort_key
 
-FILTERS = ("city", "currency")
+FILTERS = filters(("city", "currency"))
 
 
 class GateRow(BaseModel):
@@ -67,7 +68,7 @@ def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope])
             400: WRONG_PARAMETER,
             503: described("The gates have not been read yet."),
         },
-        openapi_extra={"parameters": [_filter(name) for name in FILTERS]},
+        openapi_extra=asked(FILTERS),
     )
     async def recon(request: Request) -> Response:
         wanted = _filters(request.query_params.multi_items())
@@ -88,21 +89,10 @@ def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope])
     return routes
 
 
-def _filter(name: str) -> dict[str, object]:
-    return {
-        "name": name,
-        "in": "query",
-        "description": "Only this value, or these, with commas or repeated; empty: null.",
-        "schema": {"type": "array", "items": {"type": "string"}},
-    }
-
-
 def _filters(params: list[tuple[str, str]]) -> dict[str, set[str | None]]:
     wanted: dict[str, set[str | None]] = {}
     for name, value in params:
-        if name not in FILTERS:
-            hint = did_you_mean(name, FILTERS)
-            raise ParameterError(name, f"is no parameter here; there are {', '.join(FILTERS)}{hint}")
+        check_known(name, FILTERS)
         wanted.setdefault(name, set()).update(filter_values(name, value))
     return wanted
 

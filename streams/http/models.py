@@ -1,15 +1,16 @@
-"""What the api answers, for its OpenAPI document; the parts about views come from their declarations."""
+"""What the api is asked and answers, for its OpenAPI document; views tell it by their declarations."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
-from pydantic import BaseModel, Field, JsonValue
+from pydantic import BaseModel, Field, JsonValue, create_model
 
+from tables.query.declarations import Parameter
 from tables.spec.fields import Kind
 from tables.spec.measures import Unit
 from tables.spec.view import View
-from tables.views import VIEWS
 
 TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
 
@@ -54,10 +55,6 @@ class Partition(BaseModel):
     )
 
 
-def _rows_schema(schema: dict[str, Any]) -> None:
-    schema["items"] = {"anyOf": [row_schema(view) for view in VIEWS.values()]}
-
-
 class Head(BaseModel):
     """What every answer begins with."""
 
@@ -87,27 +84,10 @@ class Head(BaseModel):
     )
 
 
-class Answer(Head):
-    """A view's answer."""
-
-    rows: list[dict[str, Any]] = Field(
-        description="one flat object of dimensions and measures each, by `t` and dimensions, null first",
-        json_schema_extra=_rows_schema,
-    )
-
-
-def _entities_schema(schema: dict[str, Any]) -> None:
-    schema["items"] = {"anyOf": [entity_schema(view) for view in VIEWS.values() if view.tracks]}
-
-
-class EntitiesAnswer(Head):
+class Page(Head):
     """A page of a view's entities."""
 
     state: str | None
-    rows: list[dict[str, Any]] = Field(
-        description="oldest first: by the time of the latest event, then by id",
-        json_schema_extra=_entities_schema,
-    )
     cursor: str | None = Field(description="of the next page; null on the last")
 
 
@@ -127,6 +107,28 @@ class Problem(BaseModel):
     parameter: str | None = Field(default=None, description="400: the parameter that is wrong")
     views: list[str] | None = Field(default=None, description="404: the views there are")
     gates: list[str] | None = Field(default=None, description="404 under /v1/gates: the gates there are")
+
+
+def answer(view: View) -> type[Head]:
+    """What a view's answer is."""
+    says = "one flat object of dimensions and measures each, by `t` and dimensions, null first"
+    return _with_rows(f"{view.name}_answer", Head, says, row_schema(view))
+
+
+def page(view: View) -> type[Head]:
+    """What a page of a view's entities is."""
+    says = "oldest first: by the time of the latest event, then by id"
+    return _with_rows(f"{view.name}_entities", Page, says, entity_schema(view))
+
+
+def _with_rows(name: str, base: type[Head], description: str, row: dict[str, Any]) -> type[Head]:
+    rows = Field(description=description, json_schema_extra={"items": row})
+    return create_model(name, __base__=base, __doc__=base.__doc__, rows=(list[dict[str, Any]], rows))
+
+
+def asked(parameters: Iterable[Parameter]) -> dict[str, Any]:
+    """Query parameters, as a route describes them."""
+    return {"parameters": [{"in": "query", **parameter._asdict()} for parameter in parameters]}
 
 
 def listed(view: View) -> dict[str, Any]:

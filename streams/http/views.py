@@ -10,12 +10,12 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from streams.feed.replica import Replica
-from streams.http import parameters
-from streams.http.models import Answer, EntitiesAnswer, ViewsListed, listed
-from streams.http.problems import WRONG_PARAMETER, NotFoundError, described
+from streams.http.models import ViewsListed, answer, asked, listed, page
+from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
+from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.entities import answer_entities
-from tables.query.params import ParameterError, parse_entity_query, parse_view_query
+from tables.query.params import check_known, parse_entity_query, parse_view_query
 from tables.query.values import did_you_mean
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
@@ -23,14 +23,6 @@ from tables.spec.view import View
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""
-
-_ERRORS: dict[int | str, dict[str, Any]] = {
-    400: WRONG_PARAMETER,
-    404: described("There is no such view; `views` lists those there are."),
-}
-_EVENTS = (
-    "Server-Sent Events. The data of each is the answer that /v1/views/{name} gives, as JSON on one line."
-)
 
 
 class _EventStream(StreamingResponse):
@@ -41,78 +33,88 @@ def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def _no_parameters(request: Request) -> None:
-    for name in request.query_params:
-        raise ParameterError(name, "is no parameter here; there are none")
-
-
 def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
-    """The routes, answering from `replica`."""
+    """The routes, answering from `replica`: those of each view come from its declaration."""
     routes = APIRouter(prefix="/v1", tags=["views"])
-
-    def find(request: Request) -> View:
-        name: str = request.path_params["name"]
-        if name not in replica.views:
-            hint = did_you_mean(name, replica.views)
-            raise NotFoundError(f"there is no view {name!r}{hint}", views=list(replica.views))
-        return replica.views[name]
 
     @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
     async def list_views(request: Request) -> Response:
-        _no_parameters(request)
+        for name in request.query_params:
+            check_known(name, ())
         return _json(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
 
+    for view in replica.views.values():
+        _add_answer(routes, replica, scope_of, view)
+        _add_stream(routes, replica, scope_of, view)
+        if view.tracks is not None:
+            _add_entities(routes, replica, scope_of, view)
+
+    @routes.get("/views/{name}", include_in_schema=False)
+    @routes.get("/views/{name}/entities", include_in_schema=False)
+    @routes.get("/stream/{name}", include_in_schema=False)
+    async def no_such_view(request: Request) -> Response:
+        name: str = request.path_params["name"]
+        if name in replica.views:
+            tracking = [view.name for view in replica.views.values() if view.tracks]
+            raise NotFoundError(f"{name} has no entities", views=tracking)
+        raise NotFoundError(
+            f"there is no view {name!r}{did_you_mean(name, replica.views)}", views=[*replica.views]
+        )
+
+    return routes
+
+
+def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     @routes.get(
-        "/views/{name}",
-        summary="A view's answer",
-        responses={200: {"model": Answer}, **_ERRORS},
-        openapi_extra={"parameters": parameters.of_view()},
+        f"/views/{view.name}",
+        summary=f"The rows of {view.name}",
+        description=view.description,
+        responses={200: {"model": answer(view)}, 400: WRONG_PARAMETER},
+        openapi_extra=asked(view_parameters(view)),
     )
     async def view_answer(request: Request) -> Response:
-        view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
         scope, situation = scope_of(request), replica.situation()
 
-        def answer(reader: ReaderState) -> bytes:
+        def ask(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_view(reader, view, query, situation, scope))
 
-        return _json(await replica.run(answer))
+        return _json(await replica.run(ask))
 
+
+def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     @routes.get(
-        "/views/{name}/entities",
-        summary="The entities of a view, oldest first",
-        responses={200: {"model": EntitiesAnswer}, **_ERRORS},
-        openapi_extra={"parameters": parameters.of_entities()},
+        f"/views/{view.name}/entities",
+        summary=f"The entities of {view.name}, oldest first",
+        responses={200: {"model": page(view)}, 400: WRONG_PARAMETER},
+        openapi_extra=asked(entity_parameters(view)),
     )
     async def view_entities(request: Request) -> Response:
-        view = find(request)
-        if view.tracks is None:
-            tracking = [other.name for other in replica.views.values() if other.tracks]
-            raise NotFoundError(f"{view.name} has no entities", views=tracking)
         query = parse_entity_query(view, request.query_params.multi_items())
         scope, situation = scope_of(request), replica.situation()
 
-        def answer(reader: ReaderState) -> bytes:
+        def ask(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_entities(reader, view, query, situation, scope))
 
-        return _json(await replica.run(answer))
+        return _json(await replica.run(ask))
+
+
+def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
+    says = f"Server-Sent Events: the data of each is what /v1/views/{view.name} answers, as JSON on one line."
 
     @routes.get(
-        "/stream/{name}",
-        summary="A view's answer as Server-Sent Events, on change",
+        f"/stream/{view.name}",
+        summary=f"The rows of {view.name} as Server-Sent Events, on change",
         response_class=_EventStream,
-        responses={200: {"description": _EVENTS}, **_ERRORS},
-        openapi_extra={"parameters": parameters.of_view()},
+        responses={200: {"description": says}, 400: WRONG_PARAMETER},
+        openapi_extra=asked(view_parameters(view)),
     )
     async def view_stream(request: Request) -> Response:
-        view = find(request)
         query = parse_view_query(view, request.query_params.multi_items())
         sent = events(replica, view, query, scope_of(request))
         first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _EventStream(_after(first, sent), headers=headers)
-
-    return routes
 
 
 async def _after(first: bytes, rest: Any) -> Any:

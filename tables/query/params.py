@@ -17,6 +17,13 @@ from typing import Literal
 import msgspec
 
 from schemas.times import FIRST_US, LAST_US, SECOND_US, from_micros, micros
+from tables.query.declarations import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    Parameter,
+    entity_parameters,
+    view_parameters,
+)
 from tables.query.values import (
     EmptyElementError,
     did_you_mean,
@@ -26,12 +33,10 @@ from tables.query.values import (
 )
 from tables.spec.entity import Entity
 from tables.spec.view import View
-from tables.spec.windowed import Windowed
 from tables.times import HOUR_US, MINUTE_US
 
 UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}
 DEFAULT_WINDOW_US = 24 * HOUR_US
-DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 
 Params = Sequence[tuple[str, str]]
 AsOf = int | Literal["now", "watermark"]
@@ -89,8 +94,7 @@ class EntityQuery:
 
 def parse_view_query(view: View, params: Params) -> ViewQuery:
     """Parameters of /v1/views/{name}. Raises `ParameterError`."""
-    single = ("as_of", "group_by", "window", "from", "to") + (("step",) if isinstance(view, Windowed) else ())
-    one = _singles(view, params, single)
+    one = _singles(view, params, view_parameters(view))
     query = ViewQuery(
         as_of=_as_of(one),
         window_us=_duration_us("window", one["window"]) if "window" in one else None,
@@ -110,7 +114,7 @@ def parse_view_query(view: View, params: Params) -> ViewQuery:
 def parse_entity_query(view: View, params: Params) -> EntityQuery:
     """Parameters of /v1/views/{name}/entities. Raises `ParameterError`."""
     assert view.tracks is not None
-    one = _singles(view, params, ("as_of", "state", "limit", "cursor"))
+    one = _singles(view, params, entity_parameters(view))
     state = one.get("state")
     if state is not None and state not in view.tracks.by_state:
         hint = did_you_mean(state, view.tracks.by_state)
@@ -123,22 +127,26 @@ def parse_entity_query(view: View, params: Params) -> EntityQuery:
     return EntityQuery(_as_of(one), state, filters, int(limit_text), cursor, warnings)
 
 
-def _singles(view: View, params: Params, single: tuple[str, ...]) -> dict[str, str]:
-    """Parameters that come once; all that are neither these nor dimensions are refused."""
+def _singles(view: View, params: Params, declared: Sequence[Parameter]) -> dict[str, str]:
+    """Parameters that come once; all that are not declared are refused."""
     found: dict[str, str] = {}
     for name, value in params:
-        if name in single:
-            if name in found:
-                raise ParameterError(name, "must be given once")
+        stepped = isinstance(view, Entity) and name == "step"
+        no_steps = f"; {view.name} shows the latest state of entities, which has no steps"
+        check_known(name, declared, no_steps if stepped else "")
+        if name in found:
+            raise ParameterError(name, "must be given once")
+        if name not in view.dimensions:
             found[name] = value
-        elif name not in view.dimensions:
-            hint = did_you_mean(name, (*single, *view.dimensions))
-            if isinstance(view, Entity) and name == "step":
-                hint = f"; {view.name} shows the latest state of entities, which has no steps"
-            raise ParameterError(
-                name, f"is no parameter here; there are {', '.join((*single, *view.dimensions))}{hint}"
-            )
     return found
+
+
+def check_known(name: str, declared: Sequence[Parameter], hint: str = "") -> None:
+    """Raises `ParameterError` for a name that is not declared; `hint`: what else to say of it."""
+    known = [parameter.name for parameter in declared]
+    if name not in known:
+        there = f"{', '.join(known) or 'none'}{hint or did_you_mean(name, known)}"
+        raise ParameterError(name, f"is no parameter here; there are {there}")
 
 
 def _filters(view: View, params: Params) -> Filters:

@@ -1,44 +1,17 @@
-"""What is generated from the declarations is right, and what is committed is what is generated."""
+"""What is generated from the declared events is right."""
 
 from __future__ import annotations
 
 import json
-from pathlib import Path
 from typing import Any
 
 import fastavro
 import pytest
-from click.testing import CliRunner
 
 from schemas.catalogue import EVENTS
 from schemas.render import avro_schema, json_schema, render
 from schemas.spec import EventSpec
-from streams.cli.main import main
 from tests.support.paths import ROOT
-
-
-def test_committed_files_are_as_declared() -> None:
-    for path, content in render().items():
-        assert (ROOT / path).read_text("utf-8") == content, f"{path}: run `sluice schemas render`"
-
-
-def test_the_commands_work_from_any_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for command, said in (("check", "differing"), ("render", "written")):
-        done = CliRunner().invoke(main, ["schemas", command, "--json"])
-        assert (done.exit_code, json.loads(done.stdout)) == (0, {said: []})
-    assert list(tmp_path.iterdir()) == []
-
-
-def test_another_folder_is_written_and_checked(tmp_path: Path) -> None:
-    there = ["--out", str(tmp_path)]
-    assert CliRunner().invoke(main, ["schemas", "check", *there]).exit_code == 1
-    assert CliRunner().invoke(main, ["schemas", "render", *there]).exit_code == 0
-    assert CliRunner().invoke(main, ["schemas", "check", *there]).exit_code == 0
-    (tmp_path / "file").touch()
-    below_a_file = CliRunner().invoke(main, ["schemas", "render", "--out", str(tmp_path / "file" / "below")])
-    assert below_a_file.exit_code == 1
-    assert "cannot be written (Not a directory)" in below_a_file.output
 
 
 def test_no_file_is_left_over() -> None:

@@ -151,7 +151,8 @@ def test_the_docs_page_takes_nothing_for_html() -> None:
     openapi = {
         "info": {"title": evil, "version": evil, "description": evil},
         "paths": {evil: {"get": {"summary": evil, "responses": {evil: {"description": evil}},
-                                 "parameters": [{"name": evil, "description": evil, "example": evil}]}}},
+                                 "parameters": [{"name": evil, "description": evil,
+                                                 "schema": {"examples": [evil]}}]}}},
     }  # fmt: skip
     page = docs_page.page(openapi, [view])
     assert "<script>" not in page.lower()

@@ -1,4 +1,4 @@
-"""`sluice settings`, and that its reference page is up to date."""
+"""`sluice settings`."""
 
 from __future__ import annotations
 
@@ -9,19 +9,7 @@ from pathlib import Path
 from click.testing import CliRunner
 
 from streams.cli.main import main
-from streams.cli.settings import page
 from streams.settings import Settings
-from tests.support.paths import ROOT
-
-PAGE = ROOT / "docs" / "reference" / "settings.md"
-
-
-def test_the_reference_page_is_what_the_declarations_make() -> None:
-    made = CliRunner().invoke(main, ["settings", "--markdown"]).output
-    assert made == page()
-    assert PAGE.read_text(encoding="utf-8") == made, (
-        "run: sluice settings --markdown > docs/reference/settings.md"
-    )
 
 
 def test_every_setting_is_listed_with_its_value_and_default() -> None:

@@ -254,13 +254,21 @@ async def test_metrics_tell_each_views_freshness(api: httpx.AsyncClient, replica
 async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.AsyncClient) -> None:
     document = (await api.get("/openapi.json")).json()
     openapi_spec_validator.validate(document)
-    operation = document["paths"]["/v1/views/{name}"]["get"]
-    parameters = {parameter["name"]: parameter for parameter in operation["parameters"]}
-    expected = {"name", "window", "from", "to", "step", "as_of", "group_by", "city", "currency"}
-    assert set(parameters) == expected
-    assert parameters["name"]["schema"]["enum"] == list(VIEWS)
-    rows = document["components"]["schemas"]["Answer"]["properties"]["rows"]["items"]["anyOf"]
-    assert [row["title"] for row in rows] == list(VIEWS)
+    for view in VIEWS.values():
+        operation = document["paths"][f"/v1/views/{view.name}"]["get"]
+        asked = [parameter["name"] for parameter in operation["parameters"]]
+        steps = ["step"] if view.kind == "windowed" else []
+        assert asked == ["as_of", "group_by", "window", "from", "to", *steps, *view.dimensions]
+        row = document["components"]["schemas"][f"{view.name}_answer"]["properties"]["rows"]["items"]
+        measures = [measure.name for measure in view.measures]
+        assert list(row["properties"]) == ["t", *view.dimensions, *measures]
+    (state,) = [
+        parameter
+        for parameter in document["paths"]["/v1/views/ops_payout_backlog/entities"]["get"]["parameters"]
+        if parameter["name"] == "state"
+    ]
+    assert PAYOUTS.tracks is not None
+    assert state["schema"]["enum"] == list(PAYOUTS.tracks.by_state)
     stated = {
         f"{path} {status}": "".join(answer["content"])
         for path, methods in document["paths"].items()
@@ -269,16 +277,18 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     json, problem = "application/json", "application/problem+json"
     assert stated == {
         "/v1/views 200": json, "/v1/views 400": problem,
-        "/v1/views/{name} 200": json, "/v1/views/{name} 400": problem, "/v1/views/{name} 404": problem,
-        "/v1/views/{name}/entities 200": json, "/v1/views/{name}/entities 400": problem,
-        "/v1/views/{name}/entities 404": problem,
-        "/v1/stream/{name} 200": "text/event-stream", "/v1/stream/{name} 400": problem,
-        "/v1/stream/{name} 404": problem,
+        **{f"/v1/views/{name} 200": json for name in VIEWS},
+        **{f"/v1/views/{name} 400": problem for name in VIEWS},
+        **{f"/v1/stream/{name} 200": "text/event-stream" for name in VIEWS},
+        **{f"/v1/stream/{name} 400": problem for name in VIEWS},
+        "/v1/views/ops_payout_backlog/entities 200": json,
+        "/v1/views/ops_payout_backlog/entities 400": problem,
         "/v1/gates/recon 200": json, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
         "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
     }  # fmt: skip
-    described = operation["responses"]["404"]["content"][problem]["schema"]["properties"]
-    assert set((await api.get("/v1/views/none")).json()) <= set(described)
+    described = operation["responses"]["400"]["content"][problem]["schema"]["properties"]
+    for path in ("/v1/views/none", "/v1/views/kpi_gmv?window=soon", "/v1/gates/none"):
+        assert set((await api.get(path)).json()) <= set(described)
     assert {method for methods in document["paths"].values() for method in methods} == {"get"}
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
@@ -290,7 +300,12 @@ async def test_the_docs_page_loads_nothing_from_elsewhere(api: httpx.AsyncClient
     assert not any(word in answer.text for word in ("http://", "https://", "<script", "@import", "src="))
     for view in VIEWS.values():
         assert view.name in answer.text
-    for path in ("/v1/views/{name}", "/v1/views/{name}/entities", "/v1/stream/{name}", "/readyz", "/metrics"):
+    for path in (
+        "/v1/views/kpi_gmv",
+        "/v1/views/ops_payout_backlog/entities",
+        "/v1/stream/kpi_gmv",
+        "/readyz",
+    ):
         assert f"GET {path}" in answer.text
 
 
