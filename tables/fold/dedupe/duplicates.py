@@ -98,7 +98,9 @@ class IdWindow:
         """Live chunks in the feed."""
         return len(self._chunks)
 
-    def judge(self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int) -> list[int]:
+    def find_duplicates(
+        self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int
+    ) -> list[int]:
         """Indices of the duplicates among these records, in the order of their offsets; the others are noted.
 
         `stamps_ms`: their Kafka timestamps; `first_offset`: the first one's offset, or less, but above all
@@ -125,7 +127,7 @@ class IdWindow:
         doubled: list[int] = needles[1:][needles[1:] == needles[:-1]].tolist()
         repeated: list[int] = []
         if firsts or doubled:
-            repeated = self._judge_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
+            repeated = self._find_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
             fresh = np.ones(len(hashes), bool)
             fresh[repeated] = False
             array, stamps = array[fresh], stamps[fresh]
@@ -153,7 +155,7 @@ class IdWindow:
             self._restored[first_offset] = chunk
 
     def restored(self, clock_ms: int | None = None, elapsed_ms: int | None = None) -> None:
-        """Call it when every chunk has been restored, before the first `judge`; the clocks: what was kept."""
+        """Call it when every chunk has been restored, before the first `find_duplicates`; the clocks: what was kept."""
         chunks = [(offset, *unpack(self._restored[offset])) for offset in sorted(self._restored)]
         self._clock_ms = max([_NEVER if clock_ms is None else clock_ms, *(m.clock_ms for _, _, m in chunks)])
         # Of chunks of earlier releases nobody knows when they came: not after the next one, nor after now.
@@ -203,7 +205,7 @@ class IdWindow:
                 firsts[hashed] = max(ms, firsts.get(hashed, ms))
         return firsts
 
-    def _judge_each(
+    def _find_each(
         self, hashes: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], suspects: set[int]
     ) -> list[int]:
         """Note all of a batch, and judge the `suspects`; `firsts`: when those held were first seen."""
