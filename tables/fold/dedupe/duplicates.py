@@ -23,7 +23,6 @@ held an event is taken for another one with a chance of n in 2^64: of 20 million
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -33,6 +32,7 @@ from schemas.times import FUTURE_MS
 from tables.fold.dedupe.arrivals import Arrivals
 from tables.fold.dedupe.chunks import Chunks, Ids, Made, joined, unpack
 from tables.fold.dedupe.sorted_ids import LAST_MS, Hashes, Held, SortedIds
+from tables.spec.fields import Event
 
 SLACK_MS = FUTURE_MS
 """How long an id is held beyond its window."""
@@ -55,7 +55,7 @@ def hash_id(event_id: str) -> int:
     return xxh3_64_intdigest(event_id.encode())
 
 
-def hash_events(events: Sequence[Any]) -> list[int]:
+def hash_events(events: Sequence[Event]) -> list[int]:
     """`hash_id` of each event's event_id, in half the time."""
     return [xxh3_64_intdigest(event.event_id.encode()) for event in events]
 
