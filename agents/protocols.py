@@ -1,4 +1,4 @@
-"""What agents need of the outside, as protocols (`streams` has the real ones), and in what portions."""
+"""What agents need from outside, as protocols (`streams` has the implementations), and in what portions."""
 
 from __future__ import annotations
 

@@ -1,11 +1,10 @@
-"""How a range becomes a part of Bronze, exactly once: intent, objects, commit. And where to go on.
+"""Commits a range to Bronze, exactly once: intent, objects, commit. Finds where a partition continues.
 
-Any number of writers may try the same range, stopped and woken at any instruction: the store's conditional
-writes decide. Per range `first`:
-1. the intent is created; who finds one there takes over its range and puts the same objects;
-2. the objects are created; one that is there already has the same bytes, or is replaced by the one whose
-intent
-   holds; then the intent is sealed, if it still holds: nobody replaces it any more;
+Any number of writers may attempt the same range, stopped and resumed at any instruction: the store's
+conditional writes decide. Per range `first`:
+1. the intent is created; a writer that finds one there takes over its range and puts the same objects;
+2. the objects are created; one that exists has the same bytes, or is replaced by the writer whose intent
+   holds; then the intent is sealed, if it still holds: it can no longer be replaced;
 3. the commit is created. It is never changed, and what it lists is what counts.
 """
 
@@ -57,14 +56,14 @@ class Built(NamedTuple):
 
 
 class Resume(NamedTuple):
-    """Where a partition goes on. `next`: None when nothing was ever written. `intent`: of the range there."""
+    """Where a partition continues. `next`: None if nothing was ever written. `intent`: the pending one."""
 
     next: int | None
     intent: Intent | None
 
 
 class Committer:
-    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same.
+    """Writes the ranges of one source partition. `nonce` identifies this writer and is unique to it.
 
     `newest`: the newest commit, and `position`: where the partition was first seen, as `resume` found them.
     """

@@ -1,7 +1,7 @@
-"""GZIP in pieces: an object's lines are compressed as they come, so that a range in memory is small.
+"""GZIP in pieces: an object's lines are compressed as they arrive, so that a range in memory is small.
 
-The bytes depend on the lines and on where they were cut alone, not on when: a range that is read again gives
-the same objects. ISA-L takes a quarter of zlib's time at level 1 and packs better.
+The bytes depend only on the lines and on where they were cut, not on time: a range that is read again gives
+the same objects. ISA-L takes a quarter of zlib's time at level 1 and compresses better.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Piece(NamedTuple):
 
 
 class GzipPieces:
-    """One gzip member, made of pieces that are compressed in `pool`, each by itself."""
+    """One gzip member, made of pieces that are compressed in `pool`, each separately."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool

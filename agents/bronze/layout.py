@@ -1,4 +1,4 @@
-"""Which Bronze objects lie by city, too (docs/contract.md §5): those of the domains that somebody chose."""
+"""Which Bronze objects are stored by city too (docs/contract.md §5): those of the configured domains."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def known_domains() -> tuple[str, ...]:
 
 @dataclass(frozen=True)
 class Layout:
-    """How events are laid down: the names of those that have a city level, and what a null city is there."""
+    """How events are stored: the names of those that have a city level, and the name of a null city there."""
 
     by_city: frozenset[str] = frozenset()
     no_city: str = NO_CITY

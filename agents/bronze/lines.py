@@ -1,6 +1,6 @@
-"""A record as a line of Bronze (docs/contract.md §5): its JSON as it came, with `_kafka` added at the end.
+"""A record as a line of Bronze (docs/contract.md §5): its JSON as received, with `_kafka` added at the end.
 
-A `_kafka` of its own is left out: no reader is to meet two.
+A `_kafka` of its own is left out, so that no reader finds two.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """A range of a source partition, filled record by record, and the Bronze objects that it becomes.
 
-The objects depend on the range's records alone: not on the batches in which they came, nor on time. A range
-that is read again after a crash gives the same bytes.
+The objects depend only on the range's records: not on the batches in which they arrived, nor on time. A
+range that is read again after a crash gives the same bytes.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ _first_byte = itemgetter(0)
 
 
 class Record(Protocol):
-    """What is read of a Kafka record."""
+    """The attributes of a Kafka record that are read."""
 
     @property
     def offset(self) -> int:
@@ -61,7 +61,7 @@ class BuiltObject(NamedTuple):
 
 
 class _Lines:
-    """The lines of one object: those compressed already, and those that wait."""
+    """The lines of one object: those compressed already, and those waiting."""
 
     __slots__ = ("gzip", "rows", "waiting", "waiting_bytes")
 
@@ -80,8 +80,8 @@ class _Lines:
 class RangeBuilder:
     """Fills the range of `topic`, `partition` that begins at `first`. Not thread-safe; compresses in `pool`.
 
-    `until`: the offset at which the range has to end, for one that another writer has begun; without it the
-    range ends when it has `max_bytes` of raw value.
+    `until`: the offset at which another writer's pending range has to end; without it the range ends when it
+    has `max_bytes` of raw value.
     """
 
     def __init__(

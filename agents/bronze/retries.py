@@ -1,4 +1,4 @@
-"""A store that is asked again, with back-off, until it answers: nothing of Bronze is ever skipped."""
+"""A store whose calls are retried, with back-off, until they succeed: Bronze never skips anything."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ T = TypeVar("T")
 
 
 class Failures(Protocol):
-    """Who is told of every try that failed."""
+    """Receives every failed attempt."""
 
     def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
         """`operation`: put or read."""
 
 
 class PatientStore:
-    """A `Store` whose failing calls are made again; each try that failed is told to `on_failure`."""
+    """A `Store` whose failing calls are retried; each failed attempt is reported to `on_failure`."""
 
     def __init__(self, store: Store, on_failure: Failures) -> None:
         self._store = store

@@ -1,4 +1,4 @@
-"""What Bronze needs of a store of objects, as a protocol: `streams.store` has the real ones."""
+"""What Bronze needs of an object store, as a protocol: `streams.store` has the implementations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import NamedTuple, Protocol
 
 
 class StoreError(Exception):
-    """The store did not do it, or is not known to have done it. `str()` says what and why, in one line."""
+    """The store did not do it, or is not known to have done it. `str()` states what and why, in one line."""
 
 
 class ExistsError(Exception):
-    """There is an object at that path already."""
+    """An object already exists at that path."""
 
 
 class ChangedError(Exception):
-    """The object at that path is not the one that was to be replaced, or is gone."""
+    """The object at that path is not the one to be replaced, or no longer exists."""
 
 
 Outcome = ExistsError | StoreError | None
@@ -23,7 +23,7 @@ Outcome = ExistsError | StoreError | None
 
 
 class Found(NamedTuple):
-    """An object: its bytes, and the tag that names this version of it."""
+    """An object: its bytes, and the tag that identifies this version of it."""
 
     data: bytes
     etag: str
@@ -39,8 +39,8 @@ class Listed(NamedTuple):
 class Store(Protocol):
     """Objects by path. Paths are relative to the store's prefix, with `/` between their parts.
 
-    A write is all or nothing, and durable once it is answered. Every method raises `StoreError`; after that a
-    write may have happened all the same.
+    A write is all or nothing, and durable once it is answered. Every method raises `StoreError`; the write
+    may nevertheless have happened.
     """
 
     async def create(self, path: str, data: bytes) -> None:

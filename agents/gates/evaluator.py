@@ -1,7 +1,7 @@
-"""Keeps the recon gates: judges them one evaluation after the other and says what is to be published.
+"""Evaluates the recon gates, one evaluation after the other, and returns what is to be published.
 
-All state is in the records: what a gate's newest record says is where its next keeper goes on. Only the
-counts of evaluations in a row begin anew. Nothing here knows of Kafka; docs/gates.md says why it is so.
+All state is in the records: a new leader continues from a gate's newest record. Only the counts of
+evaluations in a row start over. Nothing here depends on Kafka; docs/gates.md gives the reasons.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ UNKNOWN_EVENT = "_unknown"
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
 
-    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `first_timestamp_ms`: Kafka timestamp of its first record; if it has none, the time it was read.
     `outcomes` counts (event name, outcome);
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
@@ -42,7 +42,7 @@ class Interval:
 
 
 class GapError(Exception):
-    """Records are missing between the fold's position and what came next. `str()` says which."""
+    """Records are missing between the fold's position and what came next. `str()` states which."""
 
     def __init__(self, expected: int, got: int) -> None:
         super().__init__(f"offsets {expected} to {got - 1} are missing")
@@ -51,7 +51,7 @@ class GapError(Exception):
 
 
 class Projector:
-    """The fold of one source partition: synchronous, and pure but for the clock it is given."""
+    """The fold of one source partition: synchronous, and pure except for the clock passed to it."""
 
     def __init__(
         self,

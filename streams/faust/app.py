@@ -23,7 +23,7 @@ RECOVERY_SECONDS = 85.0
 
 
 class _AsItCame(faust.Schema[Any, Any]):
-    """A message's value is a `Fetched` already; there is nothing to decode."""
+    """A message's value is a `Fetched` already, so it is not decoded."""
 
     def loads_key(self, *_: Any, **__: Any) -> Any:
         return None

@@ -1,9 +1,9 @@
-"""Keeps two processes with one SLUICE_INSTANCE from taking a group's membership from each other for ever.
+"""Prevents two processes with one SLUICE_INSTANCE from taking a group's membership from each other for ever.
 
-aiokafka's heartbeats and commits do not carry the instance, so that no broker can tell the loser that it is
-fenced: it is an unknown member, joins anew, and the other one is the loser. So a member looks who has its
-instance before it joins: what a killed process left is taken over at once, what a living one has is not, and
-who is thrown out by another process does not come back.
+aiokafka's heartbeats and commits do not carry the instance, so no broker can report to the replaced member
+that it is fenced: it is an unknown member, rejoins, and the other one is replaced. A member therefore checks
+which process has its instance before it joins: it takes over from a killed process at once, does not take
+over from a living one, and does not rejoin after another process has replaced it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ DRAIN_SECONDS = 5.0
 
 
 class InstanceTakenError(Exception):
-    """Another living process has this SLUICE_INSTANCE; `str()` names the setting, and who has it."""
+    """Another living process has this SLUICE_INSTANCE; `str()` names the setting and that process."""
 
 
 class InstanceGuard:
-    """Stands between a consumer's coordinator and its broker. Runs in the consumer's event loop.
+    """Sits between a consumer's coordinator and its broker. Runs in the consumer's event loop.
 
-    `on_taken` is called once, when the instance is another's: the consumer then never joins again. `tell` is
-    told what is waited for before joining, and None when it is over.
+    `on_taken` is called once, when another process has the instance: the consumer then never rejoins. `tell`
+    is called with what joining waits for, and with None when the wait is over.
     """
 
     def __init__(

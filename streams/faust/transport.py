@@ -1,9 +1,9 @@
 """Faust's transport with the records left in their batches: one message per fetched share of a partition.
 
-Stock Faust makes an object, a stream step and an acknowledgement of every record. Here its consumer hands an
-agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are assigned.
-Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is needed:
-docs/architecture.md, "Faust".
+Stock Faust creates an object, a stream step and an acknowledgement for every record. Here its consumer passes
+an agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are
+assigned. Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is
+needed: docs/architecture.md, "Faust".
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Who processes the partitions that this process owns. All of it runs in the application's event loop."""
+    """Processes the partitions that this process owns. All of it runs in the application's event loop."""
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Partitions are ours as of this generation: recover them; answers where each is to be read from."""
@@ -75,10 +75,10 @@ class OwnerApp(faust.App):
 
 
 class GenerationListener(ConsumerRebalanceListener):
-    """Tells the sticky assignor its generation, which aiokafka forgets to do.
+    """Passes its generation to the sticky assignor, which aiokafka fails to do.
 
-    Without it a process that was stopped and woke up claims, with the same standing as the live owners,
-    what it owned before it was stopped.
+    Without it a process that was stopped and woke up claims what it owned before it was stopped, with the
+    same priority as the live owners.
     """
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
@@ -92,7 +92,7 @@ _faust_log = logging.getLogger("faust.transport")
 
 
 class _Thread(WorkerThread):
-    """A thread that nobody waits for without bound, neither the event loop that stops it nor Python's end."""
+    """A thread that neither the event loop that stops it nor Python's exit waits for without bound."""
 
     def __init__(self, service: Any, **kwargs: Any) -> None:
         super().__init__(service, **kwargs)
@@ -104,7 +104,7 @@ class _Thread(WorkerThread):
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
-    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
+    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and passes on batches."""
 
     logger = _faust_log
     Worker = _Thread
@@ -234,9 +234,9 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
 
 class _Unread(dict[TP, int | None]):
-    """Stands for Faust's memory of the last offset read, by which it drops messages it takes for old ones.
+    """Replaces Faust's record of the last offset read, by which it drops messages that it considers old.
 
-    After a seek back those are the ones that are wanted; what is old is judged by epochs.
+    After a seek back those are the messages that are needed; epochs decide what is old.
     """
 
     def __getitem__(self, _: TP) -> None:
@@ -250,7 +250,7 @@ class _Unread(dict[TP, int | None]):
 
 
 class BatchConsumer(FaustConsumer):
-    """Faust's consumer, with batches for messages and positions that come from the `Owner`."""
+    """Faust's consumer, with batches as messages and positions that come from the `Owner`."""
 
     logger = _faust_log
     RebalanceListener = GenerationListener

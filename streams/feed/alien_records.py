@@ -1,8 +1,8 @@
-"""Records of `views.feed` and `ops.gates` that are not ours, or that cannot be read.
+"""Records of `views.feed` and `ops.gates` that Sluice did not write, or that cannot be read.
 
-What is not ours by its key is passed over and counted, wherever the topics are read. A source partition's own
-state is another matter: a record of it that is damaged, and that nothing has replaced since, ends its
-recovery, because whatever followed would be wrong.
+A record whose key is not Sluice's is skipped and counted, wherever the topics are read. A source partition's
+own state is different: a damaged record of it that has not been replaced since ends its recovery, because all
+that followed would be wrong.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ HEARTBEAT_MENDS = {
 
 
 class _Teller:
-    """Counts the records passed over; one log line a minute for each topic, the first at once."""
+    """Counts the skipped records; one log line a minute for each topic, the first at once."""
 
     def __init__(self) -> None:
         self._told_at: dict[str, float] = {}

@@ -1,4 +1,4 @@
-"""Following the feed: from its beginning to its end, and on, through whatever Kafka does meanwhile."""
+"""Follows the feed: from its beginning to its end, and on, whatever Kafka does meanwhile."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ LONGEST_ABSENCE_SECONDS = 3600.0
 
 
 class _ReadAnewError(Exception):
-    """What was read is not what the feed is now."""
+    """What was read is no longer what the feed contains."""
 
 
 class Follower:
-    """Reads the whole feed into `replica`, without a group: every api has all of it."""
+    """Reads the whole feed into `replica`, without a group: every api reads all of it."""
 
     def __init__(self, replica: Replica, settings: Settings) -> None:
         self._replica = replica

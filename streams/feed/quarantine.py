@@ -1,8 +1,8 @@
-"""Bad records into the quarantine (docs/contract.md §1), in a transaction: none may block its partition.
+"""Writes bad records to the quarantine (docs/contract.md §1), in a transaction: none may block its partition.
 
-A record that Kafka takes from its producer can be too large for the quarantine: its producer packed it
-better, or the quarantine takes less. Then its value is cut, its key where that is what does not fit, and at
-last its producer's headers: what is left says where the whole of it is.
+A record that Kafka accepts from its producer can be too large for the quarantine: its producer compressed it
+better, or the quarantine's limit is lower. Then its value is truncated, its key if that is what does not fit,
+and last its producer's headers: what remains says where the full record is.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ DETAIL_BYTES = 64
 class QuarantineWriter:
     """Sends to a partition of the quarantine, one batch after the other, in the order of the records.
 
-    A batch that Kafka has refused for its size is no part of the transaction, which goes on without it.
+    A batch that Kafka has refused for its size is not part of the transaction, which continues without it.
     """
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, largest: LargestBatch) -> None:

@@ -1,7 +1,7 @@
-"""The state an api process answers from, and the one thread that touches it.
+"""The state an api process answers from, and the one thread that accesses it.
 
-Records of the feed are applied and questions answered one after the other, in a thread of their own: no
-answer shows half of what a fetch brought, and no long query holds up the event loop.
+Records of the feed are applied and queries answered one after the other, in a dedicated thread: no answer
+shows half of a fetch, and no long query blocks the event loop.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Replica:
     """One feed's state, as read so far.
 
     `topics`: raw topic → number of partitions, None while that is unknown. `waiting_for`: why the feed has
-    not been read to the end it had at the start; None once it has. `closing`: the process is to end.
+    not been read to the end it had at the start; None once it has. `closing`: the process is shutting down.
     """
 
     def __init__(

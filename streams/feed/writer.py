@@ -1,8 +1,8 @@
-"""The compacted feed as a worker sees it: one transactional writer per source partition, and its recovery.
+"""The compacted feed for a worker: one transactional writer per source partition, and its recovery.
 
 Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last,
-the checkpoint record. The transactional id is fixed per source partition, so that whoever takes the
-partition over fences its former owner and ends what that left open.
+the checkpoint record. The transactional id is fixed per source partition, so that a new owner of the
+partition fences the former owner and aborts its open transaction.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ RECOVERY_FETCH_BYTES = 4 << 20
 class FeedWriter:
     """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
-    `check` is awaited before each commit, when all is sent: it refuses the commit by raising.
+    `check` is awaited before each commit, when everything is sent: it refuses the commit by raising.
     """
 
     def __init__(
