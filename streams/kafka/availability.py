@@ -1,7 +1,8 @@
-"""Why Kafka does not answer, and waiting for it: for a client, or no longer than one wants to.
+"""Why Kafka does not answer, and waiting for it: without end for a client, or up to a time-out.
 
-aiokafka says `KafkaConnectionError` for all of it, and the reason in its own log alone. So each server is
-asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication, metadata.
+aiokafka raises `KafkaConnectionError` for every cause, and gives the reason only in its own log. Each server
+is therefore asked again, separately, as aiokafka does it: name, connection, TLS, greeting, authentication,
+metadata.
 """
 
 from __future__ import annotations
@@ -57,7 +58,7 @@ _OTHER_HOST = (62, 64)
 
 
 class KafkaAwayError(Exception):
-    """Kafka did not answer for as long as one was to wait; `str()` says where, and why."""
+    """Kafka did not answer within the time-out; `str()` states where, and why."""
 
 
 def reason(error: BaseException) -> str:

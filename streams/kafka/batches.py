@@ -1,10 +1,10 @@
-"""Record batches as Kafka sends them, undecoded: what agents get instead of an object per record.
+"""Record batches as Kafka sends them, undecoded: passed to agents instead of an object per record.
 
-aiokafka's own `getmany` builds a Python object for every record. Here a fetched partition is handed on as its
-record batches, checked (CRC) and rid of control and aborted batches; whoever folds them iterates a batch and
-reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This and `fetched_bytes`, which keeps the
-bytes of a fetch, are the only modules that touch aiokafka's fetcher; the aiokafka version is pinned for them,
-and tests/integration covers every path.
+aiokafka's own `getmany` builds a Python object for every record. Here a fetched partition is passed on as its
+record batches, checked (CRC) and without control and aborted batches; the code that folds them iterates a
+batch and reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This and `fetched_bytes`, which
+keeps the bytes of a fetch, are the only modules that use aiokafka's fetcher; the aiokafka version is pinned
+for them, and tests/integration covers every path.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from streams.kafka.fetched_bytes import Batches, FetchedBytes, bounded
 class Fetched(NamedTuple):
     """One partition's share of a fetch.
 
-    `before`/`after`: the consumer's position before and after it, so nothing lies between two of them that
-    follow each other. `batches`: record batches, in order (`Batches`, to be iterated once); the first may
-    begin below `before`. `epoch`: the count of seeks at the time (transport only). `highwater`: the
-    partition's end as of the fetch.
+    `before`/`after`: the consumer's position before and after it, so there is nothing between two consecutive
+    shares. `batches`: record batches, in order (`Batches`, to be iterated once); the first may begin below
+    `before`. `epoch`: the count of seeks at the time (transport only). `highwater`: the partition's end as of
+    the fetch.
     """
 
     tp: TopicPartition

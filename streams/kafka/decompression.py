@@ -1,7 +1,7 @@
 """The payload of a compressed record batch, decompressed within bounds.
 
-A megabyte of zstd can stand for 32 GiB: what a batch may expand to is known, or limited, before memory is
-taken for it.
+A megabyte of zstd can expand to 32 GiB: what a batch may expand to is known, or limited, before memory is
+allocated for it.
 """
 
 from __future__ import annotations
@@ -26,14 +26,14 @@ _XERIAL_HEADER_BYTES = 16
 
 
 class ExpandError(Exception):
-    """A payload cannot be decompressed. `str()` says why.
+    """A payload cannot be decompressed. `str()` states why.
 
-    While it is handled it keeps the frames that raised it, which therefore let go of their memory first.
+    While it is handled it keeps the frames that raised it, which therefore release their memory first.
     """
 
 
 class TooLargeError(ExpandError):
-    """It expands to more than memory is taken for."""
+    """The payload expands to more than the memory limit."""
 
 
 def surely_fits(codec: int, data: memoryview) -> bool:

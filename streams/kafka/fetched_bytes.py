@@ -1,8 +1,8 @@
-"""What a fetch brought of one partition, as its bytes and as aiokafka's batches, and every way of reading it.
+"""A fetched share of one partition, as its bytes and as aiokafka's batches, and every way of reading it.
 
-aiokafka's compiled reader of batches decodes the names of headers while it iterates, and ends at one that is
-not UTF-8; it stays the reader of all that it reads. For the rest, and for formats 0 and 1, there are the
-bytes, which it does not give out: so they are kept here.
+aiokafka's compiled reader of batches decodes the names of headers while it iterates, and fails at one that is
+not UTF-8; it remains the reader of all that it can read. The rest, and formats 0 and 1, are read from the
+bytes, which aiokafka does not expose: so they are kept here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _CODEC = 0x07
 
 
 class FetchedBytes:
-    """In the place of aiokafka's `MemoryRecords`: it hands out the same batches, and keeps their bytes.
+    """Replaces aiokafka's `MemoryRecords`: it returns the same batches, and keeps their bytes.
 
-    That one takes all batches for what the first one is: it ends where format 0 or 1 goes over into 2.
+    aiokafka's class takes all batches to have the format of the first: it ends where format 0 or 1 changes to
+    2.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -85,7 +86,7 @@ class FetchedBytes:
 
 
 class _Wrapped:
-    """A batch that is iterated once, by whichever reader can."""
+    """A batch that is iterated once, by any reader that can read it."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -105,9 +106,9 @@ class _Wrapped:
 
 
 class Batches(list[Any]):
-    """The batches of a fetched share that are wanted, each to be iterated once; `pieces`: their bytes.
+    """The required batches of a fetched share, each to be iterated once; `pieces`: their bytes.
 
-    Iterating raises where a batch is not for aiokafka's reader; `careful` or `strict` then read what is left.
+    Iterating raises where aiokafka's reader cannot read a batch; `careful` or `strict` then read the rest.
     """
 
     def __init__(self, tp: TopicPartition) -> None:
@@ -173,7 +174,7 @@ class _Legacy:
 
 
 class _Large:
-    """A compressed batch that may expand to more than memory is taken for."""
+    """A compressed batch that may expand to more than the memory limit."""
 
     def __init__(self, base_offset: int, data: memoryview) -> None:
         self.base_offset = base_offset

@@ -1,4 +1,4 @@
-"""Reads one record again, to hold it against what was kept of it."""
+"""Reads one record again, to compare it with its stored fingerprint."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_UNCOMMITTED = 0
 
 
 class Comparison(Enum):
-    """How a record that was kept compares with what Kafka has at its offset."""
+    """How a stored fingerprint compares with the record that Kafka has at its offset."""
 
     SAME = auto()
     OTHER = auto()

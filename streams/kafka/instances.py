@@ -1,7 +1,8 @@
-"""Which process each member of a consumer group is, so that two with one SLUICE_INSTANCE are told apart.
+"""Which process each member of a consumer group is, to distinguish two with one SLUICE_INSTANCE.
 
-A broker gives a static member's place to whoever joins with its `group.instance.id`, and describes it by the
-client id of its first holder: so every member of ours says in its subscription which process it is.
+A broker gives a static member's place to the process that joins with its `group.instance.id`, and describes
+it by the client id of its first holder: every member of Sluice therefore states in its subscription which
+process it is.
 """
 
 from __future__ import annotations
@@ -71,7 +72,7 @@ def _answers(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is a member of a group. `began`: see `started_at`; `nonce` is its own alone."""
+    """A process that is a member of a group. `began`: see `started_at`; `nonce` is unique to it."""
 
     host: str
     pid: int
@@ -111,7 +112,7 @@ THIS = Process.this()
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a consumer group. `process`: None where it does not say, as between two assignments."""
+    """A member of a consumer group. `process`: None if it does not state it, as between two assignments."""
 
     member_id: str
     client_host: str
@@ -130,7 +131,7 @@ class Member:
 
 
 class InstanceAssignor(StickyPartitionAssignor):  # type: ignore[misc]
-    """The sticky assignor; its members say besides which process they are, behind what the assignor reads."""
+    """The sticky assignor; its members also state which process they are, after the assignor's own data."""
 
     @classmethod
     def _metadata(cls, topics: Iterable[str], partitions: Any, generation: int = -1) -> Any:
@@ -167,7 +168,7 @@ def _process_of(metadata: bytes) -> Process | None:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Several living processes that have one instance in one role."""
+    """Several living processes that share one instance in one role."""
 
     role: str
     instance: str

@@ -1,8 +1,8 @@
-"""Record batches of every message format (0, 1 and 2), read from their bytes with nothing taken on trust.
+"""Record batches of every message format (0, 1 and 2), read from their bytes without trusting any of them.
 
 Slower than aiokafka's readers, and for what those do not read: header names that are not UTF-8, formats 0 and
-1, and batches that expand to a great deal. What cannot be read at all raises `UnreadableBatchError`, or has
-one record in its place: nothing is passed over.
+1, and batches that expand greatly. A batch that cannot be read at all raises `UnreadableBatchError`, or is
+replaced by one record: nothing is skipped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Header = tuple[str, bytes | None]
 
 
 class UnreadableBatchError(Exception):
-    """A batch whose checksum is right cannot be read. `str()` says where it is and why. `reason`: of a
-    quarantined one."""
+    """A batch whose checksum is right cannot be read. `str()` states where it is and why. `reason`: of the
+    quarantine record.
+    """
 
     def __init__(self, message: str, reason: Reason = Reason.NOT_JSON) -> None:
         super().__init__(message)
@@ -32,7 +33,7 @@ class UnreadableBatchError(Exception):
 
 
 class Record(NamedTuple):
-    """A record, with the attributes of aiokafka's. `timestamp`: ms, -1 where it has none.
+    """A record, with the attributes of aiokafka's. `timestamp`: ms, -1 if it has none.
 
     Bytes of header names that are not UTF-8 are in `headers` as Python's surrogate escapes.
     """

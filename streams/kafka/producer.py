@@ -1,8 +1,8 @@
-"""Sending many records fast, and knowing for sure which of them Kafka has acknowledged.
+"""Sends many records fast, and knows for certain which of them Kafka has acknowledged.
 
-One idempotent producer; records are packed into a batch per partition here, because aiokafka's `send` makes
-a future for each. Kafka being away is waited out: an idempotent batch is retried until it is written, and
-written once. What a broker refuses for good (a record larger than the topic takes) raises `RefusedError`.
+One idempotent producer; records are packed into a batch per partition here, because aiokafka's `send` creates
+a future for each. While Kafka is unavailable it waits: an idempotent batch is retried until it is written,
+and written once. A record that a broker refuses for good (larger than the topic takes) raises `RefusedError`.
 """
 
 from __future__ import annotations
@@ -40,11 +40,11 @@ ACCESS = ": `sluice topics list` shows what an access list needs"
 
 
 class RefusedError(Exception):
-    """Kafka will not take a record or knows no such topic; the text says which, and how to mend it."""
+    """Kafka refuses a record or has no such topic; the text states which, and how to fix it."""
 
 
 class NoTopicError(RefusedError):
-    """Kafka knows no such topic, or does not let it be seen."""
+    """Kafka has no such topic, or the client is not authorized to see it."""
 
 
 @dataclass
@@ -58,9 +58,9 @@ class _Open:
 
 
 class Outbox:
-    """Batches on their way to one topic. `acknowledged` counts records that are certainly in Kafka.
+    """Batches being sent to one topic. `acknowledged` counts records that are certainly in Kafka.
 
-    `transactional`: what is added belongs to the producer's transaction of then.
+    `transactional`: what is added belongs to the producer's current transaction.
     """
 
     def __init__(

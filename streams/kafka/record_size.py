@@ -1,4 +1,4 @@
-"""What Kafka refuses for its size: how it says so, what it takes, and which setting changes that."""
+"""What Kafka refuses for its size: how it reports this, what it accepts, and which setting changes that."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def packed_bytes(key: bytes | None, value: bytes | None, headers: list[tuple[str
 
 
 class LargestBatch:
-    """How many bytes a batch for `topic` may have, asked for at most once a minute."""
+    """The maximum size in bytes of a batch for `topic`, requested at most once a minute."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings = settings

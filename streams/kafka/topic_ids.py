@@ -1,8 +1,8 @@
-"""Which topic a name stands for: its id and its partitions' leader epochs, as the leaders themselves say.
+"""Which topic a name refers to: its id and its partitions' leader epochs, as the leaders report them.
 
-aiokafka asks for metadata without either, so the requests are declared here (KIP-320, KIP-516). A broker
-takes new metadata into its answers before it opens the logs that go with it (KRaft, BrokerMetadataPublisher):
-one that has handed out records of a new topic already answers with its id. So the leaders are asked.
+aiokafka requests metadata without either, so the requests are declared here (KIP-320, KIP-516). A broker puts
+new metadata into its answers before it opens the corresponding logs (KRaft, BrokerMetadataPublisher): one
+that has returned records of a new topic already answers with its id. So the leaders are asked.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ NO_ID = bytes(16)
 
 
 class Sight(NamedTuple):
-    """A partition's topic as its leader (a node's number) knows it.
+    """A partition's topic as its leader (a node's number) reports it.
 
-    `topic_id`: as Kafka's tools print it; None: the broker knows no ids. `leader_epoch`: None likewise.
-    `partitions`: how many the topic has.
+    `topic_id`: as Kafka's tools print it; None: the broker has no topic ids. `leader_epoch`: None likewise.
+    `partitions`: the topic's partition count.
     """
 
     topic_id: str | None
@@ -127,7 +127,7 @@ class _MetadataRequestV7(RequestStruct):  # type: ignore[misc]  # untyped
 
 
 class _MetadataResponseV10(Response):  # type: ignore[misc]  # untyped
-    """Read by hand: it comes at each checkpoint, and a schema takes ten times as long over partitions."""
+    """Parsed by hand: it is read at each checkpoint, and a schema takes ten times as long over partitions."""
 
     API_KEY = 3
     API_VERSION = 10
@@ -217,7 +217,7 @@ _Structs: TypeAlias = MetadataRequest_v1 | _MetadataRequestV7 | _MetadataRequest
 
 
 class TopicIdRequest(Request[_Structs]):  # type: ignore[misc]  # untyped
-    """Metadata of some topics, with topic ids where the broker knows them (Kafka 2.8)."""
+    """Metadata of some topics, with topic ids if the broker has them (Kafka 2.8)."""
 
     API_KEY = 3
 

@@ -1,4 +1,4 @@
-"""The topics that Sluice needs: what each must be like, making what is missing, saying what is wrong."""
+"""The topics that Sluice needs: what each must be like, creating missing ones, reporting problems."""
 
 from __future__ import annotations
 
@@ -25,9 +25,10 @@ VISIBLE_SECONDS = 15.0
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """A topic as it should be. `name` is whole; `raw` topics belong to the producers and are only read.
+    """A topic as it should be. `name` is the full name; `raw` topics belong to the producers and are only
+    read.
 
-    `for_workers` is false for what commands alone write and read.
+    `for_workers` is false for topics that only commands write and read.
     """
 
     name: str
@@ -42,10 +43,10 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a topic that is not as it should be.
+    """A problem with a topic.
 
-    `missing`: it is not there at all (yet); `bearable`: workers do their work even so, but for the partitions
-    that one of our topics lacks.
+    `missing`: it does not exist (yet); `bearable`: workers run even so, except for the partitions that one of
+    Sluice's topics lacks.
     """
 
     topic: str

@@ -1,6 +1,6 @@
-"""Alarms of others than the gates: out before what rests on them is written, so that none is lost.
+"""Alarms of roles other than the gates: sent before what depends on them is written, so that none is lost.
 
-One that is sent again after a crash has the same `alarm_id`.
+An alarm that is sent again after a crash has the same `alarm_id`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Whether a partition is still the one that was read: by its topic's id, and by records read again.
+"""Checks whether a partition is still the one that was read: by its topic's id, and by reading records again.
 
-A topic that was deleted and recreated has another id. An unclean leader election keeps the id and may put
-other records where some were read: the leader epoch changes, and what was read is compared with Kafka again.
-Brokers without topic ids are judged by records alone.
+A topic that was deleted and recreated has another id. An unclean leader election keeps the id and may replace
+records that were read: the leader epoch changes, and what was read is compared with Kafka again. For brokers
+without topic ids, the records alone decide.
 
-What is about to be committed was fetched before Kafka is asked here, and the leaders that handed it out
-answer: so nothing of another topic is committed. One question serves all partitions of a worker that ask.
+What is about to be committed was fetched before Kafka is asked here, and the leaders that returned it
+answer: so nothing of another topic is committed. One request serves all partitions of a worker that ask.
 """
 
 from __future__ import annotations
@@ -30,11 +30,11 @@ BEYOND_LOOKS, BEYOND_SECONDS = 4, 0.25
 
 
 class FeedRecreatedError(KafkaError):  # type: ignore[misc]  # untyped
-    """The feed is not the one that a partition was recovered from: what is in memory is no state of it."""
+    """The feed is not the one that a partition was recovered from: the state in memory is invalid."""
 
 
 class Asks(Protocol):
-    """Who asks Kafka: `streams.faust.transport.BatchConsumerThread`."""
+    """Sends requests to Kafka: `streams.faust.transport.BatchConsumerThread`."""
 
     async def look(self, tps: set[TP]) -> Sights:
         """What the leaders say; see `streams.kafka.topic_ids.look`."""
@@ -51,7 +51,7 @@ class _Look(NamedTuple):
 
 
 class Looks:
-    """Asks once for all who want to know at the same time."""
+    """Sends one request for all partitions that ask at the same time."""
 
     def __init__(self, asks: Callable[[], Asks], clock: Clock = SYSTEM_CLOCK) -> None:
         self.asks = asks
@@ -77,9 +77,9 @@ class Looks:
 
 
 class Identity:
-    """Watches one partition, and the feed that its state is in, if it is in one.
+    """Watches one partition, and the feed that its state is in, if any.
 
-    `done` names what its identity is kept in, and `remedy` says what is to be done if it is another one.
+    `done` names where its identity is stored, and `remedy` states what to do if it is another topic.
     """
 
     def __init__(self, looks: Looks, tp: TP, *, done: str, remedy: str, feed: TP | None = None) -> None:

@@ -1,4 +1,4 @@
-"""What a worker says to lag tools of each partition that it owns, and when it counts as stuck."""
+"""What a worker reports to lag tools about each partition that it owns, and when it counts as stuck."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class StuckError(Exception):
 class MoveWatch:
     """Counts how long partitions have not moved though they could have read.
 
-    It counts from look to look, and no more for a late look than for one in time: while nobody looked this
-    process did not run, or waited for something else, and nobody in it could move.
+    It counts from check to check, and a late check counts no more than one in time: between late checks this
+    process did not run, or waited for something else, and no partition in it could move.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -67,7 +67,7 @@ class MoveWatch:
 
 
 class LagGauges:
-    """The lag of a consumer group's partitions, as Prometheus sees it."""
+    """The lag of a consumer group's partitions, for Prometheus."""
 
     def __init__(self, group: str) -> None:
         self._group = group

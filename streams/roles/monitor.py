@@ -1,4 +1,4 @@
-"""How far a worker is, once a second: for lag tools, for Prometheus, and to end a process that is stuck."""
+"""Reports a worker's progress once a second: to lag tools and to Prometheus. Ends a process that is stuck."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ P = TypeVar("P", bound=Partition)
 
 
 class Seen(NamedTuple, Generic[P_co]):
-    """A partition as of a beat. `oldest_ms`: Kafka timestamp of its oldest record that is not written."""
+    """A partition as of a heartbeat. `oldest_ms`: Kafka timestamp of its oldest unwritten record."""
 
     tp: TP
     partition: P_co
@@ -35,7 +35,7 @@ class Seen(NamedTuple, Generic[P_co]):
 
 
 class Reporter(Protocol[P]):
-    """What a role tells others of its partitions."""
+    """Reports a role's partitions to others."""
 
     def log(self) -> None:
         """Once a second: what there is to say of the second before."""
@@ -51,7 +51,7 @@ class Reporter(Protocol[P]):
 
 
 class Monitor(Generic[P]):
-    """Looks at the partitions of an owner; ends a process that has unread records and does not move."""
+    """Checks the partitions of an owner; ends a process that has unread records and does not move."""
 
     def __init__(self, group: str, owner: PartitionOwner[P], reporter: Reporter[P], app: OwnerApp) -> None:
         self._owner = owner

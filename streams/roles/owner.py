@@ -1,4 +1,4 @@
-"""Who owns source partitions: recovers, feeds and releases them, whatever the role does with them."""
+"""The owner of source partitions: recovers, feeds and releases them, whatever the role does with them."""
 
 from __future__ import annotations
 

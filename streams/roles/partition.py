@@ -1,4 +1,4 @@
-"""What the owner of source partitions needs of one of them, and how one may end."""
+"""What the owner of source partitions needs from each of them, and how one may end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streams.roles.progress import Progress
 
 
 class ReleasedError(Exception):
-    """The partition was released: whoever owns it next reads on."""
+    """The partition was released: its next owner continues."""
 
 
 class Partition(Protocol):
-    """One source partition that is owned: it processes what is fetched and writes what comes of it.
+    """One source partition that is owned: it processes what is fetched and writes the results.
 
-    `failure`: why it writes nothing any more, until its owner has recovered it; None: it does.
-    `min_epoch`: what was fetched in an earlier one is not for it.
+    `failure`: why it no longer writes, until its owner has recovered it; None: it writes.
+    `min_epoch`: what was fetched in an earlier epoch is not for it.
     """
 
     min_epoch: int

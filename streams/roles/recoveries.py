@@ -1,8 +1,8 @@
-"""Partitions that are recovered while others are read already.
+"""Partitions that are recovered while others are already read.
 
-An assignment waits a moment for all of its partitions, as most recoveries are quick; what takes longer goes
-on in the background, so that neither a large partition nor a busy machine, nor a store that does not answer,
-keeps the others from reading.
+An assignment waits a moment for all of its partitions, as most recoveries are quick. Longer recoveries
+continue in the background, so that neither a large partition, a busy machine nor a store that does not answer
+keeps the other partitions from being read.
 Until then a partition is parked at its end, and what is fetched of it is dropped.
 """
 
@@ -31,12 +31,13 @@ P = TypeVar("P", bound=Partition)
 
 
 class RecoveryStuckError(Exception):
-    """Nothing moved in a recovery for `STALL_SECONDS`; `str()` names the partition."""
+    """A recovery made no progress for `STALL_SECONDS`; `str()` names the partition."""
 
 
 class RecoveryProgress:
-    """How long a recovery has not moved, in beats of its watch: time in which this process did not run at all
-    is nobody's standing still."""
+    """How long a recovery has made no progress, in beats of its watch: time in which this process did not run
+    at all does not count.
+    """
 
     def __init__(self) -> None:
         self.still_seconds = 0.0
@@ -78,7 +79,7 @@ async def _until_done(task: asyncio.Task[Any], progress: RecoveryProgress, what:
 
 
 class _Waiting(NamedTuple, Generic[P]):
-    """A recovery in the background. `since_ms`: wall clock; `finishing` installs what `recovering` gives."""
+    """A background recovery. `since_ms`: wall clock; `finishing` installs the result of `recovering`."""
 
     since_ms: int
     recovering: asyncio.Task[P]
@@ -88,8 +89,8 @@ class _Waiting(NamedTuple, Generic[P]):
 class Recoveries(Generic[P]):
     """The recoveries of one worker. Its owner holds `lock` while it changes what is owned.
 
-    `recover(tp, kept)` gives a partition that is ours, from what was kept of it where that is possible;
-    `install(tp, owned)` is called under the lock when it is to be read on, in generation `generation()`;
+    `recover(tp, kept)` returns a partition that this worker owns, from what was kept of it if possible;
+    `install(tp, owned)` is called under the lock when reading is to continue, in generation `generation()`;
     `epoch(tp)` counts the seeks of a partition; `crash` ends the process.
     """
 

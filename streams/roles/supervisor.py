@@ -1,7 +1,7 @@
 """`sluice worker all`: the worker roles as processes of one command, for one machine.
 
-A role that ends is started again after a pause that doubles; one that does not stay up ends all of them. A
-signal is passed on, and every role drains as if it had been started alone.
+A role that ends is restarted after a pause that doubles; a role that keeps ending ends all of them. A signal
+is forwarded, and every role drains as if it had been started alone.
 """
 
 from __future__ import annotations
@@ -38,12 +38,12 @@ WRONG_USAGE = 2
 
 
 class RoleFailedError(Exception):
-    """A role can't be kept up: `str()` says which one and how it ended."""
+    """A role keeps ending: `str()` names it and how it ended."""
 
 
 @dataclass(frozen=True)
 class RoleCommand:
-    """A role and the command line that runs it. `port`: that of its metrics, 0 for any free one."""
+    """A role and the command line that runs it. `port`: its metrics port, 0 for any free one."""
 
     name: str
     arguments: tuple[str, ...]

@@ -24,7 +24,7 @@ COMPRESSING_THREADS = 2
 
 
 class BronzeSink:
-    """`agents.sink.Sink` of one worker: no other has its nonce."""
+    """`agents.sink.Sink` of one worker: its nonce is unique."""
 
     name = "Bronze"
 

@@ -1,7 +1,7 @@
-"""Who of several equal processes leads: the owner of one partition, in a group of its own.
+"""Leader election among equal processes: the owner of one partition leads, in a dedicated group.
 
-Being elected proves nothing, as a process that was stopped learns late that it no longer is: what a leader
-writes has to be fenced besides (streams/roles/gates/writer.py).
+Being elected proves nothing, as a process that was stopped learns late that it no longer leads: a leader's
+writes must be fenced as well (streams/roles/gates/writer.py).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another one does.
+"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another process does.
 
 Every process follows the feed, as the api does, so that a standby can take over at once. docs/gates.md has
 the rules, and what happens to a leader that dies or is stopped.
@@ -215,7 +215,7 @@ def _emit(publication: Publication) -> None:
 
 
 class _Measures:
-    """The leader's gates as metrics; a standby has none."""
+    """The leader's gates as metrics; a standby exports none."""
 
     def __init__(self) -> None:
         self._currencies: set[str] = set()

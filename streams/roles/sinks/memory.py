@@ -1,4 +1,4 @@
-"""What all open ranges of a worker may hold together."""
+"""Limits the memory of all open ranges of a worker together."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ LOOK_SECONDS = 1.0
 
 
 class Holder(Protocol):
-    """A partition, as far as memory is concerned."""
+    """A partition that holds memory."""
 
     @property
     def held_bytes(self) -> int:

@@ -33,9 +33,9 @@ class SinkPartition(Generic[R]):
     """`streams.roles.partition.Partition` of a sink: fills ranges and commits them one after the other.
 
     A range is closed when it is full, by `flush`, or when it is `max_seconds` old. While the partition is
-    behind by more than that, its age does not count, as history would become dust: the time begins when it
-    has caught up, or is `MOST_TIMES` as long. `on_failure` is called once when no more can be committed: the
-    partition then drops what it is given until its owner has recovered it.
+    behind by more than that, its age does not count, as history would be split into tiny ranges: the time
+    starts when it has caught up, or is `MOST_TIMES` as long. `on_failure` is called once when no more can be
+    committed: the partition then drops its input until its owner has recovered it.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""What a sink's worker says of itself once a second."""
+"""What a sink's worker reports once a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The role of a sink: recovers partitions where the sink says, and judges how they fail."""
+"""The role of a sink: recovers partitions at the position given by the sink, and judges their failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Range)
 
 
 class SinkRole(Generic[R]):
-    """`streams.roles.owner.Role` of a sink. `remedy`: what is to be done when a topic was recreated."""
+    """`streams.roles.owner.Role` of a sink. `remedy`: what to do when a topic was recreated."""
 
     drain_seconds = 7.5
 

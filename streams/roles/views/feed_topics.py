@@ -1,6 +1,6 @@
 """Whether the topics that a worker writes have a partition for each source partition.
 
-Somebody may grow a raw topic before the feed: such a partition waits, while the others go on.
+Partitions may be added to a raw topic before the feed: such a partition waits, while the others continue.
 """
 
 from __future__ import annotations

@@ -37,11 +37,11 @@ class PartitionLog(Log, Protocol):
 
 
 class ViewsPartition:
-    """`streams.roles.partition.Partition` of the views role: folds what it is given and writes a checkpoint
-    at most every `interval_s()` seconds.
+    """`streams.roles.partition.Partition` of the views role: folds its input and writes a checkpoint at most
+    every `interval_s()` seconds.
 
-    After a failed checkpoint it drops what it is given (`failure` is set) until its owner has replaced it by
-    a recovered one.
+    After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
+    recovered one.
     """
 
     waits = False

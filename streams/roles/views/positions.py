@@ -1,8 +1,8 @@
-"""Where a views worker goes on with a partition: its checkpoint's identity, and first positions.
+"""Where a views worker continues with a partition: its checkpoint's identity, and first positions.
 
-A partition has a position from the moment it is first seen, also with nothing in it: what Kafka deletes
-behind that unread is lost, and is told. What it had deleted before a topic was first seen is not missed; but
-a partition that came to a topic later on begins at 0.
+A partition has a position from the moment it is first seen, even if it is empty: records after it that Kafka
+deletes unread are lost, and reported. Records deleted before a topic was first seen are not missed; but a
+partition that was added to a topic later begins at 0.
 """
 
 from __future__ import annotations

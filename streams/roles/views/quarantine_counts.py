@@ -1,4 +1,4 @@
-"""The quarantined records of a worker: counted at once, logged together, once a minute."""
+"""The quarantine records of a worker: counted at once, logged together, once a minute."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ QUIET_SECONDS = 60.0
 
 
 class QuarantineCounts:
-    """A tally of what has not been logged yet. A line a record, or one a second for as long as a producer is
-    wrong, would bury the rest of the log. `clock`: seconds, monotonic."""
+    """A tally of what has not been logged yet. A line per record, or one a second for as long as a producer
+    is wrong, would bury the rest of the log. `clock`: seconds, monotonic.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -1,4 +1,4 @@
-"""What a views worker says of itself once a second: to readers of the feed, to Prometheus, and to its log."""
+"""What a views worker reports once a second: to readers of the feed, to Prometheus, and to its log."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LEAVE_SECONDS = 1.0
 
 
 class ViewsReporter:
-    """Writes where every owned partition is and where it ends to the feed.
+    """Writes the position and the end of every owned partition to the feed.
 
-    Its record is plain, not transactional: it says what is, and is overtaken by the next one.
+    Its record is plain, not transactional: it describes the present, and the next record supersedes it.
     """
 
     def __init__(self, settings: Settings, worker: str, quarantined: QuarantineCounts) -> None:

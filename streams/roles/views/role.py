@@ -1,4 +1,4 @@
-"""The views role: recovers partitions from the feed, and judges how they fail."""
+"""The views role: recovers partitions from the feed, and judges their failures."""
 
 from __future__ import annotations
 
