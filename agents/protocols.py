@@ -19,4 +19,4 @@ class Log(Protocol):
     """Where a source partition's checkpoints go."""
 
     async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:
-        """Write all of it or nothing. Raises when it is not known to be written."""
+        """Write all or nothing. Raises when it is not known to be written."""

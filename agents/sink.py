@@ -46,16 +46,16 @@ class Range(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that it holds in memory, about."""
+        """Approximate bytes that it holds in memory."""
 
     def add(self, records: Sequence[Any], after: int) -> int:
-        """Add records, all at or above `next` and below `after`, until it is full; answers how many.
+        """Add records, all at or above `next` and below `after`, until it is full; returns how many.
 
         Once all are added, it reaches to `after`, or to `until`.
         """
 
     def lose(self, until: int) -> None:
-        """Kafka has deleted what lies between its beginning and `until`; nothing was added yet."""
+        """Kafka has deleted the records from its beginning to `until`; nothing was added yet."""
 
     def close(self) -> None:
         """Nothing is added any more."""
@@ -73,10 +73,10 @@ class Source(Protocol):
         """The first offset that Kafka still has."""
 
     async def hint(self) -> tuple[int, int] | None:
-        """First and next offset of the range that was committed last, as somebody noted; it may be wrong."""
+        """First and next offset of the range committed last, as some worker recorded; it may be wrong."""
 
     async def verify(self, topic_ids: Collection[str], records: Iterable[RecordFingerprint | None]) -> int:
-        """Hold the identity that was kept against the topic; answers how many partitions it has.
+        """Compare the stored identity with the topic; returns the topic's partition count.
 
         Raises when it is another topic.
         """
@@ -109,13 +109,13 @@ class Sink(Protocol[R]):
     name: str
 
     async def resume(self, source: Source) -> Resumed:
-        """Find out where a partition goes on; what a former writer has begun is brought to its end.
+        """Find out where a partition continues; a pending range of a former writer is finished.
 
-        Raises `KafkaError` and `OSError`, after which it is asked again.
+        Raises `KafkaError` and `OSError`, after which it is called again.
         """
 
     def open_range(self, source: Source, first: int) -> R:
         """A new range that begins at `first`."""
 
     async def commit(self, source: Source, closed: R, proof: Proof) -> None:
-        """Returns once the range is there for good, once. Raises `OvertakenError`."""
+        """Returns once the range is stored permanently, once. Raises `OvertakenError`."""

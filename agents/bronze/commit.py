@@ -81,8 +81,8 @@ class Committer:
     async def resume(self, hint: tuple[int, int] | None) -> Resume:
         """Find the newest commit. Raises `CorruptFileError` where it is not readable.
 
-        `hint`: first and next offset of what may be the newest one; it may be wrong in every way.
-        An intent that follows it, and whose objects are all there, is committed on the way.
+        `hint`: first and next offset of what may be the newest one; it may be wrong in any way.
+        An intent that follows it, and whose objects all exist, is committed on the way.
         """
         newest = await self._newest(hint)
         position = self.position = await self.position_of(self._partition)
@@ -106,7 +106,7 @@ class Committer:
         return None if found is None else decode_position(path, found.data)
 
     async def keep_position(self, position: Position) -> bool:
-        """Note where the partition was first seen; False: another writer has, otherwise: resume anew."""
+        """Record where the partition was first seen; False: another writer has, differently: resume again."""
         path = position_path(self._topic, self._partition)
         if await self._store.create(path, encode(position)):
             self.position = position
@@ -162,7 +162,7 @@ class Committer:
     # --- writing a range -----------------------------------------------------------------------------------
 
     async def commit(self, built: Built) -> Commit:
-        """Write a range; tries again until it is written. Raises `OvertakenError`, `CorruptFileError`."""
+        """Write a range; retries until it is written. Raises `OvertakenError`, `CorruptFileError`."""
         entries = await asyncio.to_thread(_entries, built.objects)
         intent = Intent(
             first=built.first,
@@ -181,7 +181,7 @@ class Committer:
         return await self._create_commit(intent.commit)
 
     async def _claim(self, intent: Intent) -> None:
-        """Make the range ours: by its intent, or by another's that means the same."""
+        """Claim the range: by its intent, or by another's intent with the same commit."""
         path = intent_path(self._topic, self._partition, intent.first)
         while not await self._store.create(path, encode(intent)):
             found = await self._store.get(path)
@@ -196,7 +196,7 @@ class Committer:
                 return
 
     async def _make_way(self, other: Intent, intent: Intent) -> None:
-        """Raises `OvertakenError` unless the other intent is to be replaced by ours."""
+        """Raises `OvertakenError` unless our intent is to replace the other one."""
         if await self._commit(commit_path(self._topic, self._partition, intent.first)) is not None:
             raise OvertakenError
         if other.next != intent.next and not _swallows(intent, other):
@@ -214,7 +214,7 @@ class Committer:
                 await self._store.delete(entry.path)
 
     async def _seal(self, intent: Intent) -> None:
-        """All objects are there: from now on nobody may replace the intent and then the objects' bytes."""
+        """All objects exist: from now on neither the intent nor the objects' bytes can be replaced."""
         path = intent_path(self._topic, self._partition, intent.first)
         while True:
             found = await self._store.get(path)
@@ -230,7 +230,7 @@ class Committer:
         return held is not None and held.commit == intent.commit
 
     async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
-        """Return when all are there as they have to be; those that fail are tried again. Raises
+        """Return when all exist as required; failed puts are retried. Raises
         `OvertakenError`."""
         by_path = {made.path: made for made in objects}
         async for there in self._store.create_all([(made.path, made.data) for made in objects]):
@@ -246,7 +246,7 @@ class Committer:
                 raise outcome
 
     async def _settle(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
-        """An object was there already: it has the same bytes, or is replaced by us if our intent holds."""
+        """An object already exists: it has the same bytes, or we replace it if our intent holds."""
         async with slots:
             while True:
                 found = await self._store.get(made.path)
@@ -275,5 +275,5 @@ def _entries(objects: Sequence[BuiltObject]) -> tuple[ObjectEntry, ...]:
 
 
 def _swallows(intent: Intent, other: Intent) -> bool:
-    """Whether all that the other intent wanted to write is gone from Kafka, as our intent says."""
+    """Whether Kafka has deleted all that the other intent was to write, according to our intent."""
     return intent.lost is not None and other.next <= intent.lost[1]

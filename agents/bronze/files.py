@@ -86,13 +86,13 @@ def range_name(topic: str, partition: int, first: int, last: int) -> str:
 
 
 def event_folder(event: str, day: int) -> str:
-    """Where events of that name lie; `day` counts from 1970-01-01 (UTC)."""
+    """Where events of that name are stored; `day` counts from 1970-01-01 (UTC)."""
     return f"event={event}/dt={_date(day)}/"
 
 
 def bad_folder(code: str, timestamp_ms: int) -> str:
-    """Where quarantined records of that code lie, by Kafka timestamp; without one it is 1970-01-01, and
-    9999-12-31 for one that lies beyond."""
+    """Where quarantine records of that code are stored, by Kafka timestamp; without one it is 1970-01-01, and
+    9999-12-31 for a timestamp beyond that."""
     return f"_bad/code={code}/dt={_date(min(max(timestamp_ms, 0), LAST_MS) // 86_400_000)}/"
 
 
@@ -101,7 +101,7 @@ def _date(day: int) -> str:
 
 
 def commits_folder(topic: str, partition: int) -> str:
-    """Where the commits of a partition lie, in the order of their ranges."""
+    """Where the commits of a partition are stored, in the order of their ranges."""
     return f"{COMMITS}{topic}/{partition}/"
 
 
@@ -116,7 +116,7 @@ def intent_path(topic: str, partition: int, first: int) -> str:
 
 
 def position_path(topic: str, partition: int) -> str:
-    """Where a partition's `Position` lies: beside its intents, not among them."""
+    """Where a partition's `Position` is stored: beside its intents, not among them."""
     return f"{INTENTS}{topic}/{partition}.position.json"
 
 

@@ -38,11 +38,11 @@ class GzipPieces:
         self._pieces.append((len(data), self._pool.submit(_deflate, data)))
 
     def held_bytes(self) -> int:
-        """Bytes in memory: what is compressed already, and what still waits for it."""
+        """Bytes in memory: those compressed already, and those still waiting."""
         return sum(len(piece.result().deflated) if piece.done() else size for size, piece in self._pieces)
 
     def finished(self) -> bytes:
-        """The whole member; waits for what is not compressed yet."""
+        """The complete member; waits for pieces that are not compressed yet."""
         parts, crc32, data_bytes = [_HEADER], 0, 0
         for size, piece in self._pieces:
             done = piece.result()

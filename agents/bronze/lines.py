@@ -40,7 +40,7 @@ class LineWriter:
         ]
 
     def bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> bytes:
-        """The line of a quarantined record; a tombstone has `value_base64` null."""
+        """The line of a bad record; a tombstone has `value_base64` null."""
         line: dict[str, Any] = {
             "code": why.code,
             "reason": why.reason,

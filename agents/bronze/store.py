@@ -44,14 +44,14 @@ class Store(Protocol):
     """
 
     async def create(self, path: str, data: bytes) -> None:
-        """Write an object that is not there yet. Raises `ExistsError`."""
+        """Write an object that does not exist yet. Raises `ExistsError`."""
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
-        """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each, in
+        """Write objects (path, bytes) that do not exist yet, concurrently; returns the outcome of each, in
         their order. All that were written are durable then. Raises nothing."""
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
-        """Write over the version that `etag` names. Raises `ChangedError`."""
+        """Replace the version that `etag` names. Raises `ChangedError`."""
 
     async def get(self, path: str) -> Found | None:
         """Read an object; None: there is none."""
@@ -61,4 +61,4 @@ class Store(Protocol):
         greater than `after`."""
 
     async def delete(self, path: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""

@@ -57,7 +57,7 @@ class GateEvaluator:
         self._gates: dict[Pair, _Gate] = {}
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of ops.gates, in order. A gate whose record can't be read begins as stale: closed."""
+        """Restore a record of ops.gates, in order. A gate whose record can't be read begins stale: closed."""
         city, _, currency = key.decode(errors="replace").partition("|")
         pair = (city or None, currency)
         if value is None or not currency:
@@ -86,7 +86,7 @@ class GateEvaluator:
         return out
 
     def end_gates(self, kept: set[Pair], now_us: int) -> Publication:
-        """End the gates whose pair is in no pane any more (`kept`: those that are), however old."""
+        """End the gates whose pair is in no pane any more (`kept`: those in a pane), however old."""
         out = Publication([], [])
         for pair in self._gates.keys() - kept:
             gate = self._gates.pop(pair)
@@ -138,7 +138,7 @@ class GateEvaluator:
 
 
 def _restored(pair: Pair, value: bytes) -> _Gate | None:
-    """A gate as its record says, None if that can't be read or is of another one."""
+    """A gate from its record, None if the record can't be read or is of another gate."""
     record = decode_gate(value)
     if record is None or (record.gate, record.city, record.currency) != (RECON, *pair):
         return None

@@ -43,7 +43,7 @@ def encode_audit(record: AuditRecord) -> tuple[bytes, bytes]:
 
 
 def decode_audit(value: bytes | None) -> AuditRecord | None:
-    """An audit record; None for what is none. Members that are not known are passed over."""
+    """An audit record; None for anything else. Unknown members are skipped."""
     try:
         return _decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

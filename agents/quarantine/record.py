@@ -58,7 +58,7 @@ class QuarantineRecord:
 
     @property
     def complete(self) -> bool:
-        """Whether key and value are as they came."""
+        """Whether key and value are not truncated."""
         return self.truncated is None and self.key_truncated is None
 
     @property
@@ -102,7 +102,7 @@ def encode(topic: str, partition: int, record: Any, why: Quarantined, now_ms: in
 
 
 def decode(record: Any) -> QuarantineRecord:
-    """A record of the topic, which others may write to, too: what its headers do not say is empty or -1."""
+    """A record of the topic, which others may write to: what is missing in its headers is empty or -1."""
     all_headers: Sequence[Header] = record.headers
     headers = {name: (value or b"").decode(errors="replace") for name, value in reversed(all_headers)}
     return QuarantineRecord(

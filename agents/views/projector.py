@@ -77,8 +77,8 @@ class Projector:
     def fold(self, before: int, after: int, batches: Sequence[Any]) -> None:
         """Fold all records from the fold's position up to `after`.
 
-        `before` is the consumer's position before these batches. What lies below the fold's position has been
-        folded already and is skipped. Raises `GapError` when the batches begin above it.
+        `before` is the consumer's position before these batches. Records below the fold's position have been
+        folded already and are skipped. Raises `GapError` when the batches begin above it.
         """
         position = self.state.next_offset
         if before > position:
@@ -95,7 +95,7 @@ class Projector:
             self._newest = None  # it would keep its batch in memory
 
     def lose(self, until: int) -> None:
-        """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
+        """Kafka no longer has the records from the fold's position up to `until`: record it, go on there."""
         self.state.lose(until, (self._now_ms() + FUTURE_MS) * 1000)
         self._interval.next_offset = until
 

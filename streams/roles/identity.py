@@ -40,7 +40,7 @@ class Asks(Protocol):
         """What the leaders say; see `streams.kafka.topic_ids.look`."""
 
     async def compare(self, tp: TP, leader: int, fingerprint: RecordFingerprint) -> Comparison:
-        """Hold a record against Kafka; see `streams.kafka.fingerprint_check.compare`."""
+        """Compare a record with Kafka; see `streams.kafka.fingerprint_check.compare`."""
 
 
 class _Look(NamedTuple):
@@ -98,7 +98,7 @@ class Identity:
         self._fingerprints: list[tuple[float, RecordFingerprint]] = []
 
     def processed(self, fingerprint: RecordFingerprint | None) -> None:
-        """Records up to this one were taken just now; None: there was no record among them."""
+        """Records up to this one were processed just now; None: there was none."""
         self.processed_at = self._clock.monotonic()
         if fingerprint is not None and (not self._fingerprints or self._fingerprints[-1][1] != fingerprint):
             self._fingerprints.append((self.processed_at, fingerprint))
@@ -113,9 +113,9 @@ class Identity:
     async def begin(
         self, topic_ids: Collection[str], fingerprints: Iterable[RecordFingerprint | None]
     ) -> int:
-        """Hold what was kept of the partition against Kafka; answers how many partitions the topic has.
+        """Compare the partition's stored identity with Kafka; returns the topic's partition count.
 
-        `topic_ids`: none where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
+        `topic_ids`: none if nothing was stored: the current id is taken. Raises `RecreatedTopicError`,
         `KafkaError`, `TimeoutError`.
         """
         self.topic_id = next(iter(topic_ids), None)
@@ -128,7 +128,7 @@ class Identity:
         return sight.partitions
 
     async def check(self) -> None:
-        """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
+        """Check that it is still the same. Raises what `begin` raises, and `FeedRecreatedError`."""
         await self._patiently(self._clock.monotonic(), raw=True)
 
     async def check_processed(self, processed_at: float | None = None) -> None:
@@ -156,7 +156,7 @@ class Identity:
             since = self._clock.monotonic()
 
     async def _look(self, since: float, *, raw: bool) -> Sight | None:
-        """What the topic is now; None: it is gone, and what was read of it was its own."""
+        """What the topic is now; None: it was deleted, and what was read of it was its own."""
         look = await self._looks.since(since, self._tps)
         if self._feed is not None:
             self._check_feed(look.sights.get(self._feed))

@@ -61,7 +61,7 @@ class MoveWatch:
             )
 
     def keep(self, owned: set[TP]) -> None:
-        """Watch no longer what is not ours any more."""
+        """Stop watching partitions that are no longer assigned."""
         for tp in set(self._still) - owned:
             del self._still[tp]
 
@@ -74,14 +74,14 @@ class LagGauges:
         self._measured: set[TP] = set()
 
     def measure(self, tp: TP, records: int, oldest_ms: int | None, now_ms: int) -> None:
-        """How many records are not done, and since when the oldest waits; None: none does."""
+        """How many records are not processed, and since when the oldest waits; None: none does."""
         labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
         metrics.LAG_RECORDS.labels(*labels).set(max(0, records))
         metrics.LAG_SECONDS.labels(*labels).set(0 if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000)
         self._measured.add(tp)
 
     def keep(self, owned: set[TP]) -> set[TP]:
-        """Measure no longer what is not ours any more, as somebody else does; answers what that was."""
+        """Stop measuring partitions that are no longer assigned; returns which."""
         gone = self._measured - owned
         for tp in gone:
             for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):

@@ -65,7 +65,7 @@ async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) 
 
 
 async def _wait_for_topics(settings: Settings, health: Health) -> None:
-    """Wait for Kafka, and for the topics to be there; refuse topics that are not as they must be."""
+    """Wait for Kafka and for the topics to exist; refuse topics with a wrong configuration."""
     backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"

@@ -38,13 +38,13 @@ class Reporter(Protocol[P]):
     """Reports a role's partitions to others."""
 
     def log(self) -> None:
-        """Once a second: what there is to say of the second before."""
+        """Once a second: log what happened in the second before."""
 
     async def report(self, seen: list[Seen[P]], owned: dict[TP, P], now_ms: int) -> None:
-        """Once a second. `seen`: what is owned, but for those of which nobody knows how old they are."""
+        """Once a second. `seen`: the owned partitions, except those whose lag is not known."""
 
     async def commit(self, thread: BatchConsumerThread, owned: dict[TP, P]) -> None:
-        """Now and then: commit offsets to the group, for lag tools."""
+        """From time to time: commit offsets to the group, for lag tools."""
 
     async def leave(self, app: OwnerApp) -> None:
         """The worker stops."""
@@ -63,7 +63,7 @@ class Monitor(Generic[P]):
         self._beats = 0
 
     async def run(self) -> None:
-        """Look once a second until cancelled."""
+        """Check once a second until cancelled."""
         try:
             while True:
                 self._reporter.log()
@@ -81,7 +81,7 @@ class Monitor(Generic[P]):
             await self._reporter.leave(self._app)
 
     async def _pause(self) -> None:
-        """Until the next beat, which comes as soon as what was left out of this one can be told."""
+        """Until the next heartbeat, sent as soon as partitions left out of this one can be reported."""
         left_out = [partition for partition in self._owner.owned.values() if partition.unsure]
         for _ in range(10):
             await asyncio.sleep(BEAT_SECONDS / 10)

@@ -43,12 +43,12 @@ class Progress:
         self.moved_at = self._clock.monotonic()
 
     def stalled(self, position: int) -> bool:
-        """Whether there are unread records from `position` on, and nothing has been done for seconds."""
+        """Whether there are unread records from `position` on and no progress for seconds."""
         return self.end_offset > position and self._clock.monotonic() - self.moved_at > STALL_SECONDS
 
     def saw_end(self, stable_end: int, end: int, done_offset: int) -> None:
-        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers; what lies
-        below `done_offset` is done."""
+        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers; everything
+        below `done_offset` is processed."""
         self.end_offset = end
         if stable_end <= done_offset:
             self.moved()
@@ -65,7 +65,7 @@ class Progress:
             )
 
     def check_recreated(self, stable_end: int, done_offset: int) -> None:
-        """The same for later looks, two in a row: one may be an answer that crossed the work."""
+        """The same for later checks, two in a row: a single one may be an outdated answer."""
         below = stable_end < done_offset
         if below and self._was_below:
             self.begins(stable_end, done_offset)

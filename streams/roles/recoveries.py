@@ -43,13 +43,13 @@ class RecoveryProgress:
         self.still_seconds = 0.0
 
     def moved(self) -> None:
-        """Something has been read, or what was waited for has been looked at."""
+        """Something has been read, or what was waited for has been checked."""
         self.still_seconds = 0.0
 
     def counting(
         self, restore: Callable[[bytes, bytes | None], None]
     ) -> Callable[[bytes, bytes | None], None]:
-        """`restore`, and every record is a move."""
+        """`restore`, counting every record as progress."""
 
         def restore_and_move(key: bytes, value: bytes | None) -> None:
             restore(key, value)
@@ -59,7 +59,7 @@ class RecoveryProgress:
 
 
 async def watched(recovery: Coroutine[Any, Any, P], progress: RecoveryProgress, what: str) -> P:
-    """Run a recovery as long as it moves. Raises `RecoveryStuckError`, and what the recovery raises."""
+    """Run a recovery while it makes progress. Raises `RecoveryStuckError`, and what the recovery raises."""
     task = asyncio.create_task(recovery, name=what)
     try:
         await _until_done(task, progress, what)
@@ -123,7 +123,7 @@ class Recoveries(Generic[P]):
         return {tp: waiting.since_ms for tp, waiting in self._waiting.items()}
 
     async def begin(self, partitions: Mapping[TP, P | None]) -> dict[TP, P]:
-        """Recover, or prove those that were kept; answers what is ready within a moment."""
+        """Recover, or prove those that were kept; returns what is ready within a moment."""
         begun = {tp: self._task(tp, kept) for tp, kept in partitions.items()}
         self._begun = {task for tp, task in begun.items() if partitions[tp] is None}
         try:
@@ -149,11 +149,11 @@ class Recoveries(Generic[P]):
         self._go_on(tp, self._task(tp, kept))
 
     def park(self) -> None:
-        """What is waiting now is going to be sought to its end: nothing is installed before that."""
+        """Partitions waiting now will be sought to their end: nothing is installed before that."""
         self._parked_at = {tp: self._epoch(tp) for tp in self._waiting}
 
     async def stop(self, tps: Iterable[TP]) -> None:
-        """Recover these no longer, and release what has been recovered."""
+        """Stop recovering these, and release what has been recovered."""
         stopped = [self._waiting.pop(tp) for tp in tps]
         for waiting in stopped:
             waiting.finishing.cancel()
@@ -161,7 +161,7 @@ class Recoveries(Generic[P]):
         await _discard(waiting.recovering for waiting in stopped)
 
     async def drain(self) -> None:
-        """Release all, also of what an assignment is waiting for; nothing is recovered after it."""
+        """Release all, including what an assignment is waiting for; nothing is recovered after it."""
         self._drained = True
         for task in self._begun:
             task.cancel()
@@ -194,7 +194,7 @@ class Recoveries(Generic[P]):
                 await owned.release()
 
     async def _installed(self, tp: TP, owned: P, generation: int) -> bool:
-        """Whether it is being read now, which needs the seek to its end to lie behind us."""
+        """Whether it is being read now, which requires that the seek to its end is done."""
         async with self._lock:
             waiting = self._waiting.get(tp)
             if waiting is None or waiting.finishing is not asyncio.current_task():

@@ -53,7 +53,7 @@ class RoleCommand:
 def sluice_command(*arguments: str) -> tuple[str, ...]:
     """The command line of `sluice` with these arguments.
 
-    With `-P`: the caller's folder is no place of modules, whatever lies there.
+    With `-P`: modules are not imported from the caller's folder, whatever it contains.
     """
     return (sys.executable, "-P", "-m", "streams.cli.main", *arguments)
 
@@ -123,7 +123,7 @@ async def _keep_up(role: RoleCommand, stop: asyncio.Event, pause_seconds: float,
 
 
 async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
-    """Run a role to its end, which `stop` asks for; answers its exit code, negative for a signal."""
+    """Run a role to its end, which `stop` requests; returns its exit code, negative for a signal."""
     process = await asyncio.create_subprocess_exec(
         *role.arguments,
         stdin=asyncio.subprocess.DEVNULL,

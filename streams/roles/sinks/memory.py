@@ -18,11 +18,11 @@ class Holder(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes in memory, about."""
+        """Approximate bytes in memory."""
 
     @property
     def closable_bytes(self) -> int:
-        """Bytes of the range that `close_early` would close; 0: its end is settled."""
+        """Bytes of the range that `close_early` would close; 0: its end is fixed."""
 
     def close_early(self) -> None:
         """Close the range as soon as the one before it is committed."""

@@ -84,23 +84,23 @@ class SinkPartition(Generic[R]):
 
     @property
     def done_offset(self) -> int:
-        """All that was read is done, as a range may stay open for long."""
+        """All that was read counts as processed, as a range may stay open for long."""
         return self.range.next
 
     @property
     def waits(self) -> bool:
-        """Whether a range is being committed now, or others have to be, for there is no memory left."""
+        """Whether a range is being committed now, or others have to be, as there is no memory left."""
         return self._committing is not None or self._waits_for_memory
 
     @property
     def stalled(self) -> bool:
-        """See `Partition`; all that was read is committed, too."""
+        """See `Partition`; in addition, all that was read is committed."""
         idle = self.failure is None and self._committing is None and self.range.empty
         return idle and self.progress.stalled(self.position)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes in memory, about; what is being committed is there twice for a moment."""
+        """Approximate bytes in memory; what is being committed is there twice for a moment."""
         return self.range.held_bytes + (2 * self._committing.held_bytes if self._committing else 0)
 
     @property
@@ -109,7 +109,7 @@ class SinkPartition(Generic[R]):
         return self.range.held_bytes if self.range.until is None else 0
 
     def begins_reading(self) -> None:
-        """A range's age counts from its first record, so there is nothing to note."""
+        """A range's age counts from its first record, so there is nothing to record."""
 
     async def process(self, fetched: Fetched) -> None:
         """Add what was fetched; waits while a full range cannot be committed yet. Raises `GapError`."""
@@ -154,7 +154,7 @@ class SinkPartition(Generic[R]):
         return self.failure is None
 
     async def lose(self, until: int) -> None:
-        """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
+        """Kafka has deleted the next records, up to `until`: the next range begins with the loss."""
         await self.flush()
         if self.failure is not None or until <= self.position:  # or somebody has noted it meanwhile
             return
@@ -166,7 +166,7 @@ class SinkPartition(Generic[R]):
         self._news.set()
 
     async def flush(self) -> None:
-        """Close the range and wait until all is committed; one whose end is settled stays open."""
+        """Close the range and wait until all is committed; a range whose end is fixed stays open."""
         self._flushing += 1
         try:
             while self.failure is None and (self._committing is not None or self._closable):
@@ -186,7 +186,7 @@ class SinkPartition(Generic[R]):
         return not self.range.empty and self.range.until is None
 
     async def still_ours(self) -> bool:
-        """Whoever had the partition in between: the sink decides whose range counts."""
+        """Whichever worker owned the partition in between: the sink decides which range counts."""
         return self.failure is None
 
     async def verify(self) -> None:
@@ -199,7 +199,7 @@ class SinkPartition(Generic[R]):
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _give_up(self, error: Exception) -> None:
-        """From here on the ranges are worth nothing: only what is in the sink counts."""
+        """From here on the ranges are invalid: only what is in the sink counts."""
         self.failure = self.failure or error
         self._memory.holders.discard(self)
         self._moved.set()
@@ -273,7 +273,7 @@ class SinkPartition(Generic[R]):
         self.progress.check_recreated(stable_end, done_before)
 
     def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. What is not read yet came after all had been read, or after our beginning."""
+        """See `Partition`. What is not read yet came after all had been read, or after our start."""
         for held in (self._committing, self.range):
             if held is not None and held.first_timestamp_ms is not None:
                 return held.first_timestamp_ms

@@ -37,7 +37,7 @@ class SinkRole(Generic[R]):
         self._looks: Looks | None = None
 
     async def recover(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
-        """Find out where a partition goes on, again and again while the sink or Kafka are away.
+        """Find out where a partition continues, retrying while the sink or Kafka is unavailable.
 
         Raises `RecreatedTopicError`, and what the sink raises for data that it cannot read.
         """
@@ -74,7 +74,7 @@ class SinkRole(Generic[R]):
         )
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
-        """See `streams.roles.owner.Role`: only another writer is nothing to end for."""
+        """See `streams.roles.owner.Role`: only for another writer the process does not end."""
         if isinstance(error, OvertakenError):
             log.info("another writer was ahead on %s-%d: looking where to go on", *tp)
             return True

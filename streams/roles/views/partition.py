@@ -95,14 +95,14 @@ class ViewsPartition:
 
     @property
     def unsure(self) -> bool:
-        """Whether this was recovered and has not read on, for a moment at most after it could:
+        """Whether this was recovered and has read nothing since, for a moment at most after it could:
         `oldest_uncommitted_ms` is then the time of the record before."""
         recovered = self.projector.state.kafka_ms is not None
         waits = recovered and self._clock.monotonic() < self._unsure_until
         return waits and self.progress.end_offset > self.committed
 
     def begins_reading(self) -> None:
-        """Reading goes on from here; it had to wait for other partitions to be recovered."""
+        """Reading continues from here; it had to wait for other partitions to be recovered."""
         self.progress.moved()
         self._unsure_until = min(self._unsure_until, self._clock.monotonic() + FIRST_READ_SECONDS)
 
@@ -137,10 +137,10 @@ class ViewsPartition:
             self._news.set()
 
     async def verify(self) -> None:
-        """Look whether the source and the feed are still what they were.
+        """Check that the source and the feed are still the same.
 
-        A feed that is another one makes the partition fail as a checkpoint may: it is recovered from the new
-        one. Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
+        A different feed fails the partition like a failed checkpoint: it is recovered from the new feed.
+        Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
         """
         if self.failure is not None:
             return
@@ -158,7 +158,7 @@ class ViewsPartition:
         self.progress.check_recreated(stable_end, done_before)
 
     def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. Where the record itself is not known yet, it came after all had been read."""
+        """See `Partition`. A record that is not known yet came after all had been read."""
         for interval in (self._committing, self.projector.pending):
             if interval is not None and interval.first_timestamp_ms is not None:
                 return interval.first_timestamp_ms
@@ -174,12 +174,12 @@ class ViewsPartition:
         await self.checkpoint()
 
     async def checkpoint(self) -> bool:
-        """The same; False when it failed: the partition is then to be recovered."""
+        """The same; False when it failed: the partition must then be recovered."""
         async with self._lock:
             return self.failure is None and await self._commit(prove=False)
 
     async def still_ours(self) -> bool:
-        """Prove by a checkpoint, with or without changes, that nobody has fenced us."""
+        """Prove by a checkpoint, with or without changes, that this worker is not fenced."""
         async with self._lock:
             return self.failure is None and await self._commit(prove=True)
 
@@ -215,7 +215,7 @@ class ViewsPartition:
             self._on_failure(self)
 
     def _give_up(self, error: Exception) -> None:
-        """From here on the state is worth nothing: only what is in the feed counts."""
+        """From here on the state is invalid: only what is in the feed counts."""
         self.failure = self.failure or error
         self._written.set()
 

@@ -26,9 +26,9 @@ def identity_of(looks: Looks, tp: TP, settings: Settings) -> Identity:
 
 
 async def recognise(identity: Identity, state: PartitionState) -> bool:
-    """Hold what is recovered of a partition against Kafka, and add to it what is not kept yet.
+    """Compare what is recovered of a partition with Kafka, and add what is not stored yet.
 
-    True: that is news, to be written. Raises what `Identity.begin` raises.
+    True: something was added and must be written. Raises what `Identity.begin` raises.
     """
     kept = (state.topic_id, state.first_partitions)
     partitions = await identity.begin([] if state.topic_id is None else [state.topic_id], [state.last_record])
@@ -39,7 +39,7 @@ async def recognise(identity: Identity, state: PartitionState) -> bool:
 
 
 async def is_grown(settings: Settings, tp: TP) -> bool:
-    """Whether a partition that was never seen is new to a topic that has been read before."""
+    """Whether a partition that was never seen was added to a topic that has been read before."""
     newest: bytes | None = None
     key = checkpoint_key(tp.topic)
 

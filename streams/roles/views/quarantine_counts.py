@@ -23,15 +23,15 @@ class QuarantineCounts:
         self._logged_at: dict[str, float] = {}
 
     def add(self, reasons: Mapping[tuple[str, str], int]) -> None:
-        """So many more records by code and reason; the metrics have them at once."""
+        """Add records by code and reason; the metrics include them at once."""
         for (code, reason), count in reasons.items():
             metrics.QUARANTINE.labels(code, reason).inc(count)
             metrics.ERRORS.labels(code).inc(count)
             self._unlogged[code][reason] += count
 
     def log(self, *, last: bool = False) -> None:
-        """One error for each code of which there is something new: the first at once, then one a minute with
-        all that came meanwhile. Call it about once a second, and with `last` at the end, for the rest.
+        """One error for each code with new records: the first at once, then one a minute with all that came
+        meanwhile. Call it about once a second, and with `last` at the end, for the rest.
         """
         now = self._clock()
         for code, reasons in sorted(self._unlogged.items()):

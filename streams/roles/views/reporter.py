@@ -69,7 +69,7 @@ class ViewsReporter:
         await thread.publish({tp: (partition.committed, "") for tp, partition in owned.items()})
 
     async def leave(self, app: OwnerApp) -> None:
-        """Say that this worker left; where that is not written, readers let it expire."""
+        """Report that this worker left; if that is not written, its heartbeat expires at readers."""
         producer, self._producer = self._producer, None
         if producer is None:
             return

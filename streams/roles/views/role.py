@@ -72,7 +72,7 @@ class ViewsRole:
         self._looks: Looks | None = None
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
-        """Fence the former owner, read the feed, and go on behind its checkpoint; again while Kafka is away.
+        """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
 
         Raises `RecreatedTopicError`, `FeedFormatError`, `RecoveryStuckError`, and what is `HOPELESS`.
         """
@@ -142,7 +142,7 @@ class ViewsRole:
         return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
-        """See `streams.roles.owner.Role`: what another try would not mend ends the process."""
+        """See `streams.roles.owner.Role`: a failure that a retry cannot fix ends the process."""
         if isinstance(error, FeedRecreatedError):
             log.warning("%s-%d: %s", *tp, error)
         elif not isinstance(error, RecreatedTopicError):
@@ -166,5 +166,5 @@ def _some(names: Sequence[str]) -> str:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What the settings bound state by."""
+    """The settings' limits on state."""
     return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
