@@ -76,7 +76,7 @@ class Committer:
         self.newest: Commit | None = None
         self.position: Position | None = None
 
-    # --- where to go on ------------------------------------------------------------------------------------
+    # --- where to continue ---------------------------------------------------------------------------------
 
     async def resume(self, hint: tuple[int, int] | None) -> Resume:
         """Find the newest commit. Raises `CorruptFileError` where it is not readable.
@@ -92,7 +92,7 @@ class Committer:
             try:
                 await self._seal(intent)
                 newest = await self._create_commit(intent.commit)
-            except OvertakenError:  # somebody has committed this moment, after replacing this very intent
+            except OvertakenError:  # another writer has just committed, after replacing this intent
                 return await self.resume(hint)
             next_offset = newest.next
             intent = await self._intent(next_offset)
@@ -188,7 +188,7 @@ class Committer:
             if found is None:
                 continue
             other = decode_intent(path, found.data)
-            if other.commit == intent.commit:  # our own whose answer was lost, or one that means the same
+            if other.commit == intent.commit:  # our own whose response was lost, or an equivalent one
                 return
             await self._make_way(other, intent)
             if await self._store.replace(path, encode(intent), found.etag):
@@ -241,7 +241,7 @@ class Committer:
         outcomes = await asyncio.gather(
             *(self._settle(made, intent, slots) for made in objects), return_exceptions=True
         )
-        for outcome in outcomes:  # every put has to be known to be done
+        for outcome in outcomes:  # every put must be known to be done
             if isinstance(outcome, BaseException):
                 raise outcome
 

@@ -82,5 +82,5 @@ def _is_plain(values: list[bytes]) -> bool:
 
 
 def _one_lined(value: bytes) -> bytes:
-    # In JSON both bytes are white space wherever they stand: in a string they would have to be escaped.
+    # In JSON both bytes are white space wherever they occur: in a string they would have to be escaped.
     return without_kafka(value).translate(None, b"\n\r").rstrip(b" \t")

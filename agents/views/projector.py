@@ -92,7 +92,7 @@ class Projector:
         self._interval.next_offset = after
         if self._newest is not None:
             self.state.last_record = fingerprint_of(self._newest)
-            self._newest = None  # it would keep its batch in memory
+            self._newest = None  # a reference would keep its batch in memory
 
     def lose(self, until: int) -> None:
         """Kafka no longer has the records from the fold's position up to `until`: record it, go on there."""

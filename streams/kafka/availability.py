@@ -62,7 +62,7 @@ class KafkaAwayError(Exception):
 
 
 def reason(error: BaseException) -> str:
-    """What an error of connecting means, for people."""
+    """What a connection error means, for people."""
     if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
         see = "see SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
         return f"authentication failed ({plain(error)}): {see}"
@@ -79,7 +79,7 @@ def reason(error: BaseException) -> str:
 
 
 def _of_several(error: OSError) -> str:
-    """An OSError's text; a host of several addresses has one with the texts of all of them."""
+    """An OSError's text; a host with several addresses has one with the texts of all of them."""
     said = str(error)
     if "[Errno 111]" in said or "[Errno 61]" in said:
         return "connection refused"
@@ -102,7 +102,7 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
         async with asyncio.timeout(seconds):
             connection = await create_conn(host.strip("[]"), int(port), **kwargs)
             try:
-                await connection.send(MetadataRequest([]))  # who has to log in is greeted before that, too
+                await connection.send(MetadataRequest([]))  # authentication happens before that
             finally:
                 connection.close()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
@@ -111,14 +111,14 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
 
 
 async def reason_of(settings: Settings, error: BaseException) -> str:
-    """Why a client failed: what its servers say, where it could not reach them."""
+    """Why a client failed: what its servers answer, if it could not reach them."""
     if isinstance(error, KafkaConnectionError | OSError):
         return await why_away(settings) or reason(error)
     return reason(error)
 
 
 async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
-    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
+    """A connected admin client. Waits with back-off while Kafka is unavailable, one log line per attempt."""
     backoff = Backoff()
     while True:
         admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
@@ -138,16 +138,16 @@ async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
 
 
 def away(settings: Settings, why: str) -> str:
-    """The line for people."""
+    """The message for people."""
     return f"Kafka at {','.join(settings.kafka)} does not answer (SLUICE_KAFKA says where it is): {why}"
 
 
 async def while_it_answers(
     settings: Settings, question: Coroutine[Any, Any, T], seconds: float, longest: float | None = None
 ) -> T:
-    """What the question comes to. Kafka may be silent for `seconds`; the whole may take `longest` seconds.
+    """The request's result. Kafka may be silent for `seconds`; the whole request may take `longest` seconds.
 
-    Raises `KafkaAwayError`, and what the question raises.
+    Raises `KafkaAwayError`, and what the request raises.
     """
     task = asyncio.ensure_future(question)
     started = heard = time.monotonic()

@@ -76,7 +76,7 @@ def _too_large() -> TooLargeError:
 def _into(codec: object, data: memoryview, factor: int) -> bytes:
     if (factor and len(data) * factor <= LARGEST_BATCH_BYTES) or (not factor and surely_fits(ZSTD, data)):
         return bytes(codec.decompress(bytes(data)))  # type: ignore[attr-defined]
-    room = bytearray(LARGEST_BATCH_BYTES + 1)  # the system gives memory for what is written of it
+    room = bytearray(LARGEST_BATCH_BYTES + 1)  # the system allocates only what is written of it
     try:
         size = codec.decompress_into(bytes(data), room)  # type: ignore[attr-defined]
     except cramjam.DecompressionError as error:
@@ -91,7 +91,7 @@ def _into(codec: object, data: memoryview, factor: int) -> bytes:
 
 
 def _gunzip(data: memoryview) -> bytes:
-    """A piece at a time: zlib takes twice the memory to hand out all of it at once."""
+    """A piece at a time: zlib takes twice the memory to return everything at once."""
     parts: list[bytes] = []
     left, rest = LARGEST_BATCH_BYTES, bytes(data)
     while rest:
@@ -111,7 +111,7 @@ def _gunzip(data: memoryview) -> bytes:
 
 
 def _snappy_blocks(data: memoryview) -> list[memoryview]:
-    """The raw blocks: of a stream as the Java library writes it, or the one that all of it is."""
+    """The raw blocks: of a stream as the Java library writes it, or the whole payload as one block."""
     if bytes(data[: len(_XERIAL)]) != _XERIAL:
         return [data]
     blocks, at = [], _XERIAL_HEADER_BYTES
@@ -168,7 +168,7 @@ def _zstd_bound(data: memoryview) -> int:
 
 
 def _with_right_checksum(data: memoryview) -> memoryview:
-    """An LZ4 frame of message format 0, with the header checksum that LZ4 asks for and Kafka got wrong."""
+    """An LZ4 frame of message format 0, with the header checksum that LZ4 requires and Kafka got wrong."""
     magic, flags = struct.unpack_from("<IB", data)
     if magic != _LZ4_MAGIC:
         raise ExpandError("does not decompress (no LZ4 frame)")

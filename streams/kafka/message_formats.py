@@ -48,7 +48,7 @@ class Record(NamedTuple):
 
 
 def read_batch(data: memoryview) -> Iterator[Record]:
-    """The records of one batch, in order: of a legacy one too, compressed or not.
+    """The records of one batch, in order, including legacy batches, compressed or not.
 
     Raises `UnreadableBatchError`, before or between them.
     """
@@ -62,9 +62,9 @@ def read_batch(data: memoryview) -> Iterator[Record]:
 
 
 def in_place_of(data: memoryview, error: UnreadableBatchError) -> Record:
-    """What stands for the records of a batch that cannot be read, at the offset of the last one.
+    """The record that replaces the records of a batch that cannot be read, at the offset of the last one.
 
-    Its value is the whole batch as Kafka holds it. One for all: a megabyte can stand for millions.
+    Its value is the whole batch as Kafka stores it. One for all: a megabyte can expand to millions.
     """
     (offset,) = struct.unpack_from(">q", data)
     timestamp = NO_TIMESTAMP
@@ -137,7 +137,7 @@ def _nullable(body: memoryview, at: int, end: int) -> tuple[bytes | None, int]:
 
 
 def _varint(body: memoryview, at: int) -> tuple[int, int]:
-    """A zigzag varint of up to ten bytes, and the place behind it."""
+    """A zigzag varint of up to ten bytes, and the position after it."""
     byte = body[at]
     at += 1
     if byte < 0x80:
@@ -155,7 +155,7 @@ def _varint(body: memoryview, at: int) -> tuple[int, int]:
 
 
 def _int64(value: int) -> int:
-    """As Kafka's own sums do, beyond 64 bits it begins anew."""
+    """Wraps around beyond 64 bits, as Kafka's own sums do."""
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 

@@ -33,10 +33,10 @@ class RawBatch:
         self._built: bytearray | None = None
 
     def append(self, **_: object) -> None:
-        """Nothing more fits."""
+        """No more records fit."""
 
     def close(self) -> None:
-        """It is closed from the beginning."""
+        """No-op: it is closed from the beginning."""
 
     def closed(self) -> bool:
         """Always."""

@@ -39,7 +39,7 @@ def name_topic(error: BaseException, topic: str, size: int) -> None:
 
 
 def packed_bytes(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]) -> int:
-    """How large a batch of this record alone is, as our producers pack it. Slow where it is large."""
+    """The size of a batch with only this record, as Sluice's producers pack it. Slow for large records."""
     builder = DefaultRecordBatchBuilder(2, DefaultRecordBatch.CODEC_LZ4, 1, -1, -1, 0, 1)
     builder.append(0, int(time.time() * 1000), key, value, headers)
     return len(builder.build())
@@ -55,7 +55,7 @@ class LargestBatch:
         self._asked_at = float("-inf")
 
     async def ask(self) -> int:
-        """What topic and brokers are set to; what can't be learnt is taken for Kafka's default."""
+        """The settings of topic and brokers; a setting that can't be read is taken to be Kafka's default."""
         if time.monotonic() - self._asked_at > FRESH_SECONDS:
             self._known = await self._ask()
             self._asked_at = time.monotonic()
@@ -83,7 +83,7 @@ class LargestBatch:
 
 
 async def _values(admin: AIOKafkaAdminClient, resources: list[Any], name: str) -> list[int]:
-    """The setting of each resource that may be seen."""
+    """The setting of each visible resource."""
     return [
         int(entry[1])
         for response in await admin.describe_configs(resources)

@@ -138,13 +138,13 @@ class _MetadataResponseV10(Response):  # type: ignore[misc]  # untyped
 
     @classmethod
     def decode(cls, data: BytesIO | bytes) -> _MetadataResponseV10:
-        """The topics; all else is passed over."""
+        """The topics; everything else is skipped."""
         raw = data if isinstance(data, bytes) else data.read()
-        count, at = _unsigned(raw, 4)  # behind the throttle time: brokers
+        count, at = _unsigned(raw, 4)  # after the throttle time: brokers
         for _ in range(count - 1):
             at = _skip(raw, at + 4)  # host
             at = _skip_tags(raw, _skip(raw, at + 4))  # rack
-        count, at = _unsigned(raw, _skip(raw, at) + 4)  # behind the cluster's id and controller: topics
+        count, at = _unsigned(raw, _skip(raw, at) + 4)  # after the cluster's id and controller: topics
         topics = []
         for _ in range(count - 1):
             topic, at = _read_topic(raw, at)
@@ -170,7 +170,7 @@ def _read_topic(raw: bytes, at: int) -> tuple[_Topic, int]:
 
 
 def _unsigned(raw: bytes, at: int) -> tuple[int, int]:
-    """A varint, and where it ends; of a compact array or string it is the length + 1, or 0 for null."""
+    """A varint, and where it ends; for a compact array or string it is the length + 1, or 0 for null."""
     value = raw[at]
     if value < 128:
         return value, at + 1
@@ -182,7 +182,7 @@ def _unsigned(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip(raw: bytes, at: int) -> int:
-    """Behind a compact string."""
+    """The position after a compact string."""
     length, at = _unsigned(raw, at)
     return at + max(0, length - 1)
 
@@ -225,7 +225,7 @@ class TopicIdRequest(Request[_Structs]):  # type: ignore[misc]  # untyped
         self._topics = list(topics)
 
     def build(self, request_struct_class: type[_Structs]) -> _Structs:
-        """The request of the version that the broker takes."""
+        """The request in the version that the broker supports."""
         match request_struct_class.API_VERSION:
             case 10:
                 asked: list[tuple[bytes, str, dict[int, bytes]]] = [
@@ -250,7 +250,7 @@ _Answers = dict[str, _Answer | None]
 async def look(client: Any, tps: Collection[TP]) -> Sights:
     """Ask the leaders of these partitions which topics they belong to. `client`: an `AIOKafkaClient`.
 
-    Nodes that do not answer are passed over, and so are partitions that nodes disagree on.
+    Nodes that do not answer are skipped, and so are partitions that nodes disagree on.
     """
     topics = sorted({tp.topic for tp in tps})
     answers: dict[int, _Answers] = {}
@@ -321,7 +321,7 @@ def _settle(tp: TP, answers: Mapping[int, _Answers]) -> Sight | _Missing | None:
     if said and not there:
         return MISSING
     if len(there) < len(said) or len({answer.topic_id for answer in there}) != 1:
-        return None  # metadata is on its way through the cluster
+        return None  # metadata is propagating through the cluster
     of = max(there, key=lambda answer: answer.leaders[tp.partition][1] or 0)
     leader, epoch = of.leaders[tp.partition]
     return Sight(of.topic_id, epoch, leader, len(of.leaders)) if leader in answers else None

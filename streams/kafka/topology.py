@@ -37,7 +37,7 @@ class Topology:
         }
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()

@@ -69,7 +69,7 @@ class Looks:
                 asked_at = self.clock.monotonic()
                 try:
                     self._latest = _Look(asked_at, wanted, await self.asks().look(wanted))
-                except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
+                except (KafkaError, OSError) as error:  # tasks that waited meanwhile would wait as long again
                     self._latest = _Look(asked_at, wanted, {}, error)
             if self._latest.error is not None:
                 raise self._latest.error
@@ -202,7 +202,7 @@ class Identity:
             raise self._recreated(f"has the topic id {sight.topic_id}, but {self._done} {topic_id}")
 
     async def _compare(self, leader: int, fingerprint: RecordFingerprint) -> None:
-        for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet
+        for _ in range(BEYOND_LOOKS):  # a new leader may not have its high watermark yet
             found = await self._looks.asks().compare(self._tp, leader, fingerprint)
             if found is Comparison.OTHER:
                 raise self._recreated(

@@ -74,7 +74,7 @@ class Monitor(Generic[P]):
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("looking how far we are: %s: %s", type(error).__name__, error)
                     for partition in self._owner.owned.values():
-                        partition.progress.moved()  # nobody moves while Kafka is away
+                        partition.progress.moved()  # nothing moves while Kafka is unavailable
                 self._beats += 1
                 await self._pause()
         finally:
@@ -98,7 +98,7 @@ class Monitor(Generic[P]):
         self._moves.keep(set(owned))
         seen = []
         for tp, partition in owned.items():
-            # What lies behind somebody's open transaction is unread too, though it cannot be read yet.
+            # Records behind an open transaction of a producer are unread too, though they cannot be read yet.
             end = max(ends[tp], consumer.thread.highwater(tp) or 0)
             partition.saw_end(ends[tp], end, before[tp])
             if partition.unsure:

@@ -164,7 +164,7 @@ class PartitionOwner(Generic[P]):
             await self._process_after_loss(tp, partition, fetched, gap)
         finally:
             self._processing = None
-        await asyncio.sleep(0)  # gives what writes its turn under load
+        await asyncio.sleep(0)  # lets writers run under load
 
     async def flush(self, seconds: float) -> bool:
         """Write all that was processed; False: it was not written in time."""
@@ -211,14 +211,14 @@ class PartitionOwner(Generic[P]):
         """Two heartbeats, and until the generation is ours: a worker that was stopped, and fenced meanwhile,
         learns by then that the partition has another owner, and is cancelled here."""
         await asyncio.sleep(2 * self.settings.session_seconds / 5)
-        while self.thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka tells nobody
+        while self.thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka has no event for it
             await asyncio.sleep(RETRY_SECONDS)
 
     def failed(self, tp: TP, partition: P) -> None:
         """A partition no longer writes, because of `partition.failure`: recover it, or end the process."""
         assert partition.failure is not None
         if self._draining or self._owned.get(tp) is not partition:
-            return  # whoever holds it now looks at its failure
+            return  # its current holder handles its failure
         if self._role.on_failure(tp, partition.failure):
             self._recoveries.recover_in_background(tp, partition)
             self.report_health()

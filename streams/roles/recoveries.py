@@ -187,7 +187,7 @@ class Recoveries(Generic[P]):
                     owned = await self._recover(tp, None)
                 await asyncio.sleep(LOOK_SECONDS)
             owned = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
+        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stall silently
             await self._crash(error)
         finally:
             if owned is not None:
@@ -201,7 +201,7 @@ class Recoveries(Generic[P]):
                 raise asyncio.CancelledError
             if self._epoch(tp) <= self._parked_at.get(tp, -1):
                 return False
-            # Somebody else may have had it in between: a transaction proves that it is as we read it.
+            # Another worker may have owned it in between: a transaction proves that it is as it was read.
             if generation != self._generation() and not await owned.still_ours():
                 return False
             del self._waiting[tp]

@@ -34,7 +34,7 @@ STOP_SECONDS = 9.3
 LEAVE_SECONDS = 9.8
 """All of it is gone within 10 s of SIGTERM (docs/contract.md §7)."""
 WRONG_USAGE = 2
-"""The exit code of a wrong setting, which no further start would mend."""
+"""The exit code of a wrong setting, which no restart would fix."""
 
 
 class RoleFailedError(Exception):
@@ -128,7 +128,7 @@ async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
         *role.arguments,
         stdin=asyncio.subprocess.DEVNULL,
         env=child_environment({f"{PREFIX}METRICS_PORT": str(role.port)}),
-        # Ctrl-C reaches this process alone, which passes it on.
+        # Ctrl-C reaches this process alone, which forwards it.
         start_new_session=True,
         preexec_fn=_die_with_parent(),
     )

@@ -42,7 +42,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
             client_id=client_id("gates"),
             group_id=group,
             group_instance_id=settings.instance or None,
-            partition_assignment_strategy=[InstanceAssignor],  # who leads goes on when others join
+            partition_assignment_strategy=[InstanceAssignor],  # the leader stays leader when others join
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=settings.session_seconds * 1000,

@@ -71,5 +71,5 @@ class GateWriter:
         await commit_all(self._producer, PARTITION, written)
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         await stop_quietly(self._producer)

@@ -129,7 +129,7 @@ class SinkPartition(Generic[R]):
                 part = part or records.take(SLICE_RECORDS)
                 added = self.range.add(part, part[-1].offset + 1 if part else fetched.after)
             except Exception as error:
-                self._give_up(error)  # half of it may be in the range: nothing of that may be committed
+                self._give_up(error)  # half of it may be in the range, which must not be committed
                 raise
             self.identity.processed(self.range.last_record)
             del part[:added]
@@ -138,7 +138,7 @@ class SinkPartition(Generic[R]):
             await asyncio.sleep(0)
 
     async def _wait_for_memory(self) -> None:
-        # A range whose end is settled cannot be closed earlier to make room: it is filled whatever it holds.
+        # A range whose end is fixed cannot be closed earlier to make room: it is filled whatever its size.
         self._waits_for_memory = True
         try:
             while self.failure is None and self.range.until is None and not await self._memory.has_room():
@@ -156,9 +156,9 @@ class SinkPartition(Generic[R]):
     async def lose(self, until: int) -> None:
         """Kafka has deleted the next records, up to `until`: the next range begins with the loss."""
         await self.flush()
-        if self.failure is not None or until <= self.position:  # or somebody has noted it meanwhile
+        if self.failure is not None or until <= self.position:  # or it has been recorded meanwhile
             return
-        if self.range.rows:  # its end is settled, and cannot be reached any more: begin again, with the loss
+        if self.range.rows:  # its end is fixed, and can no longer be reached: start over, with the loss
             self._give_up(OvertakenError())
             self._on_failure(self)
             return
@@ -221,7 +221,7 @@ class SinkPartition(Generic[R]):
                 self._committing = None
                 self._moved.set()
                 self._memory.freed.set()
-        except Exception as error:  # noqa: BLE001 - the owner judges what is to be done
+        except Exception as error:  # noqa: BLE001 - the owner decides what to do
             if self.failure is None:
                 self.failure = error
                 self._on_failure(self)
@@ -263,7 +263,7 @@ class SinkPartition(Generic[R]):
         self.newest_first, self.committed = closed.first, closed.next
         self.progress.moved()
 
-    # --- how far it is -------------------------------------------------------------------------------------
+    # --- progress ------------------------------------------------------------------------------------------
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""

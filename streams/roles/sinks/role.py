@@ -42,7 +42,7 @@ class SinkRole(Generic[R]):
         Raises `RecreatedTopicError`, and what the sink raises for data that it cannot read.
         """
         doing = f"recovering {tp.topic}-{tp.partition}"
-        if tp not in self._first_seen:  # before the sink is asked, which may be away for long
+        if tp not in self._first_seen:  # before the sink is asked, which may be unavailable for long
             self._first_seen.update(await retried(doing, lambda: owner.thread.beginnings({tp})))
         return await retried(doing, lambda: self._resume(owner, tp))
 

@@ -26,7 +26,7 @@ BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
-"""When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
+"""When this much waits for a checkpoint, the agent waits too: this bounds memory while Kafka is down."""
 
 
 class PartitionLog(Log, Protocol):
@@ -115,7 +115,7 @@ class ViewsPartition:
         except GapError:
             raise
         except Exception as error:
-            self._give_up(error)  # half a batch may be folded: nothing of it may be written
+            self._give_up(error)  # half a batch may be folded, which must not be written
             raise
         self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
@@ -132,7 +132,7 @@ class ViewsPartition:
 
     async def lose(self, until: int) -> None:
         """See `Partition`."""
-        if until > self.position:  # or somebody has noted it meanwhile
+        if until > self.position:  # or it has been recorded meanwhile
             self.projector.lose(until)
             self._news.set()
 
@@ -150,7 +150,7 @@ class ViewsPartition:
             async with self._lock:
                 self._fail(error)
 
-    # --- how far it is -------------------------------------------------------------------------------------
+    # --- progress ------------------------------------------------------------------------------------------
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""
@@ -194,10 +194,10 @@ class ViewsPartition:
                 return True
             self._committing = interval
             await self._feed.commit(interval.feed, interval.quarantine)
-        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery tells what was written
+        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery shows what was written
             self._fail(error)
             return False
-        except BaseException:  # cancelled in the middle: the transaction is open, and nobody will end it
+        except BaseException:  # cancelled in the middle: the transaction stays open, and nothing ends it
             self._give_up(ReleasedError())
             raise
         self._committing = None

@@ -74,7 +74,7 @@ class ViewsReporter:
         if producer is None:
             return
         try:
-            # Whoever has our instance now reports under this name.
+            # The process that has our instance now reports under this name.
             if not isinstance(app.crash_reason, InstanceTakenError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await producer.send_and_wait(self._feed, key=self._key, value=None)
@@ -98,7 +98,7 @@ class ViewsReporter:
             watermark = partition.projector.state.watermark
             if watermark is not None:
                 metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)
-        for tp in self._measured - set(owned):  # somebody else measures it now
+        for tp in self._measured - set(owned):  # another worker measures it now
             with contextlib.suppress(KeyError):  # a partition without an event has no watermark
                 metrics.WATERMARK.remove(tp.topic, tp.partition)
         self._measured = set(owned)

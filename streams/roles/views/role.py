@@ -84,7 +84,7 @@ class ViewsRole:
         backoff = Backoff(first=RETRY_SECONDS)
         while True:
             try:
-                if tp not in self._first_seen:  # where it began, before anything else is waited for
+                if tp not in self._first_seen:  # its beginning, before waiting for anything else
                     self._first_seen[tp] = (await owner.thread.beginnings({tp}))[tp]
                 await self._topics.have(tp, progress.moved, owner.report_health)
                 return await self._recover(owner, tp, progress)
@@ -92,7 +92,7 @@ class ViewsRole:
                 raise
             except (KafkaError, OSError) as error:
                 self._log_failed("recovering {}-{}".format(*tp), error)
-                progress.moved()  # an answer, if not the one that is wanted
+                progress.moved()  # a response, though not the required one
                 await backoff.pause()
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
@@ -114,7 +114,7 @@ class ViewsRole:
             projector = Projector(tp.topic, tp.partition, state, self._validator, owner.clock.wall_ms)
             first_seen = self._first_seen[tp]
             if not known and first_seen > 0 and not await is_grown(self._settings, tp):
-                state.next_offset = first_seen  # what was deleted before our first start is not ours to miss
+                state.next_offset = first_seen  # what was deleted before the first start is not lost
             if state.next_offset < beginning:
                 await raise_lost(self._settings, self.name, *tp, (state.next_offset, beginning))
                 projector.lose(beginning)
