@@ -14,7 +14,7 @@ DOMAINS = ("bookings", "payments", "search", "trust", "promotions", "comms", "st
 NO_CITY = "__HIVE_DEFAULT_PARTITION__"
 """What Hive calls null, and readers of partitioned folders after it."""
 FORMER_NO_CITY = "__none__"
-"""What it was called before."""
+"""Its former name."""
 _OBJECT = re.compile(r"event=(?P<event>[^/]+)/dt=[^/]+/(?:city=(?P<city>[^/]+)/)?[^/]+")
 
 

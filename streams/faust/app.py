@@ -19,7 +19,7 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 85.0
-"""A recovery that takes longer ends the process: Faust gives up in silence at `broker_request_timeout`."""
+"""A recovery that takes longer ends the process: Faust gives up silently at `broker_request_timeout`."""
 
 
 class _AsItCame(faust.Schema[Any, Any]):

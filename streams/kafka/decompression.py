@@ -17,7 +17,7 @@ LARGEST_BATCH_BYTES = 256 << 20
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 _GZIP_FACTOR, _LZ4_FACTOR = 1032, 255
-"""What one byte can stand for at most."""
+"""What one byte can expand to at most."""
 _GZIP_PIECE_BYTES = 4 << 20
 _ZSTD_MAGIC, _LZ4_MAGIC = 0xFD2FB528, 0x184D2204
 _ZSTD_BLOCK_BYTES = 128 << 10

@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """How Kafka refuses a batch for its size: the first for max.message.bytes, the second for segment.bytes."""
 REQUEST_BYTES = 100 << 20
-"""Kafka's default socket.request.max.bytes. At more it ends the connection, and a client tries for ever."""
+"""Kafka's default socket.request.max.bytes. Above it, it closes the connection; clients retry for ever."""
 ROOM_BYTES = 1 << 20
 """What else there may be in a request: a batch of the feed, and names."""
 ASK_SECONDS = 5.0

@@ -35,7 +35,7 @@ log = logging.getLogger(__name__)
 
 NO_ERROR, UNKNOWN_TOPIC = 0, 3
 CONNECTIONS = "identity"
-"""The group of connections that questions go over: on those of fetches they would wait for a long poll."""
+"""The group of connections for these requests: on those of fetches they would wait for a long poll."""
 NODE_SECONDS = 2.0
 NO_ID = bytes(16)
 
@@ -60,7 +60,7 @@ class _Missing:
 MISSING = _Missing()
 
 Sights = Mapping[TP, Sight | _Missing]
-"""What is settled; a partition whose leader did not answer is left out."""
+"""What is known; a partition whose leader did not answer is left out."""
 
 
 _Topic = tuple[int, str, bytes, bool, list[Any]]

@@ -24,7 +24,7 @@ from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordFingerprint
 
 SETTLE_SECONDS = 5.0
-"""How long one asks until the leaders answer and agree."""
+"""How long to retry until the leaders answer and agree."""
 PAUSE_SECONDS = 0.1
 BEYOND_LOOKS, BEYOND_SECONDS = 4, 0.25
 

@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
 STALL_SECONDS = 85.0
-"""A recovery in which nothing moves for so long ends the process: only a new one helps."""
+"""A recovery without progress for this long ends the process: only a new process helps."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 

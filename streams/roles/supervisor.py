@@ -27,7 +27,7 @@ ROLES = ("views", "bronze", "gates")
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-"""A role that ran for so long has started well: the next failure is a first one."""
+"""A role that ran for this long has started well: the next failure counts as the first."""
 TRIES = 6
 STOP_SECONDS = 9.3
 """Roles end themselves `shutdown.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""

@@ -51,7 +51,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
         )
 
     async def join(self) -> None:
-        """Become a member. Raises aiokafka's errors while Kafka is away."""
+        """Become a member. Raises aiokafka's errors while Kafka is unavailable."""
         try:
             await self._consumer.start()
         except BaseException:
@@ -92,7 +92,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
         return generation
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:  # noqa: ARG002
-        """A rebalance begins: nobody leads."""
+        """A rebalance begins: there is no leader."""
         self._leads = None
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:

@@ -47,9 +47,9 @@ class GateWriter:
             raise
 
     async def read_back(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Hand every gate's records to `restore`, in order; answers how many there were. After `open`.
+        """Pass every gate's records to `restore`, in order; returns how many there were. After `open`.
 
-        Passes over what is not ours. A gate's record that cannot be read is handed on: it closes the gate.
+        Skips records that are not Sluice's. A gate's unreadable record is passed on: it closes the gate.
         """
         tp = TopicPartition(self._gates, PARTITION)
 

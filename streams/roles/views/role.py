@@ -48,7 +48,7 @@ HOPELESS = (
     ClusterAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-"""Answers of Kafka that stay the same however often one asks."""
+"""Kafka's errors that a retry does not change."""
 
 Owner = PartitionOwner[ViewsPartition]
 
