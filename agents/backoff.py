@@ -1,4 +1,4 @@
-"""Pauses between tries: each twice as long as the one before, up to a bound."""
+"""Pauses between retries: each twice as long as the one before, up to a bound."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ LONGEST_SECONDS = 10.0
 
 
 class Backoff:
-    """`seconds`: how long the next pause is."""
+    """`seconds`: the length of the next pause."""
 
     def __init__(self, longest: float = LONGEST_SECONDS, first: float | None = None) -> None:
         self._first = self.seconds = FIRST_SECONDS if first is None else first

@@ -1,4 +1,4 @@
-"""What agents need of the outside, as protocols (`streams` has the real ones), and in what portions."""
+"""What agents need from outside, as protocols (`streams` has the implementations), and in what portions."""
 
 from __future__ import annotations
 
@@ -19,4 +19,4 @@ class Log(Protocol):
     """Where a source partition's checkpoints go."""
 
     async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:
-        """Write all of it or nothing. Raises when it is not known to be written."""
+        """Write all or nothing. Raises when it is not known to be written."""

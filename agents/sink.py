@@ -1,9 +1,9 @@
-"""A sink: where the records of source partitions go, exactly once, range by range, as a protocol.
+"""A sink: where the records of source partitions are written, exactly once, range by range, as a protocol.
 
-A range is what a source partition has between two offsets. The runtime (`streams.roles.sinks`) fills one
-range of a partition after the other and commits them in order; a sink keeps which of them are there. Any
-number of writers may try the same range, stopped and woken at any instruction: the sink decides which of them
-counts.
+A range is the records of a source partition between two offsets. The runtime (`streams.roles.sinks`) fills
+one range of a partition after the other and commits them in order; a sink stores which of them are committed.
+Any number of writers may attempt the same range, stopped and resumed at any instruction: the sink decides
+which of them counts.
 """
 
 from __future__ import annotations
@@ -15,14 +15,14 @@ from tables.fingerprint import RecordFingerprint
 
 
 class OvertakenError(Exception):
-    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
+    """Another writer has this range, or one with the same beginning: find out again where to continue."""
 
 
 class Range(Protocol):
-    """An open range: `first`, and `next`, the offset behind it.
+    """An open range: `first`, and `next`, the offset after it.
 
-    `until`: the offset at which it has to end, for one that another writer has begun. `lost`: offsets
-    [from, to) at its beginning that Kafka deleted before they were read. `last_record`: of its newest record.
+    `until`: the offset at which another writer's pending range has to end. `lost`: offsets [from, to) at its
+    beginning that Kafka deleted before they were read. `last_record`: of its newest record.
     `first_timestamp_ms`: Kafka timestamp of its first record.
     """
 
@@ -46,23 +46,23 @@ class Range(Protocol):
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that it holds in memory, about."""
+        """Approximate bytes that it holds in memory."""
 
     def add(self, records: Sequence[Any], after: int) -> int:
-        """Add records, all at or above `next` and below `after`, until it is full; answers how many.
+        """Add records, all at or above `next` and below `after`, until it is full; returns how many.
 
         Once all are added, it reaches to `after`, or to `until`.
         """
 
     def lose(self, until: int) -> None:
-        """Kafka has deleted what lies between its beginning and `until`; nothing was added yet."""
+        """Kafka has deleted the records from its beginning to `until`; nothing was added yet."""
 
     def close(self) -> None:
         """Nothing is added any more."""
 
 
 class Source(Protocol):
-    """What a sink may ask of a source partition while it finds out where to go on."""
+    """What a sink may ask of a source partition while it finds out where to continue."""
 
     topic: str
     partition: int
@@ -73,10 +73,10 @@ class Source(Protocol):
         """The first offset that Kafka still has."""
 
     async def hint(self) -> tuple[int, int] | None:
-        """First and next offset of the range that was committed last, as somebody noted; it may be wrong."""
+        """First and next offset of the range committed last, as some worker recorded; it may be wrong."""
 
     async def verify(self, topic_ids: Collection[str], records: Iterable[RecordFingerprint | None]) -> int:
-        """Hold the identity that was kept against the topic; answers how many partitions it has.
+        """Compare the stored identity with the topic; returns the topic's partition count.
 
         Raises when it is another topic.
         """
@@ -90,32 +90,32 @@ R = TypeVar("R", bound=Range)
 
 
 class Resumed(NamedTuple):
-    """Where a partition goes on: the range to fill, and the newest record that is committed."""
+    """Where a partition continues: the range to fill, and the newest record that is committed."""
 
     range: Any
     last_record: RecordFingerprint | None = None
 
 
 class Proof(NamedTuple):
-    """What a commit says of the topic that it is of: its id, and its newest record up to there."""
+    """What a commit states about its topic: the topic's id, and its newest record up to there."""
 
     topic_id: str | None
     last_record: RecordFingerprint | None
 
 
 class Sink(Protocol[R]):
-    """`str()` says what it is and where, for people; `name` is what its data are called."""
+    """`str()` describes what it is and where, for people; `name` is the name of its data."""
 
     name: str
 
     async def resume(self, source: Source) -> Resumed:
-        """Find out where a partition goes on; what a former writer has begun is brought to its end.
+        """Find out where a partition continues; a pending range of a former writer is finished.
 
-        Raises `KafkaError` and `OSError`, after which it is asked again.
+        Raises `KafkaError` and `OSError`, after which it is called again.
         """
 
     def open_range(self, source: Source, first: int) -> R:
         """A new range that begins at `first`."""
 
     async def commit(self, source: Source, closed: R, proof: Proof) -> None:
-        """Returns once the range is there for good, once. Raises `OvertakenError`."""
+        """Returns once the range is stored permanently, once. Raises `OvertakenError`."""

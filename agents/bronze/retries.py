@@ -1,4 +1,4 @@
-"""A store that is asked again, with back-off, until it answers: nothing of Bronze is ever skipped."""
+"""A store whose calls are retried, with back-off, until they succeed: Bronze never skips anything."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ T = TypeVar("T")
 
 
 class Failures(Protocol):
-    """Who is told of every try that failed."""
+    """Receives every failed attempt."""
 
     def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
         """`operation`: put or read."""
 
 
 class PatientStore:
-    """A `Store` whose failing calls are made again; each try that failed is told to `on_failure`."""
+    """A `Store` whose failing calls are retried; each failed attempt is reported to `on_failure`."""
 
     def __init__(self, store: Store, on_failure: Failures) -> None:
         self._store = store
         self._on_failure = on_failure
 
     async def create(self, path: str, data: bytes) -> bool:
-        """False: there is something already, perhaps from an earlier try of ours whose answer was lost."""
+        """False: an object exists already, perhaps from an earlier attempt whose response was lost."""
 
         async def create() -> bool:
             try:
@@ -40,7 +40,7 @@ class PatientStore:
         return await self.again("put", create)
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> AsyncIterator[list[str]]:
-        """Create objects, those that fail again and again; yields the paths where something is already."""
+        """Create objects, retrying failures; yields the paths of objects that exist already."""
         backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while objects:
             outcomes = await self._store.create_all(objects)
@@ -56,7 +56,7 @@ class PatientStore:
             objects = left
 
     async def replace(self, path: str, data: bytes, etag: str) -> bool:
-        """False: it is not the version that `etag` names; look again what is there."""
+        """False: it is not the version that `etag` names; read again what is there."""
 
         async def replace() -> bool:
             try:
@@ -80,7 +80,7 @@ class PatientStore:
         return await self.again("read", first)
 
     async def last(self, folder: str, after: str) -> str | None:
-        """The last path in a folder, of those behind `after`; None: there is none."""
+        """The last path in a folder, of those after `after`; None: there is none."""
 
         async def last() -> str | None:
             return max([listed.path async for listed in self._store.list(folder, after)], default=None)
@@ -88,11 +88,11 @@ class PatientStore:
         return await self.again("read", last)
 
     async def delete(self, path: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         await self.again("put", lambda: self._store.delete(path))
 
     async def again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call until the store answers."""
+        """Retry a call until the store answers."""
         backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:
             try:

@@ -1,7 +1,7 @@
-"""Keeps the recon gates: judges them one evaluation after the other and says what is to be published.
+"""Evaluates the recon gates, one evaluation after the other, and returns what is to be published.
 
-All state is in the records: what a gate's newest record says is where its next keeper goes on. Only the
-counts of evaluations in a row begin anew. Nothing here knows of Kafka; docs/gates.md says why it is so.
+All state is in the records: a new leader continues from a gate's newest record. Only the counts of
+evaluations in a row start over. Nothing here depends on Kafka; docs/gates.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class GateEvaluator:
         self._gates: dict[Pair, _Gate] = {}
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of ops.gates, in order. A gate whose record can't be read begins as stale: closed."""
+        """Restore a record of ops.gates, in order. A gate whose record can't be read begins stale: closed."""
         city, _, currency = key.decode(errors="replace").partition("|")
         pair = (city or None, currency)
         if value is None or not currency:
@@ -87,7 +87,7 @@ class GateEvaluator:
         return out
 
     def end_gates(self, kept: set[Pair], now_us: int) -> Publication:
-        """End the gates whose pair is in no pane any more (`kept`: those that are), however old."""
+        """End the gates whose pair is in no pane any more (`kept`: those in a pane), however old."""
         out = Publication([], [])
         for pair in self._gates.keys() - kept:
             gate = self._gates.pop(pair)
@@ -139,7 +139,7 @@ class GateEvaluator:
 
 
 def _restored(pair: Pair, value: bytes) -> _Gate | None:
-    """A gate as its record says, None if that can't be read or is of another one."""
+    """A gate from its record, None if the record can't be read or is of another gate."""
     record = decode_gate(value)
     if record is None or (record.gate, record.city, record.currency) != (RECON, *pair):
         return None

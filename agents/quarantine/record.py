@@ -1,4 +1,4 @@
-"""A quarantined record, and how it is written to Kafka and read back (docs/contract.md §1)."""
+"""A quarantine record, and how it is written to Kafka and read back (docs/contract.md §1)."""
 
 from __future__ import annotations
 
@@ -35,11 +35,10 @@ class Position(NamedTuple):
 
 @dataclass(frozen=True)
 class QuarantineRecord:
-    """One quarantined record, as it is in the topic. `topic`, `partition`, `offset`: those of its source.
+    """One quarantine record, as it is in the topic. `topic`, `partition`, `offset`: those of its source.
 
-    `headers`: its producer's own, names as their bytes were. `truncated`, `key_truncated`: how many bytes its
-    value, its key had before they were cut, as they would not fit into the quarantine; None: they are as they
-    came.
+    `headers`: its producer's own, names as their bytes were. `truncated`, `key_truncated`: the size in bytes
+    of its value or key before truncation, if it did not fit into the quarantine; None: not truncated.
     """
 
     at: Position
@@ -59,7 +58,7 @@ class QuarantineRecord:
 
     @property
     def complete(self) -> bool:
-        """Whether key and value are as they came."""
+        """Whether key and value are not truncated."""
         return self.truncated is None and self.key_truncated is None
 
     @property
@@ -103,7 +102,7 @@ def encode(topic: str, partition: int, record: Any, why: Quarantined, now_ms: in
 
 
 def decode(record: Any) -> QuarantineRecord:
-    """A record of the topic, which others may write to, too: what its headers do not say is empty or -1."""
+    """A record of the topic, which others may write to: what is missing in its headers is empty or -1."""
     all_headers: Sequence[Header] = record.headers
     headers = {name: (value or b"").decode(errors="replace") for name, value in reversed(all_headers)}
     return QuarantineRecord(

@@ -24,7 +24,7 @@ UNKNOWN_EVENT = "_unknown"
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
 
-    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `first_timestamp_ms`: Kafka timestamp of its first record; if it has none, the time it was read.
     `outcomes` counts (event name, outcome);
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
@@ -40,7 +40,7 @@ class Interval:
 
 
 class GapError(Exception):
-    """Records are missing between the fold's position and what came next. `str()` says which."""
+    """Records are missing between the fold's position and what came next. `str()` states which."""
 
     def __init__(self, expected: int, got: int) -> None:
         super().__init__(f"offsets {expected} to {got - 1} are missing")
@@ -49,7 +49,7 @@ class GapError(Exception):
 
 
 class Projector:
-    """The fold of one source partition: synchronous, and pure but for the clock it is given."""
+    """The fold of one source partition: synchronous, and pure except for the clock passed to it."""
 
     def __init__(
         self,
@@ -75,8 +75,8 @@ class Projector:
     def fold(self, before: int, after: int, batches: Sequence[Any]) -> None:
         """Fold all records from the fold's position up to `after`.
 
-        `before` is the consumer's position before these batches. What lies below the fold's position has been
-        folded already and is skipped. Raises `GapError` when the batches begin above it.
+        `before` is the consumer's position before these batches. Records below the fold's position have been
+        folded already and are skipped. Raises `GapError` when the batches begin above it.
         """
         position = self.state.next_offset
         if before > position:
@@ -90,10 +90,10 @@ class Projector:
         self._interval.next_offset = after
         if self._newest is not None:
             self.state.last_record = fingerprint_of(self._newest)
-            self._newest = None  # it would keep its batch in memory
+            self._newest = None  # a reference would keep its batch in memory
 
     def lose(self, until: int) -> None:
-        """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
+        """Kafka no longer has the records from the fold's position up to `until`: record it, go on there."""
         self.state.lose(until, (self._now_ms() + FUTURE_MS) * 1000)
         self._interval.next_offset = until
 

@@ -1,8 +1,8 @@
-"""Records of `views.feed` and `ops.gates` that are not ours, or that cannot be read.
+"""Records of `views.feed` and `ops.gates` that Sluice did not write, or that cannot be read.
 
-What is not ours by its key is passed over and counted, wherever the topics are read. A source partition's own
-state is another matter: a record of it that is damaged, and that nothing has replaced since, ends its
-recovery, because whatever followed would be wrong.
+A record whose key is not Sluice's is skipped and counted, wherever the topics are read. A source partition's
+own state is different: a damaged record of it that has not been replaced since ends its recovery, because all
+that followed would be wrong.
 """
 
 from __future__ import annotations
@@ -57,7 +57,7 @@ HEARTBEAT_MENDS = {
 
 
 class _Teller:
-    """Counts the records passed over; one log line a minute for each topic, the first at once."""
+    """Counts the skipped records; one log line a minute for each topic, the first at once."""
 
     def __init__(self) -> None:
         self._told_at: dict[str, float] = {}
@@ -83,8 +83,8 @@ tell = _Teller()
 
 
 def problem_of(key: bytes | None, value: bytes | None) -> Problem | None:
-    """What is wrong with a record of the feed. One of a view that this release does not compute may be
-    anything: it is not read.
+    """What is wrong with a record of the feed. A record of a view that this release does not compute may
+    contain anything: it is not read.
     """
     if key is None or not is_feed_key(key):
         return NOT_OURS
@@ -106,7 +106,7 @@ def remedy_of(key: bytes | None, problem: Problem) -> str:
 
 
 def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> FeedFormatError:
-    """The refusal of a record: which one, why, and what to do."""
+    """The error for a refused record: which one, why, and what to do."""
     where = f"{tp.topic}, partition {tp.partition}, offset {offset}"
     return FeedFormatError(f"{where}: {problem.why}. What to do: {remedy_of(key, problem)}")
 
@@ -138,6 +138,6 @@ class OwnState:
         self._restore(key, value)
 
     def end(self) -> None:
-        """All has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
+        """Everything has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
         for key, (offset, problem) in self._bad.items():
             raise located(self._tp, offset, key, problem)

@@ -1,4 +1,4 @@
-"""Following the feed: from its beginning to its end, and on, through whatever Kafka does meanwhile."""
+"""Follows the feed: from its beginning to its end, and on, whatever Kafka does meanwhile."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ FETCH_SECONDS = 0.5
 PARTITION_FETCH_BYTES = 1 << 20
 LOOK_SECONDS = 5.0
 LONGEST_ABSENCE_SECONDS = 3600.0
-"""After a longer one the feed is read anew: tombstones may have been compacted away meanwhile."""
+"""After a longer one the feed is read from the beginning: tombstones may have been compacted meanwhile."""
 
 
 class _ReadAnewError(Exception):
-    """What was read is not what the feed is now."""
+    """What was read is no longer what the feed contains."""
 
 
 class Follower:
-    """Reads the whole feed into `replica`, without a group: every api has all of it."""
+    """Reads the whole feed into `replica`, without a group: every api reads all of it."""
 
     def __init__(self, replica: Replica, settings: Settings) -> None:
         self._replica = replica
@@ -47,7 +47,7 @@ class Follower:
         self._heard_at = replica.clock.monotonic()
 
     async def run(self) -> None:
-        """Follow until the process is to end. Raises `FeedFormatError` for a record that can't be read."""
+        """Follow until the process shuts down. Raises `FeedFormatError` for a record that can't be read."""
         backoff = Backoff()
         while not self._replica.closing.is_set():
             before = dict(self._positions)
@@ -105,7 +105,7 @@ class Follower:
             await self._look(topology, consumer)
 
     async def _look(self, topology: Topology, consumer: AIOKafkaConsumer) -> None:
-        """See how many partitions the raw topics and the feed have, and follow those that are new."""
+        """Check how many partitions the raw topics and the feed have, and follow new ones."""
         counts = await topology.partition_counts((*self._settings.raw_topics, self._feed))
         self._replica.topics = {name: counts.get(name) for name in self._settings.raw_topics}
         known = {tp.partition for tp in consumer.assignment()}
@@ -129,7 +129,7 @@ class Follower:
                 await consumer.seek_to_beginning(tp)
 
     async def _recognise(self, consumer: AIOKafkaConsumer) -> None:
-        """A feed with another topic id may go on where the old one was read to: it is read anew."""
+        """A feed with another topic id may continue at the same offset: it is read from the beginning."""
         first = TP(self._feed, 0)
         sight = (await topic_identities(consumer._client, [first])).get(first)
         if not isinstance(sight, TopicIdentity) or sight.topic_id is None:
@@ -152,7 +152,7 @@ class Follower:
         # After a silence the first records may be old news, as they are before the first end.
         late = silent_seconds > self._settings.session_seconds / 2
         for fetched in taken:
-            # Where more is waiting, what comes is not of this moment either.
+            # Where more is waiting, these records are not current either.
             await self._apply(fetched, late=late or fetched.highwater > fetched.after)
         if self._replica.waiting_for is not None:
             self._check_ready(consumer)
@@ -162,7 +162,7 @@ class Follower:
         if fetched.before > start:
             raise _ReadAnewError(f"{fetched.tp} skipped from {start} to {fetched.before}")
         if fetched.after <= start:
-            return  # an assignment has sent the consumer back to what is being applied
+            return  # an assignment has reset the consumer to what is being applied
         old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]
         wall_ms = self._replica.clock.wall_ms() if old_news else None
 
@@ -183,8 +183,8 @@ class Follower:
             self._replica.notify()
 
     def _check_ready(self, consumer: AIOKafkaConsumer) -> None:
-        """Ready once every partition's first seen end is reached: the high watermark, not the end for
-        read_committed readers, which an open transaction holds back."""
+        """Ready once every partition's first seen end is reached: the high watermark, not the last stable
+        offset, which an open transaction holds back."""
         assigned = consumer.assignment()
         for tp in assigned:
             highwater = consumer.highwater(tp)
@@ -198,10 +198,10 @@ class Follower:
 
 
 def sorted_out(fetched: Fetched, start: int) -> tuple[list[FeedItem], dict[bytes, bool]]:
-    """Key, value and timestamp of the records of a fetch that can be read, from the offset `start` on; and,
-    for the keys of state with a record that cannot be read, whether the newest one is such.
+    """Key, value and timestamp of the readable records of a fetch, from the offset `start` on; and, for the
+    keys of state with an unreadable record, whether the newest one is unreadable.
 
-    Passes over what is not ours. Raises `FeedFormatError` for a record of another format version.
+    Skips records that are not Sluice's. Raises `FeedFormatError` for a record of another format version.
     """
     good: list[FeedItem] = []
     damaged: dict[bytes, bool] = {}

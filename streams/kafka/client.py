@@ -18,7 +18,7 @@ STOP_SECONDS = 3.0
 
 
 def client_kwargs(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments that every aiokafka client takes: servers and security."""
+    """Keyword arguments for every aiokafka client: servers and security."""
     kwargs: dict[str, Any] = {
         "bootstrap_servers": list(settings.kafka),
         "security_protocol": settings.kafka_security,
@@ -45,8 +45,8 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     """Stop a client, whatever state it is in, within `STOP_SECONDS`.
 
-    A producer flushes first; a fenced or unreachable one answers with an error that has been told already.
-    A consumer may let the cancellation of its own fetch tasks out; only ours is to go on.
+    A producer flushes first; a fenced or unreachable one raises an error that has been reported already.
+    A consumer may leak the cancellation of its own fetch tasks; only our own cancellation is passed on.
     """
     task = asyncio.current_task()
     try:
@@ -54,7 +54,7 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client is let go of
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is released
         log.debug("closing a client: %r", error)
     finally:
         if isinstance(client, AIOKafkaProducer):
@@ -62,9 +62,9 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 
 
 def _take_exceptions(producer: AIOKafkaProducer) -> None:
-    """Take what aiokafka has left in futures of its own, which nobody awaits once a producer has failed.
+    """Retrieve exceptions left in aiokafka's own futures, which are not awaited once a producer has failed.
 
-    What failed is known by then from the futures that it has given out.
+    The failure is known by then from the futures that it has returned.
     """
     accumulator, transactions = producer._message_accumulator, producer._txn_manager
     batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]

@@ -1,4 +1,4 @@
-"""Reads one record again, to hold it against what was kept of it."""
+"""Reads one record again, to compare it with its stored fingerprint."""
 
 from __future__ import annotations
 
@@ -22,29 +22,29 @@ READ_UNCOMMITTED = 0
 
 
 class Comparison(Enum):
-    """How a record that was kept compares with what Kafka has at its offset."""
+    """How a stored fingerprint compares with the record that Kafka has at its offset."""
 
     SAME = auto()
     OTHER = auto()
     DELETED = auto()
-    """The partition begins behind it now: nobody can tell."""
+    """The partition now begins after it: unknown."""
     BEYOND = auto()
     """The partition ends before it."""
     UNREADABLE = auto()
-    """What Kafka has there cannot be read by the client: nobody can tell."""
+    """The client cannot read what Kafka has there: unknown."""
 
 
 async def compare(consumer: Any, tp: TP, leader: int, fingerprint: RecordFingerprint) -> Comparison:
-    """Look at the record at the fingerprint's offset.
+    """Compare the record at the fingerprint's offset.
 
     `consumer`: an `AIOKafkaConsumer`; `leader`: the number of the leader's node. Raises aiokafka's errors,
-    also where the node is no leader any more.
+    also if the node is no longer the leader.
     """
     topics = [(tp.topic, [(tp.partition, fingerprint.offset, 1)])]  # a broker sends a whole batch at least
     request = FetchRequest(MAX_WAIT_MS, 1, 1, READ_UNCOMMITTED, topics)
     response = await consumer._client.send(leader, request, group=CONNECTIONS)
     answers = [answer for _, partitions in response.topics for answer in partitions]
-    if not answers:  # a broker whose quota is used up answers so
+    if not answers:  # the response of a broker whose quota is exhausted
         raise RequestTimedOutError(f"reading {tp.topic}-{tp.partition} at {fingerprint.offset}: no answer")
     ((_, code, highwater, *rest),) = answers
     if for_code(code) is OffsetOutOfRangeError:

@@ -1,4 +1,4 @@
-"""A write to Kafka that failed: EVENT_PUT_FAILED, unless another writer has taken over, as it may."""
+"""A failed write to Kafka: EVENT_PUT_FAILED, unless another writer has taken over, which is expected."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Alarms of others than the gates: out before what rests on them is written, so that none is lost.
+"""Alarms of roles other than the gates: sent before what depends on them is written, so that none is lost.
 
-One that is sent again after a crash has the same `alarm_id`.
+An alarm that is sent again after a crash has the same `alarm_id`.
 """
 
 from __future__ import annotations
@@ -26,8 +26,8 @@ async def raise_lost(
 ) -> None:
     """Kafka deleted the offsets [from, to) of a source partition before `role` had read them.
 
-    It is the lag that went too far, so it is PIPELINE_LAG_EXCEEDED: counted, logged and on ops.alarms. To be
-    awaited before the loss is recorded: it returns once the alarm is written.
+    The cause is excessive lag, so the code is PIPELINE_LAG_EXCEEDED: counted, logged and on ops.alarms. Await
+    it before the loss is recorded: it returns once the alarm is written.
     """
     code = ErrorCode.PIPELINE_LAG_EXCEEDED
     alarm = lost_alarm(
@@ -38,7 +38,7 @@ async def raise_lost(
 
 
 async def send_alarm(settings: Settings, alarm: Alarm) -> None:
-    """Write one record to ops.alarms, again and again until it is there; failures are counted and logged."""
+    """Write one record to ops.alarms, retrying until it is written; failures are counted and logged."""
     backoff = Backoff()
     while True:
         try:
@@ -54,7 +54,7 @@ async def send_alarm(settings: Settings, alarm: Alarm) -> None:
 
 
 async def _send(settings: Settings, alarm: Alarm) -> None:
-    """With a producer of its own: it is rare."""
+    """With a producer of its own, as alarms are rare."""
     key, value = encode_alarm(alarm)
     producer = AIOKafkaProducer(**client_kwargs(settings), client_id="sluice", enable_idempotence=True)
     try:

@@ -1,11 +1,11 @@
-"""Whether a partition is still the one that was read: by its topic's id, and by records read again.
+"""Checks whether a partition is still the one that was read: by its topic's id, and by reading records again.
 
-A topic that was deleted and recreated has another id. An unclean leader election keeps the id and may put
-other records where some were read: the leader epoch changes, and what was read is compared with Kafka again.
-Brokers without topic ids are judged by records alone.
+A topic that was deleted and recreated has another id. An unclean leader election keeps the id and may replace
+records that were read: the leader epoch changes, and what was read is compared with Kafka again. For brokers
+without topic ids, the records alone decide.
 
-What is about to be committed was fetched before Kafka is asked here, and the leaders that handed it out
-answer: so nothing of another topic is committed. One question serves all partitions of a worker that ask.
+What is about to be committed was fetched before Kafka is asked here, and the leaders that returned it
+answer: so nothing of another topic is committed. One request serves all partitions of a worker that ask.
 """
 
 from __future__ import annotations
@@ -24,23 +24,23 @@ from streams.roles.progress import RecreatedTopicError
 from tables.fingerprint import RecordFingerprint
 
 SETTLE_SECONDS = 5.0
-"""How long one asks until the leaders answer and agree."""
+"""How long to retry until the leaders answer and agree."""
 PAUSE_SECONDS = 0.1
 BEYOND_LOOKS, BEYOND_SECONDS = 4, 0.25
 
 
 class FeedRecreatedError(KafkaError):  # type: ignore[misc]  # untyped
-    """The feed is not the one that a partition was recovered from: what is in memory is no state of it."""
+    """The feed is not the one that a partition was recovered from: the state in memory is invalid."""
 
 
 class Asks(Protocol):
-    """Who asks Kafka: `streams.faust.transport.BatchConsumerThread`."""
+    """Sends requests to Kafka: `streams.faust.transport.BatchConsumerThread`."""
 
     async def topic_identities(self, tps: set[TP]) -> TopicIdentities:
         """What the leaders say; see `streams.kafka.topic_ids.topic_identities`."""
 
     async def compare(self, tp: TP, leader: int, fingerprint: RecordFingerprint) -> Comparison:
-        """Hold a record against Kafka; see `streams.kafka.fingerprint_check.compare`."""
+        """Compare a record with Kafka; see `streams.kafka.fingerprint_check.compare`."""
 
 
 class _Answer(NamedTuple):
@@ -51,7 +51,7 @@ class _Answer(NamedTuple):
 
 
 class IdentityQueries:
-    """Asks once for all who want to know at the same time."""
+    """Sends one request for all partitions that ask at the same time."""
 
     def __init__(self, asks: Callable[[], Asks], clock: Clock = SYSTEM_CLOCK) -> None:
         self.asks = asks
@@ -69,7 +69,7 @@ class IdentityQueries:
                 asked_at = self.clock.monotonic()
                 try:
                     self._latest = _Answer(asked_at, wanted, await self.asks().topic_identities(wanted))
-                except (KafkaError, OSError) as error:  # whoever waited meanwhile would wait as long again
+                except (KafkaError, OSError) as error:  # tasks that waited meanwhile would wait as long again
                     self._latest = _Answer(asked_at, wanted, {}, error)
             if self._latest.error is not None:
                 raise self._latest.error
@@ -77,9 +77,9 @@ class IdentityQueries:
 
 
 class Identity:
-    """Watches one partition, and the feed that its state is in, if it is in one.
+    """Watches one partition, and the feed that its state is in, if any.
 
-    `done` names what its identity is kept in, and `remedy` says what is to be done if it is another one.
+    `done` names where its identity is stored, and `remedy` states what to do if it is another topic.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Identity:
         self._fingerprints: list[tuple[float, RecordFingerprint]] = []
 
     def processed(self, fingerprint: RecordFingerprint | None) -> None:
-        """Records up to this one were taken just now; None: there was no record among them."""
+        """Records up to this one were processed just now; None: there was none."""
         self.processed_at = self._clock.monotonic()
         if fingerprint is not None and (not self._fingerprints or self._fingerprints[-1][1] != fingerprint):
             self._fingerprints.append((self.processed_at, fingerprint))
@@ -115,9 +115,9 @@ class Identity:
     async def begin(
         self, topic_ids: Collection[str], fingerprints: Iterable[RecordFingerprint | None]
     ) -> int:
-        """Hold what was kept of the partition against Kafka; answers how many partitions the topic has.
+        """Compare the partition's stored identity with Kafka; returns the topic's partition count.
 
-        `topic_ids`: none where nothing was kept: it is that of now. Raises `RecreatedTopicError`,
+        `topic_ids`: none if nothing was stored: the current id is taken. Raises `RecreatedTopicError`,
         `KafkaError`, `TimeoutError`.
         """
         self.topic_id = next(iter(topic_ids), None)
@@ -130,7 +130,7 @@ class Identity:
         return current.partitions
 
     async def check(self) -> None:
-        """Whether it is as of now what it was. Raises what `begin` raises, and `FeedRecreatedError`."""
+        """Check that it is still the same. Raises what `begin` raises, and `FeedRecreatedError`."""
         await self._patiently(self._clock.monotonic(), raw=True)
 
     async def check_processed(self, processed_at: float | None = None) -> None:
@@ -204,7 +204,7 @@ class Identity:
             raise self._recreated(f"has the topic id {current.topic_id}, but {self._done} {topic_id}")
 
     async def _compare(self, leader: int, fingerprint: RecordFingerprint) -> None:
-        for _ in range(BEYOND_LOOKS):  # a leader that is new may not have its high watermark yet
+        for _ in range(BEYOND_LOOKS):  # a new leader may not have its high watermark yet
             found = await self._queries.asks().compare(self._tp, leader, fingerprint)
             if found is Comparison.OTHER:
                 raise self._recreated(

@@ -1,4 +1,4 @@
-"""What every worker role has around it: logs, metrics, health, signals, and the topics it must wait for."""
+"""What all worker roles share: logs, metrics, health, signals, and the topics that a worker waits for."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ for a moment; at the default of 700 the collector goes through nearly every slic
 
 
 class CannotStartError(Exception):
-    """Something outside has to be mended before this worker can run; `str()` says what and how."""
+    """Something outside has to be fixed before this worker can run; `str()` states what and how."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) 
 
 
 async def _wait_for_topics(settings: Settings, health: Health) -> None:
-    """Wait for Kafka, and for the topics to be there; refuse topics that are not as they must be."""
+    """Wait for Kafka and for the topics to exist; refuse topics with a wrong configuration."""
     backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"

@@ -1,4 +1,4 @@
-"""How far a worker is, once a second: for lag tools, for Prometheus, and to end a process that is stuck."""
+"""Reports a worker's progress once a second: to lag tools and to Prometheus. Ends a process that is stuck."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ P = TypeVar("P", bound=Partition)
 
 
 class Seen(NamedTuple, Generic[P_co]):
-    """A partition as of a beat. `oldest_ms`: Kafka timestamp of its oldest record that is not written."""
+    """A partition as of a heartbeat. `oldest_ms`: Kafka timestamp of its oldest unwritten record."""
 
     tp: TP
     partition: P_co
@@ -35,23 +35,23 @@ class Seen(NamedTuple, Generic[P_co]):
 
 
 class Reporter(Protocol[P]):
-    """What a role tells others of its partitions."""
+    """Reports a role's partitions to others."""
 
     def log(self) -> None:
-        """Once a second: what there is to say of the second before."""
+        """Once a second: log what happened in the second before."""
 
     async def report(self, seen: list[Seen[P]], owned: dict[TP, P], now_ms: int) -> None:
-        """Once a second. `seen`: what is owned, but for those of which nobody knows how old they are."""
+        """Once a second. `seen`: the owned partitions, except those whose lag is not known."""
 
     async def commit(self, thread: BatchConsumerThread, owned: dict[TP, P]) -> None:
-        """Now and then: commit offsets to the group, for lag tools."""
+        """From time to time: commit offsets to the group, for lag tools."""
 
     async def leave(self, app: OwnerApp) -> None:
         """The worker stops."""
 
 
 class Monitor(Generic[P]):
-    """Looks at the partitions of an owner; ends a process that has unread records and does not move."""
+    """Checks the partitions of an owner; ends a process that has unread records and does not move."""
 
     def __init__(self, group: str, owner: PartitionOwner[P], reporter: Reporter[P], app: OwnerApp) -> None:
         self._owner = owner
@@ -63,7 +63,7 @@ class Monitor(Generic[P]):
         self._beats = 0
 
     async def run(self) -> None:
-        """Look once a second until cancelled."""
+        """Check once a second until cancelled."""
         try:
             while True:
                 self._reporter.log()
@@ -74,14 +74,14 @@ class Monitor(Generic[P]):
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
                     log.warning("looking how far we are: %s: %s", type(error).__name__, error)
                     for partition in self._owner.owned.values():
-                        partition.progress.moved()  # nobody moves while Kafka is away
+                        partition.progress.moved()  # nothing moves while Kafka is unavailable
                 self._beats += 1
                 await self._pause()
         finally:
             await self._reporter.leave(self._app)
 
     async def _pause(self) -> None:
-        """Until the next beat, which comes as soon as what was left out of this one can be told."""
+        """Until the next heartbeat, sent as soon as partitions left out of this one can be reported."""
         left_out = [partition for partition in self._owner.owned.values() if partition.unsure]
         for _ in range(10):
             await asyncio.sleep(BEAT_SECONDS / 10)
@@ -98,7 +98,7 @@ class Monitor(Generic[P]):
         self._moves.keep(set(owned))
         seen = []
         for tp, partition in owned.items():
-            # What lies behind somebody's open transaction is unread too, though it cannot be read yet.
+            # Records behind an open transaction of a producer are unread too, though they cannot be read yet.
             end = max(ends[tp], consumer.thread.highwater(tp) or 0)
             partition.saw_end(ends[tp], end, before[tp])
             if partition.unsure:

@@ -1,4 +1,4 @@
-"""Who owns source partitions: recovers, feeds and releases them, whatever the role does with them."""
+"""The owner of source partitions: recovers, feeds and releases them, whatever the role does with them."""
 
 from __future__ import annotations
 
@@ -42,17 +42,17 @@ class Role(Protocol[P]):
     drain_seconds: float
 
     async def recover(self, owner: PartitionOwner[P], tp: TP) -> P:
-        """Begin a partition where its work has ended, again and again while what it needs is away."""
+        """Begin a partition where its work has ended, retrying while what it needs is unavailable."""
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
-        """Log why a partition failed; answers whether recovering it mends that. If not, the process ends."""
+        """Log why a partition failed; returns whether recovery can help. If not, the process ends."""
 
     def waiting_for(self, tps: Collection[TP]) -> str | None:
-        """In words, what partitions wait for that are being recovered; None: nothing."""
+        """In words, what the partitions being recovered wait for; None: nothing."""
 
 
 async def retried(doing: str, step: Callable[[], Awaitable[T]]) -> T:
-    """Do it again and again while Kafka is away."""
+    """Retry while Kafka is unavailable."""
     backoff = Backoff(first=RETRY_SECONDS)
     while True:
         try:
@@ -103,7 +103,7 @@ class PartitionOwner(Generic[P]):
 
     @property
     def thread(self) -> BatchConsumerThread:
-        """The consumer's thread, which asks Kafka."""
+        """The consumer's thread, which sends requests to Kafka."""
         assert self.app is not None
         return consumer_of(self.app).thread
 
@@ -125,9 +125,9 @@ class PartitionOwner(Generic[P]):
     # --- Owner ---------------------------------------------------------------------------------------------
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
-        """Release what is not ours any more, prove what we kept, recover the rest.
+        """Release revoked partitions, prove those that were kept, recover the rest.
 
-        What is not recovered within a moment is parked at its end and read on when it is.
+        A partition that is not recovered within a moment is parked at its end and read once it is recovered.
         """
         self._draining = False
         self._assigning = False
@@ -152,7 +152,7 @@ class PartitionOwner(Generic[P]):
             return {**ends, **{tp: self._begin_reading(tp) for tp in self._owned}}
 
     async def process(self, fetched: Fetched) -> None:
-        """Hand what was fetched to its partition, if it is ours."""
+        """Pass what was fetched to its partition, if it is owned."""
         tp = TP(*fetched.tp)
         partition = self._owned.get(tp)
         if partition is None:
@@ -164,10 +164,10 @@ class PartitionOwner(Generic[P]):
             await self._process_after_loss(tp, partition, fetched, gap)
         finally:
             self._processing = None
-        await asyncio.sleep(0)  # gives what writes its turn under load
+        await asyncio.sleep(0)  # lets writers run under load
 
     async def flush(self, seconds: float) -> bool:
-        """Write all that was processed; False: that was not done in time."""
+        """Write all that was processed; False: it was not written in time."""
         try:
             async with asyncio.timeout(seconds):
                 await all_of([partition.flush() for partition in self._owned.values()])
@@ -192,7 +192,7 @@ class PartitionOwner(Generic[P]):
     # --- recovery ------------------------------------------------------------------------------------------
 
     async def _keep_or_recover(self, tp: TP, kept: P | None) -> P:
-        """Go on with a partition that was kept, if nobody else has had it; recover it otherwise."""
+        """Continue with a kept partition if no other worker has owned it; otherwise recover it."""
         if kept is not None and kept.failure is None:
             ours = False
             try:
@@ -208,17 +208,17 @@ class PartitionOwner(Generic[P]):
         return await self._role.recover(self, tp)
 
     async def _until_still_assigned(self) -> None:
-        """Two heartbeats, and until the generation is ours: somebody who was stopped, and fenced meanwhile,
-        learns by then that the partition is another's, and is cancelled here."""
+        """Two heartbeats, and until the generation is ours: a worker that was stopped, and fenced meanwhile,
+        learns by then that the partition has another owner, and is cancelled here."""
         await asyncio.sleep(2 * self.settings.session_seconds / 5)
-        while self.thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka tells nobody
+        while self.thread.generation() != self._generation:  # noqa: ASYNC110 - aiokafka has no event for it
             await asyncio.sleep(RETRY_SECONDS)
 
     def failed(self, tp: TP, partition: P) -> None:
-        """A partition writes nothing any more, for `partition.failure`: recover it, or end the process."""
+        """A partition no longer writes, because of `partition.failure`: recover it, or end the process."""
         assert partition.failure is not None
         if self._draining or self._owned.get(tp) is not partition:
-            return  # whoever holds it now looks at its failure
+            return  # its current holder handles its failure
         if self._role.on_failure(tp, partition.failure):
             self._recoveries.recover_in_background(tp, partition)
             self.report_health()
@@ -226,7 +226,7 @@ class PartitionOwner(Generic[P]):
             self._crashing = asyncio.create_task(self.crash(partition.failure))
 
     async def _install(self, tp: TP, partition: P) -> None:
-        """A partition that was recovered while others were read is read from here on."""
+        """Start reading a partition that was recovered while others were read."""
         self._owned[tp] = partition
         await self.thread.begin_at({tp: self._begin_reading(tp)})
         if not self._recoveries.waiting:
@@ -234,7 +234,7 @@ class PartitionOwner(Generic[P]):
         self.report_health()
 
     def _begin_reading(self, tp: TP) -> int:
-        """Where to seek a partition to; what was fetched before that seek is not for it any more."""
+        """Where to seek a partition to; what was fetched before that seek is dropped."""
         partition = self._owned[tp]
         partition.min_epoch = self.thread.epochs.get(tp, 0) + 1
         partition.begins_reading()
@@ -253,7 +253,7 @@ class PartitionOwner(Generic[P]):
         )
 
     def report_health(self) -> None:
-        """Say what is waited for."""
+        """Report what is waited for."""
         what = self._role.waiting_for(self._recoveries.waiting)
         if what is not None or not self._assigning:  # meanwhile, what was said is still what is waited for
             self._health.waiting_for = what
@@ -268,7 +268,7 @@ class PartitionOwner(Generic[P]):
         await partition.process(fetched)
 
     async def find_lost(self) -> None:
-        """Partitions that stand still: has Kafka deleted what was to be read next, and all behind it?"""
+        """Stalled partitions: has Kafka deleted the records to be read next, and all after them?"""
         still = {tp: partition for tp, partition in self._owned.items() if partition.stalled}
         beginnings = await self.thread.beginnings(set(still)) if still else {}
         for tp, partition in still.items():
@@ -276,7 +276,7 @@ class PartitionOwner(Generic[P]):
                 await self._lose(tp, partition, (partition.position, beginnings[tp]))
 
     async def _lose(self, tp: TP, partition: P, lost: tuple[int, int]) -> None:
-        """Raise the alarm before the loss is recorded, so that no crash swallows it."""
+        """Raise the alarm before the loss is recorded, so that no crash loses it."""
         await retried("looking for lost records", partition.identity.check)
         await raise_lost(self.settings, self._role.name, *tp, lost)
         await partition.lose(lost[1])

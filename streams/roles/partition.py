@@ -1,4 +1,4 @@
-"""What the owner of source partitions needs of one of them, and how one may end."""
+"""What the owner of source partitions needs from each of them, and how one may end."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from streams.roles.progress import Progress
 
 
 class ReleasedError(Exception):
-    """The partition was released: whoever owns it next reads on."""
+    """The partition was released: its next owner continues."""
 
 
 class Partition(Protocol):
-    """One source partition that is owned: it processes what is fetched and writes what comes of it.
+    """One source partition that is owned: it processes what is fetched and writes the results.
 
-    `failure`: why it writes nothing any more, until its owner has recovered it; None: it does.
-    `min_epoch`: what was fetched in an earlier one is not for it.
+    `failure`: why it no longer writes, until its owner has recovered it; None: it writes.
+    `min_epoch`: what was fetched in an earlier epoch is not for it.
     """
 
     min_epoch: int
@@ -31,11 +31,11 @@ class Partition(Protocol):
 
     @property
     def committed(self) -> int:
-        """What lies below this offset is written."""
+        """Everything below this offset is written."""
 
     @property
     def done_offset(self) -> int:
-        """What lies below this offset is done, as far as standing still is concerned."""
+        """Everything below this offset is processed, for the detection of a stall."""
 
     @property
     def waits(self) -> bool:
@@ -43,11 +43,11 @@ class Partition(Protocol):
 
     @property
     def unsure(self) -> bool:
-        """Whether nobody knows for the moment how old its oldest unwritten record is."""
+        """Whether the age of its oldest unwritten record is unknown for the moment."""
 
     @property
     def stalled(self) -> bool:
-        """Whether there are unread records, and nothing has been done for seconds, though it could."""
+        """Whether there are unread records and no progress for seconds, though it could progress."""
 
     def oldest_uncommitted_ms(self) -> int | None:
         """Kafka timestamp (ms) of the oldest record that is not written, at worst too old; None: none."""
@@ -56,25 +56,25 @@ class Partition(Protocol):
         """It is read from its position on, from now."""
 
     async def process(self, fetched: Fetched) -> None:
-        """Take in what was fetched; waits while too much is not written. Raises `GapError`."""
+        """Process what was fetched; waits while too much is not written. Raises `GapError`."""
 
     async def lose(self, until: int) -> None:
-        """Kafka has deleted what was to be read next, up to `until`: note it and go on there."""
+        """Kafka has deleted the records to be read next, up to `until`: record it and continue there."""
 
     async def flush(self) -> None:
         """Write all that was processed."""
 
     async def still_ours(self) -> bool:
-        """Whether it can go on after a rebalance in which somebody else may have had it."""
+        """Whether it can continue after a rebalance in which another worker may have owned it."""
 
     async def verify(self) -> None:
-        """Look whether it is still what was read. Raises `RecreatedTopicError`, `KafkaError`."""
+        """Check that it is still what was read. Raises `RecreatedTopicError`, `KafkaError`."""
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
 
-        `done_before`: `done_offset` before that was asked. Raises `RecreatedTopicError` when the partition
-        ends below it, and not only at one look.
+        `done_before`: `done_offset` before the request. Raises `RecreatedTopicError` when the partition
+        ends below it, and not only at one check.
         """
 
     async def release(self) -> None:

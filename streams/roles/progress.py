@@ -1,4 +1,4 @@
-"""How far a source partition's work is, against where the partition ends in Kafka."""
+"""The progress of a source partition, compared with where the partition ends in Kafka."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ STALL_SECONDS = 3.0
 
 class RecreatedTopicError(Exception):
     """A raw topic is not the one that was read: by its end (`Progress`), its id or its records
-    (`streams.roles.identity`); `str()` says what to do."""
+    (`streams.roles.identity`); `str()` states what to do.
+    """
 
 
 class Progress:
-    """Looks at a partition's end from time to time.
+    """Checks a partition's end from time to time.
 
-    `done` names what goes up to the offset that the topic must not end below, and `remedy` says what is to be
-    done if it does: the topic was recreated.
-    `end_offset`: where the partition ends. `moved_at`: when something was done last (monotonic clock, s).
-    `caught_up_ms`: a moment (wall clock, ms) whose records are all done, so that any other came after it.
-    None: there has been no such moment yet.
+    `done` names what extends up to the offset that the topic must not end below, and `remedy` states what to
+    do if it does: the topic was recreated. `end_offset`: where the partition ends. `moved_at`: time of the
+    last progress (monotonic clock, s). `caught_up_ms`: a moment (wall clock, ms) whose records are all
+    processed, so any other came after it. None: there has been no such moment yet.
     """
 
     def __init__(
@@ -43,12 +43,12 @@ class Progress:
         self.moved_at = self._clock.monotonic()
 
     def stalled(self, position: int) -> bool:
-        """Whether there are unread records from `position` on, and nothing has been done for seconds."""
+        """Whether there are unread records from `position` on and no progress for seconds."""
         return self.end_offset > position and self._clock.monotonic() - self.moved_at > STALL_SECONDS
 
     def saw_end(self, stable_end: int, end: int, done_offset: int) -> None:
-        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers; what lies
-        below `done_offset` is done."""
+        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers; everything
+        below `done_offset` is processed."""
         self.end_offset = end
         if stable_end <= done_offset:
             self.moved()
@@ -65,7 +65,7 @@ class Progress:
             )
 
     def check_recreated(self, stable_end: int, done_offset: int) -> None:
-        """The same for later looks, two in a row: one may be an answer that crossed the work."""
+        """The same for later checks, two in a row: a single one may be an outdated answer."""
         below = stable_end < done_offset
         if below and self._was_below:
             self.begins(stable_end, done_offset)

@@ -1,8 +1,8 @@
-"""Partitions that are recovered while others are read already.
+"""Partitions that are recovered while others are already read.
 
-An assignment waits a moment for all of its partitions, as most recoveries are quick; what takes longer goes
-on in the background, so that neither a large partition nor a busy machine, nor a store that does not answer,
-keeps the others from reading.
+An assignment waits a moment for all of its partitions, as most recoveries are quick. Longer recoveries
+continue in the background, so that neither a large partition, a busy machine nor a store that does not answer
+keeps the other partitions from being read.
 Until then a partition is parked at its end, and what is fetched of it is dropped.
 """
 
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
 STALL_SECONDS = 85.0
-"""A recovery in which nothing moves for so long ends the process: only a new one helps."""
+"""A recovery without progress for this long ends the process: only a new process helps."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 
@@ -31,24 +31,25 @@ P = TypeVar("P", bound=Partition)
 
 
 class RecoveryStuckError(Exception):
-    """Nothing moved in a recovery for `STALL_SECONDS`; `str()` names the partition."""
+    """A recovery made no progress for `STALL_SECONDS`; `str()` names the partition."""
 
 
 class RecoveryProgress:
-    """How long a recovery has not moved, in beats of its watch: time in which this process did not run at all
-    is nobody's standing still."""
+    """How long a recovery has made no progress, in beats of its watch: time in which this process did not run
+    at all does not count.
+    """
 
     def __init__(self) -> None:
         self.still_seconds = 0.0
 
     def moved(self) -> None:
-        """Something has been read, or what was waited for has been looked at."""
+        """Something has been read, or what was waited for has been checked."""
         self.still_seconds = 0.0
 
     def counting(
         self, restore: Callable[[bytes, bytes | None], None]
     ) -> Callable[[bytes, bytes | None], None]:
-        """`restore`, and every record is a move."""
+        """`restore`, counting every record as progress."""
 
         def restore_and_move(key: bytes, value: bytes | None) -> None:
             restore(key, value)
@@ -58,7 +59,7 @@ class RecoveryProgress:
 
 
 async def watched(recovery: Coroutine[Any, Any, P], progress: RecoveryProgress, what: str) -> P:
-    """Run a recovery as long as it moves. Raises `RecoveryStuckError`, and what the recovery raises."""
+    """Run a recovery while it makes progress. Raises `RecoveryStuckError`, and what the recovery raises."""
     task = asyncio.create_task(recovery, name=what)
     try:
         await _until_done(task, progress, what)
@@ -78,7 +79,7 @@ async def _until_done(task: asyncio.Task[Any], progress: RecoveryProgress, what:
 
 
 class _Waiting(NamedTuple, Generic[P]):
-    """A recovery in the background. `since_ms`: wall clock; `finishing` installs what `recovering` gives."""
+    """A background recovery. `since_ms`: wall clock; `finishing` installs the result of `recovering`."""
 
     since_ms: int
     recovering: asyncio.Task[P]
@@ -88,8 +89,8 @@ class _Waiting(NamedTuple, Generic[P]):
 class Recoveries(Generic[P]):
     """The recoveries of one worker. Its owner holds `lock` while it changes what is owned.
 
-    `recover(tp, kept)` gives a partition that is ours, from what was kept of it where that is possible;
-    `install(tp, owned)` is called under the lock when it is to be read on, in generation `generation()`;
+    `recover(tp, kept)` returns a partition that this worker owns, from what was kept of it if possible;
+    `install(tp, owned)` is called under the lock when reading is to continue, in generation `generation()`;
     `epoch(tp)` counts the seeks of a partition; `crash` ends the process.
     """
 
@@ -122,7 +123,7 @@ class Recoveries(Generic[P]):
         return {tp: waiting.since_ms for tp, waiting in self._waiting.items()}
 
     async def begin(self, partitions: Mapping[TP, P | None]) -> dict[TP, P]:
-        """Recover, or prove those that were kept; answers what is ready within a moment."""
+        """Recover, or prove those that were kept; returns what is ready within a moment."""
         begun = {tp: self._task(tp, kept) for tp, kept in partitions.items()}
         self._begun = {task for tp, task in begun.items() if partitions[tp] is None}
         try:
@@ -148,11 +149,11 @@ class Recoveries(Generic[P]):
         self._go_on(tp, self._task(tp, kept))
 
     def park(self) -> None:
-        """What is waiting now is going to be sought to its end: nothing is installed before that."""
+        """Partitions waiting now will be sought to their end: nothing is installed before that."""
         self._parked_at = {tp: self._epoch(tp) for tp in self._waiting}
 
     async def stop(self, tps: Iterable[TP]) -> None:
-        """Recover these no longer, and release what has been recovered."""
+        """Stop recovering these, and release what has been recovered."""
         stopped = [self._waiting.pop(tp) for tp in tps]
         for waiting in stopped:
             waiting.finishing.cancel()
@@ -160,7 +161,7 @@ class Recoveries(Generic[P]):
         await _discard(waiting.recovering for waiting in stopped)
 
     async def drain(self) -> None:
-        """Release all, also of what an assignment is waiting for; nothing is recovered after it."""
+        """Release all, including what an assignment is waiting for; nothing is recovered after it."""
         self._drained = True
         for task in self._begun:
             task.cancel()
@@ -186,21 +187,21 @@ class Recoveries(Generic[P]):
                     owned = await self._recover(tp, None)
                 await asyncio.sleep(LOOK_SECONDS)
             owned = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
+        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stall silently
             await self._crash(error)
         finally:
             if owned is not None:
                 await owned.release()
 
     async def _installed(self, tp: TP, owned: P, generation: int) -> bool:
-        """Whether it is being read now, which needs the seek to its end to lie behind us."""
+        """Whether it is being read now, which requires that the seek to its end is done."""
         async with self._lock:
             waiting = self._waiting.get(tp)
             if waiting is None or waiting.finishing is not asyncio.current_task():
                 raise asyncio.CancelledError
             if self._epoch(tp) <= self._parked_at.get(tp, -1):
                 return False
-            # Somebody else may have had it in between: a transaction proves that it is as we read it.
+            # Another worker may have owned it in between: a transaction proves that it is as it was read.
             if generation != self._generation() and not await owned.still_ours():
                 return False
             del self._waiting[tp]

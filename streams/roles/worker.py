@@ -28,9 +28,9 @@ async def work(
     *,
     flush_seconds: float = 0.0,
 ) -> None:
-    """Own partitions and process what they bring until SIGTERM or SIGINT; raises what that fails with.
+    """Own partitions and process their records until SIGTERM or SIGINT; raises what that fails with.
 
-    `flush_seconds`: how long a rebalance may wait for what is being written.
+    `flush_seconds`: how long a rebalance may wait for pending writes.
     """
     stop = shutdown.stop_on_signals()
     if not await topics_there(settings, health, stop):

@@ -24,7 +24,7 @@ COMPRESSING_THREADS = 2
 
 
 class BronzeSink:
-    """`agents.sink.Sink` of one worker: no other has its nonce."""
+    """`agents.sink.Sink` of one worker: its nonce is unique."""
 
     name = "Bronze"
 
@@ -43,7 +43,7 @@ class BronzeSink:
         return f"the store at {self._store}"
 
     async def resume(self, source: Source) -> Resumed:
-        """Behind the store's newest commit, or in a range begun there. Raises `CorruptFileError`."""
+        """After the store's newest commit, or in a pending range. Raises `CorruptFileError`."""
         committer = Committer(self._store, source.topic, source.partition, self._nonce, _log_failure)
         self._committers[source.topic, source.partition] = committer
         resume = await committer.resume(await source.hint())
@@ -91,7 +91,7 @@ class BronzeSink:
 
 
 async def _first_of(resume: Resume, source: Source, committer: Committer) -> int:
-    """Where a partition goes on, or begins: at what Kafka had when it was first seen; one that is new to a
+    """Where a partition continues or begins: at Kafka's beginning when it was first seen; one added to a
     topic that has been read before begins at 0."""
     if resume.next is not None:
         return resume.next

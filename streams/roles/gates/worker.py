@@ -1,4 +1,4 @@
-"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another one does.
+"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another process does.
 
 Every process follows the feed, as the api does, so that a standby can take over at once. docs/gates.md has
 the rules, and what happens to a leader that dies or is stopped.
@@ -42,7 +42,7 @@ which a better state needs, fit into the two seconds after a checkpoint in which
 SWEEP_SECONDS = 600.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
 CODES = {GateState.ALARM: ErrorCode.QUALITY_CHECK_FAILED, GateState.STALE: ErrorCode.PIPELINE_LAG_EXCEEDED}
-"""An alarm is raised when a gate closes: charges and payouts do not agree, or nobody can say whether."""
+"""An alarm is raised when a gate closes: charges and payouts do not agree, or that is not known."""
 
 
 def run_gates(settings: Settings) -> None:
@@ -156,7 +156,7 @@ class GatesWorker:
             log_failed_write(what, error, self._settings.topic("ops.gates"))
             await self._resign()
             if generation == self._election.generation:
-                # Whoever was stopped for long learns within two heartbeats that another one leads.
+                # A process that was stopped for long learns within two heartbeats that another one leads.
                 self._not_before = self._clock.monotonic() + 2 * self._settings.session_seconds / 5
 
     async def _evaluate(self) -> None:
@@ -215,7 +215,7 @@ def _emit(publication: Publication) -> None:
 
 
 class _Measures:
-    """The leader's gates as metrics; a standby has none."""
+    """The leader's gates as metrics; a standby exports none."""
 
     def __init__(self) -> None:
         self._currencies: set[str] = set()

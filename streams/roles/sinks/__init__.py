@@ -1,1 +1,1 @@
-"""Partitions whose records go to a sink, range by range: whatever the sink is (`agents.sink`)."""
+"""Partitions whose records are written to a sink, range by range, for any sink (`agents.sink`)."""

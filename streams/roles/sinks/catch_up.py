@@ -1,6 +1,6 @@
-"""Whether a reader is behind by more than a time: by when what it reads could have been read.
+"""Whether a reader is behind by more than a time, measured by when what it reads could have been read.
 
-The records' own timestamps do not tell: history that is replayed as it is sent keeps its old ones.
+The records' own timestamps do not show this: history that is replayed as it is sent keeps its old ones.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ MOST_LOOKS = 128
 
 
 class CatchUp:
-    """Looks at a partition's end from time to time. `seconds`: behind by more than that is behind.
+    """Checks a partition's end from time to time. `seconds`: the lag above which the reader is behind.
 
-    `caught_up_at`: since when (monotonic clock, s) it has not been behind; None: it is, or nobody has looked.
-    What was there at the first look may have been there for long: until it is read, the reader is behind.
+    `caught_up_at`: since when (monotonic clock, s) it has not been behind; None: it is behind, or there was
+    no check yet. What was there at the first check may be old: until it is read, the reader is behind.
     """
 
     def __init__(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What all open ranges of a worker may hold together."""
+"""Limits the memory of all open ranges of a worker together."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ LOOK_SECONDS = 1.0
 
 
 class Holder(Protocol):
-    """A partition, as far as memory is concerned."""
+    """A partition that holds memory."""
 
     @property
     def held_bytes(self) -> int:
-        """Bytes in memory, about."""
+        """Approximate bytes in memory."""
 
     @property
     def closable_bytes(self) -> int:
-        """Bytes of the range that `close_early` would close; 0: its end is settled."""
+        """Bytes of the range that `close_early` would close; 0: its end is fixed."""
 
     def close_early(self) -> None:
         """Close the range as soon as the one before it is committed."""

@@ -33,9 +33,9 @@ class SinkPartition(Generic[R]):
     """`streams.roles.partition.Partition` of a sink: fills ranges and commits them one after the other.
 
     A range is closed when it is full, by `flush`, or when it is `max_seconds` old. While the partition is
-    behind by more than that, its age does not count, as history would become dust: the time begins when it
-    has caught up, or is `MOST_TIMES` as long. `on_failure` is called once when no more can be committed: the
-    partition then drops what it is given until its owner has recovered it.
+    behind by more than that, its age does not count, as history would be split into tiny ranges: the time
+    starts when it has caught up, or is `MOST_TIMES` as long. `on_failure` is called once when no more can be
+    committed: the partition then drops its input until its owner has recovered it.
     """
 
     def __init__(
@@ -84,23 +84,23 @@ class SinkPartition(Generic[R]):
 
     @property
     def done_offset(self) -> int:
-        """All that was read is done, as a range may stay open for long."""
+        """All that was read counts as processed, as a range may stay open for long."""
         return self.range.next
 
     @property
     def waits(self) -> bool:
-        """Whether a range is being committed now, or others have to be, for there is no memory left."""
+        """Whether a range is being committed now, or others have to be, as there is no memory left."""
         return self._committing is not None or self._waits_for_memory
 
     @property
     def stalled(self) -> bool:
-        """See `Partition`; all that was read is committed, too."""
+        """See `Partition`; in addition, all that was read is committed."""
         idle = self.failure is None and self._committing is None and self.range.empty
         return idle and self.progress.stalled(self.position)
 
     @property
     def held_bytes(self) -> int:
-        """Bytes in memory, about; what is being committed is there twice for a moment."""
+        """Approximate bytes in memory; what is being committed is there twice for a moment."""
         return self.range.held_bytes + (2 * self._committing.held_bytes if self._committing else 0)
 
     @property
@@ -109,7 +109,7 @@ class SinkPartition(Generic[R]):
         return self.range.held_bytes if self.range.until is None else 0
 
     def begins_reading(self) -> None:
-        """A range's age counts from its first record, so there is nothing to note."""
+        """A range's age counts from its first record, so there is nothing to record."""
 
     async def process(self, fetched: Fetched) -> None:
         """Add what was fetched; waits while a full range cannot be committed yet. Raises `GapError`."""
@@ -129,7 +129,7 @@ class SinkPartition(Generic[R]):
                 part = part or records.take(SLICE_RECORDS)
                 added = self.range.add(part, part[-1].offset + 1 if part else fetched.after)
             except Exception as error:
-                self._give_up(error)  # half of it may be in the range: nothing of that may be committed
+                self._give_up(error)  # half of it may be in the range, which must not be committed
                 raise
             self.identity.processed(self.range.last_record)
             del part[:added]
@@ -138,7 +138,7 @@ class SinkPartition(Generic[R]):
             await asyncio.sleep(0)
 
     async def _wait_for_memory(self) -> None:
-        # A range whose end is settled cannot be closed earlier to make room: it is filled whatever it holds.
+        # A range whose end is fixed cannot be closed earlier to make room: it is filled whatever its size.
         self._waits_for_memory = True
         try:
             while self.failure is None and self.range.until is None and not await self._memory.has_room():
@@ -154,11 +154,11 @@ class SinkPartition(Generic[R]):
         return self.failure is None
 
     async def lose(self, until: int) -> None:
-        """Kafka has deleted what was to be read next, up to `until`: the next range begins with that."""
+        """Kafka has deleted the next records, up to `until`: the next range begins with the loss."""
         await self.flush()
-        if self.failure is not None or until <= self.position:  # or somebody has noted it meanwhile
+        if self.failure is not None or until <= self.position:  # or it has been recorded meanwhile
             return
-        if self.range.rows:  # its end is settled, and cannot be reached any more: begin again, with the loss
+        if self.range.rows:  # its end is fixed, and can no longer be reached: start over, with the loss
             self._give_up(OvertakenError())
             self._on_failure(self)
             return
@@ -166,7 +166,7 @@ class SinkPartition(Generic[R]):
         self._news.set()
 
     async def flush(self) -> None:
-        """Close the range and wait until all is committed; one whose end is settled stays open."""
+        """Close the range and wait until all is committed; a range whose end is fixed stays open."""
         self._flushing += 1
         try:
             while self.failure is None and (self._committing is not None or self._closable):
@@ -186,7 +186,7 @@ class SinkPartition(Generic[R]):
         return not self.range.empty and self.range.until is None
 
     async def still_ours(self) -> bool:
-        """Whoever had the partition in between: the sink decides whose range counts."""
+        """Whichever worker owned the partition in between: the sink decides which range counts."""
         return self.failure is None
 
     async def verify(self) -> None:
@@ -199,7 +199,7 @@ class SinkPartition(Generic[R]):
         await asyncio.gather(self._task, return_exceptions=True)
 
     def _give_up(self, error: Exception) -> None:
-        """From here on the ranges are worth nothing: only what is in the sink counts."""
+        """From here on the ranges are invalid: only what is in the sink counts."""
         self.failure = self.failure or error
         self._memory.holders.discard(self)
         self._moved.set()
@@ -221,7 +221,7 @@ class SinkPartition(Generic[R]):
                 self._committing = None
                 self._moved.set()
                 self._memory.freed.set()
-        except Exception as error:  # noqa: BLE001 - the owner judges what is to be done
+        except Exception as error:  # noqa: BLE001 - the owner decides what to do
             if self.failure is None:
                 self.failure = error
                 self._on_failure(self)
@@ -263,7 +263,7 @@ class SinkPartition(Generic[R]):
         self.newest_first, self.committed = closed.first, closed.next
         self.progress.moved()
 
-    # --- how far it is -------------------------------------------------------------------------------------
+    # --- progress ------------------------------------------------------------------------------------------
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""
@@ -273,7 +273,7 @@ class SinkPartition(Generic[R]):
         self.progress.check_recreated(stable_end, done_before)
 
     def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. What is not read yet came after all had been read, or after our beginning."""
+        """See `Partition`. What is not read yet came after all had been read, or after our start."""
         for held in (self._committing, self.range):
             if held is not None and held.first_timestamp_ms is not None:
                 return held.first_timestamp_ms

@@ -1,4 +1,4 @@
-"""What a sink's worker says of itself once a second."""
+"""What a sink's worker reports once a second."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ class SinkReporter(Generic[R]):
         self._oldest = oldest
 
     def log(self) -> None:
-        """Nothing: what goes wrong was logged when it did."""
+        """Nothing: failures were logged when they occurred."""
 
     async def report(
         self, seen: list[Seen[SinkPartition[R]]], owned: dict[TP, SinkPartition[R]], now_ms: int
     ) -> None:
-        """The oldest record, also of partitions that wait for the sink."""
+        """The oldest record, including those of partitions that wait for the sink."""
         if self._oldest is None:
             return
         oldest = [at_ms for _, _, _, at_ms in seen if at_ms is not None]
@@ -37,7 +37,7 @@ class SinkReporter(Generic[R]):
         self._oldest.set(max(0, now_ms - min(oldest, default=now_ms)) / 1000)
 
     async def commit(self, thread: BatchConsumerThread, owned: dict[TP, SinkPartition[R]]) -> None:
-        """Where the newest ranges end; their beginning, as metadata, is the hint to where to go on."""
+        """Where the newest ranges end; their beginning, as metadata, is the hint where to continue."""
         await thread.publish(
             {
                 tp: (partition.committed, str(partition.newest_first))
@@ -47,4 +47,4 @@ class SinkReporter(Generic[R]):
         )
 
     async def leave(self, app: OwnerApp) -> None:
-        """Nobody waits for a word."""
+        """Nothing: no reader expects a message."""

@@ -1,4 +1,4 @@
-"""The role of a sink: recovers partitions where the sink says, and judges how they fail."""
+"""The role of a sink: recovers partitions at the position given by the sink, and judges their failures."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ R = TypeVar("R", bound=Range)
 
 
 class SinkRole(Generic[R]):
-    """`streams.roles.owner.Role` of a sink. `remedy`: what is to be done when a topic was recreated."""
+    """`streams.roles.owner.Role` of a sink. `remedy`: what to do when a topic was recreated."""
 
     drain_seconds = 7.5
 
@@ -37,12 +37,12 @@ class SinkRole(Generic[R]):
         self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
-        """Find out where a partition goes on, again and again while the sink or Kafka are away.
+        """Find out where a partition continues, retrying while the sink or Kafka is unavailable.
 
         Raises `RecreatedTopicError`, and what the sink raises for data that it cannot read.
         """
         doing = f"recovering {tp.topic}-{tp.partition}"
-        if tp not in self._first_seen:  # before the sink is asked, which may be away for long
+        if tp not in self._first_seen:  # before the sink is asked, which may be unavailable for long
             self._first_seen.update(await retried(doing, lambda: owner.thread.beginnings({tp})))
         return await retried(doing, lambda: self._resume(owner, tp))
 
@@ -74,7 +74,7 @@ class SinkRole(Generic[R]):
         )
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
-        """See `streams.roles.owner.Role`: only another writer is nothing to end for."""
+        """See `streams.roles.owner.Role`: only for another writer the process does not end."""
         if isinstance(error, OvertakenError):
             log.info("another writer was ahead on %s-%d: looking where to go on", *tp)
             return True

@@ -1,4 +1,4 @@
-"""A source partition as a sink sees it (`agents.sink.Source`)."""
+"""A source partition as presented to a sink (`agents.sink.Source`)."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tables.fingerprint import RecordFingerprint
 
 
 class PartitionSource:
-    """Asks Kafka of one partition, in the consumer's thread."""
+    """Sends requests about one partition to Kafka, in the consumer's thread."""
 
     def __init__(self, tp: TP, thread: BatchConsumerThread, first_seen: int, identity: Identity) -> None:
         self.topic, self.partition = tp

@@ -1,6 +1,6 @@
 """Whether the topics that a worker writes have a partition for each source partition.
 
-Somebody may grow a raw topic before the feed: such a partition waits, while the others go on.
+Partitions may be added to a raw topic before the feed: such a partition waits, while the others continue.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ class WrittenTopics:
 
     @property
     def waiting(self) -> Mapping[TP, str]:
-        """Source partitions that wait, and for which partitions of which topics."""
+        """Source partitions that wait, and the topic partitions that they wait for."""
         return self._waiting
 
     async def have(self, tp: TP, on_look: Callable[[], None], on_change: Callable[[], None]) -> None:
-        """Return when every topic has the partition; `on_look` is called at each look meanwhile, and
-        `on_change` when the partition begins or ends to wait.
+        """Return when every topic has the partition; `on_look` is called at each check meanwhile, and
+        `on_change` when the partition begins or ends waiting.
 
-        Raises aiokafka's errors while Kafka is away.
+        Raises aiokafka's errors while Kafka is unavailable.
         """
         logged_at = 0.0
         try:
@@ -66,7 +66,7 @@ class WrittenTopics:
         on_change()
 
     async def _missing(self, partition: int) -> list[str]:
-        """Those of the topics that do not have it; a partition never goes away again."""
+        """The topics that do not have it; a partition is never removed again."""
         async with self._looking:
             missing = self._without(partition)
             if missing:

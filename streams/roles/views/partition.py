@@ -26,7 +26,7 @@ BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
-"""When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
+"""When this much waits for a checkpoint, the agent waits too: this bounds memory while Kafka is down."""
 
 
 class PartitionLog(Log, Protocol):
@@ -37,11 +37,11 @@ class PartitionLog(Log, Protocol):
 
 
 class ViewsPartition:
-    """`streams.roles.partition.Partition` of the views role: folds what it is given and writes a checkpoint
-    at most every `interval_s()` seconds.
+    """`streams.roles.partition.Partition` of the views role: folds its input and writes a checkpoint at most
+    every `interval_s()` seconds.
 
-    After a failed checkpoint it drops what it is given (`failure` is set) until its owner has replaced it by
-    a recovered one.
+    After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
+    recovered one.
     """
 
     waits = False
@@ -95,14 +95,14 @@ class ViewsPartition:
 
     @property
     def unsure(self) -> bool:
-        """Whether this was recovered and has not read on, for a moment at most after it could:
+        """Whether this was recovered and has read nothing since, for a moment at most after it could:
         `oldest_uncommitted_ms` is then the time of the record before."""
         recovered = self.projector.state.kafka_ms is not None
         waits = recovered and self._clock.monotonic() < self._unsure_until
         return waits and self.progress.end_offset > self.committed
 
     def begins_reading(self) -> None:
-        """Reading goes on from here; it had to wait for other partitions to be recovered."""
+        """Reading continues from here; it had to wait for other partitions to be recovered."""
         self.progress.moved()
         self._unsure_until = min(self._unsure_until, self._clock.monotonic() + FIRST_READ_SECONDS)
 
@@ -115,7 +115,7 @@ class ViewsPartition:
         except GapError:
             raise
         except Exception as error:
-            self._give_up(error)  # half a batch may be folded: nothing of it may be written
+            self._give_up(error)  # half a batch may be folded, which must not be written
             raise
         self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
@@ -132,15 +132,15 @@ class ViewsPartition:
 
     async def lose(self, until: int) -> None:
         """See `Partition`."""
-        if until > self.position:  # or somebody has noted it meanwhile
+        if until > self.position:  # or it has been recorded meanwhile
             self.projector.lose(until)
             self._news.set()
 
     async def verify(self) -> None:
-        """Look whether the source and the feed are still what they were.
+        """Check that the source and the feed are still the same.
 
-        A feed that is another one makes the partition fail as a checkpoint may: it is recovered from the new
-        one. Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
+        A different feed fails the partition like a failed checkpoint: it is recovered from the new feed.
+        Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
         """
         if self.failure is not None:
             return
@@ -150,7 +150,7 @@ class ViewsPartition:
             async with self._lock:
                 self._fail(error)
 
-    # --- how far it is -------------------------------------------------------------------------------------
+    # --- progress ------------------------------------------------------------------------------------------
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""
@@ -158,7 +158,7 @@ class ViewsPartition:
         self.progress.check_recreated(stable_end, done_before)
 
     def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. Where the record itself is not known yet, it came after all had been read."""
+        """See `Partition`. A record that is not known yet came after all had been read."""
         for interval in (self._committing, self.projector.pending):
             if interval is not None and interval.first_timestamp_ms is not None:
                 return interval.first_timestamp_ms
@@ -174,12 +174,12 @@ class ViewsPartition:
         await self.checkpoint()
 
     async def checkpoint(self) -> bool:
-        """The same; False when it failed: the partition is then to be recovered."""
+        """The same; False when it failed: the partition must then be recovered."""
         async with self._lock:
             return self.failure is None and await self._commit(prove=False)
 
     async def still_ours(self) -> bool:
-        """Prove by a checkpoint, with or without changes, that nobody has fenced us."""
+        """Prove by a checkpoint, with or without changes, that this worker is not fenced."""
         async with self._lock:
             return self.failure is None and await self._commit(prove=True)
 
@@ -194,10 +194,10 @@ class ViewsPartition:
                 return True
             self._committing = interval
             await self._feed.commit(interval.feed, interval.quarantine)
-        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery tells what was written
+        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery shows what was written
             self._fail(error)
             return False
-        except BaseException:  # cancelled in the middle: the transaction is open, and nobody will end it
+        except BaseException:  # cancelled in the middle: the transaction stays open, and nothing ends it
             self._give_up(ReleasedError())
             raise
         self._committing = None
@@ -215,7 +215,7 @@ class ViewsPartition:
             self._on_failure(self)
 
     def _give_up(self, error: Exception) -> None:
-        """From here on the state is worth nothing: only what is in the feed counts."""
+        """From here on the state is invalid: only what is in the feed counts."""
         self.failure = self.failure or error
         self._written.set()
 

@@ -1,4 +1,4 @@
-"""The quarantined records of a worker: counted at once, logged together, once a minute."""
+"""The quarantine records of a worker: counted at once, logged together, once a minute."""
 
 from __future__ import annotations
 
@@ -13,8 +13,9 @@ QUIET_SECONDS = 60.0
 
 
 class QuarantineCounts:
-    """A tally of what has not been logged yet. A line a record, or one a second for as long as a producer is
-    wrong, would bury the rest of the log. `clock`: seconds, monotonic."""
+    """A tally of what has not been logged yet. A line per record, or one a second for as long as a producer
+    is wrong, would bury the rest of the log. `clock`: seconds, monotonic.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
@@ -22,15 +23,15 @@ class QuarantineCounts:
         self._logged_at: dict[str, float] = {}
 
     def add(self, reasons: Mapping[tuple[str, str], int]) -> None:
-        """So many more records by code and reason; the metrics have them at once."""
+        """Add records by code and reason; the metrics include them at once."""
         for (code, reason), count in reasons.items():
             metrics.QUARANTINE.labels(code, reason).inc(count)
             metrics.ERRORS.labels(code).inc(count)
             self._unlogged[code][reason] += count
 
     def log(self, *, last: bool = False) -> None:
-        """One error for each code of which there is something new: the first at once, then one a minute with
-        all that came meanwhile. Call it about once a second, and with `last` at the end, for the rest.
+        """One error for each code with new records: the first at once, then one a minute with all that came
+        meanwhile. Call it about once a second, and with `last` at the end, for the rest.
         """
         now = self._clock()
         for code, reasons in sorted(self._unlogged.items()):

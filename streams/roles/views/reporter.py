@@ -1,4 +1,4 @@
-"""What a views worker says of itself once a second: to readers of the feed, to Prometheus, and to its log."""
+"""What a views worker reports once a second: to readers of the feed, to Prometheus, and to its log."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ LEAVE_SECONDS = 1.0
 
 
 class ViewsReporter:
-    """Writes where every owned partition is and where it ends to the feed.
+    """Writes the position and the end of every owned partition to the feed.
 
-    Its record is plain, not transactional: it says what is, and is overtaken by the next one.
+    Its record is plain, not transactional: it describes the present, and the next record supersedes it.
     """
 
     def __init__(self, settings: Settings, worker: str, quarantined: QuarantineCounts) -> None:
@@ -69,12 +69,12 @@ class ViewsReporter:
         await thread.publish({tp: (partition.committed, "") for tp, partition in owned.items()})
 
     async def leave(self, app: OwnerApp) -> None:
-        """Say that this worker left; where that is not written, readers let it expire."""
+        """Report that this worker left; if that is not written, its heartbeat expires at readers."""
         producer, self._producer = self._producer, None
         if producer is None:
             return
         try:
-            # Whoever has our instance now reports under this name.
+            # The process that has our instance now reports under this name.
             if not isinstance(app.crash_reason, InstanceTakenError):
                 async with asyncio.timeout(LEAVE_SECONDS):
                     await producer.send_and_wait(self._feed, key=self._key, value=None)
@@ -98,7 +98,7 @@ class ViewsReporter:
             watermark = partition.projector.state.watermark
             if watermark is not None:
                 metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)
-        for tp in self._measured - set(owned):  # somebody else measures it now
+        for tp in self._measured - set(owned):  # another worker measures it now
             with contextlib.suppress(KeyError):  # a partition without an event has no watermark
                 metrics.WATERMARK.remove(tp.topic, tp.partition)
         self._measured = set(owned)

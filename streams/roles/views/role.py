@@ -1,4 +1,4 @@
-"""The views role: recovers partitions from the feed, and judges how they fail."""
+"""The views role: recovers partitions from the feed, and judges their failures."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ HOPELESS = (
     ClusterAuthorizationFailedError,
     TransactionalIdAuthorizationFailed,
 )
-"""Answers of Kafka that stay the same however often one asks."""
+"""Kafka's errors that a retry does not change."""
 
 Owner = PartitionOwner[ViewsPartition]
 
@@ -72,7 +72,7 @@ class ViewsRole:
         self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
-        """Fence the former owner, read the feed, and go on behind its checkpoint; again while Kafka is away.
+        """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
 
         Raises `RecreatedTopicError`, `FeedFormatError`, `RecoveryStuckError`, and what is `HOPELESS`.
         """
@@ -84,7 +84,7 @@ class ViewsRole:
         backoff = Backoff(first=RETRY_SECONDS)
         while True:
             try:
-                if tp not in self._first_seen:  # where it began, before anything else is waited for
+                if tp not in self._first_seen:  # its beginning, before waiting for anything else
                     self._first_seen[tp] = (await owner.thread.beginnings({tp}))[tp]
                 await self._topics.have(tp, progress.moved, owner.report_health)
                 return await self._recover(owner, tp, progress)
@@ -92,7 +92,7 @@ class ViewsRole:
                 raise
             except (KafkaError, OSError) as error:
                 self._log_failed("recovering {}-{}".format(*tp), error)
-                progress.moved()  # an answer, if not the one that is wanted
+                progress.moved()  # a response, though not the required one
                 await backoff.pause()
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
@@ -114,7 +114,7 @@ class ViewsRole:
             projector = Projector(tp.topic, tp.partition, state, self._validator, owner.clock.wall_ms)
             first_seen = self._first_seen[tp]
             if not known and first_seen > 0 and not await is_grown(self._settings, tp):
-                state.next_offset = first_seen  # what was deleted before our first start is not ours to miss
+                state.next_offset = first_seen  # what was deleted before the first start is not lost
             if state.next_offset < beginning:
                 await raise_lost(self._settings, self.name, *tp, (state.next_offset, beginning))
                 projector.lose(beginning)
@@ -142,7 +142,7 @@ class ViewsRole:
         return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
-        """See `streams.roles.owner.Role`: what another try would not mend ends the process."""
+        """See `streams.roles.owner.Role`: a failure that a retry cannot fix ends the process."""
         if isinstance(error, FeedRecreatedError):
             log.warning("%s-%d: %s", *tp, error)
         elif not isinstance(error, RecreatedTopicError):
@@ -166,5 +166,5 @@ def _some(names: Sequence[str]) -> str:
 
 
 def limits_of(settings: Settings) -> Limits:
-    """What the settings bound state by."""
+    """The settings' limits on state."""
     return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)
