@@ -25,7 +25,6 @@ from streams.embedded.config import (
     read_ports,
     render_properties,
 )
-from streams.embedded.probe import probe_cluster_id
 
 ROOT = Path(__file__).resolve().parents[2]
 JARS = ROOT / "deploy" / "kafka" / "target" / "lib"
@@ -228,6 +227,8 @@ class EmbeddedKafka:
         self._await_answer()
 
     def _await_answer(self) -> None:
+        from streams.embedded.probe import probe_cluster_id  # noqa: PLC0415 - aiokafka takes a moment
+
         def answers() -> bool:
             if self.pid() is None:
                 said = _last_line(self.log_file.read_text(encoding="utf-8", errors="replace"))

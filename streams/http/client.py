@@ -1,14 +1,14 @@
-"""Asking the api over HTTP, with the standard library alone."""
+"""Asking the api over HTTP."""
 
 from __future__ import annotations
 
 import json
+import ssl
 from collections.abc import Sequence
-from http.client import HTTPException
 from typing import Any, Self
-from urllib.error import HTTPError, URLError
-from urllib.parse import quote, urlencode
-from urllib.request import Request, urlopen
+from urllib.parse import quote
+
+import httpx
 
 from streams.settings import Settings
 
@@ -33,7 +33,8 @@ class ApiClient:
 
     def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
         self.url = url.rstrip("/")
-        self._timeout_seconds = timeout_seconds
+        trust = ssl.create_default_context()  # this machine's authorities, not httpx's own list
+        self._how: dict[str, Any] = {"timeout": timeout_seconds, "verify": trust, "follow_redirects": True}
 
     @classmethod
     def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
@@ -60,21 +61,16 @@ class ApiClient:
     def _get(self, path: str, parameters: Sequence[tuple[str, str]]) -> tuple[int, bytes]:
         if not self.url.startswith(("http://", "https://")):
             raise ApiError(f"{self.url} is not an api's URL: it must begin with http:// or https://")
-        query = f"?{urlencode(parameters)}" if parameters else ""
         try:
-            headers = {"Accept": "application/json"}
-            request = Request(self.url + quote(path) + query, headers=headers)  # noqa: S310 - checked above
-            with urlopen(request, timeout=self._timeout_seconds) as answer:  # noqa: S310 - checked above
-                return answer.status, answer.read()
-        except HTTPError as error:
-            with error:
-                return error.code, error.read()
-        except ValueError as error:
+            answer = httpx.get(self.url + quote(path), params=list(parameters), **self._how)
+        except (httpx.InvalidURL, UnicodeError) as error:
             raise ApiError(f"{self.url} is not an api's URL: {error}") from None
-        except (URLError, HTTPException, OSError) as error:
-            reason = getattr(error, "reason", error)
+        except (ImportError, ValueError) as error:  # a proxy of the environment that httpx does not know
+            raise ApiError(f"the api at {self.url} cannot be asked: {error}") from None
+        except httpx.RequestError as error:
             mend = "start it with `sluice api`, or give --api URL"
-            raise ApiAwayError(f"the api at {self.url} does not answer ({reason}): {mend}") from None
+            raise ApiAwayError(f"the api at {self.url} does not answer ({error}): {mend}") from None
+        return answer.status_code, answer.content
 
 
 def _problem(body: bytes) -> str:
