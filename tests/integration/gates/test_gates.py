@@ -111,6 +111,7 @@ async def test_gates_are_stale_at_once_and_closed_while_no_worker_reports(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         views, gates = sluice.worker(), GateTopics(sluice.settings)
+        await until_reported(sluice)
         worker = sluice.gates()
         await balanced(sluice, "london", "paris")
         await gates.until("ok")
