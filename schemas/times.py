@@ -229,3 +229,12 @@ def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None
         return None
     offsets: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * 60 * SECOND_US
     return offsets
+
+
+def format_time(at_us: int) -> str:
+    """RFC 3339 in UTC, with a fraction only where there is one.
+
+    A window may reach beyond the times that can be written: their first or last stands for its end.
+    """
+    shown_us = min(max(at_us, FIRST_US), LAST_US)
+    return from_micros(shown_us).isoformat().replace("+00:00", "Z")

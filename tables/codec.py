@@ -331,3 +331,9 @@ def _version(value: bytes) -> int | None:
 
 def _other_version(what: str, found: int | None) -> FeedVersionError:
     return FeedVersionError(f"a {what} of the feed is of format version {found}, not {FORMAT_VERSION}")
+
+
+def source_topic(key: bytes) -> bytes | None:
+    """The source topic that a record of the feed, ours by its key, is about; None for a heartbeat."""
+    at = {b"c": 1, b"d": 1, b"w": 2, b"e": 2}.get(key[:1])
+    return None if at is None else key.split(b":", 3)[at]

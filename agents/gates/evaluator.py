@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agents.protocols import FeedRecord
-from schemas.times import SECOND_US
+from schemas.times import SECOND_US, format_time
 from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
 from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
-from tables.query.params import ParameterError, format_time, parse_time
+from tables.query.params import ParameterError, parse_time
 from tables.times import MINUTE_US
 
 PUBLISH_US = 4_950_000

@@ -11,7 +11,7 @@ from streams.feed.alien_records import problem_of, remedy_of
 from streams.feed.writer import read_partition
 from streams.kafka.producer import partition_count
 from streams.settings import Settings
-from tables.read.record_check import Fault, Problem, gate_problem, shown
+from tables.record_check import Fault, Problem, gate_problem, shown
 
 MAX_FINDINGS = 100
 

@@ -14,17 +14,8 @@ from collections.abc import Callable
 from aiokafka import TopicPartition
 
 from streams import metrics
-from tables.codec import FeedFormatError
-from tables.read.record_check import (
-    NOT_OURS,
-    Fault,
-    Problem,
-    definition,
-    is_feed_key,
-    shown,
-    source_topic,
-    value_problem,
-)
+from tables.codec import FeedFormatError, source_topic
+from tables.record_check import NOT_OURS, Fault, Problem, definition, is_feed_key, shown, value_problem
 from tables.spec.windowed import Windowed
 from tables.views import VIEWS
 

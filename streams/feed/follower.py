@@ -18,8 +18,9 @@ from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.topic_ids import TopicIdentity, topic_identities
 from streams.kafka.topology import Topology
 from streams.settings import Settings
-from tables.read.record_check import Fault, source_topic
+from tables.codec import source_topic
 from tables.read.state import FeedItem, ReaderState
+from tables.record_check import Fault
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from streams.kafka.availability import reason_of
 from streams.kafka.client import client_kwargs
 from streams.kafka.topology import Topology
 from streams.settings import Settings
-from tables.read.record_check import gate_problem
+from tables.record_check import gate_problem
 
 log = logging.getLogger(__name__)
 

@@ -9,6 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from schemas.times import format_time
 from streams.clock import Clock
 from streams.http.gate_table import GateTable
 from streams.http.models import TIME, asked
@@ -16,7 +17,7 @@ from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
 from tables.query.declarations import filters
-from tables.query.params import check_known, filter_values, format_time
+from tables.query.params import check_known, filter_values
 from tables.query.values import MOST_NAMED, no_such
 from tables.query.views import Scope, sort_key
 

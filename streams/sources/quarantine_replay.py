@@ -26,6 +26,7 @@ from aiokafka.errors import (
 
 from agents.quarantine.audit import OPEN, REPLAYED, AuditRecord, encode_audit
 from agents.quarantine.record import QuarantineRecord
+from schemas.times import format_time
 from streams.kafka.client import stop_quietly
 from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
 from streams.kafka.topics import AUDIT
@@ -33,7 +34,6 @@ from streams.kafka.write_failures import FENCED
 from streams.settings import OWN_TOPICS, Settings
 from streams.sources.envelope import event_id_of
 from streams.sources.quarantine_audit import Audit, audit_partitions, read_audit
-from tables.query.params import format_time
 
 MOST_RECORDS = 500
 MOST_BYTES = 1 << 20

@@ -6,7 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from tables.query.params import Cursor, EntityQuery, encode_cursor, format_time
+from schemas.times import format_time
+from tables.query.params import Cursor, EntityQuery, encode_cursor
 from tables.query.views import Scope, group_filter, head, warnings_of
 from tables.read.entity_columns import EntityColumns, Mask
 from tables.read.state import ReaderState

@@ -12,11 +12,10 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Literal
 
 import msgspec
 
-from schemas.times import FIRST_US, LAST_US, SECOND_US, from_micros, micros
+from schemas.times import FIRST_US, LAST_US, SECOND_US, micros
 from tables.query.declarations import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -31,6 +30,7 @@ from tables.query.values import (
     parse_moment,
     split_list,
 )
+from tables.read.status import AsOf
 from tables.spec.entity import Entity
 from tables.spec.view import View
 from tables.times import HOUR_US, MINUTE_US
@@ -39,7 +39,6 @@ UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}
 DEFAULT_WINDOW_US = 24 * HOUR_US
 
 Params = Sequence[tuple[str, str]]
-AsOf = int | Literal["now", "watermark"]
 Filters = dict[str, frozenset[str | None]]
 
 
@@ -261,12 +260,3 @@ def _cursor(view: View, text: str) -> Cursor:
     if name != view.name or not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
         raise ParameterError("cursor", "is of another view")
     return Cursor(as_of_us, occurred_us, entity_id)
-
-
-def format_time(at_us: int) -> str:
-    """RFC 3339 in UTC, with a fraction only where there is one.
-
-    A window may reach beyond the times that can be written: their first or last stands for its end.
-    """
-    shown_us = min(max(at_us, FIRST_US), LAST_US)
-    return from_micros(shown_us).isoformat().replace("+00:00", "Z")

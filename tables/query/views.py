@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from schemas.times import FIRST_US
+from schemas.times import FIRST_US, format_time
 from tables.codec import Group
-from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery, format_time
+from tables.query.known_values import Scope, unknown_filters
+from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery
 from tables.read.entity_columns import EntityColumns
-from tables.read.known_values import Scope, unknown_filters
 from tables.read.pane_sums import DROPPED, PaneSums, join
 from tables.read.sketch_entries import Ints
 from tables.read.state import ReaderState, ViewState

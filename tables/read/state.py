@@ -17,10 +17,10 @@ from tables.codec import (
     decode_checkpoint,
     decode_heartbeat,
     parse_key,
+    source_topic,
 )
 from tables.read.entity_columns import EntityColumns
 from tables.read.pane_sums import PaneSums
-from tables.read.record_check import source_topic
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
 from tables.times import HOUR_MINUTES, MINUTE_US, hour_start

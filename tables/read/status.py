@@ -6,11 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
-from schemas.times import SECOND_US
+from schemas.times import SECOND_US, format_time
 from tables.codec import Checkpoint
-from tables.query.params import AsOf, format_time
 from tables.read.state import ReaderState, Report, Source
 from tables.spec.view import View
+
+AsOf = int | Literal["now", "watermark"]
+"""What a question says its time is: µs, or what `resolve_as_of` finds out."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from streams.feed.writer import commit_all, read_partition
 from streams.kafka.client import client_kwargs, stop_quietly
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm
-from tables.read.record_check import gate_problem, is_gate_key
+from tables.record_check import gate_problem, is_gate_key
 
 PARTITION = 0
 """Of both topics, however many they have: gates are few, and one transaction writes them all."""

@@ -12,10 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.times import format_time
 from schemas.validation.fast_path import EVENT_TYPES
 from tables.codec import Row, WindowedKey, decode_partial, encode_partial, parse_key
 from tables.fold.state import Limits, PartitionState
-from tables.query.params import format_time, parse_time, parse_view_query
+from tables.query.params import parse_time, parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState
 from tables.sketches.distinct import DISTINCT, MOST_EXACT, REGISTERS, STANDARD_ERROR, distinct

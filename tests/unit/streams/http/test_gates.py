@@ -8,13 +8,13 @@ import httpx
 import msgspec
 import pytest
 
+from schemas.times import format_time
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.gate_table import GateTable
 from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, gate_key
 from tables.gates.rule import GateState
-from tables.query.params import format_time
 from tables.views import VIEWS
 from tests.support.roles import FixedClock
 

@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 
 from streams.feed.alien_records import OwnState, problem_of
 from tables.codec import FeedFormatError, checkpoint_key, dedupe_key, heartbeat_key
-from tables.read.record_check import Fault, feed_problem, gate_problem, is_feed_key, shown
+from tables.record_check import Fault, feed_problem, gate_problem, is_feed_key, shown
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial, reader
 

@@ -125,12 +125,6 @@ def shown(key: bytes | None) -> str:
     return text if len(key) <= SHOWN_KEY_BYTES else f"{text}…"
 
 
-def source_topic(key: bytes) -> bytes | None:
-    """The source topic that a record of the feed, ours by its key, is about; None for a heartbeat."""
-    at = {b"c": 1, b"d": 1, b"w": 2, b"e": 2}.get(key[:1])
-    return None if at is None else key.split(b":", 3)[at]
-
-
 def definition(key: bytes) -> bytes | None:
     """`view@definition_hash` of a windowed or an entity record's key; None for the others."""
     return key.split(b":", 2)[1] if key[:1] in (b"w", b"e") else None
