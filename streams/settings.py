@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 PREFIX = "SLUICE_"
 
@@ -26,123 +26,104 @@ class SettingError(ValueError):
         self.variable = variable
 
 
-class _NotAllowedError(ValueError):
-    """Raised by a parser: the text is outside what its setting allows."""
+T = TypeVar("T")
+Number = TypeVar("Number", int, float, Decimal)
+Rule = tuple[Callable[[str], T], str]
+"""How a setting's text is read, with a `ValueError` for what is not allowed; and what is, in words."""
 
 
-def _whole(low: int, high: int) -> tuple[Callable[[str], int], str]:
-    def parse(text: str) -> int:
-        if not re.fullmatch(r"-?[0-9]{1,18}", text) or not low <= int(text) <= high:
-            raise _NotAllowedError
-        return int(text)
-
-    return parse, f"a whole number from {low} to {high}"
-
-
-def _real(low: float, high: float) -> tuple[Callable[[str], float], str]:
-    def parse(text: str) -> float:
-        if not re.fullmatch(r"[0-9.eE+-]+", text):  # float also takes other scripts' digits, _ and blanks
-            raise _NotAllowedError
-        try:
-            number = float(text)
-        except ValueError:
-            raise _NotAllowedError from None
-        if not low <= number <= high:
-            raise _NotAllowedError
+def _number(
+    kind: Callable[[str], Number], pattern: str, low: Number, high: Number, words: str
+) -> Rule[Number]:
+    def parse(text: str) -> Number:
+        number = kind(text) if re.fullmatch(pattern, text) else None  # Python takes _, blanks, other digits
+        if number is None or not low <= number <= high:
+            raise ValueError
         return number
 
-    return parse, f"a number from {low:g} to {high:g}"
+    return parse, f"{words} from {low} to {high}"
 
 
-def _exact(low: str, high: str) -> tuple[Callable[[str], Decimal], str]:
+def _whole(low: int, high: int) -> Rule[int]:
+    return _number(int, r"-?[0-9]{1,18}", low, high, "a whole number")
+
+
+def _real(low: float, high: float) -> Rule[float]:
+    return _number(float, r"[0-9.eE+-]+", low, high, "a number")
+
+
+def _exact(low: str, high: str) -> Rule[Decimal]:
     """A decimal fraction that is kept as it is written, for limits that are compared exactly."""
-
-    def parse(text: str) -> Decimal:
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{1,18})?", text):
-            raise _NotAllowedError
-        if not Decimal(low) <= Decimal(text) <= Decimal(high):
-            raise _NotAllowedError
-        return Decimal(text)
-
-    return parse, f"a decimal number from {low} to {high}"
+    pattern = r"[0-9]{1,9}(\.[0-9]{1,18})?"
+    return _number(Decimal, pattern, Decimal(low), Decimal(high), "a decimal number")
 
 
-def _choice(*allowed: str) -> tuple[Callable[[str], str], str]:
-    def parse(text: str) -> str:
-        if text not in allowed:
-            raise _NotAllowedError
-        return text
-
-    return parse, " or ".join(allowed)
+def _choice(*allowed: str) -> Rule[str]:
+    return _matching("|".join(map(re.escape, allowed)), " or ".join(allowed))
 
 
-def _matching(pattern: str, words: str) -> tuple[Callable[[str], str], str]:
+def _matching(pattern: str, words: str) -> Rule[str]:
     def parse(text: str) -> str:
         if not re.fullmatch(pattern, text):
-            raise _NotAllowedError
+            raise ValueError
         return text
 
     return parse, words
 
 
-def _names(pattern: str, words: str) -> tuple[Callable[[str], tuple[str, ...]], str]:
+def _names(pattern: str, words: str) -> Rule[tuple[str, ...]]:
     def parse(text: str) -> tuple[str, ...]:
         names = tuple(name.strip() for name in text.split(","))
         if len(set(names)) != len(names) or not all(re.fullmatch(pattern, name) for name in names):
-            raise _NotAllowedError
+            raise ValueError
         return names
 
     return parse, words
 
 
-def _perhaps(
-    rule: tuple[Callable[[str], tuple[str, ...]], str],
-) -> tuple[Callable[[str], tuple[str, ...]], str]:
+def _perhaps(rule: Rule[tuple[str, ...]]) -> Rule[tuple[str, ...]]:
     """The same, or nothing."""
     return lambda text: rule[0](text) if text.strip() else (), rule[1]
 
 
-def _file() -> tuple[Callable[[str], Path | None], str]:
+def _file() -> Rule[Path | None]:
     def parse(text: str) -> Path | None:
         if not text:
             return None
         if not Path(text).is_file():
-            raise _NotAllowedError
+            raise ValueError
         return Path(text)
 
     return parse, "a file that exists"
 
 
-def _folder() -> tuple[Callable[[str], Path], str]:
+def _folder() -> Rule[Path]:
     def parse(text: str) -> Path:
         if not text:
-            raise _NotAllowedError
-        try:
-            folder = Path(text).expanduser()
-        except RuntimeError:  # ~somebody whom this machine does not know
-            raise _NotAllowedError from None
+            raise ValueError
+        folder = Path(text).expanduser()
         absolute = folder.absolute()
         # A link to what is not there is in the way, too: no folder can be made in its place.
         if not next(p for p in (absolute, *absolute.parents) if p.exists() or p.is_symlink()).is_dir():
-            raise _NotAllowedError
+            raise ValueError
         return folder
 
     return parse, "a folder, or a path where one can be made"
 
 
-def _servers() -> tuple[Callable[[str], tuple[str, ...]], str]:
+def _servers() -> Rule[tuple[str, ...]]:
     names, _ = _names(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", "")
 
     def parse(text: str) -> tuple[str, ...]:
         servers = names(text)
         if not all(1 <= int(server.rpartition(":")[2]) <= 65535 for server in servers):
-            raise _NotAllowedError
+            raise ValueError
         return servers
 
     return parse, "host:port with a port from 1 to 65535, or several with commas"
 
 
-def _setting(default: str, rule: tuple[Callable[[str], Any], str], doc: str) -> Any:
+def _setting(default: str, rule: Rule[Any], doc: str) -> Any:
     return field(metadata={"default": default, "parse": rule[0], "allowed": rule[1], "doc": doc})
 
 
@@ -265,7 +246,7 @@ class Settings:
             text = env.get(variable, setting.metadata["default"])
             try:
                 values[setting.name] = setting.metadata["parse"](text)
-            except (_NotAllowedError, OSError):  # a path that cannot be looked at is an OSError
+            except (ValueError, OSError, RuntimeError):  # of a path, of ~somebody whom nobody knows
                 raise SettingError(variable, text, setting.metadata["allowed"]) from None
         settings = cls(**values)
         settings._check_together()
