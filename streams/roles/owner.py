@@ -276,7 +276,11 @@ class PartitionOwner(Generic[P]):
                 await self._lose(tp, partition, (partition.position, beginnings[tp]))
 
     async def _lose(self, tp: TP, partition: P, lost: tuple[int, int]) -> None:
-        """Raise the alarm before the loss is recorded, so that no crash loses it."""
-        await retried("looking for lost records", partition.identity.check)
-        await raise_lost(self.settings, self._role.name, *tp, lost)
-        await partition.lose(lost[1])
+        """Raise the alarm before the loss is recorded, so that no crash loses it.
+
+        A partition that is not what was read has lost nothing: it fails, and is recovered.
+        """
+        await retried("looking for lost records", partition.verify)
+        if partition.failure is None:
+            await raise_lost(self.settings, self._role.name, *tp, lost)
+            await partition.lose(lost[1])

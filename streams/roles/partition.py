@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import Protocol
 
 from streams.kafka.batches import Fetched
-from streams.roles.identity import Identity
 from streams.roles.progress import Progress
 
 
@@ -22,7 +21,6 @@ class Partition(Protocol):
 
     min_epoch: int
     failure: Exception | None
-    identity: Identity
     progress: Progress
 
     @property

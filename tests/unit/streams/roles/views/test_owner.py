@@ -16,6 +16,7 @@ from faust.types import TP
 from streams.health import Health
 from streams.kafka.batches import Fetched
 from streams.roles import recoveries
+from streams.roles.identity import FeedRecreatedError
 from streams.roles.owner import PartitionOwner
 from streams.roles.recoveries import RecoveryProgress, RecoveryStuckError
 from streams.roles.views.partition import ViewsPartition
@@ -250,4 +251,25 @@ async def test_waiting_behind_another_partitions_checkpoint_is_seen(
     await taking
     assert not worker.owner.waits(TWO)
     await worker.owner.drain()
+    await no_tasks_left()
+
+
+async def test_a_feed_that_is_recreated_while_records_are_lost_blocks_nobody(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def recreated() -> None:
+        raise FeedRecreatedError
+
+    async def deleted(tps: set[TP]) -> Mapping[TP, int]:
+        return dict.fromkeys(tps, 50)
+
+    await worker.assigned(ONE)
+    monkeypatch.setattr(worker.thread, "beginnings", deleted)
+    monkeypatch.setattr(worker.owner.owned[ONE].identity, "check", recreated)
+    async with asyncio.timeout(5):
+        await worker.take(ONE, 50, 55)
+    assert isinstance(worker.owner.owned[ONE].failure, FeedRecreatedError)
+    await wait_until(lambda: worker.recovered == [ONE, ONE], "it to be recovered", seconds=10)
+    await worker.owner.drain()
+    assert worker.app.crashes == []
     await no_tasks_left()
