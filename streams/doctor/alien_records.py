@@ -16,7 +16,7 @@ from tables.record_check import Fault, Problem, gate_problem, shown
 MAX_FINDINGS = 100
 
 _GATE_MEND = (
-    "nothing to do: the gate counts as closed until `sluice worker gates` writes it anew, within seconds"
+    "nothing to do: the gate counts as closed until `sluice worker gates` writes it again, within seconds"
 )
 
 

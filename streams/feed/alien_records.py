@@ -31,12 +31,12 @@ SUMS = {
 
 _ANEW = (
     "stop all workers, delete the topic, run `sluice topics create` and start them: the views are then"
-    " computed anew from the raw topics"
+    " computed again from the raw topics"
 )
 MENDS = {
     Fault.ALIEN: "it is passed over. Find out who writes there and let nobody but Sluice; a tombstone (its"
     " key and no value, on its partition) lets Kafka forget it",
-    Fault.DAMAGED: "the worker that holds this state writes the record anew when it next changes. If none"
+    Fault.DAMAGED: "the worker that holds this state writes the record again when it next changes. If none"
     f" does, and a worker refuses to start: {_ANEW}",
     Fault.VERSION: f"another release wrote it: run that one. Or, to go on with this one: {_ANEW}",
 }

@@ -31,7 +31,7 @@ LONGEST_ABSENCE_SECONDS = 3600.0
 """After a longer one the feed is read from the beginning: tombstones may have been compacted meanwhile."""
 
 
-class _ReadAnewError(Exception):
+class _ReadAgainError(Exception):
     """What was read is no longer what the feed contains."""
 
 
@@ -54,12 +54,12 @@ class Follower:
             before = dict(self._positions)
             try:
                 await self._follow()
-            except (_ReadAnewError, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
-                log.warning("the feed is read anew: %s", error or type(error).__name__)
+            except (_ReadAgainError, OffsetOutOfRangeError, NoOffsetForPartitionError) as error:
+                log.warning("the feed is read from its beginning: %s", error or type(error).__name__)
                 self._positions.clear()
                 self._ends.clear()
                 self._feed_id = None
-                self._replica.forget("the feed to be read anew")
+                self._replica.forget("the feed to be read from its beginning")
             except (KafkaError, OSError) as error:
                 if self._replica.waiting_for is not None:
                     self._replica.waiting_for = f"Kafka at {','.join(self._settings.kafka)}"
@@ -113,7 +113,7 @@ class Follower:
         feed = counts.get(self._feed)
         if feed is None:
             if self._positions:
-                raise _ReadAnewError("its topic is gone")
+                raise _ReadAgainError("its topic is gone")
             self._replica.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
             return
         await self._recognise(consumer)
@@ -136,7 +136,7 @@ class Follower:
         if not isinstance(sight, TopicIdentity) or sight.topic_id is None:
             return
         if self._feed_id not in (None, sight.topic_id):
-            raise _ReadAnewError("its topic was made anew")
+            raise _ReadAgainError("its topic was recreated")
         self._feed_id = sight.topic_id
 
     async def _take(self, consumer: AIOKafkaConsumer) -> None:
@@ -148,7 +148,7 @@ class Follower:
         silent_seconds = now - self._heard_at
         if taken:
             if silent_seconds > LONGEST_ABSENCE_SECONDS and self._positions:
-                raise _ReadAnewError(f"nothing was heard of it for {silent_seconds:.0f} s")
+                raise _ReadAgainError(f"nothing was heard of it for {silent_seconds:.0f} s")
             self._heard_at = now
         # After a silence the first records may be old news, as they are before the first end.
         late = silent_seconds > self._settings.session_seconds / 2
@@ -161,7 +161,7 @@ class Follower:
     async def _apply(self, fetched: Fetched, *, late: bool) -> None:
         start = self._positions.get(fetched.tp, fetched.before)
         if fetched.before > start:
-            raise _ReadAnewError(f"{fetched.tp} skipped from {start} to {fetched.before}")
+            raise _ReadAgainError(f"{fetched.tp} skipped from {start} to {fetched.before}")
         if fetched.after <= start:
             return  # an assignment has reset the consumer to what is being applied
         old_news = late or fetched.tp not in self._ends or start < self._ends[fetched.tp]

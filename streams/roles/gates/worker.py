@@ -152,7 +152,7 @@ class GatesWorker:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                 await self._evaluate()
         except (KafkaError, OSError, TimeoutError) as error:
-            what = "publishing gates, after which the lead has to be taken anew,"
+            what = "publishing gates, after which the lead is taken over again,"
             log_failed_write(what, error, self._settings.topic("ops.gates"))
             await self._resign()
             if generation == self._election.generation:

@@ -16,7 +16,7 @@ from streams.settings import Settings
 from tables.codec import checkpoint_key, decode_checkpoint
 from tables.fold.state import PartitionState
 
-REMEDY = "Give it another name, or delete the feed to begin anew"
+REMEDY = "Give it another name, or delete the feed to start over"
 
 
 def identity_of(queries: IdentityQueries, tp: TP, settings: Settings) -> Identity:

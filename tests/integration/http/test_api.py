@@ -213,7 +213,7 @@ async def test_new_partitions_are_followed_and_old_ones_go_on(feed: Feed) -> Non
         await wait_until(api.complete)
 
 
-async def test_a_feed_that_was_made_anew_is_read_anew(feed: Feed) -> None:
+async def test_a_feed_that_was_recreated_is_read_anew(feed: Feed) -> None:
     await feed.create()
     await feed.write(feed.booked(1, 5))
     async with following(feed) as api:
@@ -232,7 +232,7 @@ async def test_a_feed_that_was_made_anew_is_read_anew(feed: Feed) -> None:
         await wait_until(lambda: api.replica.ready)
 
 
-async def test_a_feed_that_was_made_anew_and_filled_between_two_looks_is_read_anew(
+async def test_a_feed_that_was_recreated_and_filled_between_two_looks_is_read_anew(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.create()

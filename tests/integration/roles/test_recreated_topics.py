@@ -68,7 +68,7 @@ async def refuses(sluice: Sluice, worker: Role, role: str, count: int) -> None:
 
 @pytest.mark.parametrize("count", [500, 100, 40])
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_a_topic_made_anew_while_no_worker_runs(sluice: Sluice, role: str, count: int) -> None:
+async def test_a_topic_recreated_while_no_worker_runs(sluice: Sluice, role: str, count: int) -> None:
     bootstrap = sluice.settings.kafka[0]
     await topics.create(sluice.settings)
     await produce(bootstrap, sluice.raw_topic, clicks(100))
@@ -82,7 +82,7 @@ async def test_a_topic_made_anew_while_no_worker_runs(sluice: Sluice, role: str,
 
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_a_topic_made_anew_under_a_running_worker(sluice: Sluice, role: str) -> None:
+async def test_a_topic_recreated_under_a_running_worker(sluice: Sluice, role: str) -> None:
     bootstrap = sluice.settings.kafka[0]
     await topics.create(sluice.settings)
     await produce(bootstrap, sluice.raw_topic, clicks(100))
@@ -94,7 +94,7 @@ async def test_a_topic_made_anew_under_a_running_worker(sluice: Sluice, role: st
 
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_one_of_two_topics_made_anew_with_the_same_records_and_more_partitions(
+async def test_one_of_two_topics_recreated_with_the_same_records_and_more_partitions(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str
 ) -> None:
     raw = [f"{prefix}raw-a", f"{prefix}raw-b"]
@@ -153,7 +153,7 @@ def _replace_log(kafka: EmbeddedKafka, source: str, target: str) -> None:
         shutil.copy(file, ours / file.name)
 
 
-async def test_a_feed_made_anew_under_a_running_worker_is_folded_again(sluice: Sluice) -> None:
+async def test_a_feed_recreated_under_a_running_worker_is_folded_again(sluice: Sluice) -> None:
     bootstrap, feed = sluice.settings.kafka[0], sluice.settings.topic("views.feed")
     await topics.create(sluice.settings)
     await produce(bootstrap, sluice.raw_topic, clicks(100))

@@ -52,7 +52,7 @@ def test_the_newest_is_the_state_and_another_action_is_not_open() -> None:
     assert audit_of(AUDITED, dismissed).state(record()) == "dismissed"
 
 
-def test_a_record_of_a_quarantine_that_was_made_anew_is_open() -> None:
+def test_a_record_of_a_quarantine_that_was_recreated_is_open() -> None:
     assert audit_of(AUDITED).state(record(at="2026-02-01T00:00:00.000Z")) == "open"
 
 

@@ -151,7 +151,7 @@ async def test_what_is_lost_within_a_settled_range_begins_it_again() -> None:
     await bronze.partition.release()
 
 
-async def test_a_topic_that_ends_below_what_was_read_was_made_anew(bronze: Bronze) -> None:
+async def test_a_topic_that_ends_below_what_was_read_was_recreated(bronze: Bronze) -> None:
     await bronze.take(0, 5)
     bronze.partition.saw_end(2, 2, 5)
     bronze.partition.saw_end(9, 9, 5)

@@ -104,7 +104,7 @@ async def test_old_epochs_overlaps_and_gaps(owned: Owned) -> None:
         await owned.process(7, 9)
 
 
-async def test_a_topic_that_ends_below_its_checkpoint_was_made_anew(owned: Owned) -> None:
+async def test_a_topic_that_ends_below_its_checkpoint_was_recreated(owned: Owned) -> None:
     owned.saw_end(0, 0)  # once may be an answer that crossed a checkpoint
     owned.saw_end(1, 1)
     owned.saw_end(0, 0)
