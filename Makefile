@@ -14,7 +14,7 @@ CODE := schemas tables agents streams tests
 # More than there are cores, as most tests wait for brokers and sessions.
 TEST_PROCESSES ?= 3
 
-.PHONY: help setup demo test check lint drift bench chaos readers lock clean
+.PHONY: help setup demo unit test check lint drift bench chaos readers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
@@ -24,6 +24,10 @@ setup: $(VENV) $(JARS) ## .venv with locked dependencies and the embedded Kafka;
 
 demo: setup ## Kafka, a views worker and the api, fed by a replay; Ctrl-C ends all of it
 	@exec $(BIN)/sluice demo
+
+unit: $(VENV) ## the tests that need no Kafka, no S3 and no container
+	@$(BIN)/pytest tests/unit tests/property tests/architecture tests/contract -m 'not versity' -k 'not moto' \
+		-n $(TEST_PROCESSES) --dist worksteal
 
 test: setup ## all tests
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile

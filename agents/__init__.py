@@ -1,1 +1,1 @@
-"""What is done with a batch of records. No Faust, no network: the outside is reached through protocols."""
+"""Processing of a batch of records. No Faust, no network: the outside is reached through protocols."""

@@ -1,9 +1,11 @@
-"""What agents need of the outside, as protocols (`streams` has the real ones), and in what portions."""
+"""What agents need from outside, as protocols (`streams` has the implementations), and in what portions."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import NamedTuple, Protocol
+from typing import Protocol
+
+from agents.quarantine.record import Message
 
 SLICE_RECORDS = 512
 """Records to unpack, judge and use together: enough to spread numpy's fixed costs, few enough for all that is
@@ -13,17 +15,8 @@ FeedRecord = tuple[bytes, bytes | None]
 """Key and value of a record of views.feed; a None value is a tombstone."""
 
 
-class BadRecord(NamedTuple):
-    """A quarantined record: the original key and value, untouched, and the headers that say why, where it was
-    and what its producer's own headers were."""
-
-    key: bytes | None
-    value: bytes | None
-    headers: list[tuple[str, bytes | None]]
-
-
 class Log(Protocol):
     """Where a source partition's checkpoints go."""
 
-    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
-        """Write all of it or nothing. Raises when it is not known to be written."""
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:
+        """Write all or nothing. Raises when it is not known to be written."""

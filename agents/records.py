@@ -1,5 +1,6 @@
-"""The records of a fetched share, unpacked a slice at a time: by the fast reader, and by the careful one from
-the record on at which that gives up."""
+"""The records of a fetched share, unpacked a slice at a time: by the fast reader, and by the lenient reader
+from the record on at which the fast one fails.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +12,14 @@ from typing import Any
 class Unpacked:
     """The records of `batches` at or above the offset `start`, in order, each once.
 
-    Batches are iterated as they are: whatever that costs is paid for every record. Where it fails, what is
-    left is read by `batches.careful(offset)`, if the batches have that (`streams.kafka.fetched_bytes.Batches`
-    has): it reads what is readable, and has one record stand for a batch that is not. With `strict` it is
+    Batches are iterated as they are, since any extra cost is paid for every record. Where that fails, the
+    rest is read by `batches.lenient(offset)`, if the batches have that (`streams.kafka.fetched_bytes.Batches`
+    has): it reads what is readable, and returns one record for a batch that is not. With `strict` it is
     `batches.strict(offset)`, which raises on such a batch.
     """
 
     def __init__(self, batches: Sequence[Any], start: int, *, strict: bool = False) -> None:
-        self._reread = getattr(batches, "strict" if strict else "careful", None)
+        self._reread = getattr(batches, "strict" if strict else "lenient", None)
         self._position = start
         self._records: Iterator[Any] = chain.from_iterable(batches)
         if batches and getattr(batches[0], "base_offset", -1) < start:

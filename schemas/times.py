@@ -16,15 +16,17 @@ FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """Where an instant may lie, whatever its offset: the years 0001 to 9999, in UTC."""
 
 _decode = msgspec.json.Decoder(datetime).decode
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-FIRST_US, LAST_US = ((moment - _EPOCH) // _MICROSECOND for moment in (FIRST, LAST))
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MICROSECOND = timedelta(microseconds=1)
+FIRST_US, LAST_US = ((moment - EPOCH) // MICROSECOND for moment in (FIRST, LAST))
 """The same in µs since 1970 UTC."""
 
 _DIGITS = "0123456789"
 _TO_MICROSECONDS = len("0000-00-00T00:00:00.000000Z")
-_SECOND_US, _MINUTE_US = 1_000_000, 60_000_000
-_EXACT_US = 2**33 * _SECOND_US
+SECOND_US = 1_000_000
+FUTURE_MS = 300_000
+"""How far occurred_at may be ahead of a record's Kafka timestamp, and that of the clock: 5 min."""
+_EXACT_US = 2**33 * SECOND_US
 """As far from 1970 (in 1697 and 2242) seconds in a float are exact to the microsecond; not beyond."""
 _MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
 _FEW = 12
@@ -59,21 +61,31 @@ def parse_instant(value: object) -> datetime:
     return value
 
 
+def micros(instant: datetime) -> int:
+    """µs since 1970 UTC."""
+    return (instant - EPOCH) // MICROSECOND
+
+
+def from_micros(at_us: int) -> datetime:
+    """The instant so many µs after 1970 UTC."""
+    return EPOCH + at_us * MICROSECOND
+
+
 def to_seconds(moment: datetime) -> float:
     """Seconds since 1970 UTC, from whole microseconds.
 
     Where a float is coarser than that, it is the nearest that still lies in the same second: no instant
     gets into the next minute, or the year 10000.
     """
-    micros = (moment - _EPOCH) // _MICROSECOND
-    return min(micros / 1e6, nextafter(micros // _SECOND_US + 1, -inf))
+    at_us = micros(moment)
+    return min(at_us / 1e6, nextafter(at_us // SECOND_US + 1, -inf))
 
 
-def _all_to_seconds(micros: npt.NDArray[np.int64]) -> list[float]:
+def _all_to_seconds(instants_us: npt.NDArray[np.int64]) -> list[float]:
     """As `to_seconds`."""
-    seconds = micros / 1e6
-    if micros.min() < -_EXACT_US or micros.max() > _EXACT_US:
-        seconds = np.minimum(seconds, np.nextafter(micros // _SECOND_US + 1.0, -inf))
+    seconds = instants_us / 1e6
+    if instants_us.min() < -_EXACT_US or instants_us.max() > _EXACT_US:
+        seconds = np.minimum(seconds, np.nextafter(instants_us // SECOND_US + 1.0, -inf))
     listed: list[float] = seconds.tolist()
     return listed
 
@@ -215,5 +227,14 @@ def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None
     signs = ord(",") - cells[:, 0].astype(np.int64)  # "+" is 1 below ",", "-" 1 above
     if hours.max() > 23 or minutes.max() > 59 or not signs.all():
         return None
-    micros: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * _MINUTE_US
-    return micros
+    offsets: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * 60 * SECOND_US
+    return offsets
+
+
+def format_time(at_us: int) -> str:
+    """RFC 3339 in UTC, with a fraction only where there is one.
+
+    A window may reach beyond the times that can be written: their first or last stands for its end.
+    """
+    shown_us = min(max(at_us, FIRST_US), LAST_US)
+    return from_micros(shown_us).isoformat().replace("+00:00", "Z")

@@ -70,7 +70,7 @@ class _OnceInAWhile(logging.Filter):
         return True
 
 
-def tell_unknown_variables() -> None:
+def warn_of_unknown_variables() -> None:
     """Warn of variables that look like settings and are none: what they were to set has its default."""
     for name, hint in unknown_variables():
         logging.getLogger(__name__).warning("%s is no setting%s (`sluice settings` lists all)", name, hint)
@@ -98,10 +98,10 @@ def configure(level: str, *, emf: bool = False) -> None:
 def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
     """An operational error: its metric, one log line and, with SLUICE_EMF=1, one EMF line."""
     metrics.ERRORS.labels(code.name).inc()
-    tell(code, message, 1, fields)
+    log_coded(code, message, 1, fields)
 
 
-def tell(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | float | None]) -> None:
+def log_coded(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | float | None]) -> None:
     """The lines alone, for so many errors that the metric has already."""
     level = logging.ERROR if code.severity == "critical" else logging.WARNING
     about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}

@@ -7,11 +7,12 @@ checkpoint.
 | key | value |
 |---|---|
 | `c:{topic}` | a `Checkpoint` |
-| `w:{view}@{hash8}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
-| `e:{view}@{hash8}:{topic}:{entity_id}` | `[opened, occurred_us, rank, event_id, city, *kept fields]` |
+| `w:{view}@{hash}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
+| `e:{view}@{hash}:{topic}:{entity_id}` | the view's `EntityState` |
 | `d:{topic}:{first_offset, 20 digits}` | ids first seen in one stretch of the source partition |
 | `h:{worker}` | a `Heartbeat` |
 
+A group of a view with sketches has them as a third member, `[{item: number, …}, …]`, items ascending.
 A pane's number is its minute (m) or hour (h) since the epoch, negative before 1970.
 """
 
@@ -22,14 +23,16 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
-from tables.fingerprint import RecordMark
-from tables.spec.views import FORMAT_VERSION
-
-SHARD_GROUPS = 512
-"""Groups in one windowed record: the shard of a group is its index, by first appearance, // 512."""
+from tables.fingerprint import RecordFingerprint
+from tables.sketches.kind import State
+from tables.spec.tracked import EntityState
+from tables.spec.view import FORMAT_VERSION
 
 Group = tuple[str | int | bool | None, ...]
 """A windowed view's `key` fields' values, in that order."""
+
+Row = list[Any]
+"""What is kept of a group: its sums, then its sketches."""
 
 _PLAIN = 1 << 63  # a sum beyond ±this is written as decimal text
 
@@ -49,10 +52,10 @@ class CheckpointKey(NamedTuple):
 
 
 class WindowedKey(NamedTuple):
-    """`w:{view}@{hash8}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
+    """`w:{view}@{hash}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
 
     view: str
-    hash8: str
+    definition_hash: str
     topic: str
     unit: str
     number: int
@@ -60,10 +63,10 @@ class WindowedKey(NamedTuple):
 
 
 class EntityKey(NamedTuple):
-    """`e:{view}@{hash8}:{topic}:{entity_id}`"""
+    """`e:{view}@{hash}:{topic}:{entity_id}`"""
 
     view: str
-    hash8: str
+    definition_hash: str
     topic: str
     entity_id: str
 
@@ -88,7 +91,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     """How far a source partition has been folded.
 
     `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
-    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (hash8, source offset
+    `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (its hash, source offset
     since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
     `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
     `dedupe_clock_ms`: the clock of tables/fold/dedupe/duplicates.py; `dedupe_elapsed_ms`: that of
@@ -107,7 +110,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     dedupe_clock_ms: int | None = None
     dedupe_elapsed_ms: int | None = None
     topic_id: str | None = None
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
     first_partitions: int | None = None
     v: int = FORMAT_VERSION
 
@@ -143,14 +146,14 @@ def checkpoint_key(topic: str) -> bytes:
     return f"c:{topic}".encode()
 
 
-def windowed_prefix(view: str, hash8: str, topic: str) -> str:
+def windowed_prefix(view: str, definition_hash: str, topic: str) -> str:
     """What the pane (`m…` or `h…`), ':' and the shard are put behind to make a windowed record's key."""
-    return f"w:{view}@{hash8}:{topic}:"
+    return f"w:{view}@{definition_hash}:{topic}:"
 
 
-def entity_prefix(view: str, hash8: str, topic: str) -> str:
+def entity_prefix(view: str, definition_hash: str, topic: str) -> str:
     """What an entity's id is put behind to make its record's key."""
-    return f"e:{view}@{hash8}:{topic}:"
+    return f"e:{view}@{definition_hash}:{topic}:"
 
 
 def dedupe_key(topic: str, first_offset: int) -> bytes:
@@ -170,13 +173,13 @@ def parse_key(key: bytes) -> Key:
         match kind:
             case "e":
                 view, topic, entity_id = rest.split(":", 2)
-                name, hash8 = view.split("@")
-                return EntityKey(name, hash8, topic, entity_id)
+                name, definition_hash = view.split("@")
+                return EntityKey(name, definition_hash, topic, entity_id)
             case "w":
                 view, topic, pane, shard = rest.split(":")
-                name, hash8 = view.split("@")
+                name, definition_hash = view.split("@")
                 if pane[0] in "mh":
-                    return WindowedKey(name, hash8, topic, pane[0], int(pane[1:]), int(shard))
+                    return WindowedKey(name, definition_hash, topic, pane[0], int(pane[1:]), int(shard))
             case "d":
                 topic, offset = rest.split(":")
                 return DedupeKey(topic, int(offset))
@@ -191,18 +194,40 @@ def parse_key(key: bytes) -> Key:
 
 _MEND = "did another program or a later release write it? Read it with that one, or use another SLUICE_PREFIX"
 
+
+class _Group(msgspec.Struct, array_like=True, gc=False):
+    """A group that may have sketches, and sums written as text."""
+
+    group: Group
+    sums: list[int | str]
+    sketches: list[State] = []
+
+
+class _GroupName(msgspec.Struct, array_like=True, gc=False):
+    """A group without what is kept of it."""
+
+    group: Group
+
+
 _plain_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int]]])
-_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int | str]]])
-_group_names = msgspec.msgpack.Decoder(list[tuple[Group, msgspec.Raw]])
-_entity = msgspec.msgpack.Decoder(list[Any])
+_groups = msgspec.msgpack.Decoder(list[_Group])
+_group_names = msgspec.msgpack.Decoder(list[_GroupName])
+_decoders: dict[type[EntityState], msgspec.msgpack.Decoder[EntityState]] = {}
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 _any = msgspec.msgpack.Decoder().decode
 _encode = msgspec.msgpack.Encoder().encode
 
 
-def encode_partial(groups: Sequence[tuple[Group, list[int]]]) -> bytes:
-    """One shard of one pane: each group with its absolute sums."""
+def encode_partial(groups: Sequence[tuple[Group, Row]], sketches: int = 0) -> bytes:
+    """One shard of one pane: each group with its absolute sums and, last, so many sketches."""
+    if sketches:
+        return _encode(
+            [
+                (group, [*map(_written, row[:-sketches])], [*map(_sorted, row[-sketches:])])
+                for group, row in groups
+            ]
+        )
     sums = [sums for _, sums in groups]
     if sums and (max(map(max, sums)) >= _PLAIN or min(map(min, sums)) <= -_PLAIN):
         return _encode([(group, [_written(number) for number in row]) for group, row in groups])
@@ -213,14 +238,18 @@ def _written(number: int) -> int | str:
     return number if -_PLAIN < number < _PLAIN else str(number)
 
 
-def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
+def _sorted(sketch: State) -> State:
+    return dict(sorted(sketch.items()))
+
+
+def decode_partial(value: bytes) -> list[tuple[Group, Row]]:
     """The groups of one shard. Raises `FeedFormatError`."""
     try:
         return _plain_groups.decode(value)
     except (msgspec.MsgspecError, ValueError):
-        pass  # a sum as decimal text, or damaged
+        pass  # a sum as decimal text, sketches, or damaged
     try:
-        return [(group, [int(number) for number in sums]) for group, sums in _groups.decode(value)]
+        return [(one.group, [*map(int, one.sums), *one.sketches]) for one in _groups.decode(value)]
     except (msgspec.MsgspecError, ValueError) as error:
         raise FeedFormatError(f"a windowed record of the feed is damaged ({error})") from None
 
@@ -228,7 +257,7 @@ def decode_partial(value: bytes) -> list[tuple[Group, list[int]]]:
 def partial_groups(value: bytes) -> list[Group]:
     """The groups of one shard, without their sums. Raises `FeedFormatError`."""
     try:
-        return [group for group, _ in _group_names.decode(value)]
+        return [one.group for one in _group_names.decode(value)]
     except msgspec.MsgspecError as error:
         raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
 
@@ -241,15 +270,18 @@ def count_groups(value: bytes) -> int:
     return int.from_bytes(value[1:3] if first == 0xDC else value[1:5], "big")
 
 
-def encode_entity(members: Sequence[Any]) -> bytes:
-    """An entity's state: opened, occurred_us, rank, event_id, city, and the kept fields."""
-    return _encode(members)
+def encode_entity(state: EntityState) -> bytes:
+    """An entity's state."""
+    return _encode(state)
 
 
-def decode_entity(value: bytes) -> list[Any]:
-    """The members of an entity's state. Raises `FeedFormatError`."""
+def decode_entity(value: bytes, kind: type[EntityState] = EntityState) -> EntityState:
+    """An entity's state; what an `EntityState` has, or that of a view. Raises `FeedFormatError`."""
+    decoder = _decoders.get(kind)
+    if decoder is None:
+        decoder = _decoders[kind] = msgspec.msgpack.Decoder(kind)
     try:
-        return _entity.decode(value)
+        return decoder.decode(value)
     except (msgspec.MsgspecError, ValueError) as error:
         raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
 
@@ -299,3 +331,9 @@ def _version(value: bytes) -> int | None:
 
 def _other_version(what: str, found: int | None) -> FeedVersionError:
     return FeedVersionError(f"a {what} of the feed is of format version {found}, not {FORMAT_VERSION}")
+
+
+def source_topic(key: bytes) -> bytes | None:
+    """The source topic that a record of the feed, ours by its key, is about; None for a heartbeat."""
+    at = {b"c": 1, b"d": 1, b"w": 2, b"e": 2}.get(key[:1])
+    return None if at is None else key.split(b":", 3)[at]

@@ -24,7 +24,7 @@ class Marked(Protocol):
         """Its value; None: a tombstone."""
 
 
-class RecordMark(msgspec.Struct, frozen=True):
+class RecordFingerprint(msgspec.Struct, frozen=True):
     """A record's fingerprint: Kafka timestamp (ms, -1: none) and the CRC-32C of its value, at its offset.
 
     Of the record and not of its batch, which the broker may pack anew.
@@ -35,8 +35,8 @@ class RecordMark(msgspec.Struct, frozen=True):
     crc32c: int
 
 
-def mark_of(record: Marked) -> RecordMark:
+def fingerprint_of(record: Marked) -> RecordFingerprint:
     """The fingerprint of a record."""
     timestamp = record.timestamp
     crc = google_crc32c.value(record.value or b"")
-    return RecordMark(record.offset, -1 if timestamp is None else timestamp, crc)
+    return RecordFingerprint(record.offset, -1 if timestamp is None else timestamp, crc)

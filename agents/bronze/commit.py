@@ -1,10 +1,10 @@
-"""How a range becomes a part of Bronze, exactly once: intent, objects, commit. And where to go on.
+"""Commits a range to Bronze, exactly once: intent, objects, commit. Finds where a partition continues.
 
-Any number of writers may try the same range, stopped and woken at any instruction: the store's conditional
-writes decide. Per range `first`:
-1. the intent is created; who finds one there takes over its range and puts the same objects;
-2. the objects are created; one that is there already has the same bytes, or is replaced by him whose intent
-   holds; then the intent is sealed (`whole`), if it still holds: nobody replaces it any more;
+Any number of writers may attempt the same range, stopped and resumed at any instruction: the store's
+conditional writes decide. Per range `first`:
+1. the intent is created; a writer that finds one there takes over its range and puts the same objects;
+2. the objects are created; one that exists has the same bytes, or is replaced by the writer whose intent
+   holds; then the intent is sealed, if it still holds: it can no longer be replaced;
 3. the commit is created. It is never changed, and what it lists is what counts.
 """
 
@@ -36,15 +36,12 @@ from agents.bronze.layout import lie_otherwise
 from agents.bronze.range import BuiltObject
 from agents.bronze.retries import Failures, PatientStore
 from agents.bronze.store import Store
-from tables.fingerprint import RecordMark
+from agents.sink import OvertakenError
+from tables.fingerprint import RecordFingerprint
 
 CALLS_AT_ONCE = 16
 PUTS_TOGETHER = 1024
 """So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
-
-
-class OvertakenError(Exception):
-    """Another writer has this range, or another one that begins like it: find out anew where to go on."""
 
 
 class Built(NamedTuple):
@@ -55,27 +52,18 @@ class Built(NamedTuple):
     lost: tuple[int, int] | None
     objects: Sequence[BuiltObject]
     topic_id: str | None = None
-    last_record: RecordMark | None = None
-
-
-class Hint(NamedTuple):
-    """What the consumer group's offset says: the newest commit begins at `first` and `next` comes after it.
-
-    It may be wrong in every way."""
-
-    first: int
-    next: int
+    last_record: RecordFingerprint | None = None
 
 
 class Resume(NamedTuple):
-    """Where a partition goes on. `next`: None when nothing was ever written. `intent`: of the range there."""
+    """Where a partition continues. `next`: None if nothing was ever written. `intent`: the pending one."""
 
     next: int | None
     intent: Intent | None
 
 
 class Committer:
-    """Writes the ranges of one source partition. `nonce` names this writer: no other has the same.
+    """Writes the ranges of one source partition. `nonce` identifies this writer and is unique to it.
 
     `newest`: the newest commit, and `position`: where the partition was first seen, as `resume` found them.
     """
@@ -88,22 +76,23 @@ class Committer:
         self.newest: Commit | None = None
         self.position: Position | None = None
 
-    # --- where to go on ------------------------------------------------------------------------------------
+    # --- where to continue ---------------------------------------------------------------------------------
 
-    async def resume(self, hint: Hint | None) -> Resume:
+    async def resume(self, hint: tuple[int, int] | None) -> Resume:
         """Find the newest commit. Raises `CorruptFileError` where it is not readable.
 
-        An intent that follows it, and whose objects are all there, is committed on the way.
+        `hint`: first and next offset of what may be the newest one; it may be wrong in any way.
+        An intent that follows it, and whose objects all exist, is committed on the way.
         """
         newest = await self._newest(hint)
         position = self.position = await self.position_of(self._partition)
         next_offset = newest.next if newest is not None else position.first if position is not None else None
         intent = await (self._first_intent() if next_offset is None else self._intent(next_offset))
-        while intent is not None and (intent.whole or await self._is_complete(intent)):
+        while intent is not None and (intent.sealed or await self._is_complete(intent)):
             try:
                 await self._seal(intent)
                 newest = await self._create_commit(intent.commit)
-            except OvertakenError:  # somebody has committed this moment, after replacing this very intent
+            except OvertakenError:  # another writer has just committed, after replacing this intent
                 return await self.resume(hint)
             next_offset = newest.next
             intent = await self._intent(next_offset)
@@ -117,7 +106,7 @@ class Committer:
         return None if found is None else decode_position(path, found.data)
 
     async def keep_position(self, position: Position) -> bool:
-        """Note where the partition was first seen; False: another writer has, otherwise: resume anew."""
+        """Record where the partition was first seen; False: another writer has, differently: resume again."""
         path = position_path(self._topic, self._partition)
         if await self._store.create(path, encode(position)):
             self.position = position
@@ -125,12 +114,12 @@ class Committer:
         self.position = await self.position_of(self._partition)
         return self.position == position
 
-    async def _newest(self, hint: Hint | None) -> Commit | None:
+    async def _newest(self, hint: tuple[int, int] | None) -> Commit | None:
         folder = commits_folder(self._topic, self._partition)
         known: Commit | None = None
         if hint is not None:
-            known = await self._commit(commit_path(self._topic, self._partition, hint.first))
-            if known is not None and known.next != hint.next:
+            known = await self._commit(commit_path(self._topic, self._partition, hint[0]))
+            if known is not None and known.next != hint[1]:
                 known = None
         after = "" if known is None else commit_path(self._topic, self._partition, known.first)
         last = await self._store.last(folder, after)
@@ -173,7 +162,7 @@ class Committer:
     # --- writing a range -----------------------------------------------------------------------------------
 
     async def commit(self, built: Built) -> Commit:
-        """Write a range; tries again until it is written. Raises `OvertakenError`, `CorruptFileError`."""
+        """Write a range; retries until it is written. Raises `OvertakenError`, `CorruptFileError`."""
         entries = await asyncio.to_thread(_entries, built.objects)
         intent = Intent(
             first=built.first,
@@ -192,14 +181,14 @@ class Committer:
         return await self._create_commit(intent.commit)
 
     async def _claim(self, intent: Intent) -> None:
-        """Make the range ours: by its intent, or by another's that means the same."""
+        """Claim the range: by its intent, or by another's intent with the same commit."""
         path = intent_path(self._topic, self._partition, intent.first)
         while not await self._store.create(path, encode(intent)):
             found = await self._store.get(path)
             if found is None:
                 continue
             other = decode_intent(path, found.data)
-            if other.commit == intent.commit:  # our own whose answer was lost, or one that means the same
+            if other.commit == intent.commit:  # our own whose response was lost, or an equivalent one
                 return
             await self._make_way(other, intent)
             if await self._store.replace(path, encode(intent), found.etag):
@@ -207,12 +196,12 @@ class Committer:
                 return
 
     async def _make_way(self, other: Intent, intent: Intent) -> None:
-        """Raises `OvertakenError` unless the other intent is to be replaced by ours."""
+        """Raises `OvertakenError` unless our intent is to replace the other one."""
         if await self._commit(commit_path(self._topic, self._partition, intent.first)) is not None:
             raise OvertakenError
         if other.next != intent.next and not _swallows(intent, other):
             raise OvertakenError
-        if other.whole:
+        if other.sealed:
             await self._create_commit(other.commit)
             raise OvertakenError
         if other.next == intent.next and lie_otherwise(other, intent):  # its writer may still put objects
@@ -225,15 +214,15 @@ class Committer:
                 await self._store.delete(entry.path)
 
     async def _seal(self, intent: Intent) -> None:
-        """All objects are there: from now on nobody may replace the intent and then the objects' bytes."""
+        """All objects exist: from now on neither the intent nor the objects' bytes can be replaced."""
         path = intent_path(self._topic, self._partition, intent.first)
         while True:
             found = await self._store.get(path)
             held = None if found is None else decode_intent(path, found.data)
             if found is None or held is None or held.commit != intent.commit:
                 raise OvertakenError
-            sealed = structs.replace(held, whole=True)
-            if held.whole or await self._store.replace(path, encode(sealed), found.etag):
+            sealed = structs.replace(held, sealed=True)
+            if held.sealed or await self._store.replace(path, encode(sealed), found.etag):
                 return
 
     async def _holds(self, intent: Intent) -> bool:
@@ -241,7 +230,7 @@ class Committer:
         return held is not None and held.commit == intent.commit
 
     async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
-        """Return when all are there as they have to be; those that fail are tried again. Raises
+        """Return when all exist as required; failed puts are retried. Raises
         `OvertakenError`."""
         by_path = {made.path: made for made in objects}
         async for there in self._store.create_all([(made.path, made.data) for made in objects]):
@@ -252,12 +241,12 @@ class Committer:
         outcomes = await asyncio.gather(
             *(self._settle(made, intent, slots) for made in objects), return_exceptions=True
         )
-        for outcome in outcomes:  # every put has to be known to be done
+        for outcome in outcomes:  # every put must be known to be done
             if isinstance(outcome, BaseException):
                 raise outcome
 
     async def _settle(self, made: BuiltObject, intent: Intent, slots: asyncio.Semaphore) -> None:
-        """An object was there already: it has the same bytes, or is replaced by us if our intent holds."""
+        """An object already exists: it has the same bytes, or we replace it if our intent holds."""
         async with slots:
             while True:
                 found = await self._store.get(made.path)
@@ -286,5 +275,5 @@ def _entries(objects: Sequence[BuiltObject]) -> tuple[ObjectEntry, ...]:
 
 
 def _swallows(intent: Intent, other: Intent) -> bool:
-    """Whether all that the other intent wanted to write is gone from Kafka, as our intent says."""
+    """Whether Kafka has deleted all that the other intent was to write, according to our intent."""
     return intent.lost is not None and other.next <= intent.lost[1]

@@ -1,4 +1,4 @@
-"""What lies in a Bronze store (docs/contract.md §5): the names of its files, and its commits and intents."""
+"""The contents of a Bronze store (docs/contract.md §5): its file names, its commits and its intents."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 COMMITS, INTENTS = "_commits/", "_intents/"
 EPOCH_ORDINAL = date(1970, 1, 1).toordinal()
@@ -16,7 +16,7 @@ LAST_MS = 253_402_300_799_999
 
 
 class CorruptFileError(Exception):
-    """A commit or an intent is not what a worker writes. `str()` names it and says what is wrong."""
+    """A commit or an intent is not what a worker writes. `str()` names it and states what is wrong."""
 
 
 class ObjectEntry(msgspec.Struct, frozen=True):
@@ -30,11 +30,11 @@ class ObjectEntry(msgspec.Struct, frozen=True):
 
 
 class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
-    """A range of a partition that is written: offsets `first` to `last`; the next one begins at `next`.
+    """A committed range of a partition: offsets `first` to `last`; the next range begins at `next`.
 
-    `lost`: [from, to), what Kafka had deleted before it was read; it is the beginning of the range.
-    `topic_id`: Kafka's id of the topic; `last_record`: the newest record up to the range's end, of this one
-    or an earlier. By these it is told whether the topic is still the same; None where nobody knows.
+    `lost`: [from, to), deleted by Kafka before it was read; it is the beginning of the range.
+    `topic_id`: Kafka's id of the topic; `last_record`: the newest record up to the range's end, of this range
+    or an earlier one. They show whether the topic is still the same; None where unknown.
     """
 
     first: int
@@ -43,16 +43,16 @@ class Commit(msgspec.Struct, frozen=True, omit_defaults=True, kw_only=True):
     objects: tuple[ObjectEntry, ...]
     lost: tuple[int, int] | None = None
     topic_id: str | None = None
-    last_record: RecordMark | None = None
+    last_record: RecordFingerprint | None = None
 
 
 class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
-    """What a writer is about to put and commit. `nonce` names the writer; `whole`: all objects are there, so
-    that nobody may replace this intent any more, only commit it.
+    """What a writer is about to put and commit. `nonce` identifies the writer; `sealed`: all objects exist,
+    so the intent can no longer be replaced, only committed.
     """
 
     nonce: str
-    whole: bool = False
+    sealed: bool = msgspec.field(default=False, name="whole")
 
     @property
     def commit(self) -> Commit:
@@ -71,8 +71,8 @@ class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
     """Where a partition was first seen, before anything of it was committed; it is never changed.
 
-    `first`: the offset at which its first range begins. `partitions`: how many its topic had then;
-    `topic_id`: Kafka's id of it.
+    `first`: the offset at which its first range begins. `partitions`: the topic's partition count at that
+    time; `topic_id`: Kafka's id of the topic.
     """
 
     first: int
@@ -86,13 +86,13 @@ def range_name(topic: str, partition: int, first: int, last: int) -> str:
 
 
 def event_folder(event: str, day: int) -> str:
-    """Where events of that name lie; `day` counts from 1970-01-01 (UTC)."""
+    """Where events of that name are stored; `day` counts from 1970-01-01 (UTC)."""
     return f"event={event}/dt={_date(day)}/"
 
 
 def bad_folder(code: str, timestamp_ms: int) -> str:
-    """Where quarantined records of that code lie, by Kafka timestamp; without one it is 1970-01-01, and
-    9999-12-31 for one that lies beyond."""
+    """Where quarantine records of that code are stored, by Kafka timestamp; without one it is 1970-01-01, and
+    9999-12-31 for a timestamp beyond that."""
     return f"_bad/code={code}/dt={_date(min(max(timestamp_ms, 0), LAST_MS) // 86_400_000)}/"
 
 
@@ -101,7 +101,7 @@ def _date(day: int) -> str:
 
 
 def commits_folder(topic: str, partition: int) -> str:
-    """Where the commits of a partition lie, in the order of their ranges."""
+    """Where the commits of a partition are stored, in the order of their ranges."""
     return f"{COMMITS}{topic}/{partition}/"
 
 
@@ -116,7 +116,7 @@ def intent_path(topic: str, partition: int, first: int) -> str:
 
 
 def position_path(topic: str, partition: int) -> str:
-    """Where a partition's `Position` lies: beside its intents, not among them."""
+    """Where a partition's `Position` is stored: beside its intents, not among them."""
     return f"{INTENTS}{topic}/{partition}.position.json"
 
 

@@ -1,7 +1,7 @@
-"""GZIP in pieces: an object's lines are compressed as they come, so that a range in memory is small.
+"""GZIP in pieces: an object's lines are compressed as they arrive, so that a range in memory is small.
 
-The bytes depend on the lines and on where they were cut alone, not on when: a range that is read again gives
-the same objects. ISA-L takes a quarter of zlib's time at level 1 and packs better.
+The bytes depend only on the lines and on where they were cut, not on time: a range that is read again gives
+the same objects. ISA-L takes a quarter of zlib's time at level 1 and compresses better.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class _Piece(NamedTuple):
 
 
 class GzipPieces:
-    """One gzip member, made of pieces that are compressed in `pool`, each by itself."""
+    """One gzip member, made of pieces that are compressed in `pool`, each separately."""
 
     def __init__(self, pool: Executor) -> None:
         self._pool = pool
@@ -38,11 +38,11 @@ class GzipPieces:
         self._pieces.append((len(data), self._pool.submit(_deflate, data)))
 
     def held_bytes(self) -> int:
-        """Bytes in memory: what is compressed already, and what still waits for it."""
+        """Bytes in memory: those compressed already, and those still waiting."""
         return sum(len(piece.result().deflated) if piece.done() else size for size, piece in self._pieces)
 
     def finished(self) -> bytes:
-        """The whole member; waits for what is not compressed yet."""
+        """The complete member; waits for pieces that are not compressed yet."""
         parts, crc32, data_bytes = [_HEADER], 0, 0
         for size, piece in self._pieces:
             done = piece.result()

@@ -1,4 +1,4 @@
-"""Which Bronze objects lie by city, too (docs/contract.md §5): those of the domains that somebody chose."""
+"""Which Bronze objects are stored by city too (docs/contract.md §5): those of the configured domains."""
 
 from __future__ import annotations
 
@@ -14,29 +14,29 @@ DOMAINS = ("bookings", "payments", "search", "trust", "promotions", "comms", "st
 NO_CITY = "__HIVE_DEFAULT_PARTITION__"
 """What Hive calls null, and readers of partitioned folders after it."""
 FORMER_NO_CITY = "__none__"
-"""What it was called before."""
+"""Its former name."""
 _OBJECT = re.compile(r"event=(?P<event>[^/]+)/dt=[^/]+/(?:city=(?P<city>[^/]+)/)?[^/]+")
 
 
 def known_domains() -> tuple[str, ...]:
-    """All domains that may be chosen: those of the contract, and those of events that somebody has added."""
+    """All domains that may be chosen: those of the contract, and those of added events."""
     return tuple(dict.fromkeys((*DOMAINS, *(spec.domain for spec in EVENTS.values()))))
 
 
 @dataclass(frozen=True)
 class Layout:
-    """How events are laid down: the names of those that have a city level, and what a null city is there."""
+    """How events are stored: the names of those that have a city level, and the name of a null city there."""
 
     by_city: frozenset[str] = frozenset()
     no_city: str = NO_CITY
 
     def folder(self, event: str, day: int, city: str | None) -> str:
-        """Where an event lies; `day` counts from 1970-01-01 (UTC). The city matters at its level alone."""
+        """Where an event is stored; `day` counts from 1970-01-01 (UTC). `city` is used at its level only."""
         folder = event_folder(event, day)
         return f"{folder}city={self.city(city)}/" if event in self.by_city else folder
 
     def city(self, city: str | None) -> str:
-        """What stands for a city in the name of a folder."""
+        """The folder name of a city."""
         if city is None:
             return self.no_city
         # A city may be called like null but for its case, which not every store tells apart: its first byte
@@ -51,10 +51,10 @@ def layout_of(domains: Iterable[str]) -> Layout:
 
 
 def layout_of_intent(intent: Intent, otherwise: Layout) -> Layout:
-    """The layout in which a range was begun, so that it can be finished with the same names.
+    """The layout of a pending range, so that it can be finished with the same names.
 
-    Its own objects tell; of events that have none in it, `otherwise`. A guess that is wrong does no harm: the
-    intent is replaced then, and what it had put.
+    Its own objects show it; for events without any, it is `otherwise`. A wrong guess does no harm: the intent
+    and its objects are then replaced.
     """
     found = [match for entry in intent.objects if (match := _OBJECT.match(entry.path))]
     there = {match["event"] for match in found}
@@ -64,10 +64,10 @@ def layout_of_intent(intent: Intent, otherwise: Layout) -> Layout:
 
 
 def lie_otherwise(one: Intent, other: Intent) -> bool:
-    """Whether events of one name lie in another layout in these intents.
+    """Whether events of one name are stored in another layout in these intents.
 
-    Nobody replaces one by the other then: objects of the replaced one that come late would lie beside those
-    that count. Who finds the intent builds the range in its layout.
+    Then neither replaces the other: late objects of the replaced intent would be stored beside those that
+    count. A writer that finds the intent builds the range in its layout.
     """
     levels = [
         {

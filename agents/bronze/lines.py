@@ -1,6 +1,6 @@
-"""A record as a line of Bronze (docs/contract.md §5): its JSON as it came, with `_kafka` added at the end.
+"""A record as a line of Bronze (docs/contract.md §5): its JSON as received, with `_kafka` added at the end.
 
-A `_kafka` of its own is left out: no reader is to meet two.
+A `_kafka` of its own is left out, so that no reader finds two.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class LineWriter:
         ]
 
     def bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> bytes:
-        """The line of a quarantined record; a tombstone has `value_base64` null."""
+        """The line of a bad record; a tombstone has `value_base64` null."""
         line: dict[str, Any] = {
             "code": why.code,
             "reason": why.reason,
@@ -82,5 +82,5 @@ def _is_plain(values: list[bytes]) -> bool:
 
 
 def _one_lined(value: bytes) -> bytes:
-    # In JSON both bytes are white space wherever they stand: in a string they would have to be escaped.
+    # In JSON both bytes are white space wherever they occur: in a string they would have to be escaped.
     return without_kafka(value).translate(None, b"\n\r").rstrip(b" \t")

@@ -1,7 +1,7 @@
 """A range of a source partition, filled record by record, and the Bronze objects that it becomes.
 
-The objects depend on the range's records alone: not on the batches in which they came, nor on time. A range
-that is read again after a crash gives the same bytes.
+The objects depend only on the range's records: not on the batches in which they arrived, nor on time. A
+range that is read again after a crash gives the same bytes.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from schemas.validation.avro import AvroDecoder
 from schemas.validation.fast_path import EVENT_TYPES
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
-from tables.fingerprint import RecordMark, mark_of
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 
 SEGMENT_BYTES = 4 << 20
 """After so many bytes of raw value, objects with enough lines have them compressed."""
@@ -37,7 +37,7 @@ _first_byte = itemgetter(0)
 
 
 class Record(Protocol):
-    """What is read of a Kafka record."""
+    """The attributes of a Kafka record that are read."""
 
     @property
     def offset(self) -> int:
@@ -61,7 +61,7 @@ class BuiltObject(NamedTuple):
 
 
 class _Lines:
-    """The lines of one object: those compressed already, and those that wait."""
+    """The lines of one object: those compressed already, and those waiting."""
 
     __slots__ = ("gzip", "rows", "waiting", "waiting_bytes")
 
@@ -80,8 +80,8 @@ class _Lines:
 class RangeBuilder:
     """Fills the range of `topic`, `partition` that begins at `first`. Not thread-safe; compresses in `pool`.
 
-    `until`: the offset at which the range has to end, for one that another writer has begun; without it the
-    range ends when it has `max_bytes` of raw value.
+    `until`: the offset at which another writer's pending range has to end; without it the range ends when it
+    has `max_bytes` of raw value.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class RangeBuilder:
         self.raw_bytes = 0
         self.rows = 0
         self.first_timestamp_ms: int | None = None
-        self.last_record: RecordMark | None = None
+        self.last_record: RecordFingerprint | None = None
         self._validator = validator
         self._avro = avro
         self._pool = pool
@@ -124,7 +124,7 @@ class RangeBuilder:
 
     @property
     def full(self) -> bool:
-        """Whether the range has to be closed before more is taken."""
+        """Whether the range has to be closed before more is added."""
         if self.until is not None:
             return self.next >= self.until
         return self.raw_bytes >= self._max_bytes
@@ -136,31 +136,31 @@ class RangeBuilder:
 
     @property
     def held_bytes(self) -> int:
-        """Bytes that the range holds in memory, about."""
+        """Approximate bytes that the range holds in memory."""
         return self._waiting_bytes + self._gzip_bytes + OBJECT_BYTES * len(self._objects)
 
     def lose(self, until: int) -> None:
-        """Kafka has deleted what lies between the range's beginning and `until`, before it was read."""
+        """Kafka has deleted the records from the range's beginning to `until`, before they were read."""
         assert self.rows == 0, "a range in which there is something is closed before"
         self.lost = (self.first, until)
         self.next = until
 
-    def take(self, records: Sequence[Record], after: int) -> int:
-        """Add records, all at or above `next` and below `after`, until the range is full; answers how many.
+    def add(self, records: Sequence[Record], after: int) -> int:
+        """Add records, all at or above `next` and below `after`, until the range is full; returns how many.
 
-        Once all are taken, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
+        Once all are added, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
         """
         if self.until is not None:
             records = records[: bisect_left(records, self.until, key=_offset)]
-        taken = 0
-        while taken < len(records) and not self.full:
-            taken += self._take_part(records[taken:])
-        if taken == len(records) and not self.full:
+        added = 0
+        while added < len(records) and not self.full:
+            added += self._add_part(records[added:])
+        if added == len(records) and not self.full:
             self.next = after if self.until is None else min(after, self.until)
-        return taken
+        return added
 
-    def _take_part(self, records: Sequence[Record]) -> int:
-        """Add as many as fit into the segment; answers how many."""
+    def _add_part(self, records: Sequence[Record]) -> int:
+        """Add as many as fit into the segment; returns how many."""
         values = [record.value for record in records]
         room = (
             min(self._segment_room, self._max_bytes - self.raw_bytes)
@@ -172,8 +172,8 @@ class RangeBuilder:
             ends = list(accumulate(len(value or b"") for value in values))
             count = bisect_left(ends, room) + 1
             records, values, size = records[:count], values[:count], ends[count - 1]
-        self._add(records, values)
-        self.last_record = mark_of(records[-1])
+        self._add_lines_of(records, values)
+        self.last_record = fingerprint_of(records[-1])
         self.raw_bytes += size
         self.rows += len(records)
         self.next = records[-1].offset + 1
@@ -182,7 +182,7 @@ class RangeBuilder:
             self._compress()
         return len(records)
 
-    def _add(self, records: Sequence[Record], values: list[bytes | None]) -> None:
+    def _add_lines_of(self, records: Sequence[Record], values: list[bytes | None]) -> None:
         timestamps = [record.timestamp for record in records]
         offsets = [record.offset for record in records]
         if self.first_timestamp_ms is None:
@@ -247,7 +247,7 @@ class RangeBuilder:
         self._waiting_bytes += held.waiting_bytes - before
 
     def _compress(self) -> None:
-        """The segment ends: compress what is worth it."""
+        """The segment ends: compress the objects that are large enough."""
         self._segment_room += SEGMENT_BYTES
         for held in self._objects.values():
             if held.waiting_bytes >= PIECE_BYTES:
@@ -261,7 +261,7 @@ class RangeBuilder:
             held.waiting, held.waiting_bytes = [], 0
 
     def close(self) -> None:
-        """The range is whole: compress the rest in the background, for `objects`."""
+        """The range is complete: compress the rest in the background, for `objects`."""
         for held in self._objects.values():
             self._compress_one(held)
         self._gzip_bytes = sum(held.gzip.held_bytes() for held in self._objects.values())
@@ -276,7 +276,7 @@ class RangeBuilder:
 
 
 def _date_like_others(times: list[float], bad: list[tuple[int, Quarantined]]) -> None:
-    """Give bad records, which have the time 0, that of a good one: they are not laid down by it."""
+    """Give bad records, which have the time 0, that of a good one: they are not stored by it."""
     some = max(times)
     for index, _ in bad:
         times[index] = some

@@ -1,53 +1,34 @@
-"""A store that is asked again, with back-off, until it answers: nothing of Bronze is ever skipped."""
+"""A store whose calls are retried, with back-off, until they succeed: Bronze never skips anything."""
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from typing import Protocol, TypeVar
 
+from agents.backoff import Backoff
 from agents.bronze.store import ChangedError, ExistsError, Found, Store, StoreError
 
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 30.0
+LONGEST_PAUSE_SECONDS = 30.0
 
 T = TypeVar("T")
 
 
 class Failures(Protocol):
-    """Who is told of every try that failed."""
+    """Receives every failed attempt."""
 
     def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
         """`operation`: put or read."""
 
 
-class _BackOff:
-    """The pauses between tries: each twice as long as the one before, up to a bound."""
-
-    def __init__(self, on_failure: Failures) -> None:
-        self._on_failure = on_failure
-        self.begin_anew()
-
-    def begin_anew(self) -> None:
-        """Something has succeeded: the next failure is a first one."""
-        self._seconds = FIRST_BACKOFF_SECONDS
-
-    async def after(self, operation: str, error: StoreError) -> None:
-        """Tell of a try that failed, and pause."""
-        self._on_failure(operation, error, self._seconds)
-        await asyncio.sleep(self._seconds)
-        self._seconds = min(self._seconds * 2, LONGEST_BACKOFF_SECONDS)
-
-
 class PatientStore:
-    """A `Store` whose failing calls are made again; each try that failed is told to `on_failure`."""
+    """A `Store` whose failing calls are retried; each failed attempt is reported to `on_failure`."""
 
     def __init__(self, store: Store, on_failure: Failures) -> None:
         self._store = store
         self._on_failure = on_failure
 
     async def create(self, path: str, data: bytes) -> bool:
-        """False: there is something already, perhaps from an earlier try of ours whose answer was lost."""
+        """False: an object exists already, perhaps from an earlier attempt whose response was lost."""
 
         async def create() -> bool:
             try:
@@ -59,8 +40,8 @@ class PatientStore:
         return await self.again("put", create)
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> AsyncIterator[list[str]]:
-        """Create objects, those that fail again and again; yields the paths where something is already."""
-        backoff = _BackOff(self._on_failure)
+        """Create objects, retrying failures; yields the paths of objects that exist already."""
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while objects:
             outcomes = await self._store.create_all(objects)
             pairs = list(zip(objects, outcomes, strict=True))
@@ -69,12 +50,13 @@ class PatientStore:
             left = [made for made, found in pairs if isinstance(found, StoreError)]
             if failures:
                 if len(left) < len(objects):
-                    backoff.begin_anew()
-                await backoff.after("put", failures[0])
+                    backoff.reset()
+                self._on_failure("put", failures[0], backoff.seconds)
+                await backoff.pause()
             objects = left
 
     async def replace(self, path: str, data: bytes, etag: str) -> bool:
-        """False: it is not the version that `etag` names; look again what is there."""
+        """False: it is not the version that `etag` names; read again what is there."""
 
         async def replace() -> bool:
             try:
@@ -98,7 +80,7 @@ class PatientStore:
         return await self.again("read", first)
 
     async def last(self, folder: str, after: str) -> str | None:
-        """The last path in a folder, of those behind `after`; None: there is none."""
+        """The last path in a folder, of those after `after`; None: there is none."""
 
         async def last() -> str | None:
             return max([listed.path async for listed in self._store.list(folder, after)], default=None)
@@ -106,14 +88,15 @@ class PatientStore:
         return await self.again("read", last)
 
     async def delete(self, path: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""
         await self.again("put", lambda: self._store.delete(path))
 
     async def again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
-        """Make a call until the store answers."""
-        backoff = _BackOff(self._on_failure)
+        """Retry a call until the store answers."""
+        backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:
             try:
                 return await call()
             except StoreError as error:
-                await backoff.after(operation, error)
+                self._on_failure(operation, error, backoff.seconds)
+                await backoff.pause()

@@ -1,4 +1,4 @@
-"""What Bronze needs of a store of objects, as a protocol: `streams.store` has the real ones."""
+"""What Bronze needs of an object store, as a protocol: `streams.store` has the implementations."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import NamedTuple, Protocol
 
 
 class StoreError(Exception):
-    """The store did not do it, or is not known to have done it. `str()` says what and why, in one line."""
+    """The store did not do it, or is not known to have done it. `str()` states what and why, in one line."""
 
 
 class ExistsError(Exception):
-    """There is an object at that path already."""
+    """An object already exists at that path."""
 
 
 class ChangedError(Exception):
-    """The object at that path is not the one that was to be replaced, or is gone."""
+    """The object at that path is not the one to be replaced, or no longer exists."""
 
 
 Outcome = ExistsError | StoreError | None
@@ -23,7 +23,7 @@ Outcome = ExistsError | StoreError | None
 
 
 class Found(NamedTuple):
-    """An object: its bytes, and the tag that names this version of it."""
+    """An object: its bytes, and the tag that identifies this version of it."""
 
     data: bytes
     etag: str
@@ -39,19 +39,19 @@ class Listed(NamedTuple):
 class Store(Protocol):
     """Objects by path. Paths are relative to the store's prefix, with `/` between their parts.
 
-    A write is all or nothing, and durable once it is answered. Every method raises `StoreError`; after that a
-    write may have happened all the same.
+    A write is all or nothing, and durable once it is answered. Every method raises `StoreError`; the write
+    may nevertheless have happened.
     """
 
     async def create(self, path: str, data: bytes) -> None:
-        """Write an object that is not there yet. Raises `ExistsError`."""
+        """Write an object that does not exist yet. Raises `ExistsError`."""
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
-        """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each, in
+        """Write objects (path, bytes) that do not exist yet, concurrently; returns the outcome of each, in
         their order. All that were written are durable then. Raises nothing."""
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
-        """Write over the version that `etag` names. Raises `ChangedError`."""
+        """Replace the version that `etag` names. Raises `ChangedError`."""
 
     async def get(self, path: str) -> Found | None:
         """Read an object; None: there is none."""
@@ -61,4 +61,4 @@ class Store(Protocol):
         greater than `after`."""
 
     async def delete(self, path: str) -> None:
-        """Remove an object, if it is there."""
+        """Remove an object, if it exists."""

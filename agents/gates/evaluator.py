@@ -1,7 +1,7 @@
-"""Keeps the recon gates: judges them one evaluation after the other and says what is to be published.
+"""Evaluates the recon gates, one evaluation after the other, and returns what is to be published.
 
-All state is in the records: what a gate's newest record says is where its next keeper goes on. Only the
-counts of evaluations in a row begin anew. Nothing here knows of Kafka; docs/gates.md says why it is so.
+All state is in the records: a new leader continues from a gate's newest record. Only the counts of
+evaluations in a row start over. Nothing here depends on Kafka; docs/gates.md gives the reasons.
 """
 
 from __future__ import annotations
@@ -11,13 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from agents.protocols import FeedRecord
+from schemas.times import SECOND_US, format_time
 from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
-from tables.gates.rule import NOTHING, Figures, Rule, Standing, State, level, step
-from tables.query.params import MICROS, ParameterError, format_time, parse_time
+from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
+from tables.query.params import ParameterError, parse_time
+from tables.times import MINUTE_US
 
-MINUTE_US = 60_000_000
 PUBLISH_US = 4_950_000
 """A record as old as this is published again: every 5 s, whichever side of it an evaluation falls on."""
 
@@ -48,22 +49,22 @@ class Publication(NamedTuple):
     alarms: list[Alarm]
 
 
-class Gatekeeper:
+class GateEvaluator:
     """All recon gates. `codes`: the error code of an alarm for each state that closes a gate."""
 
-    def __init__(self, rule: Rule, codes: dict[State, AlarmCode]) -> None:
+    def __init__(self, rule: Rule, codes: dict[GateState, AlarmCode]) -> None:
         self._rule = rule
         self._codes = codes
         self._gates: dict[Pair, _Gate] = {}
 
     def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take a record of ops.gates, in order. A gate whose record can't be read begins as stale: closed."""
+        """Restore a record of ops.gates, in order. A gate whose record can't be read begins stale: closed."""
         city, _, currency = key.decode(errors="replace").partition("|")
         pair = (city or None, currency)
         if value is None or not currency:
             self._gates.pop(pair, None)
         else:
-            self._gates[pair] = _restored(pair, value) or _Gate(Standing(State.STALE), 0)
+            self._gates[pair] = _restored(pair, value) or _Gate(Standing(GateState.STALE), 0)
 
     def evaluate(self, reading: Reading, now_us: int) -> Publication:
         """One evaluation of every gate, at `now_us` by the clock; a pair that is new gets a gate."""
@@ -74,7 +75,7 @@ class Gatekeeper:
         for pair, gate in self._gates.items():
             if reading.figures is not None:
                 gate.figures, gate.first, gate.end = known.get(pair, NOTHING), reading.first, reading.end
-            found = State.STALE if reading.stale else level(gate.figures, self._rule)
+            found = GateState.STALE if reading.stale else level(gate.figures, self._rule)
             before, gate.standing = gate.standing.state, step(gate.standing, found, self._rule)
             if gate.standing.state is not before:
                 out.alarms.extend(self._alarms(pair, gate, before, now_us, reading.stale))
@@ -86,7 +87,7 @@ class Gatekeeper:
         return out
 
     def end_gates(self, kept: set[Pair], now_us: int) -> Publication:
-        """End the gates whose pair is in no pane any more (`kept`: those that are), however old."""
+        """End the gates whose pair is in no pane any more (`kept`: those in a pane), however old."""
         out = Publication([], [])
         for pair in self._gates.keys() - kept:
             gate = self._gates.pop(pair)
@@ -97,7 +98,9 @@ class Gatekeeper:
                 )
         return out
 
-    def _alarms(self, pair: Pair, gate: _Gate, before: State, now_us: int, stale: str | None) -> list[Alarm]:
+    def _alarms(
+        self, pair: Pair, gate: _Gate, before: GateState, now_us: int, stale: str | None
+    ) -> list[Alarm]:
         """The alarms of a change of state; `gate.since_us` is still when the state before was reached."""
         state, found = gate.standing.state, []
         if before in self._codes:
@@ -108,7 +111,7 @@ class Gatekeeper:
         return found
 
     def _alarm(
-        self, pair: Pair, of: State, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
+        self, pair: Pair, of: GateState, since_us: int, now_us: int, *, raised: str = "", cleared: str = ""
     ) -> Alarm:
         """The alarm of a gate that came into state `of` at `since_us`; `raised`, `cleared`: what to say."""
         subject = f"{RECON}/{gate_key(*pair).decode()}"
@@ -122,13 +125,13 @@ class Gatekeeper:
             detail=f"gate {subject} {raised or cleared}",
         )
 
-    def counts(self) -> dict[State, int]:
+    def counts(self) -> dict[GateState, int]:
         """How many gates are in each state."""
-        return dict.fromkeys(State, 0) | Counter(gate.standing.state for gate in self._gates.values())
+        return dict.fromkeys(GateState, 0) | Counter(gate.standing.state for gate in self._gates.values())
 
-    def worst(self) -> dict[str, State]:
+    def worst(self) -> dict[str, GateState]:
         """The worst state by currency."""
-        found: dict[str, State] = {}
+        found: dict[str, GateState] = {}
         for (_, currency), gate in self._gates.items():
             known = found.setdefault(currency, gate.standing.state)
             found[currency] = max(known, gate.standing.state, key=lambda state: state.rank)
@@ -136,7 +139,7 @@ class Gatekeeper:
 
 
 def _restored(pair: Pair, value: bytes) -> _Gate | None:
-    """A gate as its record says, None if that can't be read or is of another one."""
+    """A gate from its record, None if the record can't be read or is of another gate."""
     record = decode_gate(value)
     if record is None or (record.gate, record.city, record.currency) != (RECON, *pair):
         return None
@@ -171,7 +174,7 @@ def _record(pair: Pair, gate: _Gate, now_us: int) -> GateRecord:
         previous=standing.previous,
         since=format_time(gate.since_us),
         evaluated_at=format_time(now_us),
-        valid_until=format_time(now_us + VALID_SECONDS * MICROS),
+        valid_until=format_time(now_us + VALID_SECONDS * SECOND_US),
         variance_minor=figures.variance,
         variance_ratio=figures.ratio,
         charges_minor=figures.charges,

@@ -1,1 +1,1 @@
-"""Records of the quarantine and of its audit."""
+"""Quarantine records and audit records."""

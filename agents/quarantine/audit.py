@@ -1,6 +1,6 @@
-"""Records of `events.quarantine.audit`: what was done with a quarantined record (docs/contract.md §1).
+"""Records of `events.quarantine.audit`: what was done with a quarantine record (docs/contract.md §1).
 
-The newest one of a quarantined record is its state; a record without any is open.
+The newest audit record of a quarantine record is its state; a quarantine record without any is open.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ REPLAYED = "replayed"
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What was done (`action`) with one quarantined record, when (`at`: RFC 3339, UTC) and by whom.
+    """What was done (`action`) with one quarantine record, when (`at`: RFC 3339, UTC) and by whom.
 
-    `topic`, `partition` and `offset` are its place in the quarantine, where another record may lie once that
-    topic was deleted and made anew: `quarantined_at` tells the two apart. `raw_topic` and `raw_partition`:
-    where it was sent to. `event_id`: its own, if it has one.
+    `topic`, `partition` and `offset` are its position in the quarantine, where another record may be once
+    that topic was recreated: `quarantined_at` distinguishes the two. `raw_topic` and `raw_partition`: where
+    it was sent to. `event_id`: its own, if it has one.
     """
 
     action: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
@@ -43,7 +43,7 @@ def encode_audit(record: AuditRecord) -> tuple[bytes, bytes]:
 
 
 def decode_audit(value: bytes | None) -> AuditRecord | None:
-    """An audit record; None for what is none. Members that are not known are passed over."""
+    """An audit record; None for anything else. Unknown members are skipped."""
     try:
         return _decode(value or b"")
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):

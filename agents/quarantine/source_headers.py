@@ -1,6 +1,6 @@
 """The producer's own headers in a quarantine record (docs/contract.md §1), and back again.
 
-A header's name is bytes on the wire. Records carry those that are not UTF-8 as Python's surrogate escapes;
+A header's name is bytes on the wire. Records carry names that are not UTF-8 as Python's surrogate escapes;
 readers of the quarantine get text that every client decodes: such a byte is written `\\xe9`, and a backslash
 `\\x5c`.
 """

@@ -5,19 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from typing import Any
 
-from agents.protocols import SLICE_RECORDS, BadRecord, FeedRecord
-from agents.quarantine.source_headers import carried
+from agents.protocols import SLICE_RECORDS, FeedRecord
+from agents.quarantine.record import Message, encode
 from agents.records import Unpacked
+from schemas.times import FUTURE_MS
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
-from tables.fingerprint import mark_of
+from tables.fingerprint import fingerprint_of
 from tables.fold.state import PartitionState
-
-FUTURE_MS = 5 * 60 * 1000
-"""No event occurred later than this after its Kafka timestamp (docs/contract.md §1)."""
 
 UNKNOWN_EVENT = "_unknown"
 """Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
@@ -27,7 +24,7 @@ UNKNOWN_EVENT = "_unknown"
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
 
-    `first_timestamp_ms`: Kafka timestamp of its first record; for one that has none, when it was read.
+    `first_timestamp_ms`: Kafka timestamp of its first record; if it has none, the time it was read.
     `outcomes` counts (event name, outcome);
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
@@ -37,13 +34,13 @@ class Interval:
     records: int = 0
     bad_bytes: int = 0
     feed: list[FeedRecord] = field(default_factory=list)
-    quarantine: list[BadRecord] = field(default_factory=list)
+    quarantine: list[Message] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
 class GapError(Exception):
-    """Records are missing between the fold's position and what came next. `str()` says which."""
+    """Records are missing between the fold's position and what came next. `str()` states which."""
 
     def __init__(self, expected: int, got: int) -> None:
         super().__init__(f"offsets {expected} to {got - 1} are missing")
@@ -52,7 +49,7 @@ class GapError(Exception):
 
 
 class Projector:
-    """The fold of one source partition: synchronous, and pure but for the clock it is given."""
+    """The fold of one source partition: synchronous, and pure except for the clock passed to it."""
 
     def __init__(
         self,
@@ -75,11 +72,11 @@ class Projector:
         """What has been folded since the last `interval()`; its `feed` is still empty."""
         return self._interval
 
-    def take(self, before: int, after: int, batches: Sequence[Any]) -> None:
+    def fold(self, before: int, after: int, batches: Sequence[Any]) -> None:
         """Fold all records from the fold's position up to `after`.
 
-        `before` is the consumer's position before these batches. What lies below the fold's position has been
-        folded already and is skipped. Raises `GapError` when the batches begin above it.
+        `before` is the consumer's position before these batches. Records below the fold's position have been
+        folded already and are skipped. Raises `GapError` when the batches begin above it.
         """
         position = self.state.next_offset
         if before > position:
@@ -87,16 +84,16 @@ class Projector:
         if after <= position:
             return
         records = Unpacked(batches, position)
-        while self._fold(records.take(SLICE_RECORDS)):
-            pass  # and that slice is let go of before the next one is made
+        while self._fold_slice(records.take(SLICE_RECORDS)):
+            pass  # and that slice is released before the next one is made
         self.state.next_offset = after
         self._interval.next_offset = after
         if self._newest is not None:
-            self.state.last_record = mark_of(self._newest)
-            self._newest = None  # it would keep its batch in memory
+            self.state.last_record = fingerprint_of(self._newest)
+            self._newest = None  # a reference would keep its batch in memory
 
     def lose(self, until: int) -> None:
-        """Kafka no longer has the records from the fold's position up to `until`: note it and go on there."""
+        """Kafka no longer has the records from the fold's position up to `until`: record it, go on there."""
         self.state.lose(until, (self._now_ms() + FUTURE_MS) * 1000)
         self._interval.next_offset = until
 
@@ -109,7 +106,7 @@ class Projector:
         self._interval = Interval(self.state.next_offset)
         return done
 
-    def _fold(self, records: list[Any]) -> bool:
+    def _fold_slice(self, records: list[Any]) -> bool:
         """Fold these records; False: there were none."""
         if not records:
             return False
@@ -138,23 +135,10 @@ class Projector:
 
     def _quarantine(self, records: list[Any], bad: list[tuple[int, Quarantined]]) -> None:
         interval = self._interval
-        now = datetime.fromtimestamp(self._now_ms() / 1000, UTC).isoformat(timespec="milliseconds")
-        where = [("topic", self.topic.encode()), ("partition", str(self.partition).encode())]
-        when = ("quarantined_at", now.replace("+00:00", "Z").encode())
+        now_ms = self._now_ms()
         for index, why in bad:
-            record = records[index]
-            own = carried(getattr(record, "headers", ()))
-            headers = [*_why(why), *where, ("offset", str(record.offset).encode()), when, *own]
-            interval.quarantine.append(BadRecord(record.key, record.value, headers))
-            interval.bad_bytes += len(record.value or b"") + len(record.key or b"")
+            message = encode(self.topic, self.partition, records[index], why, now_ms)
+            interval.quarantine.append(message)
+            interval.bad_bytes += len(message.value or b"") + len(message.key or b"")
             interval.reasons[why.code, why.reason] += 1
             interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
-
-
-def _why(why: Quarantined) -> list[tuple[str, bytes]]:
-    return [
-        ("code", why.code.encode()),
-        ("reason", why.reason.encode()),
-        ("field", why.field.encode()),
-        ("detail", why.detail.encode()),
-    ]

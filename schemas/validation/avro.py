@@ -36,8 +36,12 @@ class AvroDecoder:
         self._schemas = {number: fastavro.parse_schema(schema, {}) for number, schema in schemas.items()}
 
     @classmethod
-    def load(cls, folder: Path) -> AvroDecoder:
-        """Read a folder of `<schema id>.avsc` files. Raises AvroSchemaError, which names folder or file."""
+    def load(cls, folder: Path | None) -> AvroDecoder:
+        """Read a folder of `<schema id>.avsc` files; None: there are no schemas.
+
+        Raises AvroSchemaError, which names folder or file."""
+        if folder is None:
+            return cls({})
         if not folder.is_dir():
             raise AvroSchemaError(f"{folder} is not a folder; it should hold <schema id>.avsc files")
         schemas: dict[int, Any] = {}

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import EVENTS
 from schemas.spec import EventSpec
-from schemas.times import to_seconds
+from schemas.times import FUTURE_MS, to_seconds
 from schemas.types import Envelope
 from schemas.validation.fast_path import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.validation.reader_agreement import (
@@ -27,7 +27,7 @@ from schemas.validation.reader_agreement import (
 )
 from schemas.validation.reasons import Quarantined, Reason, quarantined
 
-FUTURE_SECONDS = 300.0
+FUTURE_SECONDS = FUTURE_MS / 1000
 """How far `occurred_at` may be ahead of the record's Kafka timestamp, in seconds."""
 
 _ENVELOPE = {name: name for name in Envelope.model_fields}
@@ -54,7 +54,7 @@ class _Members(NamedTuple):
     payload_twice: frozenset[str]
 
 
-def judge_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
+def validate_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
     """Judge a record's JSON: the event, or why it is quarantined. Its size has been judged before."""
     try:
         return _judge(_members(_parsed(value)), timestamp_ms)
@@ -64,7 +64,7 @@ def judge_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
         return quarantined(Reason.NOT_JSON, f"not read alike by all JSON readers: {error}")
 
 
-def judge_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quarantined:
+def validate_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quarantined:
     """Judge a record that was decoded by other means (Avro): the event, or why it is quarantined."""
     try:
         return _judge(_members(members), timestamp_ms)
@@ -126,13 +126,13 @@ def _judge(members: _Members, timestamp_ms: int) -> Event:
     if spec is None:
         raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
     try:
-        return _judge_event(spec, envelope, members, timestamp_ms)
+        return _validate_event(spec, envelope, members, timestamp_ms)
     except _RefusedError as refused:
         refused.verdict = refused.verdict._replace(event=spec.name)
         raise
 
 
-def _judge_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
+def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
     if envelope.version != spec.version:
         raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
     try:

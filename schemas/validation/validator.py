@@ -19,7 +19,7 @@ from schemas.validation.avro import AvroDecoder, AvroRecordError
 from schemas.validation.fast_path import ABSENCES, DECODER, Event
 from schemas.validation.patterns import known_texts
 from schemas.validation.reasons import Quarantined, Reason, UnreadBatch, quarantined
-from schemas.validation.slow_path import FUTURE_SECONDS, is_future, judge_json, judge_object
+from schemas.validation.slow_path import FUTURE_SECONDS, is_future, validate_json, validate_object
 from schemas.validation.undeclared import differing
 
 DEFAULT_MAX_EVENT_BYTES = 65536
@@ -49,7 +49,7 @@ class Validator:
         decoded = self.decode_batch([value], [timestamp_ms])
         return decoded.events[0] or decoded.bad[0][1]
 
-    def judge(self, value: bytes | None, timestamp_ms: int) -> Event | Quarantined:
+    def validate_one(self, value: bytes | None, timestamp_ms: int) -> Event | Quarantined:
         """The complete judgement, without the fast decoder; the verdict is that of `validate`."""
         if isinstance(value, UnreadBatch):
             return value.why
@@ -60,12 +60,12 @@ class Validator:
         if not value:
             return quarantined(Reason.EMPTY, "the record has no value")
         if value[0] != 0:
-            return judge_json(value, timestamp_ms)
+            return validate_json(value, timestamp_ms)
         try:
             members = self._avro.decode(value)
         except AvroRecordError as error:
             return quarantined(error.reason, str(error))
-        return judge_object(members, timestamp_ms)
+        return validate_object(members, timestamp_ms)
 
     def decode_batch(self, values: list[bytes | None], timestamps_ms: list[int]) -> Decoded:
         """Judge the records of a batch; `timestamps_ms` are their Kafka timestamps, aligned with `values`."""
@@ -86,7 +86,7 @@ class Validator:
         judged: list[Event | None] = events  # type: ignore[assignment]
         bad: list[tuple[int, Quarantined]] = []
         for index in sorted(suspects):
-            verdict = self.judge(values[index], timestamps_ms[index])
+            verdict = self.validate_one(values[index], timestamps_ms[index])
             if isinstance(verdict, Quarantined):
                 judged[index], times[index] = None, 0.0
                 bad.append((index, verdict))

@@ -15,6 +15,7 @@ import click
 
 from streams.plain_text import PlainFormatter, json_text, plain, plain_lines
 from streams.settings import SettingError, Settings
+from tables.spec.declaration_error import DeclarationError
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -43,7 +44,7 @@ class WrongUsage(Failure):
 
 
 class ErrorsToExitCodes(click.Group):
-    """A group whose commands may raise `SettingError`: that is wrong usage."""
+    """A group whose commands may raise `SettingError`, which is wrong usage, or `DeclarationError`."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command."""
@@ -51,6 +52,8 @@ class ErrorsToExitCodes(click.Group):
             return super().invoke(ctx)
         except SettingError as error:
             raise WrongUsage(str(error)) from None
+        except DeclarationError as error:
+            raise Failure(str(error)) from None
         except click.ClickException as error:
             error.message = plain_lines(error.message)  # click quotes what was typed
             raise
@@ -156,7 +159,7 @@ def ask_kafka(
 
 def await_kafka(settings: Settings, seconds: float) -> None:
     """Return when Kafka answers. Raises `Failure` if it does not within `seconds`."""
-    from streams.kafka.client import connected_admin  # noqa: PLC0415
+    from streams.kafka.availability import connected_admin  # noqa: PLC0415
 
     async def connected() -> None:
         await (await connected_admin(settings)).close()

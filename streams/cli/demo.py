@@ -51,8 +51,8 @@ class _StoppedError(Exception):
 def demo() -> None:
     """Start an embedded Kafka, the workers and the api; feed them real invoices, then a live marketplace.
 
-    The workers are views, Bronze (to a local folder) and gates. Everything lies in SLUICE_DATA_DIR/demo and
-    starts anew each time. A port that is in use is replaced by a free one. Ctrl-C ends all of it.
+    The workers are views, Bronze (to a local folder) and gates. All data is in SLUICE_DATA_DIR/demo and is
+    removed at the next start. A port that is in use is replaced by a free one. Ctrl-C ends all of it.
 
     \b
     Examples:

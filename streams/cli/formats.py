@@ -1,11 +1,13 @@
 """How numbers are written for people: money with its currency's decimals, ratios as percent, ages in words.
 
 What a measure is follows from the end of its name, as everywhere in Sluice: `_minor` is money in the minor
-unit of the row's currency, `_seconds` an age, `_rate`, `_ratio` and `ctr` a ratio, `_at` and `_by` a time.
+unit of the row's currency (`_minor_p50` a quantile of it), `_seconds` an age, `_rate`, `_ratio` and `ctr` a
+ratio, `_at` and `_by` a time.
 """
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -20,6 +22,7 @@ FOUR_DECIMALS = frozenset({"CLF", "UYW"})
 RATIO_ENDS = ("_rate", "_ratio", "ctr")
 NUMBER_ENDS = ("_minor", "_seconds", *RATIO_ENDS)
 MISSING = "-"
+_MONEY = re.compile(r"_minor(_p[0-9]+)?$")
 
 
 def money(minor: int, currency: str | None) -> str:
@@ -74,7 +77,7 @@ def cell(name: str, value: Any, currency: str | None) -> str:
 
 
 def _number(name: str, value: float, currency: str | None) -> str:
-    if name.endswith("_minor"):
+    if _MONEY.search(name):
         return money(int(value), currency)
     if name.endswith("_seconds"):
         return age(value)
@@ -85,4 +88,4 @@ def _number(name: str, value: float, currency: str | None) -> str:
 
 def heading(name: str) -> str:
     """A column's heading: the name in words, without the unit that its values show."""
-    return name.removesuffix("_minor").removesuffix("_seconds").replace("_", " ")
+    return _MONEY.sub(r"\1", name).removesuffix("_seconds").replace("_", " ")

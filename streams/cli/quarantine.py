@@ -11,6 +11,7 @@ from typing import Any
 import click
 
 from agents.quarantine.audit import OPEN, REPLAYED
+from agents.quarantine.record import Position, QuarantineRecord
 from streams.cli.common import (
     Failure,
     add_row,
@@ -27,11 +28,11 @@ from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
 from streams.kafka.producer import NoTopicError
 from streams.plain_text import plain_lines
 from streams.settings import Settings
-from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
+from streams.sources.quarantine import quarantine_record, quarantine_records
 from streams.sources.quarantine_audit import Audit, Done, read_audit
 
 HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "replayed", "bytes")
-Seen = tuple[BadRecord, Done | None]
+Seen = tuple[QuarantineRecord, Done | None]
 """A bad record, and what was done with it."""
 
 
@@ -90,7 +91,7 @@ async def _read(
     audit, warnings = await _audit(settings)
     reasons: Counter[str] = Counter()
     records: list[Seen] = []
-    async for record in bad_records(settings):
+    async for record in quarantine_records(settings):
         if chosen(record) and state in (None, audit.state(record)):
             reasons[record.reason] += 1
             records.append((record, audit.of(record)))
@@ -112,7 +113,7 @@ def _newest(records: list[Seen], limit: int) -> list[Seen]:
     return sorted(records, key=lambda seen: (seen[0].quarantined_at, seen[0].at))[-limit:]
 
 
-def _facts(record: BadRecord, done: Done | None) -> dict[str, Any]:
+def _facts(record: QuarantineRecord, done: Done | None) -> dict[str, Any]:
     replayed = done if done is not None and done.action == REPLAYED else None
     return record.facts() | {
         "state": OPEN if done is None else done.action,
@@ -121,7 +122,7 @@ def _facts(record: BadRecord, done: Done | None) -> dict[str, Any]:
     }
 
 
-def _cells(record: BadRecord, done: Done | None) -> Sequence[str]:
+def _cells(record: QuarantineRecord, done: Done | None) -> Sequence[str]:
     size = "none" if record.value is None else f"{len(record.value):,}"
     if record.truncated is not None:
         size += f" of {record.truncated:,}"
@@ -159,7 +160,7 @@ def show(*, at: Position, with_value: bool, timeout_seconds: float, as_json: boo
         ]
         echo_json(facts | ({"value_base64": value, "headers": own} if with_value else {}))
         return
-    if not record.whole:
+    if not record.complete:
         click.echo(f"{why_cut(record)}\n", err=True)
     width = max(len(name) for name in facts)
     for name, fact in facts.items():
@@ -173,7 +174,7 @@ def show(*, at: Position, with_value: bool, timeout_seconds: float, as_json: boo
 
 async def _look(settings: Settings, at: Position) -> tuple[Seen | None, list[str]]:
     """The record at a place with what was done with it, and warnings."""
-    record = await bad_record(settings, at)
+    record = await quarantine_record(settings, at)
     if record is None:
         return None, []
     audit, warnings = await _audit(settings)

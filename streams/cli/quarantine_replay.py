@@ -8,11 +8,12 @@ from typing import Any
 
 import click
 
+from agents.quarantine.record import Position, QuarantineRecord
 from streams.cli.common import Failure, echo_json, json_option, say, timeout_option
 from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
-from streams.sources.quarantine import BadRecord, Position, bad_record, bad_records
+from streams.sources.quarantine import quarantine_record, quarantine_records
 from streams.sources.quarantine_replay import Outcome, rehearse, send_again
 
 
@@ -73,7 +74,7 @@ class _Cut:
     """Chosen records that are not whole: how many, and one of them."""
 
     count: int = 0
-    first: BadRecord | None = None
+    first: QuarantineRecord | None = None
 
 
 def _report(
@@ -104,24 +105,24 @@ def _told(outcome: Outcome, cut: _Cut, *, again: bool, dry_run: bool) -> str:
     return f"{said}; {before:,} passed over, as they were replayed before (--again sends them too)"
 
 
-async def _by_id(settings: Settings, ids: Sequence[Position]) -> AsyncIterator[BadRecord]:
-    found: list[BadRecord] = []
+async def _by_id(settings: Settings, ids: Sequence[Position]) -> AsyncIterator[QuarantineRecord]:
+    found: list[QuarantineRecord] = []
     for at in dict.fromkeys(ids):
-        record = await bad_record(settings, at)
+        record = await quarantine_record(settings, at)
         if record is None:
             raise RefusedError(f"there is no record {at} in {settings.topic('events.quarantine')}")
-        if not record.whole:
+        if not record.complete:
             raise RefusedError(why_cut(record))
         found.append(record)
     for record in found:
         yield record
 
 
-async def _all(settings: Settings, chosen: Chosen, cut: _Cut) -> AsyncIterator[BadRecord]:
+async def _all(settings: Settings, chosen: Chosen, cut: _Cut) -> AsyncIterator[QuarantineRecord]:
     """The chosen records that are whole; the others are counted in `cut`."""
-    async for record in bad_records(settings):
+    async for record in quarantine_records(settings):
         if chosen(record):
-            if record.whole:
+            if record.complete:
                 yield record
             else:
                 cut.count += 1

@@ -9,13 +9,13 @@ from typing import Any, TypeVar
 
 import click
 
+from agents.quarantine.record import Position, QuarantineRecord
 from schemas.times import parse_instant
 from schemas.validation.reasons import Code, Reason
 from streams.cli.common import Failure, ask_kafka
 from streams.cli.times import Time
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
-from streams.sources.quarantine import BadRecord, Position
 from tables.query.values import EmptyElementError, did_you_mean, no_such, split_list
 
 T = TypeVar("T")
@@ -58,7 +58,7 @@ class Chosen:
         """Whether there is any filter."""
         return bool(self.wanted) or self._since is not None or self._to is not None
 
-    def __call__(self, record: BadRecord) -> bool:
+    def __call__(self, record: QuarantineRecord) -> bool:
         """Whether a record is chosen."""
         for name, seen in self._seen.items():
             if len(seen) < MOST_SEEN:
@@ -112,7 +112,7 @@ def filters(command: Any) -> Any:
     return click.option("--from", "since", type=at, help=since)(command)
 
 
-def why_cut(record: BadRecord) -> str:
+def why_cut(record: QuarantineRecord) -> str:
     """Why a record that is not whole cannot be sent again, and where the whole of it is."""
     what = "value" if record.truncated is not None else "key"
     return (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import click
 from pydantic.fields import FieldInfo
@@ -102,9 +102,10 @@ def _fields(spec: EventSpec) -> Iterable[tuple[str, FieldInfo]]:
 
 def _differing(folder: Path) -> dict[str, str]:
     """Path to content, of the files that are not as they should be."""
-    from streams.reference import pages  # noqa: PLC0415 - it loads all that is described
+    from streams.cli.reference import pages  # noqa: PLC0415 - it loads all that is described
 
-    return {path: content for path, content in pages().items() if _read(folder / path) != content}
+    sluice = cast(click.Group, click.get_current_context().find_root().command)
+    return {path: content for path, content in pages(sluice).items() if _read(folder / path) != content}
 
 
 def _write(path: Path, content: str) -> None:

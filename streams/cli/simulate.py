@@ -22,7 +22,7 @@ from streams.cli.sending import Meter, until_signal
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources.market import Faults, Market, choose_cities
-from streams.sources.market.market import DEFAULT_RATE
+from streams.sources.market.simulation import DEFAULT_RATE
 from streams.sources.replay import Progress, Replay
 from streams.sources.simulate import (
     Horizon,

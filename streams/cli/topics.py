@@ -19,7 +19,7 @@ from streams.cli.common import (
     timeout_option,
 )
 from streams.kafka import topics as bus_topics
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 LONGEST_SECONDS = 60.0

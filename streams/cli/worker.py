@@ -67,6 +67,7 @@ def every_role() -> None:
       SLUICE_METRICS_PORT=9200 sluice worker all      metrics on 9200, 9201 and 9202
     """
     settings = Settings.load()
+    importlib.import_module("tables.views")  # refuses a wrong declaration before any role is started
     from streams.roles.supervisor import RoleFailedError, run_all  # noqa: PLC0415
 
     try:

@@ -7,16 +7,16 @@ from typing import NamedTuple
 
 from aiokafka import TopicPartition
 
-from streams.feed.alien_records import mend_of, problem_of
+from streams.feed.alien_records import problem_of, remedy_of
 from streams.feed.writer import read_partition
 from streams.kafka.producer import partition_count
 from streams.settings import Settings
-from tables.read.record_check import Fault, Problem, gate_problem, shown
+from tables.record_check import Fault, Problem, gate_problem, shown
 
 MAX_FINDINGS = 100
 
 _GATE_MEND = (
-    "nothing to do: the gate counts as closed until `sluice worker gates` writes it anew, within seconds"
+    "nothing to do: the gate counts as closed until `sluice worker gates` writes it again, within seconds"
 )
 
 
@@ -45,7 +45,7 @@ async def alien_records(settings: Settings) -> list[Finding]:
             for key, (offset, problem) in newest.items():
                 what = f"{problem.why} (key {shown(key)})"
                 is_closed_gate = judge is gate_problem and problem.fault is Fault.DAMAGED
-                mend = _GATE_MEND if is_closed_gate else mend_of(key, problem)
+                mend = _GATE_MEND if is_closed_gate else remedy_of(key, problem)
                 found.append(Finding(topic, partition, offset, problem.fault, what, mend))
     return found[:MAX_FINDINGS]
 

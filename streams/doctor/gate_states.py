@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State
 from streams.doctor.partitions import partitions_of, reading, records_from
 from tables.gates.records import decode_gate, expired
-from tables.gates.rule import State as GateState
+from tables.gates.rule import GateState
 
 MOST_NAMED = 5
 EXPIRED = "expired"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.kafka import topics
-from streams.kafka.availability import why_away
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin, why_away
 
 
 async def answers(patient: Patient) -> list[Finding]:

@@ -12,7 +12,7 @@ from aiokafka.structs import OffsetAndMetadata
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.doctor.partitions import partitions_of, reading, records_from
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 
 RETRY_SECONDS = 0.3
 BRONZE_RANGES = 10

@@ -6,7 +6,7 @@ from streams.doctor.alien_records import alien_records
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
 from streams.kafka.instances import duplicate_instances
 from streams.plain_text import plain
-from tables.read.record_check import Fault
+from tables.record_check import Fault
 
 LOOK_SECONDS = 3.0
 

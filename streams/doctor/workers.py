@@ -11,7 +11,7 @@ from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.doctor.partitions import partitions_of, reading, records_from
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from tables.codec import Heartbeat, decode_heartbeat
 
 SKEW_SECONDS = 5.0

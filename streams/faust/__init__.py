@@ -1,1 +1,1 @@
-"""Faust as the engine: the app, and a transport that hands on record batches."""
+"""Faust as the engine: the app, and a transport that passes on record batches."""

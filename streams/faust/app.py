@@ -19,11 +19,11 @@ from streams.settings import Settings
 log = logging.getLogger(__name__)
 
 RECOVERY_SECONDS = 85.0
-"""A recovery that takes longer ends the process: Faust gives up in silence at `broker_request_timeout`."""
+"""A recovery that takes longer ends the process: Faust gives up silently at `broker_request_timeout`."""
 
 
 class _AsItCame(faust.Schema[Any, Any]):
-    """A message's value is a `Fetched` already; there is nothing to decode."""
+    """A message's value is a `Fetched` already, so it is not decoded."""
 
     def loads_key(self, *_: Any, **__: Any) -> Any:
         return None
@@ -38,7 +38,7 @@ class _ConsumerOnly(BootStrategy):
 
 
 def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> OwnerApp:
-    """The Faust app of a role: one agent over all raw topics, which hands every batch to the owner."""
+    """The Faust app of a role: one agent over all raw topics, which passes every batch to the owner."""
     datadir = settings.data_dir / "faust" / role
     datadir.mkdir(parents=True, exist_ok=True)
     app = OwnerApp(
@@ -64,37 +64,37 @@ def make_app(settings: Settings, role: str, owner: Owner, health: Health) -> Own
     raw = app.topic(*settings.raw_topics, schema=_AsItCame(allow_empty=False), acks=False)
 
     @app.on_rebalance_complete.connect
-    async def let_go(*_: Any, **__: Any) -> None:
-        # Faust does not seek where nothing is assigned, and so would not tell the owner.
+    async def release_all(*_: Any, **__: Any) -> None:
+        # Faust does not seek where nothing is assigned, and so would not call the owner.
         if not app.consumer.assignment():
             await owner.assigned(set(), app.consumer_generation_id)
 
     @app.agent(raw, name=f"{role}-batches")
-    async def take_batches(stream: Any) -> None:
+    async def dispatch_batches(stream: Any) -> None:
         async for fetched in stream:
-            await _take(app, cast(Fetched, fetched))
+            await _dispatch(app, cast(Fetched, fetched))
 
     return app
 
 
-async def _take(app: OwnerApp, fetched: Fetched) -> None:
-    # An agent that raises would be restarted by Faust behind the batch it failed on: end the process instead.
+async def _dispatch(app: OwnerApp, fetched: Fetched) -> None:
+    # Faust would restart an agent that raises after the batch it failed on: end the process instead.
     try:
-        await app.owner.take(fetched)
+        await app.owner.process(fetched)
     except asyncio.CancelledError:
         raise
     except Exception as error:
-        log.exception("folding %s failed at offset %d", fetched.tp, fetched.before)
+        log.exception("processing %s failed at offset %d", fetched.tp, fetched.before)
         await app.crash(error)
 
 
 def consumer_of(app: OwnerApp) -> BatchConsumer:
-    """The app's consumer, as what it is."""
+    """The app's consumer, with its actual type."""
     return cast(BatchConsumer, app.consumer)
 
 
 async def all_of(steps: Iterable[Coroutine[Any, Any, Any]]) -> None:
-    """Run them side by side; when one fails, or we are cancelled, end the others before going on."""
+    """Run them concurrently; when one fails, or this is cancelled, end the others before returning."""
     tasks = [asyncio.create_task(step) for step in steps]
     if not tasks:
         return
@@ -111,7 +111,7 @@ async def all_of(steps: Iterable[Coroutine[Any, Any, Any]]) -> None:
 async def run(app: OwnerApp, beside: Callable[[], Coroutine[Any, Any, None]], stop: asyncio.Event) -> None:
     """Run until `stop` is set or the app fails; raises what it failed with.
 
-    `beside()` runs from the moment when the app has started until it has ended, and is then cancelled.
+    `beside()` runs from when the app has started until it has ended, and is then cancelled.
     """
     companions: list[asyncio.Task[None]] = []
     try:
@@ -125,7 +125,7 @@ async def run(app: OwnerApp, beside: Callable[[], Coroutine[Any, Any, None]], st
 async def _run(app: OwnerApp, on_started: Callable[[], None], stop: asyncio.Event) -> None:
     app.finalize()
     stopping = asyncio.create_task(stop.wait())
-    # It has started when the first recovery has ended, which nobody who wants to stop should wait for.
+    # It has started when the first recovery has ended; a stop must not wait for that.
     starting = asyncio.create_task(app.start())
     await asyncio.wait({stopping, starting}, return_when=asyncio.FIRST_COMPLETED)
     if starting.done():

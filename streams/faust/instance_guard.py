@@ -1,9 +1,9 @@
-"""Keeps two processes with one SLUICE_INSTANCE from taking a group's membership from each other for ever.
+"""Prevents two processes with one SLUICE_INSTANCE from taking a group's membership from each other for ever.
 
-aiokafka's heartbeats and commits do not carry the instance, so that no broker can tell the loser that it is
-fenced: it is an unknown member, joins anew, and the other one is the loser. So a member looks who has its
-instance before it joins: what a killed process left is taken over at once, what a living one has is not, and
-who is thrown out by another process does not come back.
+aiokafka's heartbeats and commits do not carry the instance, so no broker can report to the replaced member
+that it is fenced: it is an unknown member, rejoins, and the other one is replaced. A member therefore checks
+which process has its instance before it joins: it takes over from a killed process at once, does not take
+over from a living one, and does not rejoin after another process has replaced it.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ DRAIN_SECONDS = 5.0
 
 
 class InstanceTakenError(Exception):
-    """Another living process has this SLUICE_INSTANCE; `str()` names the setting, and who has it."""
+    """Another living process has this SLUICE_INSTANCE; `str()` names the setting and that process."""
 
 
 class InstanceGuard:
-    """Stands between a consumer's coordinator and its broker. Runs in the consumer's event loop.
+    """Sits between a consumer's coordinator and its broker. Runs in the consumer's event loop.
 
-    `on_taken` is called once, when the instance is another's: the consumer then never joins again. `tell` is
-    told what is waited for before joining, and None when it is over.
+    `on_taken` is called once, when another process has the instance: the consumer then never rejoins. `tell`
+    is called with what joining waits for, and with None when the wait is over.
     """
 
     def __init__(
@@ -78,14 +78,14 @@ class InstanceGuard:
         return response
 
     async def _until_free(self) -> None:
-        """Return when the instance is ours to join with; never, if it is another's."""
+        """Return when this process may join with the instance; never, if another process has it."""
         began = time.monotonic()
         told = False
         try:
             while (holder := await self._holder()) is not None and not self._is_ours(holder):
                 if time.monotonic() - began > self._patience(holder):
                     if holder.process is None and self._member_id:
-                        return  # the group is between two assignments, and may wait for us
+                        return  # the group is rebalancing, and may wait for us
                     await self._give_way(f"{holder} is in group {self._group} with it")
                 if not told:
                     told = True
@@ -100,17 +100,17 @@ class InstanceGuard:
                 self._tell(None)
 
     def _is_ours(self, holder: Member) -> bool:
-        """Whether it is this process, or one that is dead."""
+        """Whether it is this process, or a dead one."""
         process = holder.process
         if process is None:
             return holder.member_id == self._member_id
         if process.nonce == THIS.nonce:
             return True
-        # Whoever took it while we had it came after us, wherever it runs.
+        # A process that took it while we had it came after us, wherever it runs.
         return not self._member_id and process.is_gone()
 
     def _patience(self, holder: Member) -> float:
-        """How many seconds a holder may take to be gone: a dead one is after its session at the latest."""
+        """How many seconds a holder may take to disappear: a dead one at most its session time-out."""
         if holder.process is None:
             return self._wait_seconds
         if self._member_id:
@@ -133,13 +133,13 @@ class InstanceGuard:
         return next((member for member in found if member.instance == self._instance), None)
 
     async def _closing(self, seconds: float | None) -> None:
-        """Wait for so long, less if the consumer is closed: then raises what ends a join."""
+        """Wait for a time, less if the consumer is closed: then raises the error that ends a join."""
         await asyncio.wait({self._coordinator._closing}, timeout=seconds)
         if self._coordinator._closing.done():
             raise GroupCoordinatorNotAvailableError
 
     async def _give_way(self, why: str) -> None:
-        """Say so, and stay out of the group until the consumer is closed."""
+        """Report it, and stay out of the group until the consumer is closed."""
         if not self._taken:
             self._taken = True
             self._on_taken(

@@ -1,9 +1,9 @@
 """Faust's transport with the records left in their batches: one message per fetched share of a partition.
 
-Stock Faust makes an object, a stream step and an acknowledgement of every record. Here its consumer hands an
-agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are assigned.
-Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is needed:
-docs/architecture.md, "Faust".
+Stock Faust creates an object, a stream step and an acknowledgement for every record. Here its consumer passes
+an agent one message whose value is a `Fetched`, and asks an `Owner` where to begin when partitions are
+assigned. Groups, rebalancing, flow control, streams and agents remain Faust's own. Hooks used and why each is
+needed: docs/architecture.md, "Faust".
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs
-from streams.kafka.fingerprint_check import Found, compare
+from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
-from streams.kafka.topic_ids import Sights, look
+from streams.kafka.topic_ids import TopicIdentities, topic_identities
 from streams.settings import Settings
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 
 log = logging.getLogger(__name__)
 
@@ -48,16 +48,16 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Who folds the partitions that this process owns. All of it runs in the application's event loop."""
+    """Processes the partitions that this process owns. All of it runs in the application's event loop."""
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
-        """Partitions are ours as of this generation: recover them; answers where each is to be read from."""
+        """Partitions are assigned as of this generation: recover them; returns where to read each from."""
 
-    async def take(self, fetched: Fetched) -> None:
-        """Fold what was fetched; returns when more may be handed over (back-pressure)."""
+    async def process(self, fetched: Fetched) -> None:
+        """Process what was fetched; returns when more may be passed (back-pressure)."""
 
     async def drain(self) -> None:
-        """The process stops: write what has been folded and let go of everything."""
+        """The process stops: write what has been processed and release all partitions."""
 
 
 class OwnerApp(faust.App):
@@ -75,10 +75,10 @@ class OwnerApp(faust.App):
 
 
 class GenerationListener(ConsumerRebalanceListener):
-    """Tells the sticky assignor its generation, which aiokafka forgets to do.
+    """Passes its generation to the sticky assignor, which aiokafka fails to do.
 
-    Without it a process that was stopped and woke up claims, with the same standing as the live owners,
-    what it owned before it was stopped.
+    Without it a process that was stopped and woke up claims what it owned before it was stopped, with the
+    same priority as the live owners.
     """
 
     async def on_partitions_assigned(self, assigned: Any) -> None:
@@ -92,19 +92,19 @@ _faust_log = logging.getLogger("faust.transport")
 
 
 class _Thread(WorkerThread):
-    """A thread that nobody waits for without bound, neither the event loop that stops it nor Python's end."""
+    """A thread that neither the event loop that stops it nor Python's exit waits for without bound."""
 
     def __init__(self, service: Any, **kwargs: Any) -> None:
         super().__init__(service, **kwargs)
         self.daemon = True
 
     def stop(self) -> None:
-        """Wait a moment for its end; the consumer has left the group by now."""
+        """Wait a moment for its end; the consumer has already left the group."""
         self.is_stopped.wait(THREAD_STOP_SECONDS)
 
 
 class BatchConsumerThread(AIOKafkaConsumerThread):
-    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and hands on batches."""
+    """The thread that owns the aiokafka consumer; it fetches, checks CRCs and passes on batches."""
 
     logger = _faust_log
     Worker = _Thread
@@ -114,14 +114,14 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.epochs: dict[Any, int] = {}
 
     async def on_start(self) -> None:
-        """Look who has our instance before the first join, and before any later one."""
+        """Check which process has our instance before the first join and before any later one."""
         await super().on_start()
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
 
     def _stopped_set(self) -> None:
-        with suppress(RuntimeError):  # one that crashed may have closed its loop by now: nobody waits in it
+        with suppress(RuntimeError):  # a crashed one may have closed its loop: nothing waits in it
             super()._stopped_set()
 
     def _instance_taken(self, error: InstanceTakenError) -> None:
@@ -164,7 +164,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         return {fetched.tp: fetched for fetched in taken}
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
-        """Seek, and start a new epoch of each partition, so that what was fetched before is told apart."""
+        """Seek, and start a new epoch of each partition, to distinguish what was fetched before."""
         await self.ask(self._begin_at(positions))
 
     async def _begin_at(self, positions: Mapping[TP, int]) -> None:
@@ -183,26 +183,26 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         """Ends of the partitions for read_committed readers: an open transaction holds them back."""
         return cast(Mapping[TP, int], await self.ask(self._ensure_consumer().end_offsets(list(tps))))
 
-    async def look(self, tps: set[TP]) -> Sights:
-        """Which topics these partitions belong to, as their leaders say."""
-        return await self.ask(look(self._ensure_consumer()._client, tps))
+    async def topic_identities(self, tps: set[TP]) -> TopicIdentities:
+        """Which topics these partitions belong to, according to their leaders."""
+        return await self.ask(topic_identities(self._ensure_consumer()._client, tps))
 
-    async def compare(self, tp: TP, leader: int, mark: RecordMark) -> Found:
-        """Hold what was kept of a record against what Kafka has at its offset. Raises aiokafka's errors."""
+    async def compare(self, tp: TP, leader: int, mark: RecordFingerprint) -> Comparison:
+        """Compare a stored fingerprint with the record now at its offset. Raises aiokafka's errors."""
         return await self.ask(compare(self._ensure_consumer(), tp, leader, mark))
 
     def generation(self) -> int:
-        """The group's generation as the coordinator last said; below 0: not a member."""
+        """The group's generation as last reported by the coordinator; below 0: not a member."""
         return cast(int, self._ensure_consumer()._coordinator.generation)
 
-    async def publish(self, offsets: Mapping[TP, int]) -> None:
-        """Commit offsets to the group, where lag tools look; nothing in Sluice rests on them."""
+    async def publish(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
+        """Commit offsets, each with its metadata, to the group, for lag tools: nothing else uses them."""
         await self.ask(self._publish(offsets))
 
-    async def _publish(self, offsets: Mapping[TP, int]) -> None:
+    async def _publish(self, offsets: Mapping[TP, tuple[int, str]]) -> None:
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
-        ours = {TopicPartition(*tp): offset for tp, offset in offsets.items() if tp in owned}
+        ours = {TopicPartition(*tp): committed for tp, committed in offsets.items() if tp in owned}
         if not ours:
             return
         try:
@@ -210,26 +210,33 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
 
+    async def published(self, tp: TP) -> tuple[int, str] | None:
+        """What was committed to the group last, with its metadata. Raises `KafkaError`, `TimeoutError`."""
+        coordinator: Any = self._ensure_consumer()._coordinator
+        key = TopicPartition(*tp)
+        committed = (await self.ask(coordinator.fetch_committed_offsets([key]))).get(key)
+        return None if committed is None else (committed.offset, committed.metadata)
+
     async def ask(self, question: Coroutine[Any, Any, T]) -> T:
         """Run a coroutine in the consumer's thread, for a limited time. Raises `TimeoutError`.
 
-        Not by Faust's method queue: its two workers are also what fetches, and a question about a partition
-        without a leader would hold them for as long as aiokafka asks.
+        Not by Faust's method queue: its two workers also fetch, and a request about a partition without a
+        leader would block them for as long as aiokafka retries.
         """
         limited = asyncio.wait_for(question, ASK_SECONDS)
         try:
             return await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(limited, self.thread_loop))
         finally:
-            if not self.thread_loop.is_running():  # it has ended before it came to the question
+            if not self.thread_loop.is_running():  # it has ended before the request
                 for coroutine in (limited, question):
                     if inspect.getcoroutinestate(coroutine) == inspect.CORO_CREATED:
                         coroutine.close()
 
 
 class _Unread(dict[TP, int | None]):
-    """Stands for Faust's memory of the last offset read, by which it drops messages it takes for old ones.
+    """Replaces Faust's record of the last offset read, by which it drops messages that it considers old.
 
-    After a seek back those are the ones that are wanted; what is old is judged by epochs.
+    After a seek back those are the messages that are needed; epochs decide what is old.
     """
 
     def __getitem__(self, _: TP) -> None:
@@ -239,11 +246,11 @@ class _Unread(dict[TP, int | None]):
         pass
 
     def update(self, *_: Any, **__: Any) -> None:
-        """Nothing."""
+        """No-op."""
 
 
 class BatchConsumer(FaustConsumer):
-    """Faust's consumer, with batches for messages and positions that come from the `Owner`."""
+    """Faust's consumer, with batches as messages and positions that come from the `Owner`."""
 
     logger = _faust_log
     RebalanceListener = GenerationListener
@@ -269,7 +276,7 @@ class BatchConsumer(FaustConsumer):
             positions = await app.owner.assigned(assigned, app.consumer_generation_id)
             await self.begin_at(positions)
         except Exception as error:
-            # Faust would go on without these partitions, in silence.
+            # Faust would silently continue without these partitions.
             await app.crash(error)
             raise
         return positions
@@ -279,7 +286,7 @@ class BatchConsumer(FaustConsumer):
         await self._thread.begin_at(positions)
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
-        """Yield one message per partition that has something; nothing once the flow stopped or moved on."""
+        """Yield one message per partition that has records; nothing once the flow stopped or moved on."""
         records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
         generation = self.app.consumer_generation_id
         for tp, fetched in (records or {}).items():
@@ -297,7 +304,7 @@ class BatchConsumer(FaustConsumer):
             0,
             [],
             None,
-            cast(bytes, fetched),  # Faust hands a message's value on as it is
+            cast(bytes, fetched),  # Faust passes a message's value on as it is
             None,
             0,
             0,
@@ -306,10 +313,10 @@ class BatchConsumer(FaustConsumer):
         )
 
     def on_buffer_full(self, tp: TP) -> None:
-        """Nothing: the stream's bounded queue is the back-pressure."""
+        """No-op: the stream's bounded queue is the back-pressure."""
 
     def on_buffer_drop(self, tp: TP) -> None:
-        """Nothing: see `on_buffer_full`."""
+        """No-op: see `on_buffer_full`."""
 
     async def on_stop(self) -> None:
         """Drain while the consumer is still a member of the group, then leave it."""

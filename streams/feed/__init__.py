@@ -1,1 +1,1 @@
-"""The compacted feed: its transactional writer, its follower, and the replica that answers are read from."""
+"""The compacted feed: its transactional writer, its follower, and the replica that answers queries."""

@@ -1,8 +1,8 @@
-"""Records of `views.feed` and `ops.gates` that are not ours, or that cannot be read.
+"""Records of `views.feed` and `ops.gates` that Sluice did not write, or that cannot be read.
 
-What is not ours by its key is passed over and counted, wherever the topics are read. A source partition's own
-state is another matter: a record of it that is damaged, and that nothing has replaced since, ends its
-recovery, because whatever followed would be wrong.
+A record whose key is not Sluice's is skipped and counted, wherever the topics are read. A source partition's
+own state is different: a damaged record of it that has not been replaced since ends its recovery, because all
+that followed would be wrong.
 """
 
 from __future__ import annotations
@@ -14,18 +14,9 @@ from collections.abc import Callable
 from aiokafka import TopicPartition
 
 from streams import metrics
-from tables.codec import FeedFormatError
-from tables.read.record_check import (
-    NOT_OURS,
-    Fault,
-    Problem,
-    definition,
-    is_feed_key,
-    shown,
-    source_topic,
-    value_problem,
-)
-from tables.spec.views import Windowed
+from tables.codec import FeedFormatError, source_topic
+from tables.record_check import NOT_OURS, Fault, Problem, definition, is_feed_key, shown, value_problem
+from tables.spec.windowed import Windowed
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -33,19 +24,19 @@ log = logging.getLogger(__name__)
 TELL_SECONDS = 60.0
 
 SUMS = {
-    f"{name}@{view.hash8}".encode(): len(view.sums) if isinstance(view, Windowed) else None
+    f"{name}@{view.definition_hash}".encode(): len(view.kept) if isinstance(view, Windowed) else None
     for name, view in VIEWS.items()
 }
-"""`view@hash8` of the views that this release computes → how many sums a group of theirs has."""
+"""`view@definition_hash` of the views that this release computes → how much a group of theirs keeps."""
 
 _ANEW = (
     "stop all workers, delete the topic, run `sluice topics create` and start them: the views are then"
-    " computed anew from the raw topics"
+    " computed again from the raw topics"
 )
 MENDS = {
     Fault.ALIEN: "it is passed over. Find out who writes there and let nobody but Sluice; a tombstone (its"
     " key and no value, on its partition) lets Kafka forget it",
-    Fault.DAMAGED: "the worker that holds this state writes the record anew when it next changes. If none"
+    Fault.DAMAGED: "the worker that holds this state writes the record again when it next changes. If none"
     f" does, and a worker refuses to start: {_ANEW}",
     Fault.VERSION: f"another release wrote it: run that one. Or, to go on with this one: {_ANEW}",
 }
@@ -57,7 +48,7 @@ HEARTBEAT_MENDS = {
 
 
 class _Teller:
-    """Counts the records passed over; one log line a minute for each topic, the first at once."""
+    """Counts the skipped records; one log line a minute for each topic, the first at once."""
 
     def __init__(self) -> None:
         self._told_at: dict[str, float] = {}
@@ -83,8 +74,8 @@ tell = _Teller()
 
 
 def problem_of(key: bytes | None, value: bytes | None) -> Problem | None:
-    """What is wrong with a record of the feed. One of a view that this release does not compute may be
-    anything: it is not read.
+    """What is wrong with a record of the feed. A record of a view that this release does not compute may
+    contain anything: it is not read.
     """
     if key is None or not is_feed_key(key):
         return NOT_OURS
@@ -98,7 +89,7 @@ def _value_problem(key: bytes, value: bytes) -> Problem | None:
     return value_problem(key, value, SUMS[name]) if name in SUMS else None
 
 
-def mend_of(key: bytes | None, problem: Problem) -> str:
+def remedy_of(key: bytes | None, problem: Problem) -> str:
     """What to do about a record of the feed."""
     if key is not None and key[:1] == b"h" and problem.fault is not Fault.ALIEN:
         return HEARTBEAT_MENDS[problem.fault]
@@ -106,9 +97,9 @@ def mend_of(key: bytes | None, problem: Problem) -> str:
 
 
 def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem) -> FeedFormatError:
-    """The refusal of a record: which one, why, and what to do."""
+    """The error for a refused record: which one, why, and what to do."""
     where = f"{tp.topic}, partition {tp.partition}, offset {offset}"
-    return FeedFormatError(f"{where}: {problem.why}. What to do: {mend_of(key, problem)}")
+    return FeedFormatError(f"{where}: {problem.why}. What to do: {remedy_of(key, problem)}")
 
 
 class OwnState:
@@ -138,6 +129,6 @@ class OwnState:
         self._restore(key, value)
 
     def end(self) -> None:
-        """All has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
+        """Everything has been read. Raises `FeedFormatError` if a record that counts cannot be read."""
         for key, (offset, problem) in self._bad.items():
             raise located(self._tp, offset, key, problem)

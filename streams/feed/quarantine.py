@@ -1,8 +1,8 @@
-"""Bad records into the quarantine (docs/contract.md §1), in a transaction: none may block its partition.
+"""Writes bad records to the quarantine (docs/contract.md §1), in a transaction: none may block its partition.
 
-A record that Kafka takes from its producer can be too large for the quarantine: its producer packed it
-better, or the quarantine takes less. Then its value is cut, its key where that is what does not fit, and at
-last its producer's headers: what is left says where the whole of it is.
+A record that Kafka accepts from its producer can be too large for the quarantine: its producer compressed it
+better, or the quarantine's limit is lower. Then its value is truncated, its key if that is what does not fit,
+and last its producer's headers: what remains says where the full record is.
 """
 
 from __future__ import annotations
@@ -29,10 +29,10 @@ LARGE_BYTES = 512 << 10
 DETAIL_BYTES = 64
 
 
-class BadLog:
+class QuarantineWriter:
     """Sends to a partition of the quarantine, one batch after the other, in the order of the records.
 
-    A batch that Kafka has refused for its size is no part of the transaction, which goes on without it.
+    A batch that Kafka has refused for its size is not part of the transaction, which continues without it.
     """
 
     def __init__(self, producer: AIOKafkaProducer, topic: str, partition: int, largest: LargestBatch) -> None:
@@ -42,7 +42,7 @@ class BadLog:
         self.cut = 0
 
     async def send(self, records: Sequence[Record], now_ms: int) -> None:
-        """Returns when all are acknowledged; `cut` counts those that were cut. Raises Kafka's errors."""
+        """Returns when all are acknowledged; `cut` counts the truncated ones. Raises Kafka's errors."""
         batch, part = self._producer.create_batch(), list[Record]()
         for record in records:
             if _size(record) > LARGE_BYTES:
@@ -57,7 +57,7 @@ class BadLog:
         await self._submit(batch, part, now_ms)
 
     async def _submit(self, batch: Any, part: list[Record], now_ms: int) -> None:
-        """Send a batch, and record by record what Kafka takes not as one."""
+        """Send a batch, and record by record what Kafka refuses as one batch."""
         if not part:
             return
         refused = await self._refused(batch)
@@ -76,7 +76,7 @@ class BadLog:
         raise refused
 
     async def _try(self, record: Record, now_ms: int) -> KafkaError | None:
-        """Send a record in a batch of its own; answers with what it was refused for its size."""
+        """Send a record in a batch of its own; returns the error if it was refused for its size."""
         if _size(record) > LARGE_BYTES:
             limit = await self._largest.ask()
             if _size(record) > limit and (size := await asyncio.to_thread(packed_bytes, *record)) > limit:
@@ -93,7 +93,7 @@ class BadLog:
             await answer
         except TOO_LARGE as refused:
             error: KafkaError = refused
-            # Kafka has not seen its sequence numbers, and aiokafka would go on behind them.
+            # Kafka has not seen its sequence numbers, and aiokafka would continue after them.
             self._producer._txn_manager.increment_sequence_number(self._tp, -batch.record_count())
             name_topic(error, self._tp.topic, batch.size())
             return error
@@ -127,12 +127,12 @@ def smaller_ones(record: Record) -> list[Record]:
 
 
 def _own(headers: list[Header]) -> list[Header]:
-    """Those of the producer."""
+    """The producer's headers."""
     return [header for header in headers if header[0].startswith(PREFIX)]
 
 
 def _without_own(headers: list[Header]) -> list[Header]:
-    """What Sluice itself says, as short as it can be."""
+    """Sluice's own headers, as short as possible."""
     missing = sum(int(text or 0) if name == TRUNCATED else name.startswith(PREFIX) for name, text in headers)
     kept = [
         (name, text[:DETAIL_BYTES] if name == "detail" and text else text)

@@ -1,44 +1,42 @@
-"""The state an api process answers from, and the one thread that touches it.
+"""The state an api process answers from, and the one thread that accesses it.
 
-Records of the feed are applied and questions answered one after the other, in a thread of their own: no
-answer shows half of what a fetch brought, and no long query holds up the event loop.
+Records of the feed are applied and queries answered one after the other, in a dedicated thread: no answer
+shows half of a fetch, and no long query blocks the event loop.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
-import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Literal, TypeVar, cast
 
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.settings import Settings
 from tables.read.state import ReaderState
 from tables.read.status import Situation
-from tables.spec.views import View
+from tables.spec.view import View
 
 T = TypeVar("T")
 
 
-class Live:
+class Replica:
     """One feed's state, as read so far.
 
     `topics`: raw topic → number of partitions, None while that is unknown. `waiting_for`: why the feed has
-    not been read to the end it had at the start; None once it has. `closing`: the process is to end.
+    not been read to the end it had at the start; None once it has. `closing`: the process is shutting down.
     """
 
     def __init__(
         self,
         views: Mapping[str, View],
         settings: Settings,
-        clock: Callable[[], float] = time.time,
-        monotonic: Callable[[], float] = time.monotonic,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.views = dict(views)
         self.settings = settings
         self.clock = clock
-        self.monotonic = monotonic
         self.topics: dict[str, int | None] = dict.fromkeys(settings.raw_topics)
         self.waiting_for: str | None = "the feed to be read"
         self.closing = asyncio.Event()
@@ -52,16 +50,16 @@ class Live:
         return self.waiting_for is None
 
     def forget(self, why: str) -> None:
-        """Begin anew: the feed is not what was read."""
+        """Start over: the feed is not the one that was read."""
         self.waiting_for = why
         self.reader = ReaderState(self.views, self.settings.minutes_kept)
         self.notify()
 
     def situation(self) -> Situation:
-        """What an answer given now rests on besides the feed."""
+        """What an answer given now depends on besides the feed."""
         return Situation(
-            wall_us=int(self.clock() * 1_000_000),
-            monotonic=self.monotonic(),
+            wall_us=self.clock.wall_us(),
+            monotonic=self.clock.monotonic(),
             topics=dict(self.topics),
             feed_read=self.ready,
             clock=cast(Literal["wall", "event"], self.settings.clock),
@@ -70,29 +68,29 @@ class Live:
         )
 
     async def run(self, work: Callable[[ReaderState], T]) -> T:
-        """Do something with the state, in its thread. All that reads or changes it goes through here."""
+        """Run a function on the state, in its thread. Every read or change goes through here."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self.reader))
 
     def notify(self) -> None:
-        """Wake whoever waits for a change."""
+        """Wake the tasks that wait for a change."""
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
 
     async def changed(self, timeout_seconds: float) -> None:
-        """Wait for a change of a view, or for so long."""
+        """Wait for a change of a view, or until the time-out."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._changed.wait(), timeout_seconds)
 
     async def pause(self, seconds: float) -> None:
-        """Wait so long, less if the process is to end."""
+        """Wait for a time, less if the process shuts down."""
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self.closing.wait(), seconds)
 
     def end(self) -> None:
-        """Let streams and background work come to their end."""
+        """Let streams and background work end."""
         self.closing.set()
         self.notify()
 
     def close(self) -> None:
-        """Let the thread go."""
+        """Stop the thread."""
         self._thread.shutdown(wait=False)

@@ -1,23 +1,24 @@
-"""The compacted feed as a worker sees it: one transactional writer per source partition, and its recovery.
+"""The compacted feed for a worker: one transactional writer per source partition, and its recovery.
 
 Every checkpoint is one Kafka transaction: changed partials, the interval's quarantine records and, last,
-the checkpoint record. The transactional id is fixed per source partition, so that whoever takes the
-partition over fences its former owner and ends what that left open.
+the checkpoint record. The transactional id is fixed per source partition, so that a new owner of the
+partition fences the former owner and aborts its open transaction.
 """
 
 from __future__ import annotations
 
 import asyncio
 import logging
-import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
-from agents.protocols import BadRecord, FeedRecord
+from agents.protocols import FeedRecord
+from agents.quarantine.record import Message
+from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState
-from streams.feed.quarantine import BadLog, Record
+from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
 from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.record_size import LargestBatch, name_topic
@@ -29,10 +30,10 @@ BATCH_BYTES = 256 * 1024
 RECOVERY_FETCH_BYTES = 4 << 20
 
 
-class PartitionLog:
+class FeedWriter:
     """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
-    `check` is awaited before each commit, when all is sent: it refuses the commit by raising.
+    `check` is awaited before each commit, when everything is sent: it refuses the commit by raising.
     """
 
     def __init__(
@@ -53,11 +54,11 @@ class PartitionLog:
 
     @property
     def transactional_id(self) -> str:
-        """Fixed per source partition: its second holder fences the first."""
+        """Fixed per source partition: a second holder fences the first."""
         return f"{self._settings.group('views')}-{self._topic}-{self._partition}"
 
     async def open(self) -> None:
-        """Become the writer of this partition: fences the former one and aborts what it left open."""
+        """Become the writer of this partition: fences the former writer and aborts its open transaction."""
         producer = AIOKafkaProducer(
             **client_kwargs(self._settings),
             client_id="sluice",
@@ -74,18 +75,22 @@ class PartitionLog:
         self._producer = producer
 
     async def close(self) -> None:
-        """Let go of the partition; what is not committed is aborted by the next owner or by time."""
+        """Release the partition; an open transaction is aborted by the next owner or by its time-out."""
         producer, self._producer = self._producer, None
         if producer is not None:
             await stop_quietly(producer)
 
-    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[BadRecord]) -> None:
-        """One transaction. Raises (ProducerFenced among others) when it is not known to be committed."""
+    async def commit(self, feed: Sequence[FeedRecord], quarantine: Sequence[Message]) -> None:
+        """One transaction. Raises (ProducerFenced among others) if it is not known to be committed."""
         producer = self._producer
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
         plain: list[Record] = [(key, value, []) for key, value in feed]
-        bad = BadLog(producer, self._quarantine, self._partition, self._largest) if quarantine else None
+        bad = (
+            QuarantineWriter(producer, self._quarantine, self._partition, self._largest)
+            if quarantine
+            else None
+        )
         await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine, check=self._check)
         if bad is not None and bad.cut:
             log.warning(
@@ -95,10 +100,10 @@ class PartitionLog:
             )
 
     async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Hand every record of this source partition to `restore`, in order; answers how many the feed has.
+        """Pass every record of this source partition to `restore`, in order; returns how many the feed has.
 
-        Passes over what is not ours. Raises `FeedFormatError`, which names the record, for one that counts
-        and cannot be read.
+        Skips records that are not Sluice's. Raises `FeedFormatError`, which names the record, for one that
+        counts and cannot be read.
 
         Call it after `open`: the high watermark of the first fetch is then final for this source partition.
         """
@@ -113,24 +118,24 @@ async def commit_all(
     producer: AIOKafkaProducer,
     partition: int,
     records: Mapping[str, Sequence[Record]],
-    bad_log: BadLog | None = None,
+    bad_log: QuarantineWriter | None = None,
     bad: Sequence[Record] = (),
     *,
     check: Callable[[], Awaitable[None]] | None = None,
 ) -> None:
     """One transaction: `records` by topic, in this order, all to the same partition number; and `bad`.
 
-    `check` is awaited when all is sent. Raises (ProducerFenced among others) when it is not known to be
-    committed; the error says which topic refused what was written.
+    `check` is awaited when everything is sent. Raises (ProducerFenced among others) if it is not known to be
+    committed; the error names the topic that refused a write.
     """
     await producer.begin_transaction()
     sent: list[asyncio.Future[Any]] = []
     if bad_log is not None:
-        sent.append(asyncio.create_task(bad_log.send(bad, int(time.time() * 1000))))
+        sent.append(asyncio.create_task(bad_log.send(bad, SYSTEM_CLOCK.wall_ms())))
     try:
         for topic, of_topic in records.items():
             sent += await _send(producer, topic, partition, of_topic)
-        # aiokafka commits without a batch that failed: every one has to be known to be there.
+        # aiokafka commits without a batch that failed: every one must be known to be written.
         outcomes = await asyncio.gather(*sent, return_exceptions=True)
     except BaseException:
         for future in sent:
@@ -150,7 +155,7 @@ async def _send(
 ) -> list[asyncio.Future[Any]]:
     sent: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
-    now_ms = int(time.time() * 1000)
+    now_ms = SYSTEM_CLOCK.wall_ms()
     for key, value, headers in records:
         while batch.append(timestamp=now_ms, key=key, value=value, headers=headers) is None:
             sent.append(await _submit(producer, topic, partition, batch))
@@ -177,7 +182,7 @@ Take = Callable[[int, bytes | None, bytes | None], None]
 
 
 async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> int:
-    """Hand a partition's committed records to `take`, in order, up to its high watermark as of now."""
+    """Pass a partition's committed records to `take`, in order, up to its current high watermark."""
     consumer = AIOKafkaConsumer(
         **client_kwargs(settings),
         client_id="sluice",
@@ -196,7 +201,7 @@ async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> 
 
 
 async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take: Take) -> int:
-    # A leader that is new answers this only when its high watermark is what it was before.
+    # A new leader answers this only when its high watermark is what it was before.
     stable = (await consumer.end_offsets([tp]))[tp]
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
@@ -207,8 +212,8 @@ async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take: Tak
             position = fetched.after
             await asyncio.sleep(0)
         if end is None:
-            # The high watermark, not the end for read_committed readers: an open transaction of another
-            # source topic can hold that one back below records of ours.
+            # The high watermark, not the last stable offset: an open transaction of another
+            # source topic can hold the latter below our records.
             highwater = consumer.highwater(tp)
             end = None if highwater is None else max(highwater, stable)
     return count

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from fastapi import FastAPI, Request, Response
 
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http import docs_page, gates, operation, problems, views
 from streams.http.gate_table import GateTable
 from streams.http.head import HeadAsGet
@@ -13,7 +13,7 @@ from streams.version import VERSION
 from tables.query.views import Scope
 
 DESCRIPTION = (
-    "Live views over marketplace events, exact up to each partition's checkpoint. Errors are"
+    "Replica views over marketplace events, exact up to each partition's checkpoint. Errors are"
     " application/problem+json. Amounts are integers in the currency's minor unit; times are RFC 3339 in UTC."
 )
 
@@ -23,17 +23,17 @@ def everything(_: Request) -> Scope:
     return None
 
 
-def create_app(live: Live, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
+def create_app(replica: Replica, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
     """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
     app = FastAPI(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
     app.add_middleware(HeadAsGet)
-    problems.install(app, live.views)
-    app.include_router(views.router(live, scope_of))
-    app.include_router(gates.router(table or GateTable(live.settings), live.clock, scope_of))
-    app.include_router(operation.router(live))
+    problems.install(app, replica.views)
+    app.include_router(views.router(replica, scope_of))
+    app.include_router(gates.router(table or GateTable(replica.settings), replica.clock, scope_of))
+    app.include_router(operation.router(replica))
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page.page(app.openapi(), live.views.values()), media_type="text/html")
+        return Response(docs_page.page(app.openapi(), replica.views.values()), media_type="text/html")
 
     return app

@@ -9,13 +9,14 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from agents.backoff import Backoff
 from streams.feed.alien_records import tell
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs
+from streams.kafka.client import client_kwargs
 from streams.kafka.topology import Topology
 from streams.settings import Settings
-from tables.read.record_check import gate_problem
+from tables.record_check import gate_problem
 
 log = logging.getLogger(__name__)
 
@@ -34,20 +35,19 @@ class GateTable:
         self._settings = settings
         self._topic = settings.topic("ops.gates")
 
-    async def follow(self, live: Live) -> None:
+    async def follow(self, replica: Replica) -> None:
         """Follow the topic until the process is to end; after a failure from its beginning."""
-        backoff = FIRST_BACKOFF_SECONDS
-        while not live.closing.is_set():
+        backoff = Backoff()
+        while not replica.closing.is_set():
             try:
-                await self._follow(live)
-                backoff = FIRST_BACKOFF_SECONDS
+                await self._follow(replica)
+                backoff.reset()
             except (KafkaError, OSError) as error:
                 why = await reason_of(self._settings, error)
-                log.warning("reading the gates: %s; next try in %.1f s", why, backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-            await live.pause(backoff)
+                log.warning("reading the gates: %s; next try in %.1f s", why, backoff.seconds)
+            await backoff.pause(replica.closing)
 
-    async def _follow(self, live: Live) -> None:
+    async def _follow(self, replica: Replica) -> None:
         """Read from the beginning and go on. Returns if there is no such topic."""
         partitions = await self._partitions()
         if not partitions:
@@ -67,7 +67,7 @@ class GateTable:
             await consumer.seek_to_beginning()
             ends = await consumer.end_offsets(partitions)
             read: dict[bytes, bytes] = {}
-            while not live.closing.is_set():
+            while not replica.closing.is_set():
                 for tp, records in (await consumer.getmany(timeout_ms=FETCH_MS)).items():
                     _take(read, tp, records)
                 if self.records is not read and await _reached(consumer, ends):

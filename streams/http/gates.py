@@ -9,13 +9,15 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
 
+from schemas.times import format_time
+from streams.clock import Clock
 from streams.http.gate_table import GateTable
 from streams.http.models import TIME, asked
 from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
-from tables.gates.rule import State
+from tables.gates.rule import GateState
 from tables.query.declarations import filters
-from tables.query.params import check_known, filter_values, format_time
+from tables.query.params import check_known, filter_values
 from tables.query.values import MOST_NAMED, no_such
 from tables.query.views import Scope, sort_key
 
@@ -28,7 +30,9 @@ class GateRow(BaseModel):
     gate: str
     city: str | None
     currency: str
-    state: str = Field(json_schema_extra={"enum": [*State]}, description="stale also where it has expired")
+    state: str = Field(
+        json_schema_extra={"enum": [*GateState]}, description="stale also where it has expired"
+    )
     open: bool = Field(description="true in ok and warn alone")
     previous: str | None = Field(description="the state before; null if there has been no other")
     since: str = Field(json_schema_extra=TIME)
@@ -53,7 +57,7 @@ class GatesAnswer(BaseModel):
     rows: list[GateRow] = Field(description="by city, null first, and currency")
 
 
-def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Request], Scope]) -> APIRouter:
+def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope]) -> APIRouter:
     """The route, answering from `table`."""
     routes = APIRouter(prefix="/v1", tags=["gates"])
 
@@ -71,7 +75,7 @@ def router(table: GateTable, clock: Callable[[], float], scope_of: Callable[[Req
         wanted = _filters(request.query_params.multi_items())
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
-        now_us = int(clock() * 1_000_000)
+        now_us = clock.wall_us()
         seen = answer(table.records, now_us, {}, scope_of(request))
         warnings = _unknown(seen, wanted)
         body = {
@@ -127,8 +131,8 @@ def answer(
 def _now(record: GateRecord, now_us: int) -> GateRecord:
     """The record as it counts now: past its `valid_until` nobody knows any better, as if it were stale."""
     now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
-    if record.state is State.STALE or not expired(record.valid_until, now):
+    if record.state is GateState.STALE or not expired(record.valid_until, now):
         return record
     return msgspec.structs.replace(
-        record, state=State.STALE, open=False, previous=record.state, since=record.valid_until
+        record, state=GateState.STALE, open=False, previous=record.state, since=record.valid_until
     )

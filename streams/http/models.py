@@ -8,7 +8,9 @@ from typing import Any
 from pydantic import BaseModel, Field, JsonValue, create_model
 
 from tables.query.declarations import Parameter
-from tables.spec.views import Kind, Measure, Ratio, Unit, View
+from tables.spec.fields import Kind
+from tables.spec.measures import Unit
+from tables.spec.view import View
 
 TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
 
@@ -146,16 +148,8 @@ def row_schema(view: View) -> dict[str, Any]:
     """JSON Schema of a view's rows."""
     properties: dict[str, Any] = {"t": {**TIME, "description": "start of the step; only with `step`"}}
     properties |= {name: {"type": ["string", "null"]} for name in view.dimensions}
-    properties |= {measure.name: _measure_schema(measure) for measure in view.measures}
+    properties |= {measure.name: measure.schema() for measure in view.measures}
     return {"title": view.name, "type": "object", "properties": properties}
-
-
-def _measure_schema(measure: Measure) -> dict[str, Any]:
-    fraction = isinstance(measure, Ratio) or measure.unit is Unit.SECONDS
-    return {
-        "type": ["number", "null"] if fraction else ["integer", "null"],
-        "description": measure.description,
-    }
 
 
 def entity_schema(view: View) -> dict[str, Any]:

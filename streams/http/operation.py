@@ -11,14 +11,14 @@ from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http.models import Running
 from streams.http.problems import described, problem
 from tables.read.state import ReaderState
 from tables.read.status import status
 
 
-def router(live: Live) -> APIRouter:
+def router(replica: Replica) -> APIRouter:
     """What orchestrators and Prometheus ask."""
     routes = APIRouter(tags=["operation"])
 
@@ -32,25 +32,28 @@ def router(live: Live) -> APIRouter:
         responses={200: {"model": Running}, 503: described("Not yet.")},
     )
     async def readyz() -> Response:
-        if live.waiting_for is not None:
-            return problem(503, f"waiting for {live.waiting_for}", {"retry-after": "1"})
+        if replica.waiting_for is not None:
+            return problem(503, f"waiting for {replica.waiting_for}", {"retry-after": "1"})
         return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
 
     @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
-        for name, seconds in (await live.run(_freshness(live))).items():
+        for name, seconds in (await replica.run(_freshness(replica))).items():
             metrics.VIEW_FRESHNESS.labels(name).set(seconds)
         return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return routes
 
 
-def _freshness(live: Live) -> Callable[[ReaderState], dict[str, float]]:
+def _freshness(replica: Replica) -> Callable[[ReaderState], dict[str, float]]:
     """Freshness by view; infinite where it is not known."""
-    situation = live.situation()
+    situation = replica.situation()
 
     def ask(reader: ReaderState) -> dict[str, float]:
-        ages = {name: status(reader, view, situation).freshness_seconds for name, view in live.views.items()}
-        return {name: math.inf if age is None else age for name, age in ages.items()}
+        ages = {}
+        for name, view in replica.views.items():
+            age = status(reader, view, situation).freshness_seconds
+            ages[name] = math.inf if age is None else age
+        return ages
 
     return ask

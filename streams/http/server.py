@@ -13,7 +13,7 @@ import uvicorn
 
 from streams import logs, metrics, shutdown
 from streams.feed.follower import Follower
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.gate_table import GateTable
 from streams.kafka.message_formats import UnreadableBatchError
@@ -32,7 +32,7 @@ def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
     check_host(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    logs.tell_unknown_variables()
+    logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(VERSION).set(1)
@@ -75,38 +75,38 @@ def listen(host: str, port: int) -> socket.socket:
 class _Server(uvicorn.Server):
     """Ends streams as soon as a signal comes, so that draining need not wait for them; exits with 0 then."""
 
-    def __init__(self, config: uvicorn.Config, live: Live) -> None:
+    def __init__(self, config: uvicorn.Config, replica: Replica) -> None:
         super().__init__(config)
-        self._live = live
+        self._replica = replica
         self._loop = asyncio.get_running_loop()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         shutdown.end_soon()
         self.should_exit = True
-        self._loop.call_soon_threadsafe(self._live.end)
+        self._loop.call_soon_threadsafe(self._replica.end)
 
 
 async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
-    live = Live(VIEWS, settings)
+    replica = Replica(VIEWS, settings)
     table = GateTable(settings)
     config = uvicorn.Config(
-        create_app(live, table=table),
+        create_app(replica, table=table),
         log_config=None,
         access_log=False,
         lifespan="off",
         ws="none",
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
-    server = _Server(config, live)
-    shutdown.on_signals(live.end)
-    server.should_exit = live.closing.is_set()
-    follower = asyncio.create_task(Follower(live, settings).run())
-    gates = asyncio.create_task(table.follow(live))
+    server = _Server(config, replica)
+    shutdown.on_signals(replica.end)
+    server.should_exit = replica.closing.is_set()
+    follower = asyncio.create_task(Follower(replica, settings).run())
+    gates = asyncio.create_task(table.follow(replica))
 
     def stop(_: asyncio.Task[Any]) -> None:
         server.should_exit = True
-        live.end()
+        replica.end()
 
     follower.add_done_callback(stop)
     host, port = listener.getsockname()[:2]
@@ -117,7 +117,7 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
         follower.cancel()
         gates.cancel()
         outcome, _ = await asyncio.gather(follower, gates, return_exceptions=True)
-        live.close()
+        replica.close()
     # After a signal the follower has returned by itself, or was cancelled just now.
     if not isinstance(outcome, Exception):
         return None

@@ -7,11 +7,12 @@ from typing import Any
 
 import msgspec
 
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from tables.query.params import ParameterError, ViewQuery
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
-from tables.spec.views import Unit, View
+from tables.spec.measures import Unit
+from tables.spec.view import View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000
@@ -19,26 +20,26 @@ CHANGES = ("from", "to", "watermark", "complete", "warnings", "incomplete_becaus
 """Members of an answer that make it another one, besides its rows."""
 
 
-async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> AsyncGenerator[bytes, None]:
+async def events(replica: Replica, view: View, query: ViewQuery, scope: Scope) -> AsyncGenerator[bytes, None]:
     """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
 
     An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
     window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the
     api ends.
     """
-    pace = live.settings.stream_seconds
+    pace = replica.settings.stream_seconds
     shown: bytes | None = None
-    sent_at = live.monotonic()
+    sent_at = replica.clock.monotonic()
     number = 0
 
     def ask(reader: ReaderState) -> tuple[bytes, bytes]:
-        answer = answer_view(reader, view, query, live.situation(), scope)
+        answer = answer_view(reader, view, query, replica.situation(), scope)
         return _fingerprint(view, answer), msgspec.json.encode(answer)
 
-    while not live.closing.is_set():
-        asked_at = live.monotonic()
+    while not replica.closing.is_set():
+        asked_at = replica.clock.monotonic()
         try:
-            print_, body = await live.run(ask)
+            print_, body = await replica.run(ask)
         except ParameterError as error:
             if shown is None:
                 raise
@@ -51,8 +52,8 @@ async def events(live: Live, view: View, query: ViewQuery, scope: Scope) -> Asyn
         elif asked_at - sent_at >= KEEP_ALIVE_SECONDS:
             yield b": still here\n\n"
             sent_at = asked_at
-        await live.pause(pace)
-        await live.changed(pace)  # a change is sent at once, what time alone brings a little later
+        await replica.pause(pace)
+        await replica.changed(pace)  # a change is sent at once, what time alone brings a little later
 
 
 def _fingerprint(view: View, answer: dict[str, Any]) -> bytes:

@@ -9,7 +9,7 @@ import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http.models import ViewsListed, answer, asked, listed, page
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
@@ -19,7 +19,7 @@ from tables.query.params import check_known, parse_entity_query, parse_view_quer
 from tables.query.values import did_you_mean
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
-from tables.spec.views import View
+from tables.spec.view import View
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""
@@ -33,36 +33,38 @@ def _json(body: bytes) -> Response:
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def router(live: Live, scope_of: ScopeOf) -> APIRouter:
-    """The routes, answering from `live`: those of each view come from its declaration."""
+def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
+    """The routes, answering from `replica`: those of each view come from its declaration."""
     routes = APIRouter(prefix="/v1", tags=["views"])
 
     @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
     async def list_views(request: Request) -> Response:
         for name in request.query_params:
             check_known(name, ())
-        return _json(msgspec.json.encode({"views": [listed(view) for view in live.views.values()]}))
+        return _json(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
 
-    for view in live.views.values():
-        _add_answer(routes, live, scope_of, view)
-        _add_stream(routes, live, scope_of, view)
+    for view in replica.views.values():
+        _add_answer(routes, replica, scope_of, view)
+        _add_stream(routes, replica, scope_of, view)
         if view.tracks is not None:
-            _add_entities(routes, live, scope_of, view)
+            _add_entities(routes, replica, scope_of, view)
 
     @routes.get("/views/{name}", include_in_schema=False)
     @routes.get("/views/{name}/entities", include_in_schema=False)
     @routes.get("/stream/{name}", include_in_schema=False)
     async def no_such_view(request: Request) -> Response:
         name: str = request.path_params["name"]
-        if name in live.views:
-            tracking = [view.name for view in live.views.values() if view.tracks]
+        if name in replica.views:
+            tracking = [view.name for view in replica.views.values() if view.tracks]
             raise NotFoundError(f"{name} has no entities", views=tracking)
-        raise NotFoundError(f"there is no view {name!r}{did_you_mean(name, live.views)}", views=[*live.views])
+        raise NotFoundError(
+            f"there is no view {name!r}{did_you_mean(name, replica.views)}", views=[*replica.views]
+        )
 
     return routes
 
 
-def _add_answer(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) -> None:
+def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     @routes.get(
         f"/views/{view.name}",
         summary=f"The rows of {view.name}",
@@ -72,15 +74,15 @@ def _add_answer(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) ->
     )
     async def view_answer(request: Request) -> Response:
         query = parse_view_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), live.situation()
+        scope, situation = scope_of(request), replica.situation()
 
         def ask(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_view(reader, view, query, situation, scope))
 
-        return _json(await live.run(ask))
+        return _json(await replica.run(ask))
 
 
-def _add_entities(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) -> None:
+def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     @routes.get(
         f"/views/{view.name}/entities",
         summary=f"The entities of {view.name}, oldest first",
@@ -89,15 +91,15 @@ def _add_entities(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) 
     )
     async def view_entities(request: Request) -> Response:
         query = parse_entity_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), live.situation()
+        scope, situation = scope_of(request), replica.situation()
 
         def ask(reader: ReaderState) -> bytes:
             return msgspec.json.encode(answer_entities(reader, view, query, situation, scope))
 
-        return _json(await live.run(ask))
+        return _json(await replica.run(ask))
 
 
-def _add_stream(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) -> None:
+def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     says = f"Server-Sent Events: the data of each is what /v1/views/{view.name} answers, as JSON on one line."
 
     @routes.get(
@@ -109,7 +111,7 @@ def _add_stream(routes: APIRouter, live: Live, scope_of: ScopeOf, view: View) ->
     )
     async def view_stream(request: Request) -> Response:
         query = parse_view_query(view, request.query_params.multi_items())
-        sent = events(live, view, query, scope_of(request))
+        sent = events(replica, view, query, scope_of(request))
         first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _EventStream(_after(first, sent), headers=headers)

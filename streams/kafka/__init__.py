@@ -1,1 +1,1 @@
-"""Kafka without Faust: clients, topics, record batches in every format, and what tells topics apart."""
+"""Kafka without Faust: clients, topics, record batches in every format, and the identity of topics."""

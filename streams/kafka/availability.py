@@ -1,34 +1,41 @@
-"""Why Kafka does not answer, and waiting for it no longer than one wants to.
+"""Why Kafka does not answer, and waiting for it: without end for a client, or up to a time-out.
 
-aiokafka says `KafkaConnectionError` for all of it, and the reason in its own log alone. So each server is
-asked again as aiokafka does it, by itself: name, connection, TLS, greeting, authentication, metadata.
+aiokafka raises `KafkaConnectionError` for every cause, and gives the reason only in its own log. Each server
+is therefore asked again, separately, as aiokafka does it: name, connection, TLS, greeting, authentication,
+metadata.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 import ssl
 import time
 from collections.abc import Coroutine
 from typing import Any, TypeVar
 
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.conn import create_conn
 from aiokafka.errors import (
     AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     IllegalSaslStateError,
     KafkaConnectionError,
+    KafkaError,
     SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
+from agents.backoff import Backoff
 from streams.kafka.client import client_kwargs
 from streams.plain_text import plain
 from streams.settings import Settings
 
 T = TypeVar("T")
+
+log = logging.getLogger(__name__)
 
 LOOK_SECONDS = 2.0
 WATCH_SECONDS = 0.5
@@ -51,11 +58,11 @@ _OTHER_HOST = (62, 64)
 
 
 class KafkaAwayError(Exception):
-    """Kafka did not answer for as long as one was to wait; `str()` says where, and why."""
+    """Kafka did not answer within the time-out; `str()` states where, and why."""
 
 
 def reason(error: BaseException) -> str:
-    """What an error of connecting means, for people."""
+    """What a connection error means, for people."""
     if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
         see = "see SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
         return f"authentication failed ({plain(error)}): {see}"
@@ -72,7 +79,7 @@ def reason(error: BaseException) -> str:
 
 
 def _of_several(error: OSError) -> str:
-    """An OSError's text; a host of several addresses has one with the texts of all of them."""
+    """An OSError's text; a host with several addresses has one with the texts of all of them."""
     said = str(error)
     if "[Errno 111]" in said or "[Errno 61]" in said:
         return "connection refused"
@@ -95,7 +102,7 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
         async with asyncio.timeout(seconds):
             connection = await create_conn(host.strip("[]"), int(port), **kwargs)
             try:
-                await connection.send(MetadataRequest([]))  # who has to log in is greeted before that, too
+                await connection.send(MetadataRequest([]))  # authentication happens before that
             finally:
                 connection.close()
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
@@ -104,23 +111,43 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
 
 
 async def reason_of(settings: Settings, error: BaseException) -> str:
-    """Why a client failed: what its servers say, where it could not reach them."""
+    """Why a client failed: what its servers answer, if it could not reach them."""
     if isinstance(error, KafkaConnectionError | OSError):
         return await why_away(settings) or reason(error)
     return reason(error)
 
 
+async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """A connected admin client. Waits with back-off while Kafka is unavailable, one log line per attempt."""
+    backoff = Backoff()
+    while True:
+        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
+        try:
+            await admin.start()
+        except (KafkaError, OSError) as error:
+            await admin.close()
+            log.warning(
+                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
+                ",".join(settings.kafka),
+                await reason_of(settings, error),
+                backoff.seconds,
+            )
+            await backoff.pause()
+        else:
+            return admin
+
+
 def away(settings: Settings, why: str) -> str:
-    """The line for people."""
+    """The message for people."""
     return f"Kafka at {','.join(settings.kafka)} does not answer (SLUICE_KAFKA says where it is): {why}"
 
 
 async def while_it_answers(
     settings: Settings, question: Coroutine[Any, Any, T], seconds: float, longest: float | None = None
 ) -> T:
-    """What the question comes to. Kafka may be silent for `seconds`; the whole may take `longest` seconds.
+    """The request's result. Kafka may be silent for `seconds`; the whole request may take `longest` seconds.
 
-    Raises `KafkaAwayError`, and what the question raises.
+    Raises `KafkaAwayError`, and what the request raises.
     """
     task = asyncio.ensure_future(question)
     started = heard = time.monotonic()

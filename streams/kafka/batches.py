@@ -1,10 +1,10 @@
-"""Record batches as Kafka sends them, undecoded: what agents get instead of an object per record.
+"""Record batches as Kafka sends them, undecoded: passed to agents instead of an object per record.
 
-aiokafka's own `getmany` builds a Python object for every record. Here a fetched partition is handed on as its
-record batches, checked (CRC) and rid of control and aborted batches; whoever folds them iterates a batch and
-reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This and `fetched_bytes`, which keeps the
-bytes of a fetch, are the only modules that touch aiokafka's fetcher; the aiokafka version is pinned for them,
-and tests/integration covers every path.
+aiokafka's own `getmany` builds a Python object for every record. Here a fetched partition is passed on as its
+record batches, checked (CRC) and without control and aborted batches; the code that folds them iterates a
+batch and reads `.offset`, `.timestamp`, `.key` and `.value` of its records. This and `fetched_bytes`, which
+keeps the bytes of a fetch, are the only modules that use aiokafka's fetcher; the aiokafka version is pinned
+for them, and tests/integration covers every path.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from streams.kafka.fetched_bytes import Batches, FetchedBytes, bounded
 class Fetched(NamedTuple):
     """One partition's share of a fetch.
 
-    `before`/`after`: the consumer's position before and after it, so nothing lies between two of them that
-    follow each other. `batches`: record batches, in order (`Batches`, to be iterated once); the first may
-    begin below `before`. `epoch`: the count of seeks at the time (transport only). `highwater`: the
-    partition's end as of the fetch.
+    `before`/`after`: the consumer's position before and after it, so there is nothing between two consecutive
+    shares. `batches`: record batches, in order (`Batches`, to be iterated once); the first may begin below
+    `before`. `epoch`: the count of seeks at the time (transport only). `highwater`: the partition's end as of
+    the fetch.
     """
 
     tp: TopicPartition
@@ -42,7 +42,7 @@ class Fetched(NamedTuple):
 
 
 def records_of(fetched: Fetched) -> Iterator[Any]:
-    """All records at or after `before`, one object each: of our own topics, in which none may be missing.
+    """All records at or after `before`, one object each: for Sluice's own topics, where none may be missing.
 
     Raises `UnreadableBatchError`.
     """
@@ -57,7 +57,7 @@ async def fetch_batches(
     only: Collection[TopicPartition] | None = None,
     epochs: dict[TopicPartition, int] | None = None,
 ) -> list[Fetched]:
-    """Take what the consumer has fetched, waiting up to `timeout_s` seconds for something to come.
+    """Take what the consumer has fetched, waiting up to `timeout_s` seconds for records.
 
     Positions advance past all that is returned, control batches included (then `batches` may be empty).
     Raises aiokafka's errors for authorization and corrupt records.
@@ -95,7 +95,7 @@ def _take(
         result = fetcher._records[tp]
         if (
             type(result) is not FetchResult
-        ):  # an error: hand on what there is first, raise it at the next call
+        ):  # an error: pass on what there is first, raise it at the next call
             if taken:
                 return taken
             _drop(fetcher, tp)
@@ -121,7 +121,7 @@ def _drain(tp: TopicPartition, result: FetchResult, epochs: dict[TopicPartition,
         batches = _wanted_batches(partition_records)
     finally:
         result._update_position()
-        # The generator that aiokafka made and that nobody ran forms a cycle that pins the fetch buffer.
+        # The generator that aiokafka created and never ran forms a cycle that pins the fetch buffer.
         partition_records._records_iterator.close()
         partition_records._records_iterator = None
         result._partition_records = None
@@ -158,7 +158,7 @@ _ABORT = 0
 
 
 def _is_abort_marker(batch: Any) -> bool:
-    """Whether a control batch ends an aborted transaction; one that compaction has emptied ends none."""
+    """Whether a control batch ends an aborted transaction; one emptied by compaction does not."""
     for record in batch:
         return (
             len(record.key or b"") >= _CONTROL_KEY.size and _CONTROL_KEY.unpack_from(record.key)[1] == _ABORT

@@ -9,20 +9,16 @@ from itertools import chain
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
-from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import KafkaError
 
 from streams.settings import SettingError, Settings
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_SECONDS = 0.5
-LONGEST_BACKOFF_SECONDS = 10.0
 STOP_SECONDS = 3.0
 
 
 def client_kwargs(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments that every aiokafka client takes: servers and security."""
+    """Keyword arguments for every aiokafka client: servers and security."""
     kwargs: dict[str, Any] = {
         "bootstrap_servers": list(settings.kafka),
         "security_protocol": settings.kafka_security,
@@ -46,34 +42,11 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         ) from None
 
 
-async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
-    """An admin client, connected. Waits with back-off while Kafka is away, one log line a try."""
-    from streams.kafka.availability import reason_of  # noqa: PLC0415 - it connects as this module says
-
-    backoff = FIRST_BACKOFF_SECONDS
-    while True:
-        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
-        try:
-            await admin.start()
-        except (KafkaError, OSError) as error:
-            await admin.close()
-            log.warning(
-                "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
-                ",".join(settings.kafka),
-                await reason_of(settings, error),
-                backoff,
-            )
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
-        else:
-            return admin
-
-
 async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     """Stop a client, whatever state it is in, within `STOP_SECONDS`.
 
-    A producer flushes first; a fenced or unreachable one answers with an error that has been told already.
-    A consumer may let the cancellation of its own fetch tasks out; only ours is to go on.
+    A producer flushes first; a fenced or unreachable one raises an error that has been reported already.
+    A consumer may leak the cancellation of its own fetch tasks; only our own cancellation is passed on.
     """
     task = asyncio.current_task()
     try:
@@ -81,7 +54,7 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     except asyncio.CancelledError:
         if task is not None and task.cancelling():
             raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client is let go of
+    except Exception as error:  # noqa: BLE001 - whatever it is, the client is released
         log.debug("closing a client: %r", error)
     finally:
         if isinstance(client, AIOKafkaProducer):
@@ -89,9 +62,9 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
 
 
 def _take_exceptions(producer: AIOKafkaProducer) -> None:
-    """Take what aiokafka has left in futures of its own, which nobody awaits once a producer has failed.
+    """Retrieve exceptions left in aiokafka's own futures, which are not awaited once a producer has failed.
 
-    What failed is known by then from the futures that it has given out.
+    The failure is known by then from the futures that it has returned.
     """
     accumulator, transactions = producer._message_accumulator, producer._txn_manager
     batches = [*chain.from_iterable(accumulator._batches.values()), *accumulator._pending_batches]

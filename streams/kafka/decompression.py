@@ -1,7 +1,7 @@
 """The payload of a compressed record batch, decompressed within bounds.
 
-A megabyte of zstd can stand for 32 GiB: what a batch may expand to is known, or limited, before memory is
-taken for it.
+A megabyte of zstd can expand to 32 GiB: what a batch may expand to is known, or limited, before memory is
+allocated for it.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ LARGEST_BATCH_BYTES = 256 << 20
 
 GZIP, SNAPPY, LZ4, ZSTD = 1, 2, 3, 4
 _GZIP_FACTOR, _LZ4_FACTOR = 1032, 255
-"""What one byte can stand for at most."""
+"""What one byte can expand to at most."""
 _GZIP_PIECE_BYTES = 4 << 20
 _ZSTD_MAGIC, _LZ4_MAGIC = 0xFD2FB528, 0x184D2204
 _ZSTD_BLOCK_BYTES = 128 << 10
@@ -26,14 +26,14 @@ _XERIAL_HEADER_BYTES = 16
 
 
 class ExpandError(Exception):
-    """A payload cannot be decompressed. `str()` says why.
+    """A payload cannot be decompressed. `str()` states why.
 
-    While it is handled it keeps the frames that raised it, which therefore let go of their memory first.
+    While it is handled it keeps the frames that raised it, which therefore release their memory first.
     """
 
 
 class TooLargeError(ExpandError):
-    """It expands to more than memory is taken for."""
+    """The payload expands to more than the memory limit."""
 
 
 def surely_fits(codec: int, data: memoryview) -> bool:
@@ -76,7 +76,7 @@ def _too_large() -> TooLargeError:
 def _into(codec: object, data: memoryview, factor: int) -> bytes:
     if (factor and len(data) * factor <= LARGEST_BATCH_BYTES) or (not factor and surely_fits(ZSTD, data)):
         return bytes(codec.decompress(bytes(data)))  # type: ignore[attr-defined]
-    room = bytearray(LARGEST_BATCH_BYTES + 1)  # the system gives memory for what is written of it
+    room = bytearray(LARGEST_BATCH_BYTES + 1)  # the system allocates only what is written of it
     try:
         size = codec.decompress_into(bytes(data), room)  # type: ignore[attr-defined]
     except cramjam.DecompressionError as error:
@@ -91,7 +91,7 @@ def _into(codec: object, data: memoryview, factor: int) -> bytes:
 
 
 def _gunzip(data: memoryview) -> bytes:
-    """A piece at a time: zlib takes twice the memory to hand out all of it at once."""
+    """A piece at a time: zlib takes twice the memory to return everything at once."""
     parts: list[bytes] = []
     left, rest = LARGEST_BATCH_BYTES, bytes(data)
     while rest:
@@ -111,7 +111,7 @@ def _gunzip(data: memoryview) -> bytes:
 
 
 def _snappy_blocks(data: memoryview) -> list[memoryview]:
-    """The raw blocks: of a stream as the Java library writes it, or the one that all of it is."""
+    """The raw blocks: of a stream as the Java library writes it, or the whole payload as one block."""
     if bytes(data[: len(_XERIAL)]) != _XERIAL:
         return [data]
     blocks, at = [], _XERIAL_HEADER_BYTES
@@ -168,7 +168,7 @@ def _zstd_bound(data: memoryview) -> int:
 
 
 def _with_right_checksum(data: memoryview) -> memoryview:
-    """An LZ4 frame of message format 0, with the header checksum that LZ4 asks for and Kafka got wrong."""
+    """An LZ4 frame of message format 0, with the header checksum that LZ4 requires and Kafka got wrong."""
     magic, flags = struct.unpack_from("<IB", data)
     if magic != _LZ4_MAGIC:
         raise ExpandError("does not decompress (no LZ4 frame)")

@@ -1,8 +1,8 @@
-"""What a fetch brought of one partition, as its bytes and as aiokafka's batches, and every way of reading it.
+"""A fetched share of one partition, as its bytes and as aiokafka's batches, and every way of reading it.
 
-aiokafka's compiled reader of batches decodes the names of headers while it iterates, and ends at one that is
-not UTF-8; it stays the reader of all that it reads. For the rest, and for formats 0 and 1, there are the
-bytes, which it does not give out: so they are kept here.
+aiokafka's compiled reader of batches decodes the names of headers while it iterates, and fails at one that is
+not UTF-8; it remains the reader of all that it can read. The rest, and formats 0 and 1, are read from the
+bytes, which aiokafka does not expose: so they are kept here.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _CODEC = 0x07
 
 
 class FetchedBytes:
-    """In the place of aiokafka's `MemoryRecords`: it hands out the same batches, and keeps their bytes.
+    """Replaces aiokafka's `MemoryRecords`: it returns the same batches, and keeps their bytes.
 
-    That one takes all batches for what the first one is: it ends where format 0 or 1 goes over into 2.
+    aiokafka's class takes all batches to have the format of the first: it ends where format 0 or 1 changes to
+    2.
     """
 
     def __init__(self, data: bytes) -> None:
@@ -45,11 +46,11 @@ class FetchedBytes:
         self._next: tuple[memoryview, Any] | None = None
 
     def size_in_bytes(self) -> int:
-        """Of all of it."""
+        """Of all batches."""
         return len(self._data)
 
     def batches(self) -> Iterator[tuple[memoryview, Any]]:
-        """Each whole batch, after its bytes; the last one of a fetch may be cut off.
+        """Each complete batch, after its bytes; the last batch of a fetch may be incomplete.
 
         Raises `CorruptRecordException`.
         """
@@ -67,14 +68,14 @@ class FetchedBytes:
             at = end
 
     def has_next(self) -> bool:
-        """Whether there is a batch more, for aiokafka."""
+        """Whether there is another batch, for aiokafka."""
         if self._batches is not None:
             return self._next is not None
         room = len(self._data) - _OVERHEAD
         return room >= 0 and _LENGTH.unpack_from(self._data, _LENGTH_AT)[0] <= room
 
     def next_batch(self) -> Any:
-        """The next batch, for aiokafka's own iteration (`getmany`), wrapped so that no header ends this."""
+        """The next batch, for aiokafka's own iteration (`getmany`), wrapped so that no header ends it."""
         if self._batches is None:
             self._batches = self.batches()
             self._next = next(self._batches)
@@ -85,7 +86,7 @@ class FetchedBytes:
 
 
 class _Wrapped:
-    """A batch that is iterated once, by whichever reader can."""
+    """A batch that is iterated once, by any reader that can read it."""
 
     def __init__(self, batch: Any, data: memoryview) -> None:
         self._batch = batch
@@ -100,14 +101,14 @@ class _Wrapped:
             for record in bounded(self._batch, self._data):
                 yield record
                 count += 1
-        except Exception:  # noqa: BLE001 - the careful reader says what is wrong, if it cannot read it either
+        except Exception:  # noqa: BLE001 - the lenient reader reports the problem if it also fails
             yield from islice(read_batch(self._data), count, None)
 
 
 class Batches(list[Any]):
-    """The batches of a fetched share that are wanted, each to be iterated once; `pieces`: their bytes.
+    """The required batches of a fetched share, each to be iterated once; `pieces`: their bytes.
 
-    Iterating raises where a batch is not for aiokafka's reader; `careful` or `strict` then read what is left.
+    Iterating raises where aiokafka's reader cannot read a batch; `lenient` or `strict` then read the rest.
     """
 
     def __init__(self, tp: TopicPartition) -> None:
@@ -115,8 +116,8 @@ class Batches(list[Any]):
         self._tp = tp
         self.pieces: list[memoryview] = []
 
-    def careful(self, start: int) -> Iterator[Record]:
-        """All records at or above the offset `start`; one in the place of those that cannot be read."""
+    def lenient(self, start: int) -> Iterator[Record]:
+        """All records at or above the offset `start`; one in place of those that cannot be read."""
         for piece in self.pieces:
             last = start - 1
             try:
@@ -124,7 +125,7 @@ class Batches(list[Any]):
                     last = record.offset
                     yield record
             except UnreadableBatchError as error:
-                # None for what follows the last record: the fast reader has read that, and gone on.
+                # None for what follows the last record: the fast reader has read that already.
                 yield from _from(last + 1, [in_place_of(piece, error)])
 
     def strict(self, start: int) -> Iterator[Record]:
@@ -141,7 +142,7 @@ def _from(start: int, records: Iterable[Record]) -> Iterator[Record]:
 
 
 def bounded(batch: Any, data: memoryview) -> Any:
-    """The batch, or what stands for it where it may expand to more than there is memory for."""
+    """The batch, or a replacement if it may expand to more than the memory limit."""
     codec = batch.compression_type
     if not codec or surely_fits(codec, data[_HEAD_BYTES:]):
         return batch
@@ -164,7 +165,7 @@ class _Legacy:
         self.next_offset: int = _OFFSET.unpack_from(data)[0] + 1
 
     def validate_crc(self) -> bool:
-        """Whether its bytes are what its producer sent."""
+        """Whether its bytes are those that its producer sent."""
         crc: int = _CRC.unpack_from(self._data, _OVERHEAD)[0]
         return zlib.crc32(self._data[_MAGIC_AT:]) == crc
 
@@ -173,7 +174,7 @@ class _Legacy:
 
 
 class _Large:
-    """A compressed batch that may expand to more than memory is taken for."""
+    """A compressed batch that may expand to more than the memory limit."""
 
     def __init__(self, base_offset: int, data: memoryview) -> None:
         self.base_offset = base_offset
@@ -190,5 +191,5 @@ class _Large:
         return iter(DefaultRecordBatch(b"".join((head, body))))
 
 
-# The one place where aiokafka can be made to keep a fetch's bytes: its fetcher makes these objects.
+# The only place to make aiokafka keep a fetch's bytes: its fetcher creates these objects.
 aiokafka_fetcher.MemoryRecords = FetchedBytes

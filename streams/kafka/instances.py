@@ -1,7 +1,8 @@
-"""Which process each member of a consumer group is, so that two with one SLUICE_INSTANCE are told apart.
+"""Which process each member of a consumer group is, to distinguish two with one SLUICE_INSTANCE.
 
-A broker gives a static member's place to whoever joins with its `group.instance.id`, and describes it by the
-client id of its first holder: so every member of ours says in its subscription which process it is.
+A broker gives a static member's place to the process that joins with its `group.instance.id`, and describes
+it by the client id of its first holder: every member of Sluice therefore states in its subscription which
+process it is.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from aiokafka.errors import (
     for_code,
 )
 
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 MAGIC = b"\x00sluice\x01"
@@ -44,8 +45,8 @@ NOT_NOW = (GroupCoordinatorNotAvailableError, NotCoordinatorForGroupError, Group
 def started_at(pid: int) -> str | None:
     """When a process of this machine began, in clock ticks since boot; None: there is none, or it is dead.
 
-    A pid is given out again, in containers at once; together with its beginning it is not. Where there is no
-    `/proc` a process that is there has begun at `?`.
+    A pid is reused, in containers at once; together with its start time it is not. Without `/proc`, a process
+    that exists has begun at `?`.
     """
     try:
         fields = (
@@ -71,7 +72,7 @@ def _answers(pid: int) -> bool:
 
 @dataclass(frozen=True)
 class Process:
-    """A process that is a member of a group. `began`: see `started_at`; `nonce` is its own alone."""
+    """A process that is a member of a group. `began`: see `started_at`; `nonce` is unique to it."""
 
     host: str
     pid: int
@@ -80,12 +81,12 @@ class Process:
 
     @classmethod
     def this(cls) -> Process:
-        """The one that asks."""
+        """This process."""
         return cls(socket.gethostname(), os.getpid(), started_at(os.getpid()) or "?", uuid.uuid4().hex[:12])
 
     @classmethod
     def decode(cls, user_data: bytes) -> Process | None:
-        """What follows the assignor's own data; None for a member that does not say it."""
+        """What follows the assignor's own data; None for a member that does not state it."""
         _, magic, said = user_data.rpartition(MAGIC)
         parts = said.decode("utf-8", "replace").split(" ", 3)
         if not magic or len(parts) != 4 or not parts[0].isdecimal():
@@ -93,11 +94,11 @@ class Process:
         return cls(parts[3], int(parts[0]), parts[1], parts[2])
 
     def encode(self) -> bytes:
-        """As a member says it."""
+        """As a member states it."""
         return MAGIC + f"{self.pid} {self.began} {self.nonce} {self.host}".encode()
 
     def is_gone(self) -> bool:
-        """Whether it was of this machine and is there no more."""
+        """Whether it was a process of this machine and no longer exists."""
         if self.pid == THIS.pid and self.host == THIS.host:
             return self.nonce != THIS.nonce
         return self.host == socket.gethostname() and started_at(self.pid) != self.began
@@ -111,7 +112,7 @@ THIS = Process.this()
 
 @dataclass(frozen=True)
 class Member:
-    """A member of a consumer group. `process`: None where it does not say, as between two assignments."""
+    """A member of a consumer group. `process`: None if it does not state it, as between two assignments."""
 
     member_id: str
     client_host: str
@@ -119,7 +120,7 @@ class Member:
 
     @property
     def instance(self) -> str:
-        """A static member's instance; another one's client id (a broker appends a UUID to either)."""
+        """A static member's instance; otherwise the client id (a broker appends a UUID to either)."""
         with contextlib.suppress(ValueError):
             uuid.UUID(self.member_id[-UUID_LENGTH:])
             return self.member_id[: -UUID_LENGTH - 1]
@@ -130,7 +131,7 @@ class Member:
 
 
 class InstanceAssignor(StickyPartitionAssignor):  # type: ignore[misc]
-    """The sticky assignor; its members say besides which process they are, behind what the assignor reads."""
+    """The sticky assignor; its members also state which process they are, after the assignor's own data."""
 
     @classmethod
     def _metadata(cls, topics: Iterable[str], partitions: Any, generation: int = -1) -> Any:
@@ -146,7 +147,7 @@ def client_id(role: str, process: Process = THIS) -> str:
 
 
 def members_of(response: Any) -> list[Member]:
-    """The members in an answer to a DescribeGroups request for one group. Raises aiokafka's errors."""
+    """The members in the response to a DescribeGroups request for one group. Raises aiokafka's errors."""
     found = []
     for error, *_, members in (group[:6] for group in response.groups):
         if error:
@@ -167,7 +168,7 @@ def _process_of(metadata: bytes) -> Process | None:
 
 @dataclass(frozen=True)
 class Duplicate:
-    """Several living processes that have one instance in one role."""
+    """Several living processes that share one instance in one role."""
 
     role: str
     instance: str
@@ -179,7 +180,7 @@ class Duplicate:
 
 
 async def members(settings: Settings, role: str) -> list[Member]:
-    """The members of a role's group now; of one that Kafka does not know, none. Raises aiokafka's errors."""
+    """The current members of a role's group; none if there is no such group. Raises aiokafka's errors."""
     admin = await connected_admin(settings)
     try:
         (response,) = await admin.describe_consumer_groups([settings.group(role)])
@@ -191,8 +192,8 @@ async def members(settings: Settings, role: str) -> list[Member]:
 async def duplicate_instances(settings: Settings, seconds: float = 3.0) -> list[Duplicate]:
     """Instances that several living processes take from each other, as seen within `seconds`.
 
-    A broker knows one holder at a time, so that it takes several looks; a holder that was replaced once by a
-    process after its own death is none. Raises aiokafka's errors.
+    A broker knows one holder at a time, so several checks are needed; a holder that was replaced once by a
+    process after its own death is not a duplicate. Raises aiokafka's errors.
     """
     seen: defaultdict[tuple[str, str], dict[str, Process]] = defaultdict(dict)
     deadline = time.monotonic() + seconds

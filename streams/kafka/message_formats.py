@@ -1,8 +1,8 @@
-"""Record batches of every message format (0, 1 and 2), read from their bytes with nothing taken on trust.
+"""Record batches of every message format (0, 1 and 2), read from their bytes without trusting any of them.
 
 Slower than aiokafka's readers, and for what those do not read: header names that are not UTF-8, formats 0 and
-1, and batches that expand to a great deal. What cannot be read at all raises `UnreadableBatchError`, or has
-one record in its place: nothing is passed over.
+1, and batches that expand greatly. A batch that cannot be read at all raises `UnreadableBatchError`, or is
+replaced by one record: nothing is skipped.
 """
 
 from __future__ import annotations
@@ -23,8 +23,9 @@ Header = tuple[str, bytes | None]
 
 
 class UnreadableBatchError(Exception):
-    """A batch whose checksum is right cannot be read. `str()` says where it is and why. `reason`: of a
-    quarantined one."""
+    """A batch whose checksum is right cannot be read. `str()` states where it is and why. `reason`: of the
+    quarantine record.
+    """
 
     def __init__(self, message: str, reason: Reason = Reason.NOT_JSON) -> None:
         super().__init__(message)
@@ -32,7 +33,7 @@ class UnreadableBatchError(Exception):
 
 
 class Record(NamedTuple):
-    """A record, with the attributes of aiokafka's. `timestamp`: ms, -1 where it has none.
+    """A record, with the attributes of aiokafka's. `timestamp`: ms, -1 if it has none.
 
     Bytes of header names that are not UTF-8 are in `headers` as Python's surrogate escapes.
     """
@@ -47,7 +48,7 @@ class Record(NamedTuple):
 
 
 def read_batch(data: memoryview) -> Iterator[Record]:
-    """The records of one batch, in order: of a legacy one too, compressed or not.
+    """The records of one batch, in order, including legacy batches, compressed or not.
 
     Raises `UnreadableBatchError`, before or between them.
     """
@@ -61,9 +62,9 @@ def read_batch(data: memoryview) -> Iterator[Record]:
 
 
 def in_place_of(data: memoryview, error: UnreadableBatchError) -> Record:
-    """What stands for the records of a batch that cannot be read, at the offset of the last one.
+    """The record that replaces the records of a batch that cannot be read, at the offset of the last one.
 
-    Its value is the whole batch as Kafka holds it. One for all: a megabyte can stand for millions.
+    Its value is the whole batch as Kafka stores it. One for all: a megabyte can expand to millions.
     """
     (offset,) = struct.unpack_from(">q", data)
     timestamp = NO_TIMESTAMP
@@ -136,7 +137,7 @@ def _nullable(body: memoryview, at: int, end: int) -> tuple[bytes | None, int]:
 
 
 def _varint(body: memoryview, at: int) -> tuple[int, int]:
-    """A zigzag varint of up to ten bytes, and the place behind it."""
+    """A zigzag varint of up to ten bytes, and the position after it."""
     byte = body[at]
     at += 1
     if byte < 0x80:
@@ -154,7 +155,7 @@ def _varint(body: memoryview, at: int) -> tuple[int, int]:
 
 
 def _int64(value: int) -> int:
-    """As Kafka's own sums do, beyond 64 bits it begins anew."""
+    """Wraps around beyond 64 bits, as Kafka's own sums do."""
     return (value + (1 << 63)) % (1 << 64) - (1 << 63)
 
 

@@ -1,8 +1,8 @@
-"""Sending many records fast, and knowing for sure which of them Kafka has acknowledged.
+"""Sends many records fast, and knows for certain which of them Kafka has acknowledged.
 
-One idempotent producer; records are packed into a batch per partition here, because aiokafka's `send` makes
-a future for each. Kafka being away is waited out: an idempotent batch is retried until it is written, and
-written once. What a broker refuses for good (a record larger than the topic takes) raises `RefusedError`.
+One idempotent producer; records are packed into a batch per partition here, because aiokafka's `send` creates
+a future for each. While Kafka is unavailable it waits: an idempotent batch is retried until it is written,
+and written once. A record that a broker refuses for good (larger than the topic takes) raises `RefusedError`.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
-from streams.kafka.client import client_kwargs, connected_admin, stop_quietly
+from streams.kafka.availability import connected_admin
+from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.raw_batch import RawBatch, RawHeader
 from streams.kafka.write_failures import FENCED
 from streams.settings import Settings
@@ -39,11 +40,11 @@ ACCESS = ": `sluice topics list` shows what an access list needs"
 
 
 class RefusedError(Exception):
-    """Kafka will not take a record or knows no such topic; the text says which, and how to mend it."""
+    """Kafka refuses a record or has no such topic; the text states which, and how to fix it."""
 
 
 class NoTopicError(RefusedError):
-    """Kafka knows no such topic, or does not let it be seen."""
+    """Kafka has no such topic, or the client is not authorized to see it."""
 
 
 @dataclass
@@ -57,9 +58,9 @@ class _Open:
 
 
 class Outbox:
-    """Batches on their way to one topic. `acknowledged` counts records that are certainly in Kafka.
+    """Batches being sent to one topic. `acknowledged` counts records that are certainly in Kafka.
 
-    `transactional`: what is added belongs to the producer's transaction of then.
+    `transactional`: what is added belongs to the producer's current transaction.
     """
 
     def __init__(
@@ -89,9 +90,9 @@ class Outbox:
         partition: int | None = None,
         headers: Sequence[RawHeader] = (),
     ) -> None:
-        """Put a record into its partition's batch, stamped with the time of now; a full batch is sent.
+        """Put a record into its partition's batch, with the current time as timestamp; a full batch is sent.
 
-        `origin` says in an error where the record came from. Raises `RefusedError`.
+        `origin` states in an error where the record came from. Raises `RefusedError`.
         """
         if self._refused is not None:
             raise self._refused
@@ -116,7 +117,7 @@ class Outbox:
         batch.last = origin
 
     async def _add_raw(self, batch: RawBatch, origin: str, partition: int) -> None:
-        """Send a batch that is full, behind what was added before it."""
+        """Send a full batch, after what was added before it."""
         if partition in self._open:
             await self._submit(partition)
         self._open[partition] = _Open(batch, 1, origin, origin)
@@ -147,7 +148,7 @@ class Outbox:
         if not self._pending:
             self.last_answer = time.monotonic()
         while True:
-            with contextlib.suppress(KafkaTimeoutError):  # its queue stayed full: Kafka is away or slow
+            with contextlib.suppress(KafkaTimeoutError):  # its queue stayed full: Kafka is down or slow
                 answer = await self._producer.send_batch(batch.builder, self._topic, partition=partition)
                 break
         self._pending.add(answer)
@@ -165,7 +166,7 @@ class Outbox:
 
 @lru_cache(maxsize=65536)
 def _hash(key: bytes) -> int:
-    """Kafka's own hash of a key, so that a replayed event lands where its producer would have put it."""
+    """Kafka's own hash of a key, so that a replayed event goes to its producer's partition."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
@@ -180,7 +181,7 @@ def _refusal(error: BaseException, topic: str, batch: _Open) -> BaseException:
 
 @asynccontextmanager
 async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
-    """An `Outbox` for a topic. Waits with back-off while Kafka is away.
+    """An `Outbox` for a topic. Waits with back-off while Kafka is unavailable.
 
     Raises `RefusedError` if there is no such topic. On leaving, batches that Kafka has not acknowledged
     within a few seconds are given up.
@@ -197,16 +198,17 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
 
 
 async def started_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
-    """An idempotent producer for outboxes. Waits with back-off while Kafka is away. Raises `RefusedError`.
+    """An idempotent producer for outboxes. Waits with back-off while Kafka is unavailable. Raises
+    `RefusedError`.
 
-    With a transactional id, whose former holder is then fenced and its transaction aborted.
+    With a transactional id, the former holder is fenced and its transaction aborted.
     """
     producer = AIOKafkaProducer(
         **client_kwargs(settings), client_id="sluice-replay", enable_idempotence=True,
         max_batch_size=BATCH_BYTES, compression_type="lz4", transactional_id=transactional_id,
         transaction_timeout_ms=settings.session_seconds * 1000,
     )  # fmt: skip
-    # aiokafka gives an idempotent batch up in one case: its partition has no leader and the batch is older
+    # aiokafka gives up an idempotent batch in one case: its partition has no leader and the batch is older
     # than the request time-out. That is a broker that comes back after a minute, and the batch's sequence
     # number would be lost with it.
     producer._message_accumulator._batch_ttl = math.inf
@@ -231,7 +233,7 @@ async def partition_count(settings: Settings, topic: str) -> int:
 
 
 async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
-    """Start it, waiting while Kafka is away. Raises `RefusedError` where it answers and refuses."""
+    """Start it, waiting while Kafka is unavailable. Raises `RefusedError` if Kafka answers and refuses."""
     for tries in count(1):
         try:
             await producer.start()
@@ -243,7 +245,7 @@ async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
                 raise RefusedError(
                     f"Kafka refuses a producer: {type(error).__name__}: {error}{ACCESS}"
                 ) from None
-            admin = await connected_admin(settings)  # says that Kafka is away and waits for it
+            admin = await connected_admin(settings)  # logs that Kafka is unavailable and waits for it
             await admin.close()
         else:
             return

@@ -1,4 +1,4 @@
-"""A record batch with a header name that is not UTF-8, which aiokafka's builder does not take."""
+"""A record batch with a header name that is not UTF-8, which aiokafka's builder does not accept."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _TRANSACTIONAL = 0x10
 
 
 class RawBatch:
-    """One record as a batch that `AIOKafkaProducer.send_batch` takes: full, and not compressed."""
+    """One record as a batch that `AIOKafkaProducer.send_batch` accepts: full, and not compressed."""
 
     def __init__(
         self,
@@ -33,10 +33,10 @@ class RawBatch:
         self._built: bytearray | None = None
 
     def append(self, **_: object) -> None:
-        """Nothing more fits."""
+        """No more records fit."""
 
     def close(self) -> None:
-        """It is closed from the beginning."""
+        """No-op: it is closed from the beginning."""
 
     def closed(self) -> bool:
         """Always."""

@@ -1,4 +1,4 @@
-"""What Kafka refuses for its size: how it says so, what it takes, and which setting changes that."""
+"""What Kafka refuses for its size: how it reports this, what it accepts, and which setting changes that."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 TOO_LARGE = (MessageSizeTooLargeError, RecordListTooLargeError)
 """How Kafka refuses a batch for its size: the first for max.message.bytes, the second for segment.bytes."""
 REQUEST_BYTES = 100 << 20
-"""Kafka's default socket.request.max.bytes. At more it ends the connection, and a client tries for ever."""
+"""Kafka's default socket.request.max.bytes. Above it, it closes the connection; clients retry for ever."""
 ROOM_BYTES = 1 << 20
 """What else there may be in a request: a batch of the feed, and names."""
 ASK_SECONDS = 5.0
@@ -39,14 +39,14 @@ def name_topic(error: BaseException, topic: str, size: int) -> None:
 
 
 def packed_bytes(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]) -> int:
-    """How large a batch of this record alone is, as our producers pack it. Slow where it is large."""
+    """The size of a batch with only this record, as Sluice's producers pack it. Slow for large records."""
     builder = DefaultRecordBatchBuilder(2, DefaultRecordBatch.CODEC_LZ4, 1, -1, -1, 0, 1)
     builder.append(0, int(time.time() * 1000), key, value, headers)
     return len(builder.build())
 
 
 class LargestBatch:
-    """How many bytes a batch for `topic` may have, asked for at most once a minute."""
+    """The maximum size in bytes of a batch for `topic`, requested at most once a minute."""
 
     def __init__(self, settings: Settings, topic: str) -> None:
         self._settings = settings
@@ -55,7 +55,7 @@ class LargestBatch:
         self._asked_at = float("-inf")
 
     async def ask(self) -> int:
-        """What topic and brokers are set to; what can't be learnt is taken for Kafka's default."""
+        """The settings of topic and brokers; a setting that can't be read is taken to be Kafka's default."""
         if time.monotonic() - self._asked_at > FRESH_SECONDS:
             self._known = await self._ask()
             self._asked_at = time.monotonic()
@@ -83,7 +83,7 @@ class LargestBatch:
 
 
 async def _values(admin: AIOKafkaAdminClient, resources: list[Any], name: str) -> list[int]:
-    """The setting of each resource that may be seen."""
+    """The setting of each visible resource."""
     return [
         int(entry[1])
         for response in await admin.describe_configs(resources)

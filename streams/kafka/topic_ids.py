@@ -1,8 +1,8 @@
-"""Which topic a name stands for: its id and its partitions' leader epochs, as the leaders themselves say.
+"""Which topic a name refers to: its id and its partitions' leader epochs, as the leaders report them.
 
-aiokafka asks for metadata without either, so the requests are declared here (KIP-320, KIP-516). A broker
-takes new metadata into its answers before it opens the logs that go with it (KRaft, BrokerMetadataPublisher):
-one that has handed out records of a new topic already answers with its id. So the leaders are asked.
+aiokafka requests metadata without either, so the requests are declared here (KIP-320, KIP-516). A broker puts
+new metadata into its answers before it opens the corresponding logs (KRaft, BrokerMetadataPublisher): one
+that has returned records of a new topic already answers with its id. So the leaders are asked.
 """
 
 from __future__ import annotations
@@ -35,16 +35,16 @@ log = logging.getLogger(__name__)
 
 NO_ERROR, UNKNOWN_TOPIC = 0, 3
 CONNECTIONS = "identity"
-"""The group of connections that questions go over: on those of fetches they would wait for a long poll."""
+"""The group of connections for these requests: on those of fetches they would wait for a long poll."""
 NODE_SECONDS = 2.0
 NO_ID = bytes(16)
 
 
-class Sight(NamedTuple):
-    """A partition's topic as its leader (a node's number) knows it.
+class TopicIdentity(NamedTuple):
+    """A partition's topic as its leader (a node's number) reports it.
 
-    `topic_id`: as Kafka's tools print it; None: the broker knows no ids. `leader_epoch`: None likewise.
-    `partitions`: how many the topic has.
+    `topic_id`: as Kafka's tools print it; None: the broker has no topic ids. `leader_epoch`: None likewise.
+    `partitions`: the topic's partition count.
     """
 
     topic_id: str | None
@@ -54,13 +54,13 @@ class Sight(NamedTuple):
 
 
 class _Missing:
-    """Instead of a `Sight`: there is no such topic, or it has no such partition."""
+    """Instead of a `TopicIdentity`: there is no such topic, or it has no such partition."""
 
 
 MISSING = _Missing()
 
-Sights = Mapping[TP, Sight | _Missing]
-"""What is settled; a partition whose leader did not answer is left out."""
+TopicIdentities = Mapping[TP, TopicIdentity | _Missing]
+"""What is known; a partition whose leader did not answer is left out."""
 
 
 _Topic = tuple[int, str, bytes, bool, list[Any]]
@@ -127,7 +127,7 @@ class _MetadataRequestV7(RequestStruct):  # type: ignore[misc]  # untyped
 
 
 class _MetadataResponseV10(Response):  # type: ignore[misc]  # untyped
-    """Read by hand: it comes at each checkpoint, and a schema takes ten times as long over partitions."""
+    """Parsed by hand: it is read at each checkpoint, and a schema takes ten times as long over partitions."""
 
     API_KEY = 3
     API_VERSION = 10
@@ -138,13 +138,13 @@ class _MetadataResponseV10(Response):  # type: ignore[misc]  # untyped
 
     @classmethod
     def decode(cls, data: BytesIO | bytes) -> _MetadataResponseV10:
-        """The topics; all else is passed over."""
+        """The topics; everything else is skipped."""
         raw = data if isinstance(data, bytes) else data.read()
-        count, at = _unsigned(raw, 4)  # behind the throttle time: brokers
+        count, at = _unsigned(raw, 4)  # after the throttle time: brokers
         for _ in range(count - 1):
             at = _skip(raw, at + 4)  # host
             at = _skip_tags(raw, _skip(raw, at + 4))  # rack
-        count, at = _unsigned(raw, _skip(raw, at) + 4)  # behind the cluster's id and controller: topics
+        count, at = _unsigned(raw, _skip(raw, at) + 4)  # after the cluster's id and controller: topics
         topics = []
         for _ in range(count - 1):
             topic, at = _read_topic(raw, at)
@@ -170,7 +170,7 @@ def _read_topic(raw: bytes, at: int) -> tuple[_Topic, int]:
 
 
 def _unsigned(raw: bytes, at: int) -> tuple[int, int]:
-    """A varint, and where it ends; of a compact array or string it is the length + 1, or 0 for null."""
+    """A varint, and where it ends; for a compact array or string it is the length + 1, or 0 for null."""
     value = raw[at]
     if value < 128:
         return value, at + 1
@@ -182,7 +182,7 @@ def _unsigned(raw: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip(raw: bytes, at: int) -> int:
-    """Behind a compact string."""
+    """The position after a compact string."""
     length, at = _unsigned(raw, at)
     return at + max(0, length - 1)
 
@@ -217,7 +217,7 @@ _Structs: TypeAlias = MetadataRequest_v1 | _MetadataRequestV7 | _MetadataRequest
 
 
 class TopicIdRequest(Request[_Structs]):  # type: ignore[misc]  # untyped
-    """Metadata of some topics, with topic ids where the broker knows them (Kafka 2.8)."""
+    """Metadata of some topics, with topic ids if the broker has them (Kafka 2.8)."""
 
     API_KEY = 3
 
@@ -225,7 +225,7 @@ class TopicIdRequest(Request[_Structs]):  # type: ignore[misc]  # untyped
         self._topics = list(topics)
 
     def build(self, request_struct_class: type[_Structs]) -> _Structs:
-        """The request of the version that the broker takes."""
+        """The request in the version that the broker supports."""
         match request_struct_class.API_VERSION:
             case 10:
                 asked: list[tuple[bytes, str, dict[int, bytes]]] = [
@@ -247,10 +247,10 @@ _Answers = dict[str, _Answer | None]
 """What a node says of each topic; None: there is none."""
 
 
-async def look(client: Any, tps: Collection[TP]) -> Sights:
+async def topic_identities(client: Any, tps: Collection[TP]) -> TopicIdentities:
     """Ask the leaders of these partitions which topics they belong to. `client`: an `AIOKafkaClient`.
 
-    Nodes that do not answer are passed over, and so are partitions that nodes disagree on.
+    Nodes that do not answer are skipped, and so are partitions that nodes disagree on.
     """
     topics = sorted({tp.topic for tp in tps})
     answers: dict[int, _Answers] = {}
@@ -315,13 +315,13 @@ def _leaders(answers: Iterable[_Answers], tps: Collection[TP]) -> set[int]:
     return found - {-1}
 
 
-def _settle(tp: TP, answers: Mapping[int, _Answers]) -> Sight | _Missing | None:
+def _settle(tp: TP, answers: Mapping[int, _Answers]) -> TopicIdentity | _Missing | None:
     said = [answer[tp.topic] for answer in answers.values() if tp.topic in answer]
     there = [answer for answer in said if answer is not None and tp.partition in answer.leaders]
     if said and not there:
         return MISSING
     if len(there) < len(said) or len({answer.topic_id for answer in there}) != 1:
-        return None  # metadata is on its way through the cluster
+        return None  # metadata is propagating through the cluster
     of = max(there, key=lambda answer: answer.leaders[tp.partition][1] or 0)
     leader, epoch = of.leaders[tp.partition]
-    return Sight(of.topic_id, epoch, leader, len(of.leaders)) if leader in answers else None
+    return TopicIdentity(of.topic_id, epoch, leader, len(of.leaders)) if leader in answers else None

@@ -1,4 +1,4 @@
-"""The topics that Sluice needs: what each must be like, making what is missing, saying what is wrong."""
+"""The topics that Sluice needs: what each must be like, creating missing ones, reporting problems."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import TopicAlreadyExistsError, for_code
 
-from streams.kafka.client import connected_admin
+from schemas.times import FUTURE_MS
+from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 DEFAULT_MESSAGE_BYTES = 1048588
@@ -19,15 +20,15 @@ QUARANTINE_BYTES = 16 << 20
 compressed a bad record better than we do: it is far above what the raw topics take."""
 AUDIT = "events.quarantine.audit"
 FOR_EVER = "-1"
-FUTURE_MS = 5 * 60 * 1000
 VISIBLE_SECONDS = 15.0
 
 
 @dataclass(frozen=True)
 class TopicPlan:
-    """A topic as it should be. `name` is whole; `raw` topics belong to the producers and are only read.
+    """A topic as it should be. `name` is the full name; `raw` topics belong to the producers and are only
+    read.
 
-    `for_workers` is false for what commands alone write and read.
+    `for_workers` is false for topics that only commands write and read.
     """
 
     name: str
@@ -42,10 +43,10 @@ class TopicPlan:
 
 @dataclass(frozen=True)
 class Finding:
-    """Something about a topic that is not as it should be.
+    """A problem with a topic.
 
-    `missing`: it is not there at all (yet); `bearable`: workers do their work even so, but for the partitions
-    that one of our topics lacks.
+    `missing`: it does not exist (yet); `bearable`: workers run even so, except for the partitions that one of
+    Sluice's topics lacks.
     """
 
     topic: str
@@ -56,7 +57,7 @@ class Finding:
 
 
 def plan(settings: Settings) -> list[TopicPlan]:
-    """Every topic that Sluice reads or writes, in the order in which they are made."""
+    """Every topic that Sluice reads or writes, in the order in which they are created."""
     small_segments = {
         "segment.bytes": str(64 << 20),
         "max.compaction.lag.ms": "600000",
@@ -153,17 +154,18 @@ async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, To
 
 
 async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
-    """Make what is missing, and add partitions where there are too few; answers (made, wrong).
+    """Create missing topics, and add partitions where there are too few; returns (created, wrong).
 
-    Raw topics get SLUICE_PARTITIONS, the feed and the quarantine as many as the largest raw topic. Nothing
-    grows while a topic has the wrong cleanup policy. Raises `TimeoutError` when growth does not show.
+    Raw topics get SLUICE_PARTITIONS, the feed and the quarantine as many as the largest raw topic. No
+    partitions are added while a topic has the wrong cleanup policy. Raises `TimeoutError` when added
+    partitions do not become visible.
     """
     admin = await connected_admin(settings)
     try:
         wanted = plan(settings)
         names = [topic.name for topic in wanted]
         made: list[str] = []
-        for raw in (True, False):  # our own topics are made to fit the raw ones
+        for raw in (True, False):  # our own topics are sized to fit the raw ones
             there = await describe(admin, names)
             for topic in wanted:
                 if topic.raw is raw and topic.name not in there:
@@ -199,14 +201,14 @@ async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan) -> None:
 
 
 async def _until_described(admin: AIOKafkaAdminClient, names: list[str]) -> None:
-    """A topic that was just made takes a moment until every broker knows it, its partitions included."""
+    """It takes a moment until every broker knows a new topic, including its partitions."""
     async with asyncio.timeout(VISIBLE_SECONDS):
-        while len(await describe(admin, names)) < len(names):  # noqa: ASYNC110 - only asking again tells
+        while len(await describe(admin, names)) < len(names):  # noqa: ASYNC110 - it can only be polled
             await asyncio.sleep(0.05)
 
 
 async def _grow(admin: AIOKafkaAdminClient, settings: Settings, there: dict[str, TopicState]) -> list[str]:
-    """Raw topics last: no worker is to see a raw partition that has none in the feed and the quarantine."""
+    """Raw topics last: no worker may see a raw partition that has none in the feed and the quarantine."""
     raw = settings.raw_topics
     need = max(settings.partitions, *(there[name].partitions for name in raw))
     wanted = {settings.topic("views.feed"): need, settings.topic("events.quarantine"): need}
@@ -229,7 +231,7 @@ async def _add_partitions(admin: AIOKafkaAdminClient, name: str, partitions: int
 
 
 async def inspect(settings: Settings) -> list[Finding]:
-    """What is wrong with the topics, as they are now."""
+    """The current problems of the topics."""
     admin = await connected_admin(settings)
     try:
         names = [topic.name for topic in plan(settings)]
@@ -239,7 +241,7 @@ async def inspect(settings: Settings) -> list[Finding]:
 
 
 def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
-    """Hold the topics as they are against the plan."""
+    """Compare the existing topics with the plan."""
     found: list[Finding] = []
     for topic in plan(settings):
         state = there.get(topic.name)
@@ -258,12 +260,12 @@ def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
 
 
 def _forgetful(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
-    """An audit that ends before the quarantine does: what it has forgotten would be replayed once more."""
+    """An audit kept for less time than the quarantine: records that it forgot would be replayed again."""
     quarantine, audit = (there.get(settings.topic(name)) for name in ("events.quarantine", AUDIT))
     if quarantine is None or audit is None:
         return []
     kept, ours = (int(state.config.get("retention.ms", FOR_EVER)) for state in (quarantine, audit))
-    # A record stays until the whole of its segment is old enough, the newest one of which is being written.
+    # A record stays until its whole segment is old enough, and the newest segment is being written.
     needed = kept + int(quarantine.config.get("segment.ms", 0))
     if ours < 0 or (kept >= 0 and ours >= needed):
         return []

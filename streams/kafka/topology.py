@@ -1,4 +1,4 @@
-"""How many partitions topics have. It asks for all topics: asking for one by name may create it."""
+"""The partition counts of topics. It requests all topics: requesting one by name may create it."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.settings import Settings
 
 
 class Topology:
-    """Asks Kafka for its topics, over one connection that is made anew after a failure."""
+    """Requests topics from Kafka, over one connection that is reopened after a failure."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -37,7 +37,7 @@ class Topology:
         }
 
     async def close(self) -> None:
-        """Let go of the connection."""
+        """Close the connection."""
         admin, self._admin = self._admin, None
         if admin is not None:
             await admin.close()

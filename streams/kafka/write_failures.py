@@ -1,4 +1,4 @@
-"""A write to Kafka that failed: EVENT_PUT_FAILED, unless another writer has taken over, as it may."""
+"""A failed write to Kafka: EVENT_PUT_FAILED, unless another writer has taken over, which is expected."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 FENCED = (ProducerFenced, InvalidProducerEpoch, TransactionCoordinatorFenced)
 
 
-def tell_failed_write(what: str, error: Exception, topic: str) -> None:
+def log_failed_write(what: str, error: Exception, topic: str) -> None:
     """Log that `what` failed and, where Kafka failed or did not answer in time, count it."""
     message = f"{what} failed: {type(error).__name__}: {error}"
     if isinstance(error, KafkaError | OSError) and not isinstance(error, FENCED):  # a time-out is an OSError

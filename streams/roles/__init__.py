@@ -1,1 +1,1 @@
-"""The worker roles: what owns partitions, recovers them, and says how far they are."""
+"""The worker roles: ownership, recovery and progress of partitions."""

@@ -1,19 +1,20 @@
-"""Alarms of others than the gates: out before what rests on them is written, so that none is lost.
+"""Alarms of roles other than the gates: sent before what depends on them is written, so that none is lost.
 
-One that is sent again after a crash has the same `alarm_id`.
+An alarm that is sent again after a crash has the same `alarm_id`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import time
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
+from agents.backoff import Backoff
 from streams import logs
+from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS, client_kwargs, stop_quietly
+from streams.kafka.client import client_kwargs, stop_quietly
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
 
@@ -25,36 +26,35 @@ async def raise_lost(
 ) -> None:
     """Kafka deleted the offsets [from, to) of a source partition before `role` had read them.
 
-    It is the lag that went too far, so it is PIPELINE_LAG_EXCEEDED: counted, logged and on ops.alarms. To be
-    awaited before the loss is recorded: it returns once the alarm is written.
+    The cause is excessive lag, so the code is PIPELINE_LAG_EXCEEDED: counted, logged and on ops.alarms. Await
+    it before the loss is recorded: it returns once the alarm is written.
     """
     code = ErrorCode.PIPELINE_LAG_EXCEEDED
     alarm = lost_alarm(
-        role, topic, partition, lost, code=code.name, severity=code.severity, at_us=time.time_ns() // 1000
+        role, topic, partition, lost, code=code.name, severity=code.severity, at_us=SYSTEM_CLOCK.wall_us()
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
     await send_alarm(settings, alarm)
 
 
 async def send_alarm(settings: Settings, alarm: Alarm) -> None:
-    """Write one record to ops.alarms, again and again until it is there; failures are counted and logged."""
-    backoff = FIRST_BACKOFF_SECONDS
+    """Write one record to ops.alarms, retrying until it is written; failures are counted and logged."""
+    backoff = Backoff()
     while True:
         try:
             async with asyncio.timeout(SEND_SECONDS):
                 await _send(settings, alarm)
         except (KafkaError, OSError) as error:  # running out of time is an OSError
             failed = f"alarm {alarm.alarm_id} could not be written: {type(error).__name__}"
-            message = f"{failed}; next try in {backoff:g} s"
+            message = f"{failed}; next try in {backoff.seconds:g} s"
             logs.emit(ErrorCode.EVENT_PUT_FAILED, message, topic=settings.topic("ops.alarms"))
-            await asyncio.sleep(backoff)
-            backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+            await backoff.pause()
         else:
             return
 
 
 async def _send(settings: Settings, alarm: Alarm) -> None:
-    """With a producer of its own: it is rare."""
+    """With a producer of its own, as alarms are rare."""
     key, value = encode_alarm(alarm)
     producer = AIOKafkaProducer(**client_kwargs(settings), client_id="sluice", enable_idempotence=True)
     try:

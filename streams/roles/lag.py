@@ -1,4 +1,4 @@
-"""What a worker says to lag tools of each partition that it owns, and when it counts as stuck."""
+"""What a worker reports to lag tools about each partition that it owns, and when it counts as stuck."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class StuckError(Exception):
 class MoveWatch:
     """Counts how long partitions have not moved though they could have read.
 
-    It counts from look to look, and no more for a late look than for one in time: while nobody looked this
-    process did not run, or waited for something else, and nobody in it could move.
+    It counts from check to check, and a late check counts no more than one in time: between late checks this
+    process did not run, or waited for something else, and no partition in it could move.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -61,27 +61,27 @@ class MoveWatch:
             )
 
     def keep(self, owned: set[TP]) -> None:
-        """Watch no longer what is not ours any more."""
+        """Stop watching partitions that are no longer assigned."""
         for tp in set(self._still) - owned:
             del self._still[tp]
 
 
 class LagGauges:
-    """The lag of a consumer group's partitions, as Prometheus sees it."""
+    """The lag of a consumer group's partitions, for Prometheus."""
 
     def __init__(self, group: str) -> None:
         self._group = group
         self._measured: set[TP] = set()
 
     def measure(self, tp: TP, records: int, oldest_ms: int | None, now_ms: int) -> None:
-        """How many records are not done, and since when the oldest waits; None: none does."""
+        """How many records are not processed, and since when the oldest waits; None: none does."""
         labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
         metrics.LAG_RECORDS.labels(*labels).set(max(0, records))
         metrics.LAG_SECONDS.labels(*labels).set(0 if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000)
         self._measured.add(tp)
 
     def keep(self, owned: set[TP]) -> set[TP]:
-        """Measure no longer what is not ours any more, as somebody else does; answers what that was."""
+        """Stop measuring partitions that are no longer assigned; returns which."""
         gone = self._measured - owned
         for tp in gone:
             for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):

@@ -1,4 +1,4 @@
-"""What every worker role has around it: logs, metrics, health, signals, and the topics it must wait for."""
+"""What all worker roles share: logs, metrics, health, signals, and the topics that a worker waits for."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from agents.backoff import Backoff
 from streams import health as health_server
 from streams import logs, metrics, shutdown
 from streams.health import Health
 from streams.kafka import topics
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.settings import Settings
 from streams.version import VERSION
 
@@ -24,7 +24,7 @@ for a moment; at the default of 700 the collector goes through nearly every slic
 
 
 class CannotStartError(Exception):
-    """Something outside has to be mended before this worker can run; `str()` says what and how."""
+    """Something outside has to be fixed before this worker can run; `str()` states what and how."""
 
 
 @contextmanager
@@ -33,7 +33,7 @@ def serving(settings: Settings) -> Iterator[Health]:
     shutdown.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    logs.tell_unknown_variables()
+    logs.warn_of_unknown_variables()
     metrics.BUILD_INFO.labels(VERSION).set(1)
     health = Health()
     try:
@@ -65,8 +65,8 @@ async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) 
 
 
 async def _wait_for_topics(settings: Settings, health: Health) -> None:
-    """Wait for Kafka, and for the topics to be there; refuse topics that are not as they must be."""
-    backoff = FIRST_BACKOFF_SECONDS
+    """Wait for Kafka and for the topics to exist; refuse topics with a wrong configuration."""
+    backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
         found = await topics.inspect(settings)
@@ -82,7 +82,8 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
         names = ", ".join(finding.topic for finding in missing)
         health.waiting_for = f"topics: {names}"
         log.warning(
-            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s", names, backoff
+            "topics are missing: %s; `sluice topics create` makes them; next look in %.1f s",
+            names,
+            backoff.seconds,
         )
-        await asyncio.sleep(backoff)
-        backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+        await backoff.pause()

@@ -1,8 +1,8 @@
-"""Partitions that are recovered while others are read already.
+"""Partitions that are recovered while others are already read.
 
-An assignment waits a moment for all of its partitions, as most recoveries are quick; what takes longer goes
-on in the background, so that neither a large partition nor a busy machine, nor a store that does not answer,
-keeps the others from reading.
+An assignment waits a moment for all of its partitions, as most recoveries are quick. Longer recoveries
+continue in the background, so that neither a large partition, a busy machine nor a store that does not answer
+keeps the other partitions from being read.
 Until then a partition is parked at its end, and what is fetched of it is dropped.
 """
 
@@ -11,57 +11,45 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Iterable, Mapping
-from typing import Any, Generic, NamedTuple, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, TypeVar
 
 from faust.types import TP
 
-from streams.clock import now_ms
+from streams.clock import Clock
+from streams.roles.partition import Partition
 
 log = logging.getLogger(__name__)
 
 READY_SECONDS = 5.0
-STILL_SECONDS = 85.0
-"""A recovery in which nothing moves for so long ends the process: only a new one helps."""
+STALL_SECONDS = 85.0
+"""A recovery without progress for this long ends the process: only a new process helps."""
 BEAT_SECONDS = 1.0
 LOOK_SECONDS = 0.02
 
 
-class Recovered(Protocol):
-    """A partition that is ours, as `Late` knows it."""
-
-    @property
-    def failed(self) -> bool:
-        """It can't go on, and has to be recovered anew."""
-
-    async def still_ours(self) -> bool:
-        """Whether it can go on after a rebalance in which somebody else may have had it."""
-
-    async def close(self) -> None:
-        """Let go of it."""
-
-
-T = TypeVar("T", bound=Recovered)
+P = TypeVar("P", bound=Partition)
 
 
 class RecoveryStuckError(Exception):
-    """Nothing moved in a recovery for `STILL_SECONDS`; `str()` names the partition."""
+    """A recovery made no progress for `STALL_SECONDS`; `str()` names the partition."""
 
 
-class Progress:
-    """How long a recovery has not moved, in beats of its watch: time in which this process did not run at all
-    is nobody's standing still."""
+class RecoveryProgress:
+    """How long a recovery has made no progress, in beats of its watch: time in which this process did not run
+    at all does not count.
+    """
 
     def __init__(self) -> None:
         self.still_seconds = 0.0
 
     def moved(self) -> None:
-        """Something has been read, or what was waited for has been looked at."""
+        """Something has been read, or what was waited for has been checked."""
         self.still_seconds = 0.0
 
     def counting(
         self, restore: Callable[[bytes, bytes | None], None]
     ) -> Callable[[bytes, bytes | None], None]:
-        """`restore`, and every record is a move."""
+        """`restore`, counting every record as progress."""
 
         def restore_and_move(key: bytes, value: bytes | None) -> None:
             restore(key, value)
@@ -70,8 +58,8 @@ class Progress:
         return restore_and_move
 
 
-async def watched(recovery: Coroutine[Any, Any, T], progress: Progress, what: str) -> T:
-    """Run a recovery as long as it moves. Raises `RecoveryStuckError`, and what the recovery raises."""
+async def watched(recovery: Coroutine[Any, Any, P], progress: RecoveryProgress, what: str) -> P:
+    """Run a recovery while it makes progress. Raises `RecoveryStuckError`, and what the recovery raises."""
     task = asyncio.create_task(recovery, name=what)
     try:
         await _until_done(task, progress, what)
@@ -82,39 +70,40 @@ async def watched(recovery: Coroutine[Any, Any, T], progress: Progress, what: st
     return task.result()
 
 
-async def _until_done(task: asyncio.Task[Any], progress: Progress, what: str) -> None:
+async def _until_done(task: asyncio.Task[Any], progress: RecoveryProgress, what: str) -> None:
     while not task.done():
         await asyncio.wait({task}, timeout=BEAT_SECONDS)
         progress.still_seconds += BEAT_SECONDS
-        if progress.still_seconds > STILL_SECONDS and not task.done():
-            raise RecoveryStuckError(f"{what}: nothing moved in {STILL_SECONDS:.0f} s")
+        if progress.still_seconds > STALL_SECONDS and not task.done():
+            raise RecoveryStuckError(f"{what}: nothing moved in {STALL_SECONDS:.0f} s")
 
 
-class _Waiting(NamedTuple, Generic[T]):
-    """A recovery in the background. `since_ms`: wall clock; `finishing` installs what `recovering` gives."""
+class _Waiting(NamedTuple, Generic[P]):
+    """A background recovery. `since_ms`: wall clock; `finishing` installs the result of `recovering`."""
 
     since_ms: int
-    recovering: asyncio.Task[T]
+    recovering: asyncio.Task[P]
     finishing: asyncio.Task[None]
 
 
-class Late(Generic[T]):
+class Recoveries(Generic[P]):
     """The recoveries of one worker. Its owner holds `lock` while it changes what is owned.
 
-    `recover(tp, kept)` gives a partition that is ours, from what was kept of it where that is possible;
-    `install(tp, owned)` is called under the lock when it is to be read on, in generation `generation()`;
+    `recover(tp, kept)` returns a partition that this worker owns, from what was kept of it if possible;
+    `install(tp, owned)` is called under the lock when reading is to continue, in generation `generation()`;
     `epoch(tp)` counts the seeks of a partition; `crash` ends the process.
     """
 
     def __init__(
         self,
         lock: asyncio.Lock,
-        recover: Callable[[TP, T | None], Coroutine[Any, Any, T]],
-        install: Callable[[TP, T], Awaitable[None]],
+        recover: Callable[[TP, P | None], Coroutine[Any, Any, P]],
+        install: Callable[[TP, P], Awaitable[None]],
         crash: Callable[[BaseException], Awaitable[None]],
         *,
         generation: Callable[[], int],
         epoch: Callable[[TP], int],
+        clock: Clock,
     ) -> None:
         self._lock = lock
         self._recover = recover
@@ -122,9 +111,10 @@ class Late(Generic[T]):
         self._crash = crash
         self._generation = generation
         self._epoch = epoch
+        self._clock = clock
         self._drained = False
-        self._begun: set[asyncio.Task[T]] = set()
-        self._waiting: dict[TP, _Waiting[T]] = {}
+        self._begun: set[asyncio.Task[P]] = set()
+        self._waiting: dict[TP, _Waiting[P]] = {}
         self._parked_at: dict[TP, int] = {}
 
     @property
@@ -132,8 +122,8 @@ class Late(Generic[T]):
         """What is being recovered in the background, and since when (wall clock, ms)."""
         return {tp: waiting.since_ms for tp, waiting in self._waiting.items()}
 
-    async def begin(self, partitions: Mapping[TP, T | None]) -> dict[TP, T]:
-        """Recover, or prove those that were kept; answers what is ready within a moment."""
+    async def begin(self, partitions: Mapping[TP, P | None]) -> dict[TP, P]:
+        """Recover, or prove those that were kept; returns what is ready within a moment."""
         begun = {tp: self._task(tp, kept) for tp, kept in partitions.items()}
         self._begun = {task for tp, task in begun.items() if partitions[tp] is None}
         try:
@@ -154,16 +144,16 @@ class Late(Generic[T]):
             await _discard(task for task in begun.values() if not task.done())
         return {tp: task.result() for tp, task in begun.items() if task.done() and not task.cancelled()}
 
-    def begin_late(self, tp: TP, kept: T) -> None:
+    def recover_in_background(self, tp: TP, kept: P) -> None:
         """Recover in the background what has failed."""
         self._go_on(tp, self._task(tp, kept))
 
     def park(self) -> None:
-        """What is waiting now is going to be sought to its end: nothing is installed before that."""
+        """Partitions waiting now will be sought to their end: nothing is installed before that."""
         self._parked_at = {tp: self._epoch(tp) for tp in self._waiting}
 
     async def stop(self, tps: Iterable[TP]) -> None:
-        """Recover these no longer, and let go of what has been recovered."""
+        """Stop recovering these, and release what has been recovered."""
         stopped = [self._waiting.pop(tp) for tp in tps]
         for waiting in stopped:
             waiting.finishing.cancel()
@@ -171,47 +161,47 @@ class Late(Generic[T]):
         await _discard(waiting.recovering for waiting in stopped)
 
     async def drain(self) -> None:
-        """Let go of all, also of what an assignment is waiting for; nothing is recovered after it."""
+        """Release all, including what an assignment is waiting for; nothing is recovered after it."""
         self._drained = True
         for task in self._begun:
             task.cancel()
         await self.stop(list(self._waiting))
 
-    def _task(self, tp: TP, kept: T | None) -> asyncio.Task[T]:
+    def _task(self, tp: TP, kept: P | None) -> asyncio.Task[P]:
         return asyncio.create_task(self._recover(tp, kept), name=f"recover-{tp.topic}-{tp.partition}")
 
-    def _go_on(self, tp: TP, task: asyncio.Task[T]) -> None:
+    def _go_on(self, tp: TP, task: asyncio.Task[P]) -> None:
         name = f"late-{tp.topic}-{tp.partition}"
         finishing = asyncio.create_task(self._finish(tp, task, self._generation()), name=name)
-        self._waiting[tp] = _Waiting(now_ms(), task, finishing)
+        self._waiting[tp] = _Waiting(self._clock.wall_ms(), task, finishing)
 
-    async def _finish(self, tp: TP, task: asyncio.Task[T], generation: int) -> None:
-        owned: T | None = None
+    async def _finish(self, tp: TP, task: asyncio.Task[P], generation: int) -> None:
+        owned: P | None = None
         try:
             owned = await task
             while not await self._installed(tp, owned, generation):
-                if owned.failed:
+                if owned.failure is not None:
                     generation = self._generation()
-                    await owned.close()
+                    await owned.release()
                     owned = None
                     owned = await self._recover(tp, None)
                 await asyncio.sleep(LOOK_SECONDS)
             owned = None
-        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stand still in silence
+        except Exception as error:  # noqa: BLE001 - whatever it is, the partition would stall silently
             await self._crash(error)
         finally:
             if owned is not None:
-                await owned.close()
+                await owned.release()
 
-    async def _installed(self, tp: TP, owned: T, generation: int) -> bool:
-        """Whether it is being read now, which needs the seek to its end to lie behind us."""
+    async def _installed(self, tp: TP, owned: P, generation: int) -> bool:
+        """Whether it is being read now, which requires that the seek to its end is done."""
         async with self._lock:
             waiting = self._waiting.get(tp)
             if waiting is None or waiting.finishing is not asyncio.current_task():
                 raise asyncio.CancelledError
             if self._epoch(tp) <= self._parked_at.get(tp, -1):
                 return False
-            # Somebody else may have had it in between: a transaction proves that it is as we read it.
+            # Another worker may have owned it in between: a transaction proves that it is as it was read.
             if generation != self._generation() and not await owned.still_ours():
                 return False
             del self._waiting[tp]
@@ -219,15 +209,15 @@ class Late(Generic[T]):
             return True
 
 
-def _failure(task: asyncio.Task[T]) -> BaseException | None:
+def _failure(task: asyncio.Task[P]) -> BaseException | None:
     return task.exception() if task.done() and not task.cancelled() else None
 
 
-async def _discard(tasks: Iterable[asyncio.Task[T]]) -> None:
-    """Cancel them, and close what they have recovered."""
+async def _discard(tasks: Iterable[asyncio.Task[P]]) -> None:
+    """Cancel them, and release what they have recovered."""
     tasks = list(tasks)
     for task in tasks:
         task.cancel()
     for outcome in await asyncio.gather(*tasks, return_exceptions=True):
         if not isinstance(outcome, BaseException):
-            await outcome.close()
+            await outcome.release()

@@ -1,7 +1,7 @@
 """`sluice worker all`: the worker roles as processes of one command, for one machine.
 
-A role that ends is started again after a pause that doubles; one that does not stay up ends all of them. A
-signal is passed on, and every role drains as if it had been started alone.
+A role that ends is restarted after a pause that doubles; a role that keeps ending ends all of them. A signal
+is forwarded, and every role drains as if it had been started alone.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from agents.backoff import Backoff
 from streams import logs, shutdown
 from streams.data_dir import writable_data_dir
 from streams.settings import PREFIX, SettingError, Settings, child_environment
@@ -26,23 +27,23 @@ ROLES = ("views", "bronze", "gates")
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
 STEADY_SECONDS = 60.0
-"""A role that ran for so long has started well: the next failure is a first one."""
+"""A role that ran for this long has started well: the next failure counts as the first."""
 TRIES = 6
 STOP_SECONDS = 9.3
-"""Roles end themselves `leave.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
+"""Roles end themselves `shutdown.LEAVE_SECONDS` after SIGTERM at the latest; one that does not is killed."""
 LEAVE_SECONDS = 9.8
 """All of it is gone within 10 s of SIGTERM (docs/contract.md §7)."""
 WRONG_USAGE = 2
-"""The exit code of a wrong setting, which no further start would mend."""
+"""The exit code of a wrong setting, which no restart would fix."""
 
 
 class RoleFailedError(Exception):
-    """A role can't be kept up: `str()` says which one and how it ended."""
+    """A role keeps ending: `str()` names it and how it ended."""
 
 
 @dataclass(frozen=True)
 class RoleCommand:
-    """A role and the command line that runs it. `port`: that of its metrics, 0 for any free one."""
+    """A role and the command line that runs it. `port`: its metrics port, 0 for any free one."""
 
     name: str
     arguments: tuple[str, ...]
@@ -52,7 +53,7 @@ class RoleCommand:
 def sluice_command(*arguments: str) -> tuple[str, ...]:
     """The command line of `sluice` with these arguments.
 
-    With `-P`: the caller's folder is no place of modules, whatever lies there.
+    With `-P`: modules are not imported from the caller's folder, whatever it contains.
     """
     return (sys.executable, "-P", "-m", "streams.cli.main", *arguments)
 
@@ -103,31 +104,31 @@ async def supervise(
 
 
 async def _keep_up(role: RoleCommand, stop: asyncio.Event, pause_seconds: float, tries: int) -> None:
-    failures, pause = 0, pause_seconds
+    failures, backoff = 0, Backoff(LONGEST_PAUSE_SECONDS, pause_seconds)
     while not stop.is_set():
         started = time.monotonic()
         code = await _run_once(role, stop)
         if stop.is_set():
             return
         if time.monotonic() - started >= STEADY_SECONDS:
-            failures, pause = 0, pause_seconds
+            failures = 0
+            backoff.reset()
         failures += 1
         if code == WRONG_USAGE:
             raise RoleFailedError(f"worker {role.name} refuses its settings: its own line says which")
         if failures >= tries:
             raise RoleFailedError(f"worker {role.name} {_ended(code)}, {failures} times in a row")
-        log.error("worker %s %s; it is started again in %.1f s", role.name, _ended(code), pause)
-        await _unless(stop, pause)
-        pause = min(pause * 2, LONGEST_PAUSE_SECONDS)
+        log.error("worker %s %s; it is started again in %.1f s", role.name, _ended(code), backoff.seconds)
+        await backoff.pause(stop)
 
 
 async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
-    """Run a role to its end, which `stop` asks for; answers its exit code, negative for a signal."""
+    """Run a role to its end, which `stop` requests; returns its exit code, negative for a signal."""
     process = await asyncio.create_subprocess_exec(
         *role.arguments,
         stdin=asyncio.subprocess.DEVNULL,
         env=child_environment({f"{PREFIX}METRICS_PORT": str(role.port)}),
-        # Ctrl-C reaches this process alone, which passes it on.
+        # Ctrl-C reaches this process alone, which forwards it.
         start_new_session=True,
         preexec_fn=_die_with_parent(),
     )
@@ -146,12 +147,6 @@ async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
         return await ended
     finally:
         stopping.cancel()
-
-
-async def _unless(stop: asyncio.Event, seconds: float) -> None:
-    waiting = asyncio.create_task(stop.wait())
-    await asyncio.wait({waiting}, timeout=seconds)
-    waiting.cancel()
 
 
 def _ended(code: int) -> str:

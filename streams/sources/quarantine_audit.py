@@ -8,10 +8,11 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from agents.quarantine.audit import OPEN, decode_audit
+from agents.quarantine.record import QuarantineRecord
 from streams.kafka.producer import NoTopicError, partition_count
 from streams.kafka.topics import AUDIT
 from streams.settings import Settings
-from streams.sources.quarantine import BadRecord, committed_records, first_offsets
+from streams.sources.quarantine import committed_records, first_offsets
 
 
 class Done(NamedTuple):
@@ -47,7 +48,7 @@ class Audit:
         found = record.quarantined_at, Done(record.action, record.at, record.by)
         self._done[record.partition][record.offset] = self._same.setdefault(found, found)
 
-    def of(self, record: BadRecord) -> Done | None:
+    def of(self, record: QuarantineRecord) -> Done | None:
         """The newest that was done with a record; None: it is open."""
         found = self._done[record.at.partition].get(record.at.offset)
         return found[1] if found is not None and found[0] == record.quarantined_at else None
@@ -58,7 +59,7 @@ class Audit:
             return []
         return [f"{self.unreadable:,} records of the audit are of another program, and passed over"]
 
-    def state(self, record: BadRecord) -> str:
+    def state(self, record: QuarantineRecord) -> str:
         """`open`, or the newest action."""
         done = self.of(record)
         return OPEN if done is None else done.action

@@ -25,15 +25,15 @@ from aiokafka.errors import (
 )
 
 from agents.quarantine.audit import OPEN, REPLAYED, AuditRecord, encode_audit
+from agents.quarantine.record import QuarantineRecord
+from schemas.times import format_time
 from streams.kafka.client import stop_quietly
 from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
 from streams.kafka.topics import AUDIT
 from streams.kafka.write_failures import FENCED
 from streams.settings import OWN_TOPICS, Settings
 from streams.sources.envelope import event_id_of
-from streams.sources.quarantine import BadRecord
 from streams.sources.quarantine_audit import Audit, audit_partitions, read_audit
-from tables.query.params import format_time
 
 MOST_RECORDS = 500
 MOST_BYTES = 1 << 20
@@ -55,7 +55,7 @@ class Outcome:
 
 
 async def send_again(
-    settings: Settings, records: AsyncIterator[BadRecord], outcome: Outcome, *, again: bool
+    settings: Settings, records: AsyncIterator[QuarantineRecord], outcome: Outcome, *, again: bool
 ) -> None:
     """Send the records that are open, or with `again` all of them. `outcome` counts what is committed.
 
@@ -66,7 +66,7 @@ async def send_again(
     try:
         sender = _Sender(settings, producer, outcome)
         audit = await read_audit(settings)
-        chunk: list[BadRecord] = []
+        chunk: list[QuarantineRecord] = []
         chunk_bytes = 0
         async for record in _open(records, audit, outcome, again=again):
             chunk.append(record)
@@ -81,7 +81,7 @@ async def send_again(
 
 
 async def rehearse(
-    settings: Settings, records: AsyncIterator[BadRecord], outcome: Outcome, *, again: bool
+    settings: Settings, records: AsyncIterator[QuarantineRecord], outcome: Outcome, *, again: bool
 ) -> None:
     """Count what `send_again` would send, as things are, without disturbing one that runs."""
     async for record in _open(records, await read_audit(settings), outcome, again=again):
@@ -89,8 +89,8 @@ async def rehearse(
 
 
 async def _open(
-    records: AsyncIterator[BadRecord], audit: Audit, outcome: Outcome, *, again: bool
-) -> AsyncIterator[BadRecord]:
+    records: AsyncIterator[QuarantineRecord], audit: Audit, outcome: Outcome, *, again: bool
+) -> AsyncIterator[QuarantineRecord]:
     """Those to send."""
     outcome.warnings += audit.warnings()
     async for record in records:
@@ -114,7 +114,7 @@ class _Sender:
         self._partitions: dict[str, int] = {}
         self._by = operator()
 
-    async def send(self, chunk: list[BadRecord]) -> None:
+    async def send(self, chunk: list[QuarantineRecord]) -> None:
         """One transaction: all of these records and their audit, or nothing."""
         for record in chunk:
             await self._check(record)
@@ -130,7 +130,7 @@ class _Sender:
             raise RefusedError(why) from None
         self._outcome.sent.update(record.topic for record in chunk)
 
-    async def _check(self, record: BadRecord) -> None:
+    async def _check(self, record: QuarantineRecord) -> None:
         """Anybody may write to the quarantine: what a record says of its source is looked at."""
         topic, number = record.topic, record.partition
         if topic in self._forbidden:
@@ -144,7 +144,7 @@ class _Sender:
     def _box(self, topic: str) -> Outbox:
         return Outbox(self._producer, topic, self._partitions.get(topic, 1), transactional=True)
 
-    async def _write(self, chunk: list[BadRecord]) -> None:
+    async def _write(self, chunk: list[QuarantineRecord]) -> None:
         audit = self._box(self._audit_topic)
         at = format_time(time.time_ns() // 1000)
         for record in chunk:
@@ -157,7 +157,7 @@ class _Sender:
         for box in (*self._boxes.values(), audit):
             await box.settle()
 
-    def _audited(self, record: BadRecord, at: str) -> AuditRecord:
+    def _audited(self, record: QuarantineRecord, at: str) -> AuditRecord:
         return AuditRecord(
             action=REPLAYED,
             at=at,

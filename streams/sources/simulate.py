@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from streams.sources.market import Market
-from streams.sources.market.market import Record as MarketRecord
+from streams.sources.market.simulation import Record as MarketRecord
 from streams.sources.record import Record
 
 Horizon = Callable[[], int | None]

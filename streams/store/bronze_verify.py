@@ -11,10 +11,10 @@ from agents.bronze.files import COMMITS, INTENTS, CorruptFileError, ObjectEntry
 from agents.bronze.store import Store, StoreError
 from streams.store.bronze_reader import BronzeReader, Committed, MissingObjectError
 from streams.store.local import LocalStore
-from streams.store.pending_ranges import begun
+from streams.store.pending_ranges import pending_ranges
 
 READS_AT_ONCE = 8
-WHOLE_WITHOUT_COMMIT = "it was removed, or its writer ended just before it; the next worker writes it"
+SEALED_WITHOUT_COMMIT = "it was removed, or its writer ended just before it; the next worker writes it"
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,10 @@ async def _judge_uncommitted(
     wrong = {problem.path for problem in verdict.problems}
     unread = {_range_of_commit(path) for path in wrong}
     nexts = {(topic, partition): commit.next for topic, partition, commit in committed}
-    found = await begun(store, nexts, wrong)
+    found = await pending_ranges(store, nexts, wrong)
     verdict.problems += [_problem(path, error) for path, error in found.wrong]
     verdict.problems += [
-        Problem("missing", path, f"{path} is not there, though its range is whole: {WHOLE_WITHOUT_COMMIT}")
+        Problem("missing", path, f"{path} is not there, though its range is sealed: {SEALED_WITHOUT_COMMIT}")
         for path in sorted(found.missing)
     ]
     left = set(there) - {entry.path for each in committed for entry in each.commit.objects} - found.sealed

@@ -20,7 +20,7 @@ _INTENT = re.compile(rf"{INTENTS}([^/]+)/(\d{{1,9}})/(\d{{20}})\.json")
 
 
 @dataclass
-class Begun:
+class PendingRanges:
     """Objects of `open` ranges, which a worker writes or takes over; objects of `sealed` ones, which are
     whole; commits that are `missing` behind sealed intents; files that are `wrong`, and why."""
 
@@ -30,17 +30,19 @@ class Begun:
     wrong: list[tuple[str, Exception]] = field(default_factory=list)
 
 
-async def begun(store: Store, next_offsets: Mapping[Source, int], unreadable: Collection[str]) -> Begun:
+async def pending_ranges(
+    store: Store, next_offsets: Mapping[Source, int], unreadable: Collection[str]
+) -> PendingRanges:
     """What follows each partition's newest readable commit; `next_offsets` says where that is.
 
-    `unreadable`: paths of commits that are there, and that somebody has told of. Raises `StoreError`.
+    `unreadable`: paths of commits that are there, and that somebody has reported. Raises `StoreError`.
     """
     firsts: dict[Source, int] = {}
     async for listed in store.list(INTENTS):
         if name := _INTENT.fullmatch(listed.path):  # whatever else lies there is nobody's intent
             source, first = (name[1], int(name[2])), int(name[3])
             firsts[source] = min(first, firsts.get(source, first))
-    found = Begun()
+    found = PendingRanges()
     await asyncio.gather(
         *(
             _follow(store, source, next_offsets.get(source, first), unreadable, found)
@@ -51,7 +53,7 @@ async def begun(store: Store, next_offsets: Mapping[Source, int], unreadable: Co
 
 
 async def _follow(
-    store: Store, source: Source, first: int, unreadable: Collection[str], found: Begun
+    store: Store, source: Source, first: int, unreadable: Collection[str], found: PendingRanges
 ) -> None:
     """Go from intent to intent as a worker would, up to one that is open or committed.
 
@@ -66,7 +68,7 @@ async def _follow(
                 return
             intent = decode_intent(path, file.data)
             objects = {entry.path for entry in intent.objects}
-            if not intent.whole:
+            if not intent.sealed:
                 found.open |= objects
                 return
             found.sealed |= objects

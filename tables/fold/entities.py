@@ -10,20 +10,17 @@ Each state is held as the value of its feed record (tables/codec.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
+from schemas.times import micros
 from tables.codec import decode_entity, encode_entity
-from tables.fold.windowed import payload_fields
-from tables.spec.views import Kept, Kind, Tracked
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
-_MINUTE_US = 60_000_000
+from tables.spec.fields import Event, EventTypes, Kind, payload_fields
+from tables.spec.tracked import EntityState, Kept, Tracked
+from tables.times import MINUTE_US
 
 
 class _Stage(NamedTuple):
@@ -33,22 +30,15 @@ class _Stage(NamedTuple):
     kept_of: Callable[[Any], list[Any]]
 
 
-def micros(instant: datetime) -> int:
-    """µs since the epoch."""
-    return (instant - _EPOCH) // _MICROSECOND
-
-
 class EntityStore:
-    """All entities of a view. `prefix`: what an id is put behind to make a feed key. Raises ValueError for a
-    declaration that names an unknown event or field; `view` is its name for that message."""
+    """All entities of a view. `prefix`: what an id is put behind to make a feed key."""
 
-    def __init__(
-        self, view: str, prefix: str, tracks: Tracked, event_types: Mapping[str, type[Any]], closed_us: int
-    ) -> None:
+    def __init__(self, prefix: str, tracks: Tracked, event_types: EventTypes, closed_us: int) -> None:
         self.prefix = prefix
         self.prefix_bytes = prefix.encode()
         self.states: dict[str, bytes] = {}
-        self.stages = _compile(view, tracks, event_types)
+        self.stages = _compile(tracks, event_types)
+        self._state = tracks.state
         self._closing = frozenset(stage.rank for stage in tracks.stages if stage.closes)
         self._closed_us = closed_us
         self._changed: set[str] = set()
@@ -60,12 +50,12 @@ class EntityStore:
     def __len__(self) -> int:
         return len(self.states)
 
-    def fold(self, items: Iterable[tuple[Any, int, int]]) -> None:
+    def fold(self, items: Iterable[tuple[Event, int, int]]) -> None:
         """Join events, in the order of their offsets; those of no stage are passed over.
 
         An item: the event, its occurred_at in µs, the partition's watermark with it in, in µs.
         """
-        states, stages, closing = self.states, self.stages, self._closing
+        states, stages, closing, make = self.states, self.stages, self._closing, self._state
         for event, occurred_us, watermark_us in items:
             stage = stages.get(event.__class__)
             if stage is None:
@@ -80,12 +70,14 @@ class EntityStore:
                     pass  # forgotten, if not yet deleted
                 elif not _follows(old, (was_us, was_rank), (occurred_us, rank), event.event_id):
                     if opened and not was_opened:
-                        self._put(entity_id, [True, *decode_entity(old)[1:]])
+                        state = decode_entity(old, self._state)
+                        state.opened = True
+                        self._put(entity_id, state)
                     continue
                 else:
                     opened = opened or was_opened
             kept = stage.kept_of(payload)
-            self._put(entity_id, [opened, occurred_us, rank, event.event_id, event.city, *kept])
+            self._put(entity_id, make(opened, occurred_us, rank, event.event_id, event.city, *kept))
 
     def changes(self, watermark_us: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Forget what is due, then the feed records that changed."""
@@ -110,17 +102,17 @@ class EntityStore:
             if opened and rank in closing:
                 self._close(entity_id, occurred_us)
 
-    def _put(self, entity_id: str, state: list[Any]) -> None:
+    def _put(self, entity_id: str, state: EntityState) -> None:
         self._changed.add(entity_id)
         self.states[entity_id] = encode_entity(state)
-        if state[0] and state[2] in self._closing:
-            self._close(entity_id, state[1])
+        if state.opened and state.rank in self._closing:
+            self._close(entity_id, state.occurred_us)
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
             heappush(self._due, (occurred_us, entity_id))
         else:
-            self._closed.setdefault(occurred_us // _MINUTE_US, []).append(entity_id)
+            self._closed.setdefault(occurred_us // MINUTE_US, []).append(entity_id)
 
     def _forget(self, before_us: int) -> None:
         """Drop the opened entities that closed before this."""
@@ -136,10 +128,10 @@ class EntityStore:
                 self._changed.add(entity_id)
 
     def _call_due(self, before_us: int) -> None:
-        minute = before_us // _MINUTE_US
-        if (minute + 1) * _MINUTE_US <= self._due_until:
+        minute = before_us // MINUTE_US
+        if (minute + 1) * MINUTE_US <= self._due_until:
             return
-        self._due_until = (minute + 1) * _MINUTE_US
+        self._due_until = (minute + 1) * MINUTE_US
         for number in [number for number in self._closed if number <= minute]:
             for entity_id in self._closed.pop(number):
                 value = self.states.get(entity_id)
@@ -157,29 +149,22 @@ def _head(value: bytes) -> tuple[bool, int, int]:
     # 9x: an array; c2, c3: false, true; cf: 8 bytes of an unsigned int, as any time since 1970-01-01T01:12.
     if kind == 0xCF and array & 0xF0 == 0x90 and rank < 0x80:
         return opened == 0xC3, occurred_us, rank
-    return tuple(decode_entity(value)[:3])
+    state = decode_entity(value)
+    return state.opened, state.occurred_us, state.rank
 
 
 def _follows(old: bytes, was: tuple[int, int], now: tuple[int, int], event_id: str) -> bool:
     """Whether an event at `now` (occurred_us, rank) comes after the one that `old` is of."""
-    return now > was or (now == was and event_id > decode_entity(old)[3])
+    return now > was or (now == was and event_id > decode_entity(old).event_id)
 
 
-def _compile(view: str, tracks: Tracked, event_types: Mapping[str, type[Any]]) -> dict[type[Any], _Stage]:
+def _compile(tracks: Tracked, event_types: EventTypes) -> dict[type[Any], _Stage]:
+    id_of = _id_getter(tracks.id_fields)
     stages = {}
     for stage in tracks.stages:
-        if stage.event not in event_types:
-            raise ValueError(f"view {view}: there is no event {stage.event} in the catalogue")
         fields = payload_fields(event_types[stage.event])
-        missing = [name for name in tracks.id_fields if name not in fields]
-        if missing:
-            raise ValueError(f"view {view}: event {stage.event} has no field {', '.join(missing)}")
         kept_of = _kept_getter([kept if kept.field in fields else None for kept in tracks.keep])
-        id_of = _id_getter(tracks.id_fields)
         stages[event_types[stage.event]] = _Stage(stage.rank, stage.opens, id_of, kept_of)
-    unkept = [k.field for k in tracks.keep if not any(k.field in payload_fields(known) for known in stages)]
-    if unkept:
-        raise ValueError(f"view {view}: none of its events has a field {', '.join(unkept)}")
     return stages
 
 

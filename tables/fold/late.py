@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-_HOUR_US = 3_600_000_000
+from tables.times import HOUR_US
 
 
 def may_be_late(earliest: float, watermark: float, pane_hours: int) -> bool:
@@ -24,6 +24,6 @@ def late_places(times: Sequence[float], watermark: float, pane_hours: int) -> li
     for place, time in enumerate(times):
         if time > watermark:
             watermark = time
-        elif round(time * 1e6) < round(watermark * 1e6) - pane_hours * _HOUR_US:
+        elif round(time * 1e6) < round(watermark * 1e6) - pane_hours * HOUR_US:
             late.append(place)
     return late

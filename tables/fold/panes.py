@@ -1,19 +1,18 @@
-"""The panes of one windowed view and one source partition: sums per group, by minute, and by hour when old.
+"""The panes of one windowed view and one source partition: what is kept by group, by minute, and by hour when
+old.
 
 A pane that is being added to is `hot` (a dict and lists); all others are the packed values of their feed
-records and nothing else, which is what keeps days of minutes in memory. Groups are cut into shards of 512
-by their first appearance, so that no record outgrows what a broker takes.
+records and nothing else, which is what keeps days of minutes in memory. Groups are cut into shards by their
+first appearance, so that no record outgrows what a broker takes.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from operator import add
+from collections.abc import Iterable, Iterator
 
-from tables.codec import SHARD_GROUPS, Group, count_groups, decode_partial, encode_partial
-
-MINUTES = 60
-"""Minutes in an hour."""
+from tables.codec import Group, Row, count_groups, decode_partial, encode_partial
+from tables.spec.windowed import Windowed
+from tables.times import HOUR_MINUTES
 
 _HOT_MINUTES = 3  # as many of the newest minutes stay hot between two checkpoints
 
@@ -23,15 +22,15 @@ PaneKey = tuple[str, int]
 
 
 class Pane:
-    """One pane. Cold: `shards` are its packed records. Hot: `sums[index[group]]` are a group's sums."""
+    """One pane of a view. Cold: `shards` are its packed records. Hot: `rows[index[group]]` is a group's."""
 
-    __slots__ = ("dirty", "index", "shards", "sums", "width", "written")
+    __slots__ = ("dirty", "index", "rows", "shards", "view", "written")
 
-    def __init__(self, width: int) -> None:
-        self.width = width
+    def __init__(self, view: Windowed) -> None:
+        self.view = view
         self.shards: list[bytes] = []
         self.index: dict[Group, int] | None = None
-        self.sums: list[list[int]] = []
+        self.rows: list[Row] = []
         self.dirty: set[int] = set()
         self.written = 0
         """How many shards the feed has."""
@@ -41,47 +40,43 @@ class Pane:
         if self.index is None:
             groups = [group for shard in self.shards for group in decode_partial(shard)]
             self.index = {group: number for number, (group, _) in enumerate(groups)}
-            self.sums = [sums for _, sums in groups]
+            self.rows = [row for _, row in groups]
             self.shards = []
         return self.index
 
-    def row(self, group: Group) -> list[int]:
-        """A group's sums, to be added to; `width` zeros at first. It must be hot."""
+    def row(self, group: Group) -> Row:
+        """A group's row, to be added to. It must be hot."""
         assert self.index is not None
         number = self.index.get(group)
         if number is None:
-            number = self.index[group] = len(self.sums)
-            self.sums.append([0] * self.width)
-        self.dirty.add(number // SHARD_GROUPS)
-        return self.sums[number]
+            number = self.index[group] = len(self.rows)
+            self.rows.append([kept.nothing() for kept in self.view.kept])
+        self.dirty.add(number // self.view.shard_groups)
+        return self.rows[number]
 
-    def groups(self) -> list[tuple[Group, list[int]]]:
-        """All groups with their sums, hot or cold."""
+    def groups(self) -> list[tuple[Group, Row]]:
+        """All groups with their rows, hot or cold."""
         if self.index is None:
             return [group for shard in self.shards for group in decode_partial(shard)]
-        return list(zip(self.index, self.sums, strict=True))
+        return list(zip(self.index, self.rows, strict=True))
 
     def freeze(self) -> list[tuple[int, bytes]]:
         """Make it cold; answers the shards that changed."""
-        groups = self.groups()
-        self.shards = [
-            encode_partial(groups[start : start + SHARD_GROUPS])
-            for start in range(0, len(groups), SHARD_GROUPS)
-        ]
-        self.index, self.sums = None, []
+        self.shards = self._packed(range(-(-len(self) // self.view.shard_groups)))
+        self.index, self.rows = None, []
         changed = [(shard, self.shards[shard]) for shard in sorted(self.dirty)]
         self.dirty.clear()
         return changed
 
     def pack(self) -> list[tuple[int, bytes]]:
         """The shards that changed; it stays hot."""
-        groups = self.groups()
-        changed = [
-            (shard, encode_partial(groups[shard * SHARD_GROUPS : (shard + 1) * SHARD_GROUPS]))
-            for shard in sorted(self.dirty)
-        ]
+        changed = sorted(self.dirty)
         self.dirty.clear()
-        return changed
+        return list(zip(changed, self._packed(changed), strict=True))
+
+    def _packed(self, shards: Iterable[int]) -> list[bytes]:
+        groups, size, sketches = self.groups(), self.view.shard_groups, len(self.view.sketches)
+        return [encode_partial(groups[shard * size : (shard + 1) * size], sketches) for shard in shards]
 
     def __len__(self) -> int:
         if self.index is not None:
@@ -90,14 +85,11 @@ class Pane:
 
 
 class PaneStore:
-    """All panes of a view. `prefix`: what a pane's name and shard are put behind to make a feed key.
+    """All panes of a view. `prefix`: what a pane's name and shard are put behind to make a feed key."""
 
-    `width`: how many sums a group has.
-    """
-
-    def __init__(self, prefix: str, width: int) -> None:
+    def __init__(self, prefix: str, view: Windowed) -> None:
         self.prefix = prefix
-        self.width = width
+        self.view = view
         self.minutes: dict[int, Pane] = {}
         self.hours: dict[int, Pane] = {}
         self._hot: dict[PaneKey, Pane] = {}
@@ -122,11 +114,11 @@ class PaneStore:
         """The pane a minute's events are added to."""
         pane = self._at.get(minute)
         if pane is None:
-            if minute // MINUTES < self._first_hour:
-                pane = Pane(self.width)  # it has expired since the event came
+            if minute // HOUR_MINUTES < self._first_hour:
+                pane = Pane(self.view)  # it has expired since the event came
                 pane.thaw()
             elif minute < self._rolled_until:
-                pane = self._open("h", minute // MINUTES)
+                pane = self._open("h", minute // HOUR_MINUTES)
             else:
                 pane = self._open("m", minute)
             self._at[minute] = pane
@@ -154,7 +146,7 @@ class PaneStore:
     def restore(self, unit: str, number: int, shard: int, value: bytes | None) -> None:
         """Take a record from the feed, in any order; None deletes it."""
         panes = self.minutes if unit == "m" else self.hours
-        pane = panes.setdefault(number, Pane(self.width))
+        pane = panes.setdefault(number, Pane(self.view))
         pane.shards += [b""] * (shard + 1 - len(pane.shards))
         pane.shards[shard] = value or b""
 
@@ -176,7 +168,7 @@ class PaneStore:
         panes = self.minutes if unit == "m" else self.hours
         pane = panes.get(number)
         if pane is None:
-            pane = panes[number] = Pane(self.width)
+            pane = panes[number] = Pane(self.view)
         if (unit, number) not in self._hot:
             self._cold_groups -= len(pane)
             pane.thaw()
@@ -185,10 +177,11 @@ class PaneStore:
 
     def _roll(self, minute: int) -> None:
         pane = self.minutes.pop(minute)
-        hour = self._open("h", minute // MINUTES)
-        for group, sums in pane.groups():
+        hour = self._open("h", minute // HOUR_MINUTES)
+        kept = self.view.kept
+        for group, minutes in pane.groups():
             row = hour.row(group)
-            row[:] = map(add, row, sums)
+            row[:] = [of.merge(old, more) for of, old, more in zip(kept, row, minutes, strict=True)]
         self._forget("m", minute, pane)
 
     def _forget(self, unit: str, number: int, pane: Pane) -> None:

@@ -7,13 +7,14 @@ checkpoint's offset.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from itertools import compress
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
+from schemas.times import SECOND_US
 from schemas.validation.fast_path import EVENT_TYPES
 from tables.codec import (
     Checkpoint,
@@ -29,17 +30,19 @@ from tables.codec import (
     parse_key,
     windowed_prefix,
 )
-from tables.fingerprint import RecordMark
+from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_events
 from tables.fold.entities import EntityStore
 from tables.fold.late import late_places, may_be_late
-from tables.fold.panes import MINUTES, PaneStore
+from tables.fold.panes import PaneStore
 from tables.fold.windowed import WindowedFold, without
-from tables.spec.views import View, Windowed
+from tables.spec.fields import Event, EventTypes
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
+from tables.times import HOUR_MINUTES, HOUR_US, hour_start
 
 _NEVER = float("-inf")
 
-EventTypes = Mapping[str, type[Any]]
 Instants = npt.NDArray[np.float64]
 """Seconds since the epoch."""
 FoldCounts = dict[str, dict[str, int]]
@@ -56,7 +59,7 @@ class Limits(NamedTuple):
 
 
 class PartitionState:
-    """The fold of one partition of `topic`. Raises ValueError if a view names an unknown event or field.
+    """The fold of one partition of `topic` into views that are right (tables/spec/problems.py).
 
     `next_offset`: source offset of the next record; `fold` moves it, and so may the caller, upwards.
     `watermark`: newest accepted occurred_at, s; `kafka_ms`: newest Kafka timestamp; both None at first.
@@ -76,7 +79,7 @@ class PartitionState:
         self.lost: list[list[int]] = []
         self.partial_until: dict[str, int] = {}
         self.topic_id: str | None = None
-        self.last_record: RecordMark | None = None
+        self.last_record: RecordFingerprint | None = None
         self.first_partitions: int | None = None
         self._views = {view.name: view for view in views}
         self._since: dict[str, int] = {}
@@ -85,18 +88,17 @@ class PartitionState:
         self._checkpoint: Checkpoint | None = None
         self._ids = IdWindow(limits.dedupe_seconds * 1000)
         self._panes = {
-            view: PaneStore(windowed_prefix(view.name, view.hash8, topic), len(view.sums))
+            view: PaneStore(windowed_prefix(view.name, view.definition_hash, topic), view)
             for view in self._views.values()
             if isinstance(view, Windowed)
         }
         self._fold = WindowedFold(self._panes, event_types)
         self._entities = {
             view.name: EntityStore(
-                view.name,
-                entity_prefix(view.name, view.hash8, topic),
+                entity_prefix(view.name, view.definition_hash, topic),
                 view.tracks,
                 event_types,
-                limits.closed_hours * 3_600_000_000,
+                limits.closed_hours * HOUR_US,
             )
             for view in self._views.values()
             if view.tracks
@@ -112,7 +114,7 @@ class PartitionState:
 
     def fold(
         self,
-        events: Sequence[Any],
+        events: Sequence[Event | None],
         times: Sequence[float],
         timestamps_ms: Sequence[int],
         *,
@@ -137,7 +139,7 @@ class PartitionState:
             timestamps_ms = list(compress(timestamps_ms, events))
         if live:
             instants = np.array(times, np.float64)
-            repeated = self._ids.judge(hash_events(live), timestamps_ms, first_offset, now_ms)
+            repeated = self._ids.find_duplicates(hash_events(live), timestamps_ms, first_offset, now_ms)
             if repeated:
                 live, instants = self._drop(live, instants, repeated, counts["duplicate"])
             if live:
@@ -158,9 +160,9 @@ class PartitionState:
         self._stale.clear()
         if self.watermark is not None:
             minute = int(self.watermark // 60)
-            rolled_until = (minute - self.limits.pane_minutes) // MINUTES * MINUTES
+            rolled_until = hour_start(minute - self.limits.pane_minutes)
             for panes in self._panes.values():
-                panes.advance(rolled_until, minute // MINUTES - self.limits.pane_hours)
+                panes.advance(rolled_until, minute // HOUR_MINUTES - self.limits.pane_hours)
             self._fold.project()
             for panes in self._panes.values():
                 records += panes.changes(minute)
@@ -180,7 +182,9 @@ class PartitionState:
             watermark=None if self.watermark is None else round(self.watermark * 1e6),
             kafka_ms=self.kafka_ms,
             at=at_ms,
-            views={view.name: (view.hash8, self._since[view.name]) for view in self._views.values()},
+            views={
+                view.name: (view.definition_hash, self._since[view.name]) for view in self._views.values()
+            },
             lost=[(first, end) for first, end in self.lost],
             partial_until=self.partial_until,
             dedupe_clock_ms=self._ids.clock_ms,
@@ -205,9 +209,9 @@ class PartitionState:
         match parse_key(key):
             case CheckpointKey(topic) if topic == self.topic and value is not None:
                 self._checkpoint = decode_checkpoint(value)
-            case WindowedKey(name, hash8, topic, unit, number, shard) if topic == self.topic:
+            case WindowedKey(name, definition_hash, topic, unit, number, shard) if topic == self.topic:
                 view = self._views.get(name)
-                if isinstance(view, Windowed) and view.hash8 == hash8:
+                if isinstance(view, Windowed) and view.definition_hash == definition_hash:
                     self._panes[view].restore(unit, number, shard, value)
                 else:
                     self._outdate(key, value)
@@ -224,15 +228,15 @@ class PartitionState:
         checkpoint, self._checkpoint = self._checkpoint, None
         if checkpoint is not None:
             self.next_offset = self._written_offset = checkpoint.next
-            self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / 1_000_000
+            self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / SECOND_US
             self.kafka_ms = checkpoint.kafka_ms
             self.topic_id = checkpoint.topic_id
             self.last_record = checkpoint.last_record
             self.first_partitions = checkpoint.first_partitions
             self.lost = [list(span) for span in checkpoint.lost]
             self.partial_until = {n: us for n, us in checkpoint.partial_until.items() if n in self._views}
-            for name, (hash8, since) in checkpoint.views.items():
-                if name in self._views and self._views[name].hash8 == hash8:
+            for name, (definition_hash, since) in checkpoint.views.items():
+                if name in self._views and self._views[name].definition_hash == definition_hash:
                     self._since[name] = since
         for panes in self._panes.values():
             panes.restored()
@@ -268,7 +272,7 @@ class PartitionState:
 
     def _forget_losses(self) -> None:
         if self.watermark is not None and self.partial_until:
-            kept_us = (int(self.watermark // 3600) - self.limits.pane_hours) * 3_600_000_000
+            kept_us = (int(self.watermark // 3600) - self.limits.pane_hours) * HOUR_US
             self.partial_until = {name: us for name, us in self.partial_until.items() if us > kept_us}
             if not self.partial_until:
                 self.lost = []
@@ -278,15 +282,15 @@ class PartitionState:
         (self._stale.discard if value is None else self._stale.add)(key)
 
     def _drop(
-        self, live: list[Any], instants: Instants, places: list[int], counts: dict[str, int]
-    ) -> tuple[list[Any], Instants]:
+        self, live: list[Event], instants: Instants, places: list[int], counts: dict[str, int]
+    ) -> tuple[list[Event], Instants]:
         """Count the events at these places and leave them out."""
         for place in places:
             name = self._names[live[place].__class__]
             counts[name] = counts.get(name, 0) + 1
         return without(live, places), np.delete(instants, places)
 
-    def _fold_first_seen(self, live: list[Any], instants: Instants, counts: FoldCounts) -> None:
+    def _fold_first_seen(self, live: list[Event], instants: Instants, counts: FoldCounts) -> None:
         """Fold events that are no duplicates."""
         before = _NEVER if self.watermark is None else self.watermark
         newest = max(before, float(instants.max()))
@@ -302,7 +306,7 @@ class PartitionState:
         if not self._tracked_names.isdisjoint(counts["accepted"]):
             self._join_entities(live, instants, before)
 
-    def _join_entities(self, live: list[Any], instants: Instants, before: float) -> None:
+    def _join_entities(self, live: list[Event], instants: Instants, before: float) -> None:
         """Hand the entity views their events, in order, each with the watermark as it was then."""
         is_tracked = map(self._tracked.__contains__, map(type, live))
         places = list(compress(range(len(live)), is_tracked))

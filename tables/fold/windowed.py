@@ -1,96 +1,24 @@
 """The fold of events into windowed views.
 
-Every windowed measure is a linear sum over events. So the hot loop only adds each event to one cell, named
-by its minute and by those of its fields that any view looks at; the cells are added to the views' panes
-when a checkpoint is due. What to look at is compiled from the declarations once.
+Everything that is kept merges. So the hot loop only adds each event to one cell, named by its minute and by
+those of its fields that any view looks at (and to one more for a sketch); the cells are added to the views'
+panes when a checkpoint is due. What to look at is compiled from the declarations once.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from operator import attrgetter, itemgetter
 from typing import Any
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from tables.codec import Group
+from tables.fold.cells import Cells, Counted, Dims, Output, Sketched, Summed
 from tables.fold.panes import PaneStore
-from tables.spec.views import CITY, Term, Value, Windowed
-
-Dims = Any
-"""The looked-at fields of an event: a tuple, or the bare value if it is one."""
-
-
-@dataclass(slots=True)
-class _Output:
-    """Where cells go: sums of one view, if they have these values at these places of their dims.
-
-    `pick`: dims to group; None where they are the same.
-    """
-
-    store: PaneStore
-    where: tuple[tuple[int, Value], ...]
-    pick: Callable[[Group], Group] | None
-    counts: list[int] = field(default_factory=list)
-    amounts: list[int] = field(default_factory=list)
-
-
-class _Counted:
-    """Cells of an event that is only counted: minute → dims → count."""
-
-    def __init__(self) -> None:
-        self.outputs: list[_Output] = []
-        self.cells: defaultdict[int, Counter[Dims]] = defaultdict(Counter)
-
-    def add_minute(self, minute: int, dims: Iterable[Dims], _events: Sequence[Any]) -> None:
-        self.cells[minute].update(dims)
-
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], _events: Sequence[Any]) -> None:
-        cells = self.cells
-        for minute, key in zip(minutes, dims, strict=True):
-            cells[minute][key] += 1
-
-    def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
-        """(dims, count, 0) of every cell of a minute."""
-        return ((dims, count, 0) for dims, count in self.cells[minute].items())
-
-
-class _Summed:
-    """Cells of an event with an amount: minute → dims → [count, sum]."""
-
-    def __init__(self, amount: str) -> None:
-        self.outputs: list[_Output] = []
-        self.cells: defaultdict[int, dict[Dims, list[int]]] = defaultdict(dict)
-        self._amount_of = attrgetter(f"payload.{amount}")
-
-    def add_minute(self, minute: int, dims: Iterable[Dims], events: Sequence[Any]) -> None:
-        cells = self.cells[minute]
-        find = cells.get
-        for key, amount in zip(dims, map(self._amount_of, events), strict=True):
-            cell = find(key)
-            if cell is None:
-                cells[key] = [1, amount]
-            else:
-                cell[0] += 1
-                cell[1] += amount
-
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], events: Sequence[Any]) -> None:
-        cells = self.cells
-        for minute, key, amount in zip(minutes, dims, map(self._amount_of, events), strict=True):
-            cell = cells[minute].get(key)
-            if cell is None:
-                cells[minute][key] = [1, amount]
-            else:
-                cell[0] += 1
-                cell[1] += amount
-
-    def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
-        """(dims, count, sum) of every cell of a minute."""
-        return ((dims, count, total) for dims, (count, total) in self.cells[minute].items())
+from tables.spec.fields import CITY, Event, EventTypes
+from tables.spec.windowed import Sketch, Term, Windowed
 
 
 class EventFold:
@@ -100,39 +28,53 @@ class EventFold:
         self.event = event
         self._fields = tuple(looked_at)
         self._dims_of = attrgetter(*(name if name == CITY else f"payload.{name}" for name in looked_at))
-        self._cells: dict[str | None, _Counted | _Summed] = {}
+        self._cells: dict[Any, Cells] = {}
 
-    def add_minute(self, minute: int, events: Sequence[Any]) -> None:
+    def add_minute(self, minute: int, events: Sequence[Event]) -> None:
         """Add events of this kind that all occurred in one minute (since the epoch): so do most batches."""
         for cells in self._cells.values():
             cells.add_minute(minute, map(self._dims_of, events), events)
 
-    def add(self, minutes: Sequence[int], events: Sequence[Any]) -> None:
+    def add(self, minutes: Sequence[int], events: Sequence[Event]) -> None:
         """Add events of this kind, each with its own minute."""
         for cells in self._cells.values():
             cells.add(minutes, map(self._dims_of, events), events)
 
-    def feeds(self, view: Windowed, store: PaneStore, sum_number: int, term: Term) -> None:
-        """Have this event add to a sum of a view."""
-        cells = self._cells.get(term.add)
-        if cells is None:
-            if term.add is None:
-                # A count comes along with any sum.
-                cells = next(iter(self._cells.values()), None) or _Counted()
-            else:
-                cells = _Summed(term.add)
-                counted = self._cells.pop(None, None)
-                cells.outputs += counted.outputs if counted else []
-            if term.add is not None or not self._cells:
-                self._cells[term.add] = cells
+    def feeds(self, view: Windowed, store: PaneStore, place: int, term: Term) -> None:
+        """Have this event add to what a view keeps at a place of its rows."""
+        kept = view.kept[place]
+        cells = self._sketched(kept, term) if isinstance(kept, Sketch) else self._summed(term.field)
         where = tuple((self._fields.index(name), value) for name, value in term.where)
         for output in cells.outputs:
             if output.store is store and output.where == where:
                 break
         else:
-            output = _Output(store, where, self._picker(view.key))
+            output = Output(store, where, self._picker(view.key))
             cells.outputs.append(output)
-        (output.counts if term.add is None else output.amounts).append(sum_number)
+        if isinstance(kept, Sketch):
+            output.sketches.append((place, kept.kind.add))
+        else:
+            (output.counts if term.field is None else output.amounts).append(place)
+
+    def _summed(self, name: str | None) -> Cells:
+        cells = self._cells.get(name)
+        if cells is not None:
+            return cells
+        if name is None:
+            # A count comes along with any sum.
+            sums = [cells for key, cells in self._cells.items() if isinstance(key, str)]
+            return sums[0] if sums else self._cells.setdefault(None, Counted())
+        cells = self._cells[name] = Summed(name)
+        counted = self._cells.pop(None, None)
+        cells.outputs += counted.outputs if counted else []
+        return cells
+
+    def _sketched(self, sketch: Sketch, term: Term) -> Cells:
+        assert term.field is not None
+        key = (sketch.kind, term.field)
+        if key not in self._cells:
+            self._cells[key] = Sketched(term.field, sketch.kind.item_of)
+        return self._cells[key]
 
     def project(self) -> None:
         """Add all cells to the panes of their views, and begin anew."""
@@ -142,21 +84,24 @@ class EventFold:
                     self._project(output, minute, cells.totals(minute))
             cells.cells.clear()
 
-    def _project(self, output: _Output, minute: int, totals: Iterable[tuple[Dims, int, int]]) -> None:
+    def _project(self, output: Output, minute: int, totals: Iterable[tuple[Dims, int, int]]) -> None:
         where, pick, counts, amounts = output.where, output.pick, output.counts, output.amounts
+        sketches = output.sketches
         single = len(self._fields) == 1
         row_of = output.store.hot(minute).row
         for dims, count, total in totals:
             values = (dims,) if single else dims
-            for place, value in where:
-                if values[place] != value:
+            for at, value in where:
+                if values[at] != value:
                     break
             else:
                 row = row_of(pick(values) if pick else values)
-                for number in counts:
-                    row[number] += count
-                for number in amounts:
-                    row[number] += total
+                for place in counts:
+                    row[place] += count
+                for place in amounts:
+                    row[place] += total
+                for place, add in sketches:
+                    add(row[place], total, count)
 
     def _picker(self, key: tuple[str, ...]) -> Callable[[Group], Group] | None:
         if key == self._fields:
@@ -177,21 +122,18 @@ def without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:
 
 
 class WindowedFold:
-    """All events' folds into all windowed views, given with their panes.
+    """All events' folds into all windowed views, given with their panes."""
 
-    Raises ValueError for a declaration that names an unknown event or field.
-    """
-
-    def __init__(self, views: Mapping[Windowed, PaneStore], event_types: Mapping[str, type[Any]]) -> None:
+    def __init__(self, views: Mapping[Windowed, PaneStore], event_types: EventTypes) -> None:
         self._folds = compile_folds(views, event_types)
         self._names = {known: name for name, known in event_types.items()}
         # A batch's events by class, and those of another minute than most: lists that are kept and emptied.
-        self._events: dict[type[Any], list[Any]] = {known: [] for known in self._names}
-        self._others: dict[type[Any], list[Any]] = {known: [] for known in self._names}
+        self._events: dict[type[Any], list[Event]] = {known: [] for known in self._names}
+        self._others: dict[type[Any], list[Event]] = {known: [] for known in self._names}
         self._minutes: dict[type[Any], list[int]] = {known: [] for known in self._names}
         self._add_event = {known: events.append for known, events in self._events.items()}
 
-    def add(self, events: Sequence[Any], minutes: npt.NDArray[np.int64]) -> dict[str, int]:
+    def add(self, events: Sequence[Event], minutes: npt.NDArray[np.int64]) -> dict[str, int]:
         """Add one event or more, with the minutes they occurred in; answers how many of each name."""
         usual = int(minutes[len(minutes) // 2])
         others = np.flatnonzero(minutes != usual).tolist()
@@ -227,40 +169,20 @@ class WindowedFold:
             fold.project()
 
 
-def payload_fields(event_class: type[msgspec.Struct]) -> dict[str, Any]:
-    """The fields of an event's payload and their types."""
-    (payload,) = (found.type for found in msgspec.structs.fields(event_class) if found.name == "payload")
-    return {found.name: found.type for found in msgspec.structs.fields(payload)}
-
-
-def compile_folds(
-    views: Mapping[Windowed, PaneStore], event_types: Mapping[str, type[Any]]
-) -> dict[type[Any], EventFold]:
-    """Event class → its fold. Raises ValueError."""
+def compile_folds(views: Mapping[Windowed, PaneStore], event_types: EventTypes) -> dict[type[Any], EventFold]:
+    """Event class → its fold."""
     terms = [
-        (view, store, number, term)
+        (view, store, place, term)
         for view, store in views.items()
-        for number, total in enumerate(view.sums)
-        for term in total.terms
+        for place, kept in enumerate(view.kept)
+        for term in kept.terms
     ]
     folds: dict[type[Any], EventFold] = {}
     for event in dict.fromkeys(term.event for _, _, _, term in terms):
-        if event not in event_types:
-            names = ", ".join(view.name for view in views if event in view.events)
-            raise ValueError(f"view {names}: there is no event {event} in the catalogue")
         mine = [found for found in terms if found[3].event == event]
         looked_at = dict.fromkeys(name for view, _, _, _ in mine for name in view.key)
         looked_at |= dict.fromkeys(name for _, _, _, term in mine for name, _ in term.where)
-        known = {CITY, *payload_fields(event_types[event])}
-        for view, _, _, term in mine:
-            missing = {
-                *view.key,
-                *(name for name, _ in term.where),
-                *([term.add] if term.add else []),
-            } - known
-            if missing:
-                raise ValueError(f"view {view.name}: event {event} has no field {', '.join(sorted(missing))}")
         fold = folds[event_types[event]] = EventFold(event, tuple(looked_at))
-        for view, store, number, term in mine:
-            fold.feeds(view, store, number, term)
+        for view, store, place, term in mine:
+            fold.feeds(view, store, place, term)
     return folds

@@ -6,7 +6,7 @@ from typing import Literal
 
 import msgspec
 
-from tables.query.params import format_time
+from schemas.times import format_time
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):

@@ -7,13 +7,13 @@ from typing import NamedTuple
 import numpy as np
 
 from tables.gates.rule import Figures
-from tables.read.pane_sums import Ints, PaneSums, Part, join
+from tables.read.pane_sums import PaneSums, Part, join
+from tables.read.sketch_entries import Ints
 from tables.read.state import ReaderState, ViewState
 from tables.read.status import Situation, resolve_as_of, stale_sources
-from tables.spec.views import Sum
+from tables.spec.windowed import Windowed
+from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
 
-MINUTE_US = 60_000_000
-HOUR_MINUTES = 60
 EVER = 1 << 40
 """Epoch minutes beyond any pane."""
 
@@ -80,19 +80,20 @@ class ReconReader:
 
     def read(self, reader: ReaderState, situation: Situation) -> Reading:
         """The figures as of now: the clock's, or the newest event's (`situation.clock`)."""
-        stale = why_stale(reader, situation)
+        stale = gate_staleness(reader, situation)
         if not situation.feed_read:
             return Reading(None, 0, 0, stale)
         state = reader.views[VIEW]
         _, end_us = resolve_as_of(reader, "now", situation)
         end = -(-end_us // MINUTE_US)
         first = -((self._window.hours * HOUR_MINUTES * MINUTE_US - end_us) // MINUTE_US)
-        first, end = _widened(reader, state, first, end)
+        assert state.panes is not None
+        rolled_until = reader.rolled_until(state.panes)
+        first, end = whole_hours(first, end, rolled_until)
         shift = self._window.settlement_hours * HOUR_MINUTES
-        shifted = _widened(reader, state, first - shift, end - shift)
+        shifted = whole_hours(first - shift, end - shift, rolled_until)
         if state is not self._state:  # the feed is read anew
             self._state, self._key = state, None
-            assert state.panes is not None
             self._paid, self._rest = RunningSums(state.panes), RunningSums(state.panes)
         key = (state.version, first, end, shifted)
         if key != self._key:
@@ -105,7 +106,8 @@ class ReconReader:
     ) -> dict[Pair, Figures]:
         panes = state.panes
         assert panes is not None
-        names = [measure.name for measure in state.view.measures if isinstance(measure, Sum)]
+        assert isinstance(state.view, Windowed)
+        names = [total.name for total in state.view.sums]
         charge, payout = names.index("charges_minor"), names.index("payouts_minor")
         refund, fee = names.index("refunds_minor"), names.index("fees_minor")
         paid = join(self._paid.over(*payouts))
@@ -116,16 +118,6 @@ class ReconReader:
             if any(figures):
                 found[_pair(group)] = figures
         return found
-
-
-def _widened(reader: ReaderState, state: ViewState, first: int, end: int) -> tuple[int, int]:
-    """Ends that lie among hour panes, moved out to whole hours, as an answer of the view does it."""
-    assert state.panes is not None
-    rolled_until = reader.rolled_until(state.panes)
-    if rolled_until is None or first >= rolled_until:
-        return first, end
-    first = first // HOUR_MINUTES * HOUR_MINUTES
-    return first, -(-end // HOUR_MINUTES) * HOUR_MINUTES if end < rolled_until else end
 
 
 def _pair(group: tuple[object, ...]) -> Pair:
@@ -142,7 +134,7 @@ def pairs_kept(reader: ReaderState) -> set[Pair]:
     return {_pair(panes.groups.groups[number]) for number in panes.total(-EVER, EVER).keys.tolist()}
 
 
-def why_stale(reader: ReaderState, situation: Situation) -> str | None:
+def gate_staleness(reader: ReaderState, situation: Situation) -> str | None:
     """Why the gates must be stale, in words that name a source partition; None if they need not be."""
     if not situation.feed_read:
         return "the feed has not been read to its end"

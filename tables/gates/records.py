@@ -13,7 +13,7 @@ from typing import Any
 import msgspec
 
 from schemas.times import parse_instant
-from tables.gates.rule import State
+from tables.gates.rule import GateState
 
 RECON = "recon"
 VALID_SECONDS = 15
@@ -30,9 +30,9 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     gate: str
     city: str | None
     currency: str
-    state: State
+    state: GateState
     open: bool
-    previous: State | None
+    previous: GateState | None
     since: str
     evaluated_at: str
     valid_until: str
@@ -86,7 +86,7 @@ def is_open(record: bytes | str | Mapping[str, Any] | None, now: datetime | floa
         found = msgspec.json.decode(record) if isinstance(record, bytes | str) else record
         if not isinstance(found, Mapping) or found["open"] is not True:
             return False
-        return State(found["state"]).open and not expired(found["valid_until"], now)
+        return GateState(found["state"]).open and not expired(found["valid_until"], now)
     except (msgspec.MsgspecError, ValueError, KeyError, TypeError, RecursionError):
         return False
 

@@ -11,7 +11,7 @@ from fractions import Fraction
 from typing import NamedTuple
 
 
-class State(StrEnum):
+class GateState(StrEnum):
     """From best to worst. A gate is open in `ok` and `warn` alone."""
 
     OK = "ok"
@@ -27,11 +27,11 @@ class State(StrEnum):
     @property
     def open(self) -> bool:
         """Whether what obeys the gate may go on."""
-        return self in (State.OK, State.WARN)
+        return self in (GateState.OK, GateState.WARN)
 
 
-_RANKS = {state: rank for rank, state in enumerate(State)}
-_BY_RANK = tuple(State)
+_RANKS = {state: rank for rank, state in enumerate(GateState)}
+_BY_RANK = tuple(GateState)
 
 
 class Rule(NamedTuple):
@@ -68,7 +68,7 @@ class Figures(NamedTuple):
 NOTHING = Figures(0, 0)
 
 
-def level(figures: Figures, rule: Rule) -> State | None:
+def level(figures: Figures, rule: Rule) -> GateState | None:
     """What one evaluation that is not stale finds; None where there is too little to judge: the gate holds.
 
     Ratios are compared as integers, so that a limit that is just met is not passed.
@@ -77,13 +77,13 @@ def level(figures: Figures, rule: Rule) -> State | None:
     if max(charges, others) < max(rule.min_minor, 1):  # nothing at all is too little whatever the minimum
         return None
     if not charges:
-        return State.ALARM
+        return GateState.ALARM
     apart = abs(charges - others)
     if apart * rule.alarm.denominator > rule.alarm.numerator * charges:
-        return State.ALARM
+        return GateState.ALARM
     if apart * rule.warn.denominator > rule.warn.numerator * charges:
-        return State.WARN
-    return State.OK
+        return GateState.WARN
+    return GateState.OK
 
 
 class Standing(NamedTuple):
@@ -94,19 +94,19 @@ class Standing(NamedTuple):
     at most that of rank i (ok, warn, alarm).
     """
 
-    state: State = State.OK
-    previous: State | None = None
+    state: GateState = GateState.OK
+    previous: GateState | None = None
     worse: tuple[int, int] = (0, 0)
     better: tuple[int, int, int] = (0, 0, 0)
 
     @property
-    def held(self) -> State:
+    def held(self) -> GateState:
         """What an evaluation with too little to judge stands for: the state, before it went stale."""
-        return (self.previous or State.OK) if self.state is State.STALE else self.state
+        return (self.previous or GateState.OK) if self.state is GateState.STALE else self.state
 
 
-def step(standing: Standing, found: State | None, rule: Rule) -> Standing:
-    """One more evaluation; `found` is its level, `State.STALE` where it is stale, None where it is to hold.
+def step(standing: Standing, found: GateState | None, rule: Rule) -> Standing:
+    """One more evaluation; `found` is its level, STALE where it is stale, None where it is to hold.
 
     A worse state is reached when the last `raise_after` evaluations all found at least that level, a better
     one when the last `clear_after` found at most that. `stale` is reached at once.
@@ -127,10 +127,10 @@ def step(standing: Standing, found: State | None, rule: Rule) -> Standing:
 
 
 def _moved(
-    state: State, rank: int, worse: tuple[int, int], better: tuple[int, int, int], rule: Rule
-) -> State:
-    if rank == State.STALE.rank:
-        return State.STALE
+    state: GateState, rank: int, worse: tuple[int, int], better: tuple[int, int, int], rule: Rule
+) -> GateState:
+    if rank == GateState.STALE.rank:
+        return GateState.STALE
     now = state.rank
     for reached in (2, 1):
         if reached > now and worse[reached - 1] >= rule.raise_after:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, NamedTuple
 
-from tables.spec.views import View, Windowed
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
 
 DEFAULT_LIMIT, MAX_LIMIT = 100, 1000
 

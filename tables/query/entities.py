@@ -6,12 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from tables.query.params import Cursor, EntityQuery, encode_cursor, format_time
+from schemas.times import format_time
+from tables.query.params import Cursor, EntityQuery, encode_cursor
 from tables.query.views import Scope, group_filter, head, warnings_of
-from tables.read.entity_columns import CITY_AT, KEPT, OCCURRED, RANK, EntityColumns, Mask
-from tables.read.state import ReaderState, group_fields
+from tables.read.entity_columns import EntityColumns, Mask
+from tables.read.state import ReaderState
 from tables.read.status import Situation, resolve_as_of, status
-from tables.spec.views import CITY, Kind, Tracked, View
+from tables.spec.fields import CITY, Kind
+from tables.spec.tracked import EntityState, Tracked
+from tables.spec.view import View
 
 
 def answer_entities(
@@ -51,7 +54,7 @@ def answer_entities(
 
 
 def _allowed(entities: EntityColumns, view: View, query: EntityQuery, scope: Scope) -> Mask:
-    allows = group_filter(group_fields(view), query.filters, scope)
+    allows = group_filter(view.key, query.filters, scope)
     by_group = np.array([allows(group) for group in entities.groups.groups] or [False])
     allowed: Mask = by_group[entities.column("group")]
     return allowed
@@ -80,14 +83,15 @@ def _page(
     return sorted(found)[:size]
 
 
-def _shown(tracks: Tracked, entity_id: str, state: Any) -> dict[str, Any]:
+def _shown(tracks: Tracked, entity_id: str, state: EntityState) -> dict[str, Any]:
     """One entity: its id fields, city, state, the time of its latest event, and the kept fields."""
     ids = entity_id.split(":", len(tracks.id_fields) - 1)
     shown: dict[str, Any] = dict(zip(tracks.id_fields, ids, strict=True))
-    stage = tracks.by_rank.get(state[RANK])
-    shown[CITY] = state[CITY_AT]
+    stage = tracks.by_rank.get(state.rank)
+    shown[CITY] = state.city
     shown["state"] = stage.state if stage else None
-    shown["occurred_at"] = format_time(state[OCCURRED])
-    for kept, value in zip(tracks.keep, state[KEPT:], strict=True):
+    shown["occurred_at"] = format_time(state.occurred_us)
+    for kept in tracks.keep:
+        value = getattr(state, kept.field)
         shown[kept.field] = format_time(value) if kept.kind is Kind.TIME and value is not None else value
     return shown

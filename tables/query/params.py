@@ -12,12 +12,10 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
-from typing import Literal
 
 import msgspec
 
-from schemas.times import FIRST_US, LAST_US
+from schemas.times import FIRST_US, LAST_US, SECOND_US, micros
 from tables.query.declarations import (
     DEFAULT_LIMIT,
     MAX_LIMIT,
@@ -26,21 +24,21 @@ from tables.query.declarations import (
     view_parameters,
 )
 from tables.query.values import (
-    EPOCH,
     EmptyElementError,
     did_you_mean,
     moment_warning,
     parse_moment,
     split_list,
 )
-from tables.spec.views import Entity, View
+from tables.read.status import AsOf
+from tables.spec.entity import Entity
+from tables.spec.view import View
+from tables.times import HOUR_US, MINUTE_US
 
-MICROS = 1_000_000
-SECOND_US = {"s": MICROS, "m": 60 * MICROS, "h": 3600 * MICROS, "d": 86_400 * MICROS}
-DEFAULT_WINDOW_US = 24 * SECOND_US["h"]
+UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}
+DEFAULT_WINDOW_US = 24 * HOUR_US
 
 Params = Sequence[tuple[str, str]]
-AsOf = int | Literal["now", "watermark"]
 Filters = dict[str, frozenset[str | None]]
 
 
@@ -178,7 +176,7 @@ def parse_time(parameter: str, text: str) -> int:
     except ValueError as error:
         hint = "; in a URL, '+' is written %2B" if re.search(r" [0-9]{2}:[0-9]{2}$", text) else ""
         raise ParameterError(parameter, f"{error}{hint}") from None
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    return micros(instant)
 
 
 def _time_warnings(one: dict[str, str]) -> tuple[str, ...]:
@@ -201,7 +199,7 @@ def _duration_us(parameter: str, text: str) -> int:
     match = re.fullmatch(r"([0-9]{1,9})([smhd])", text)
     if not match or not int(match[1]):
         raise ParameterError(parameter, "must be a number of s, m, h or d, such as 15m")
-    return int(match[1]) * SECOND_US[match[2]]
+    return int(match[1]) * UNIT_US[match[2]]
 
 
 def _check_window(query: ViewQuery) -> None:
@@ -221,9 +219,9 @@ def _step(one: dict[str, str]) -> int | None:
     if "step" not in one:
         return None
     step_us = _duration_us("step", one["step"])
-    if step_us % SECOND_US["m"]:
+    if step_us % MINUTE_US:
         raise ParameterError("step", "must be whole minutes: views are kept by the minute")
-    return step_us // SECOND_US["m"]
+    return step_us // MINUTE_US
 
 
 def _group_by(view: View, one: dict[str, str]) -> tuple[str, ...]:
@@ -262,12 +260,3 @@ def _cursor(view: View, text: str) -> Cursor:
     if name != view.name or not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
         raise ParameterError("cursor", "is of another view")
     return Cursor(as_of_us, occurred_us, entity_id)
-
-
-def format_time(at_us: int) -> str:
-    """RFC 3339 in UTC, with a fraction only where there is one.
-
-    A window may reach beyond the times that can be written: their first or last stands for its end.
-    """
-    shown_us = min(max(at_us, FIRST_US), LAST_US)
-    return (EPOCH + timedelta(microseconds=shown_us)).isoformat().replace("+00:00", "Z")

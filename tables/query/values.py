@@ -8,12 +8,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from itertools import islice
 
-from schemas.times import FIRST_US, LAST_US, parse_instant
+from schemas.times import FIRST_US, LAST_US, from_micros, parse_instant
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLY_MS = 100_000_000_000
 """Milliseconds below it are in 1970 to 1973: seconds, a date or a year that somebody took for them."""
 MOST_CANDIDATES = 1000
@@ -56,10 +55,10 @@ def _stripped(signs: list[str]) -> str:
 def parse_moment(text: str) -> datetime:
     """A time as RFC 3339 text or in milliseconds since 1970 UTC. The ValueError does not show it."""
     if re.fullmatch(r"-?[0-9]+", text):
-        micros = int(text) * 1000 if _MILLISECONDS.fullmatch(text) else LAST_US + 1
-        if not FIRST_US <= micros <= LAST_US:
+        at_us = int(text) * 1000 if _MILLISECONDS.fullmatch(text) else LAST_US + 1
+        if not FIRST_US <= at_us <= LAST_US:
             raise ValueError("as milliseconds since 1970 it must lie in the years 0001 to 9999")
-        return EPOCH + timedelta(microseconds=micros)
+        return from_micros(at_us)
     try:
         return parse_instant(text)
     except ValueError as error:
@@ -70,7 +69,7 @@ def moment_warning(name: str, text: str) -> str | None:
     """What to say of a number that is a time, and hardly the one that was meant; None of any other."""
     if not _MILLISECONDS.fullmatch(text) or not 0 < int(text) < EARLY_MS:
         return None
-    at = (EPOCH + timedelta(milliseconds=int(text))).isoformat(timespec="seconds").replace("+00:00", "Z")
+    at = from_micros(int(text) * 1000).isoformat(timespec="seconds").replace("+00:00", "Z")
     return f"{name}={text} is {at}: a number is read as milliseconds since 1970, not as seconds or as a date"
 
 

@@ -11,25 +11,25 @@ from typing import Any
 
 import numpy as np
 
-from schemas.times import FIRST_US
+from schemas.times import FIRST_US, format_time
 from tables.codec import Group
-from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery, format_time
+from tables.query.known_values import Scope, unknown_filters
+from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery
 from tables.read.entity_columns import EntityColumns
-from tables.read.known_values import Scope, unknown_filters
-from tables.read.pane_sums import Ints, PaneSums, Part, join, merge
-from tables.read.state import ReaderState, ViewState, group_fields
+from tables.read.pane_sums import DROPPED, PaneSums, join
+from tables.read.sketch_entries import Ints
+from tables.read.state import ReaderState, ViewState
 from tables.read.status import PartitionStatus, Situation, Status, resolve_as_of, status
+from tables.spec.fields import CITY
 from tables.spec.measures import finish
-from tables.spec.views import CITY, Oldest, Sum, View
-from tables.spec.views import EntityMeasure as Tracking
-
-MINUTE_US = 60_000_000
-MICROS = 1_000_000
-HOUR_MINUTES = 60
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
+from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
 
 __all__ = ["Scope", "answer_view", "group_filter", "head", "sort_key", "warnings_of"]
 
-Sums = dict[str, int | None]
+Kept = dict[str, Any]
+"""What is kept for each measure, by its name."""
 RowKey = tuple[int, Group]
 """First epoch minute of the step (0 where there are no steps), and the values of the `group_by`
 dimensions.
@@ -48,7 +48,7 @@ def answer_view(
     """
     state = reader.views[view.name]
     as_of_us, end_us = resolve_as_of(reader, query.as_of, situation)
-    table: dict[RowKey, Sums] = {}
+    table: dict[RowKey, Kept] = {}
     first = end = None
     if state.panes is not None:
         first, end = _minutes(query, end_us)
@@ -124,17 +124,13 @@ def _minutes(query: ViewQuery, end_us: int) -> tuple[int, int]:
 def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, end: int) -> tuple[int, int]:
     """Move ends that lie among hour panes out to whole hours."""
     rolled_until = reader.rolled_until(panes)
-    if rolled_until is None or first >= rolled_until:
-        return first, end
-    if query.step_minutes is not None and query.step_minutes % HOUR_MINUTES:
+    by_hour = query.step_minutes is None or query.step_minutes % HOUR_MINUTES == 0
+    if rolled_until is not None and first < rolled_until and not by_hour:
         until = format_time(rolled_until * MINUTE_US)
         raise ParameterError(
             "step", f"must be whole hours before {until}: no minutes are kept there any more"
         )
-    first = first // HOUR_MINUTES * HOUR_MINUTES
-    if end < rolled_until:
-        end = -(-end // HOUR_MINUTES) * HOUR_MINUTES
-    return first, end
+    return whole_hours(first, end, rolled_until)
 
 
 def group_filter(fields: Sequence[str], filters: Filters, scope: Scope) -> Callable[[Group], bool]:
@@ -150,21 +146,32 @@ def group_filter(fields: Sequence[str], filters: Filters, scope: Scope) -> Calla
     return allows
 
 
-def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: Scope) -> dict[RowKey, Sums]:
-    assert state.panes is not None
-    panes, step = state.panes, query.step_minutes
+def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: Scope) -> dict[RowKey, Kept]:
+    view, panes, step = state.view, state.panes, query.step_minutes
+    assert panes is not None
+    assert isinstance(view, Windowed)
     part = panes.total(first, end) if step is None else panes.steps(first, end, step)
     size = max(1, len(panes.groups))
-    steps, numbers = np.divmod(part.keys, size)
-    shown, keys = _project(state.view, panes, query, scope, np.unique(numbers))
-    seen = keys[numbers] >= 0
-    composite = steps[seen] * max(1, len(shown)) + keys[numbers[seen]]
-    merged = merge([Part(composite, part.limbs[seen])], panes.width)
-    names = [measure.name for measure in state.view.measures if isinstance(measure, Sum)]
-    table: dict[RowKey, Sums] = {}
-    for key, sums in zip(merged.keys.tolist(), join(merged.limbs), strict=True):
+    shown, keys = _project(view, panes, query, scope, np.unique(part.keys % size))
+
+    def shown_key(stepped: Ints) -> Ints:
+        steps, numbers = np.divmod(stepped, size)
+        return np.where(keys[numbers] < 0, DROPPED, steps * max(1, len(shown)) + keys[numbers])
+
+    merged = panes.merged([part.moved(shown_key)])
+    names = [total.name for total in view.sums]
+    nothing = view.nothing()
+    found = {
+        key: {**nothing, **dict(zip(names, sums, strict=True))}
+        for key, sums in zip(merged.keys.tolist(), join(merged.limbs), strict=True)
+    }
+    for entries, names_of in zip(merged.sketches, view.sketches.values(), strict=True):
+        for key, sketch in entries.by_key():
+            found[key].update(dict.fromkeys(names_of, sketch))
+    table: dict[RowKey, Kept] = {}
+    for key, kept in found.items():
         at, number = divmod(key, len(shown))
-        table[at * (step or 0), shown[number]] = dict(zip(names, sums, strict=True))
+        table[at * (step or 0), shown[number]] = kept
     return table
 
 
@@ -172,7 +179,7 @@ def _project(
     view: View, panes: PaneSums, query: ViewQuery, scope: Scope, present: Ints
 ) -> tuple[list[Group], Ints]:
     """The shown groups, and group number → number of its shown group, -1 where it is filtered out."""
-    fields = group_fields(view)
+    fields = view.key
     allows = group_filter(fields, query.filters, scope)
     places = [fields.index(name) for name in query.group_by]
     index: dict[Group, int] = {}
@@ -185,57 +192,38 @@ def _project(
 
 
 def _add_tracked(
-    table: dict[RowKey, Sums], state: ViewState, query: ViewQuery, as_of_us: int, scope: Scope
+    table: dict[RowKey, Kept], state: ViewState, query: ViewQuery, as_of_us: int, scope: Scope
 ) -> None:
     """Put entity measures into the table: into every step of a group, or rows of their own where there are
     none.
     """
-    entities = state.entities
+    view, entities = state.view, state.entities
     assert entities is not None
-    tracked = _tracked(entities, state.view, query, as_of_us, scope)
-    if state.panes is not None:
-        empty: Sums = {measure.name: 0 for measure in state.view.measures if isinstance(measure, Sum)}
-        if query.step_minutes is None:
-            for group in tracked:
-                table.setdefault((0, group), dict(empty))
-        nothing: Sums = _nothing(state.view)
-        for (_, group), sums in table.items():
-            sums.update(tracked.get(group, nothing))
-    else:
-        table.update({(0, group): sums for group, sums in tracked.items()})
-
-
-def _nothing(view: View) -> Sums:
-    """Entity measures over no entity."""
-    return {
-        measure.name: None if isinstance(measure, Oldest) or getattr(measure, "null_if_none", False) else 0
-        for measure in view.measures
-        if isinstance(measure, Tracking)
-    }
+    tracked = _tracked(entities, view, query, as_of_us, scope)
+    if query.step_minutes is None:
+        empty = view.nothing()
+        for group in tracked:
+            table.setdefault((0, group), dict(empty))
+    nothing = {measure.name: measure.nothing for measure in view.entity_measures}
+    for (_, group), kept in table.items():
+        kept.update(tracked.get(group, nothing))
 
 
 def _tracked(
     entities: EntityColumns, view: View, query: ViewQuery, as_of_us: int, scope: Scope
-) -> dict[Group, Sums]:
-    """Entity measures by shown group; of an Oldest the earliest time."""
-    fields = group_fields(view)
-    allows = group_filter(fields, query.filters, scope)
-    places = [fields.index(name) for name in query.group_by]
-    measures = [measure for measure in view.measures if isinstance(measure, Tracking)]
-    table: dict[Group, Sums] = {}
-    for number, values in entities.measure(measures, as_of_us).items():
+) -> dict[Group, Kept]:
+    """What is kept for entity measures, by shown group."""
+    allows = group_filter(view.key, query.filters, scope)
+    places = [view.key.index(name) for name in query.group_by]
+    table: dict[Group, Kept] = {}
+    for number, values in entities.measure(view.entity_measures, as_of_us).items():
         group = entities.groups.groups[number]
         if not allows(group):
             continue
-        shown = tuple([group[at] for at in places])
-        sums = table.get(shown)
-        if sums is None:
-            table[shown] = values
-            continue
-        for measure in measures:
-            there = [value for value in (sums[measure.name], values[measure.name]) if value is not None]
-            together = min if isinstance(measure, Oldest) else sum
-            sums[measure.name] = together(there) if there else None
+        kept = table.setdefault(tuple([group[at] for at in places]), values)
+        if kept is not values:
+            for measure in view.entity_measures:
+                kept[measure.name] = measure.merge(kept[measure.name], values[measure.name])
     return table
 
 
@@ -245,7 +233,7 @@ def sort_key(group: Group) -> tuple[tuple[bool, Any], ...]:
 
 
 def _rows(
-    view: View, query: ViewQuery, table: dict[RowKey, Sums], first: int, as_of_us: int
+    view: View, query: ViewQuery, table: dict[RowKey, Kept], first: int, as_of_us: int
 ) -> list[dict[str, Any]]:
     order = {group: sort_key(group) for _, group in table}
     rows = []

@@ -6,18 +6,19 @@ by (occurred_at, rank, event_id) counts. A slot's columns hold what aggregates n
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from operator import attrgetter
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from tables.codec import decode_entity
+from schemas.times import SECOND_US
+from tables.codec import Group, decode_entity
 from tables.read.pane_sums import LOW_BITS, LOW_MASK, GroupTable
-from tables.spec.views import CITY, Count, Deadline, EntityMeasure, Kind, Oldest, Selection, Total, Tracked
-
-OCCURRED, RANK, EVENT_ID, CITY_AT, KEPT = 1, 2, 3, 4, 5
-"""Places of the members of a stored entity (tables/codec.py); kept fields begin at KEPT."""
+from tables.spec.entity_measures import EntityMeasure, PerGroup
+from tables.spec.fields import Kind
+from tables.spec.tracked import Deadline, EntityState, Selection, Tracked
 
 FREE = -1
 """Rank of a slot that holds no entity."""
@@ -25,14 +26,12 @@ FREE = -1
 NULL = -(1 << 63)
 """A null in an int64 column."""
 
-MICROS = 1_000_000
 FIRST_CAPACITY = 1024
 CHUNK = 4096
 """Entities stored at a time: enough for numpy, few enough to keep the decoded ones out of old generations."""
 
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any]
-State = Sequence[Any]
 
 
 class EntityColumns:
@@ -47,12 +46,11 @@ class EntityColumns:
         self._slots: dict[str, int] = {}
         self._free: list[int] = []
         self._shared: dict[str, dict[int, bytes]] = {}
-        self._group_at = [self._place(field) for field in group_fields]
+        self._group_of = _values_of(group_fields)
         compared = {field for selection in tracks.selections for field, _ in selection.where}
         self._codes = {field: GroupTable() for field in sorted(compared)}
         numbers = [kept.field for kept in tracks.keep if kept.kind is not Kind.TEXT]
-        self._number_at = [(field, self._place(field)) for field in numbers]
-        self._code_at = [(field, self._place(field)) for field in self._codes]
+        self._numbers = [(f"n:{field}", attrgetter(field)) for field in numbers]
         self._columns: dict[str, Column] = {
             "rank": np.full(FIRST_CAPACITY, FREE, np.int16),
             "occurred": np.zeros(FIRST_CAPACITY, np.int64),
@@ -61,16 +59,13 @@ class EntityColumns:
             **{f"c:{field}": np.zeros(FIRST_CAPACITY, np.int32) for field in self._codes},
         }
 
-    def _place(self, field: str) -> int:
-        return CITY_AT if field == CITY else KEPT + self.tracks.kept_names.index(field)
-
     def __len__(self) -> int:
         return len(self._slots)
 
     def put_many(self, source: int, items: Iterable[tuple[str, bytes | None]]) -> None:
         """Take entities' newest values on one source, no id twice; None: that source has forgotten it."""
         slots: list[int] = []
-        states: list[State] = []
+        states: list[EntityState] = []
         for entity_id, value in items:
             if len(states) == CHUNK:
                 self._store(slots, states)
@@ -78,7 +73,7 @@ class EntityColumns:
             if value is None:
                 self._forget(source, entity_id, slots, states)
                 continue
-            state: State = decode_entity(value)
+            state = decode_entity(value, self.tracks.state)
             slot = self._slots.get(entity_id)
             if slot is None:
                 slot = self._take_slot(entity_id)
@@ -107,16 +102,18 @@ class EntityColumns:
         self._slots[entity_id] = slot
         return slot
 
-    def _settle(self, slot: int, shares: dict[int, bytes], slots: list[int], states: list[State]) -> None:
+    def _settle(
+        self, slot: int, shares: dict[int, bytes], slots: list[int], states: list[EntityState]
+    ) -> None:
         """Let the newest of several sources' states fill the slot."""
-        decoded = {source: decode_entity(value) for source, value in shares.items()}
-        winner = max(decoded, key=lambda source: tuple(decoded[source][OCCURRED : EVENT_ID + 1]))
+        decoded = {source: decode_entity(value, self.tracks.state) for source, value in shares.items()}
+        winner = max(decoded, key=lambda source: decoded[source].place)
         self._owner[slot] = winner
         self.packed[slot] = shares[winner]
         slots.append(slot)
         states.append(decoded[winner])
 
-    def _forget(self, source: int, entity_id: str, slots: list[int], states: list[State]) -> None:
+    def _forget(self, source: int, entity_id: str, slots: list[int], states: list[EntityState]) -> None:
         slot = self._slots.get(entity_id)
         if slot is None:
             return
@@ -132,21 +129,20 @@ class EntityColumns:
             self._columns["rank"][slot] = FREE
             self._free.append(slot)
 
-    def _store(self, slots: list[int], states: list[State]) -> None:
+    def _store(self, slots: list[int], states: list[EntityState]) -> None:
         if not slots:
             return
         self._grow(len(self.ids))
         columns = self._columns
-        columns["rank"][slots] = [state[RANK] for state in states]
-        columns["occurred"][slots] = [state[OCCURRED] for state in states]
-        index, at = self.groups.index, self._group_at
-        columns["group"][slots] = [index(tuple([state[i] for i in at])) for state in states]
-        for field, place in self._number_at:
-            values = [state[place] for state in states]
-            columns[f"n:{field}"][slots] = [NULL if value is None else value for value in values]
-        for field, place in self._code_at:
-            code = self._codes[field].index
-            columns[f"c:{field}"][slots] = [code((state[place],)) for state in states]
+        columns["rank"][slots] = [state.rank for state in states]
+        columns["occurred"][slots] = [state.occurred_us for state in states]
+        index, group_of = self.groups.index, self._group_of
+        columns["group"][slots] = [index(group_of(state)) for state in states]
+        for name, value_of in self._numbers:
+            values = [value_of(state) for state in states]
+            columns[name][slots] = [NULL if value is None else value for value in values]
+        for field, codes in self._codes.items():
+            columns[f"c:{field}"][slots] = [codes.index((getattr(state, field),)) for state in states]
 
     def _grow(self, needed: int) -> None:
         capacity = len(self._columns["rank"])
@@ -185,58 +181,67 @@ class EntityColumns:
         due = self.column(f"n:{deadline.field}")
         mask: Mask = due != NULL
         if deadline.since_seconds is not None:
-            mask &= due >= as_of_us + deadline.since_seconds * MICROS
+            mask &= due >= as_of_us + deadline.since_seconds * SECOND_US
         if deadline.until_seconds is not None:
-            mask &= due < as_of_us + deadline.until_seconds * MICROS
+            mask &= due < as_of_us + deadline.until_seconds * SECOND_US
         return mask
 
     def measure(self, measures: Sequence[EntityMeasure], as_of_us: int) -> dict[int, dict[str, int | None]]:
-        """Group number → measure → what it comes to, for every group that has an entity.
-
-        An Oldest is given as the earliest time in µs (not yet as an age), None over no entity.
-        """
+        """Group number → measure → what is kept of it, for every group that has an entity."""
         group = self.column("group")
         size = len(self.groups)
         present = np.flatnonzero(np.bincount(group[self.live()], minlength=size))
         table: dict[int, dict[str, int | None]] = {int(number): {} for number in present}
-        chosen: dict[str, tuple[Column, Column]] = {}
+        chosen: dict[str, ChosenSlots] = {}
         for measure in measures:
             if measure.of not in chosen:
                 slots = np.flatnonzero(self.select(self.tracks.by_selection[measure.of], as_of_us))
-                chosen[measure.of] = slots, group[slots]
-            slots, groups = chosen[measure.of]
-            values = self._values(measure, slots, groups, size)
+                chosen[measure.of] = ChosenSlots(self, slots, group[slots], size)
+            values = measure.over(chosen[measure.of])
             for number, row in table.items():
                 row[measure.name] = values[number]
         return table
 
-    def _values(self, measure: EntityMeasure, slots: Column, groups: Column, size: int) -> list[int | None]:
-        match measure:
-            case Count():
-                counts: list[int | None] = np.bincount(groups, minlength=size).tolist()
-                return counts
-            case Oldest():
-                earliest = np.full(size, np.iinfo(np.int64).max)
-                np.minimum.at(earliest, groups, self.column("occurred")[slots])
-                found = np.bincount(groups, minlength=size)
-                return [int(at) if n else None for at, n in zip(earliest, found, strict=True)]
-            case Total(field=field, null_if_none=null_if_none):
-                return self._totals(self.column(f"n:{field}")[slots], groups, size, null_if_none)
-
-    def _totals(self, values: Column, groups: Column, size: int, null_if_none: bool) -> list[int | None]:
-        there = values != NULL
-        values, groups = values[there], groups[there]
-        high, low = np.zeros(size, np.int64), np.zeros(size, np.int64)
-        np.add.at(high, groups, values >> LOW_BITS)
-        np.add.at(low, groups, values & LOW_MASK)
-        sums = [(h << LOW_BITS) + n for h, n in zip(high.tolist(), low.tolist(), strict=True)]
-        if not null_if_none:
-            return list(sums)
-        found = np.bincount(groups, minlength=size)
-        return [total if n else None for total, n in zip(sums, found, strict=True)]
-
-    def state(self, slot: int) -> State:
-        """All stored members of the entity in a slot."""
+    def state(self, slot: int) -> EntityState:
+        """The entity in a slot."""
         packed = self.packed[slot]
         assert packed is not None
-        return decode_entity(packed)
+        return decode_entity(packed, self.tracks.state)
+
+
+class ChosenSlots:
+    """The entities of a selection: their slots, the group of each, and how many groups there are."""
+
+    def __init__(self, columns: EntityColumns, slots: Column, groups: Column, size: int) -> None:
+        self._columns = columns
+        self._slots = slots
+        self._groups = groups
+        self._size = size
+
+    def counts(self) -> PerGroup:
+        """How many, by group number."""
+        counts: PerGroup = np.bincount(self._groups, minlength=self._size).tolist()
+        return counts
+
+    def earliest(self) -> PerGroup:
+        """The earliest times of their latest events, in µs; None where there is none."""
+        earliest = np.full(self._size, np.iinfo(np.int64).max)
+        np.minimum.at(earliest, self._groups, self._columns.column("occurred")[self._slots])
+        return [at if count else None for at, count in zip(earliest.tolist(), self.counts(), strict=True)]
+
+    def totals(self, field: str) -> PerGroup:
+        """The exact sums of a kept int; None where no entity has one."""
+        values = self._columns.column(f"n:{field}")[self._slots]
+        there = values != NULL
+        values, groups = values[there], self._groups[there]
+        high, low = np.zeros(self._size, np.int64), np.zeros(self._size, np.int64)
+        np.add.at(high, groups, values >> LOW_BITS)
+        np.add.at(low, groups, values & LOW_MASK)
+        found = np.bincount(groups, minlength=self._size).tolist()
+        sums = zip(high.tolist(), low.tolist(), found, strict=True)
+        return [(h << LOW_BITS) + n if count else None for h, n, count in sums]
+
+
+def _values_of(fields: tuple[str, ...]) -> Callable[[EntityState], Group]:
+    values: Callable[[EntityState], Any] = attrgetter(*fields)
+    return values if len(fields) > 1 else lambda state: (values(state),)

@@ -1,42 +1,56 @@
-"""What a reader holds of one windowed view: the partials of every pane, and their exact sums over time.
+"""What a reader holds of one windowed view: the partials of every pane, and what they come to over time.
 
 A record of the feed stays packed until a query needs its pane; what was merged once is kept until one of its
 panes changes, so that a query over a day adds up a few dozen arrays. Sums are exact: each is two 64-bit
 columns, `value >> 32` and `value & 0xffffffff`, which neither 2^53-1 minor units nor billions of rows
-overflow.
+overflow. Sketches lie beside them (tables/read/sketch_entries.py).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
-from tables.codec import Group, decode_partial, partial_groups
+from tables.codec import Group, Row, decode_partial, partial_groups
+from tables.read.sketch_entries import Entries, Ints, combine, entries_of
+from tables.times import HOUR_MINUTES
 
 LOW_BITS = 32
 LOW_MASK = (1 << LOW_BITS) - 1
-MINUTES_PER_HOUR = 60
 
-Ints = npt.NDArray[np.int64]
+DROPPED = -(1 << 63)
+"""A key that `moved` leaves out."""
 
 
 class Part(NamedTuple):
-    """Sums by key. `keys`: int64 [n], ascending, none twice; `limbs`: int64 [n, 2 x sums], high halves
-    first.
+    """What is kept by key. `keys`: int64 [n], ascending, none twice; `limbs`: int64 [n, 2 x sums], high
+    halves first; `sketches`: those of the same keys, one after the other.
     """
 
     keys: Ints
     limbs: Ints
+    sketches: tuple[Entries, ...] = ()
+
+    def moved(self, to: Callable[[Ints], Ints]) -> Part:
+        """The same under other keys, which may come twice: `merge` puts them in order."""
+        keys = to(self.keys)
+        kept = keys != DROPPED
+        return Part(
+            keys[kept], self.limbs[kept], tuple(entries.moved(to, DROPPED) for entries in self.sketches)
+        )
 
 
-def merge(parts: Iterable[Part], width: int) -> Part:
-    """Add parts up by key; `width` is the number of limbs (twice the sums). Commutative and associative."""
+def merge(parts: Iterable[Part], width: int, combines: Sequence[np.ufunc] = ()) -> Part:
+    """Merge parts by key; `width` is the number of limbs (twice the sums), `combines` how the numbers of each
+    sketch are. Commutative and associative."""
     kept = [part for part in parts if len(part.keys)]
     if not kept:
-        return Part(np.empty(0, np.int64), np.empty((0, width), np.int64))
+        nothing = np.empty(0, np.int64)
+        none = Entries(nothing, nothing, nothing)
+        return Part(nothing, np.empty((0, width), np.int64), (none,) * len(combines))
     keys = np.concatenate([part.keys for part in kept])
     limbs = np.concatenate([part.limbs for part in kept])
     order = np.argsort(keys, kind="stable")
@@ -46,7 +60,8 @@ def merge(parts: Iterable[Part], width: int) -> Part:
     half = width // 2
     sums[:, :half] += sums[:, half:] >> LOW_BITS
     sums[:, half:] &= LOW_MASK
-    return Part(keys[starts], sums)
+    sketches = [combine([part.sketches[at] for part in kept], how) for at, how in enumerate(combines)]
+    return Part(keys[starts], sums, tuple(sketches))
 
 
 def split(rows: list[list[int]]) -> Ints:
@@ -122,12 +137,13 @@ class _Hour:
 
 
 class PaneSums:
-    """All panes of one windowed view with `sums` sums, over all sources (a source: a raw topic's
-    partition).
+    """All panes of one windowed view with `sums` sums, and sketches that are combined by `combines`, over all
+    sources (a source: a raw topic's partition).
     """
 
-    def __init__(self, sums: int) -> None:
+    def __init__(self, sums: int, combines: Sequence[np.ufunc] = ()) -> None:
         self.width = 2 * sums
+        self.combines = combines
         self.groups = GroupTable()
         self._hours: dict[int, _Hour] = {}
 
@@ -135,7 +151,7 @@ class PaneSums:
         """Take a partial's newest value (None: it expired). `kind` m or h, `number` = epoch minute or
         hour.
         """
-        at_hour = number if kind == "h" else number // MINUTES_PER_HOUR
+        at_hour = number if kind == "h" else number // HOUR_MINUTES
         hour = self._hours.get(at_hour)
         if hour is None:
             if value is None:
@@ -192,7 +208,11 @@ class PaneSums:
 
     def total(self, first: int, end: int) -> Part:
         """Sums by group number over the epoch minutes [first, end)."""
-        return merge((part for _, part in self._parts(first, end, None)), self.width)
+        return self.merged(part for _, part in self._parts(first, end, None))
+
+    def merged(self, parts: Iterable[Part]) -> Part:
+        """Parts of this view, merged by key."""
+        return merge(parts, self.width, self.combines)
 
     def steps(self, first: int, end: int, step: int) -> Part:
         """Sums by `minute // step * len(groups) + group number` over the epoch minutes [first, end).
@@ -201,16 +221,16 @@ class PaneSums:
         """
         parts = list(self._parts(first, end, step))
         groups = len(self.groups)  # after decoding, which may have found new groups
-        return merge((Part(part.keys + at // step * groups, part.limbs) for at, part in parts), self.width)
+        return self.merged(part.moved(partial(np.add, at // step * groups)) for at, part in parts)
 
     def _parts(self, first: int, end: int, step: int | None) -> Iterator[tuple[int, Part]]:
-        by_hour = step is None or step % MINUTES_PER_HOUR == 0
+        by_hour = step is None or step % HOUR_MINUTES == 0
         for at_hour in sorted(self._hours):
-            start = at_hour * MINUTES_PER_HOUR
-            if start + MINUTES_PER_HOUR <= first or start >= end:
+            start = at_hour * HOUR_MINUTES
+            if start + HOUR_MINUTES <= first or start >= end:
                 continue
             hour = self._hours[at_hour]
-            if by_hour and first <= start and start + MINUTES_PER_HOUR <= end:
+            if by_hour and first <= start and start + HOUR_MINUTES <= end:
                 yield start, self._hour_sum(hour)
                 continue
             if hour.whole is not None:
@@ -224,15 +244,22 @@ class PaneSums:
             parts = [self._pane_sum(pane) for pane in hour.minutes.values()]
             if hour.whole is not None:
                 parts.append(self._pane_sum(hour.whole))
-            hour.merged = merge(parts, self.width)
+            hour.merged = self.merged(parts)
         return hour.merged
 
     def _pane_sum(self, pane: _Pane) -> Part:
         if pane.merged is None:
-            pane.merged = merge((self._decode(value) for value in pane.packed.values()), self.width)
+            pane.merged = self.merged(self._decode(value) for value in pane.packed.values())
         return pane.merged
 
     def _decode(self, value: bytes) -> Part:
         rows = decode_partial(value)
         keys = np.array([self.groups.index(group) for group, _ in rows], dtype=np.int64)
-        return Part(keys, split([sums for _, sums in rows]) if rows else np.empty((0, self.width), np.int64))
+        sums = self.width // 2
+        if not self.combines:
+            return Part(keys, self._limbs([row for _, row in rows]))
+        sketches = [entries_of(keys, [row[sums + at] for _, row in rows]) for at in range(len(self.combines))]
+        return Part(keys, self._limbs([row[:sums] for _, row in rows]), tuple(sketches))
+
+    def _limbs(self, rows: list[Row]) -> Ints:
+        return split(rows) if rows else np.empty((0, self.width), np.int64)

@@ -17,11 +17,13 @@ from tables.codec import (
     decode_checkpoint,
     decode_heartbeat,
     parse_key,
+    source_topic,
 )
 from tables.read.entity_columns import EntityColumns
 from tables.read.pane_sums import PaneSums
-from tables.read.record_check import source_topic
-from tables.spec.views import CITY, View, Windowed
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
+from tables.times import HOUR_MINUTES, MINUTE_US, hour_start
 
 Source = tuple[str, int]
 """A raw topic and the number of one of its partitions."""
@@ -57,7 +59,7 @@ class Claim(NamedTuple):
 class _Pending(NamedTuple):
     """Records of a source partition since its last checkpoint, the newest by key.
 
-    `partials`: key → value. `entities`: `view@hash8` → entity id → value.
+    `partials`: key → value. `entities`: `view@definition_hash` → entity id → value.
     """
 
     partials: dict[bytes, bytes | None]
@@ -70,15 +72,10 @@ class ViewState:
     def __init__(self, view: View) -> None:
         self.view = view
         self.version = 0
-        self.panes = PaneSums(len(view.sums)) if isinstance(view, Windowed) else None
-        self.entities: EntityColumns | None = None
-        if view.tracks is not None:
-            self.entities = EntityColumns(view.tracks, group_fields(view))
-
-
-def group_fields(view: View) -> tuple[str, ...]:
-    """What a view's state is grouped by: its dimensions, and the city, last, where it is not one of them."""
-    return view.dimensions if CITY in view.dimensions else (*view.dimensions, CITY)
+        self.panes: PaneSums | None = None
+        if isinstance(view, Windowed):
+            self.panes = PaneSums(len(view.sums), [sketch.kind.combine for sketch in view.sketches])
+        self.entities = None if view.tracks is None else EntityColumns(view.tracks, view.key)
 
 
 class ReaderState:
@@ -97,7 +94,7 @@ class ReaderState:
         self.damaged: dict[Source, set[bytes]] = {}
         """Keys of a source's records that could not be read and have not been written anew."""
         self._by_definition = {
-            f"{name}@{view.hash8}".encode(): self.views[name] for name, view in views.items()
+            f"{name}@{view.definition_hash}".encode(): self.views[name] for name, view in views.items()
         }
         self._sources: dict[Source, int] = {}
         self._pending: dict[tuple[int, bytes], _Pending] = {}
@@ -217,8 +214,8 @@ class ReaderState:
         ends = []
         newest = self.newest_us()
         if newest is not None:
-            ends.append((newest // 60_000_000 - self.pane_minutes) // 60 * 60)
+            ends.append(hour_start(newest // MINUTE_US - self.pane_minutes))
         hour = panes.newest_hour_pane()
         if hour is not None:
-            ends.append((hour + 1) * 60)
+            ends.append((hour + 1) * HOUR_MINUTES)
         return max(ends, default=None)

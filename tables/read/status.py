@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
+from schemas.times import SECOND_US, format_time
 from tables.codec import Checkpoint
-from tables.query.params import AsOf, format_time
 from tables.read.state import ReaderState, Report, Source
-from tables.spec.views import View
+from tables.spec.view import View
 
-MICROS = 1_000_000
+AsOf = int | Literal["now", "watermark"]
+"""What a question says its time is: µs, or what `resolve_as_of` finds out."""
 
 
 @dataclass(frozen=True)
@@ -111,7 +112,7 @@ def _partition(
     freshness = (
         None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
     )
-    why = [why_stale(reader, view, source, situation), _why_partial(checkpoint, view, from_us)]
+    why = [source_staleness(reader, view, source, situation), _why_partial(checkpoint, view, from_us)]
     return PartitionStatus(
         source,
         checkpoint.watermark if checkpoint else None,
@@ -140,11 +141,11 @@ def _why_partial(checkpoint: Checkpoint | None, view: View, from_us: int | None)
 def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list[tuple[Source, str]]:
     """The raw topics' partitions that a view can't be trusted for now, sorted, and why."""
     awaited = [source for source in _sources(reader, situation) if source[0] in situation.topics]
-    judged = [(source, why_stale(reader, view, source, situation)) for source in awaited]
+    judged = [(source, source_staleness(reader, view, source, situation)) for source in awaited]
     return [(source, why) for source, why in judged if why is not None]
 
 
-def why_stale(reader: ReaderState, view: View, source: Source, situation: Situation) -> str | None:
+def source_staleness(reader: ReaderState, view: View, source: Source, situation: Situation) -> str | None:
     """Why a source partition is behind or not reported on, for people; None if it is neither."""
     checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
     if report is None or situation.monotonic - report.heard_at > situation.session_seconds:
@@ -163,7 +164,7 @@ def why_stale(reader: ReaderState, view: View, source: Source, situation: Situat
 
 def _computes(entry: tuple[str, int] | None, view: View) -> bool:
     """Whether a checkpoint's worker computes the view by the definition that is asked for."""
-    return entry is not None and entry[0] == view.hash8
+    return entry is not None and entry[0] == view.definition_hash
 
 
 def _unread_seconds(
@@ -172,7 +173,7 @@ def _unread_seconds(
     """Age of the oldest record that is known to be missing here; 0 if none is."""
     seconds = 0.0
     if report.oldest_unread_ms is not None and offset < report.end:
-        seconds = situation.wall_us / MICROS - report.oldest_unread_ms / 1000
+        seconds = situation.wall_us / SECOND_US - report.oldest_unread_ms / 1000
     claim = reader.claims.get(source)
     if claim is not None:  # in a checkpoint that this reader has not got
         seconds = max(seconds, situation.monotonic - claim.since)

@@ -1,58 +1,147 @@
-"""From sums to a row: derived measures, computed after summing, in the order in which a view lists them."""
+"""What a measure is, and the measures that are computed from others of the same row."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, NamedTuple
 
-from tables.spec.views import Absolute, Difference, Measure, Oldest, Ratio
+from tables.spec.fields import EventTypes
 
 Number = int | float | None
-MICROS = 1_000_000
+Row = dict[str, Number]
+"""The finished measures of a row, by name, in the order of the view."""
 
 
-def finish(measures: Sequence[Measure], sums: Mapping[str, int | None], as_of_us: int) -> dict[str, Number]:
-    """All measures of a row. `sums`: what is added up, by name; of an Oldest the earliest time, in µs.
+class Unit(StrEnum):
+    """What a measure's number is."""
 
-    Integers stay exact. A ratio is the correctly rounded float, null where its denominator is 0.
-    """
-    row: dict[str, Number] = {}
+    COUNT = "count"
+    MINOR = "minor"  # minor units of the row's currency: never summed over currencies
+    RATIO = "ratio"
+    SECONDS = "seconds"
+
+
+class Known(NamedTuple):
+    """What a measure may name: measures `before` it, the selections and kept fields of its view's entities,
+    the fields that groups have, and events."""
+
+    before: frozenset[str]
+    selections: tuple[str, ...]
+    kept: tuple[str, ...]
+    key: tuple[str, ...]
+    events: EventTypes
+
+
+class Measure(ABC):
+    """One number of a row. `json_type`: its type in JSON."""
+
+    name: str
+    description: str
+    unit: Unit
+    json_type = "integer"
+
+    @property
+    def nullable(self) -> bool:
+        """Whether it may be null."""
+        return True
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The earlier measures that it is computed from."""
+        return ()
+
+    @abstractmethod
+    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:
+        """Its number. `row`: the measures before it; `kept`: by name, what was merged for it."""
+
+    def problems(self, known: Known) -> Iterator[str]:
+        """What is wrong with its declaration, and what to do."""
+        for name in self.needs:
+            if name not in known.before:
+                yield f"needs {name}, which is no earlier measure: list it before this one"
+
+    def schema(self) -> dict[str, Any]:
+        """JSON Schema of its number."""
+        types = [self.json_type, "null"] if self.nullable else self.json_type
+        return {"type": types, "description": self.description}
+
+
+def finish(measures: Sequence[Measure], kept: Mapping[str, Any], as_of_us: int) -> Row:
+    """All measures of a row, computed after merging. Integers stay exact."""
+    row: Row = {}
     for measure in measures:
-        match measure:
-            case Difference(plus=plus, minus=minus):
-                row[measure.name] = _difference(_total(row, plus), _total(row, minus))
-            case Absolute(of=of):
-                value = row[of]
-                row[measure.name] = None if value is None else abs(value)
-            case Ratio(over=over, under=under):
-                row[measure.name] = _ratio(_total(row, over), _total(row, under))
-            case Oldest():
-                row[measure.name] = _age(sums[measure.name], as_of_us)
-            case _:
-                row[measure.name] = sums[measure.name]
+        row[measure.name] = measure.finish(row, kept, as_of_us)
     return row
 
 
-def _total(row: Mapping[str, Number], names: Sequence[str]) -> Number:
-    total: Number = 0
-    for name in names:
-        value = row[name]
-        if value is None or total is None:
-            return None
-        total += value
-    return total
+def _total(row: Row, names: Sequence[str]) -> Number:
+    """The sum of these measures, null if one of them is."""
+    values = [value for name in names if (value := row[name]) is not None]
+    return sum(values) if len(values) == len(names) else None
 
 
-def _difference(plus: Number, minus: Number) -> Number:
-    return None if plus is None or minus is None else plus - minus
+@dataclass(frozen=True)
+class Difference(Measure):
+    """The sum of the measures `plus` without those of `minus`."""
+
+    name: str
+    description: str
+    plus: tuple[str, ...]
+    minus: tuple[str, ...] = ()
+    unit: Unit = Unit.MINOR
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The earlier measures that it is computed from."""
+        return self.plus + self.minus
+
+    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
+        """Null if one of them is."""
+        plus, minus = _total(row, self.plus), _total(row, self.minus)
+        return None if plus is None or minus is None else plus - minus
 
 
-def _ratio(over: Number, under: Number) -> Number:
-    return over / under if over is not None and under else None
+@dataclass(frozen=True)
+class Absolute(Measure):
+    """The absolute value of the measure `of`."""
+
+    name: str
+    description: str
+    of: str
+    unit: Unit = Unit.MINOR
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The earlier measure that it is computed from."""
+        return (self.of,)
+
+    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
+        """Null if the other is."""
+        value = row[self.of]
+        return None if value is None else abs(value)
 
 
-def _age(earliest_us: int | None, as_of_us: int) -> Number:
-    # Whole seconds as an int, so that an age reads the same in every JSON writer.
-    if earliest_us is None:
-        return None
-    seconds, rest = divmod(as_of_us - earliest_us, MICROS)
-    return seconds + rest / MICROS if rest else seconds
+@dataclass(frozen=True)
+class Ratio(Measure):
+    """The sum of measures `over` ÷ the sum of `under`: null if `under` is 0 or one of them is null."""
+
+    name: str
+    description: str
+    over: tuple[str, ...]
+    under: tuple[str, ...]
+
+    unit = Unit.RATIO
+    json_type = "number"
+
+    @property
+    def needs(self) -> tuple[str, ...]:
+        """The earlier measures that it is computed from."""
+        return self.over + self.under
+
+    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
+        """The correctly rounded float."""
+        over, under = _total(row, self.over), _total(row, self.under)
+        return over / under if over is not None and under else None

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from tables.spec.views import View
+from schemas.validation.fast_path import EVENT_TYPES
+from tables.spec.problems import checked
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.kpi_gmv import KPI_GMV
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tables.views.ops_recon_variance import OPS_RECON_VARIANCE
 
-VIEWS: dict[str, View] = {
-    view.name: view for view in (OPS_PAYOUT_BACKLOG, OPS_RECON_VARIANCE, KPI_GMV, KPI_FUNNEL)
-}
+DECLARED = (OPS_PAYOUT_BACKLOG, OPS_RECON_VARIANCE, KPI_GMV, KPI_FUNNEL)
+
+VIEWS = checked(DECLARED, EVENT_TYPES)
+"""By name. Importing this raises `DeclarationError` where one is wrong: nothing starts with it."""

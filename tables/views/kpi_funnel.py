@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tables.spec.views import Ratio, Sum, Term, Windowed
+from tables.spec.measures import Ratio
+from tables.spec.windowed import Sum, Term, Windowed
 
 KPI_FUNNEL = Windowed(
     name="kpi_funnel",

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from tables.spec.views import Ratio, Sum, Term, Unit, Windowed
+from tables.spec.measures import Ratio, Unit
+from tables.spec.windowed import Quantile, Sum, Term, Windowed
+
+_BOOKED = (Term("booking.confirmed", "amount_minor"),)
 
 KPI_GMV = Windowed(
     name="kpi_gmv",
@@ -10,12 +13,7 @@ KPI_GMV = Windowed(
     dimensions=("city", "currency"),
     measures=(
         Sum("bookings", "Bookings confirmed", (Term("booking.confirmed"),)),
-        Sum(
-            "gmv_minor",
-            "Value of the bookings confirmed",
-            (Term("booking.confirmed", "amount_minor"),),
-            Unit.MINOR,
-        ),
+        Sum("gmv_minor", "Value of the bookings confirmed", _BOOKED, Unit.MINOR),
         Sum("cancellations", "Bookings cancelled", (Term("booking.cancelled"),)),
         Sum(
             "cancelled_minor",
@@ -30,5 +28,9 @@ KPI_GMV = Windowed(
             Unit.MINOR,
         ),
         Ratio("take_rate", "Platform fees ÷ value booked", ("platform_fees_minor",), ("gmv_minor",)),
+        Quantile("booking_minor_p50", "Median value of a booking, within 1 %", 0.5, _BOOKED, Unit.MINOR),
+        Quantile(
+            "booking_minor_p95", "95 % of bookings are worth no more, within 1 %", 0.95, _BOOKED, Unit.MINOR
+        ),
     ),
 )

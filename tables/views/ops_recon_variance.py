@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from tables.spec.views import Absolute, Difference, Ratio, Sum, Term, Unit, Windowed
+from tables.spec.measures import Absolute, Difference, Ratio, Unit
+from tables.spec.windowed import Sum, Term, Windowed
 
 OPS_RECON_VARIANCE = Windowed(
     name="ops_recon_variance",

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
-from pathlib import Path
 
-import pytest
 from hypothesis import settings
 
-from tests.support.examples import CHAOS_EXAMPLES, examples
-from tests.support.paths import TESTS
-
-FILES = sorted(path for path in TESTS.rglob("*.py") if path.name != "examples.py")
+from tests.support.examples import examples
+from tests.support.paths import TESTS, told
 
 
 def own_settings(text: str) -> Iterator[str]:
@@ -22,20 +18,13 @@ def own_settings(text: str) -> Iterator[str]:
             yield f"line {node.lineno}: take tests.support.examples.examples instead of settings"
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TESTS).as_posix())
-def test_properties_leave_it_to_the_profile_how_often_they_are_tried(path: Path) -> None:
-    assert list(own_settings(path.read_text(encoding="utf-8"))) == []
+def test_properties_leave_it_to_the_profile_how_often_they_are_tried() -> None:
+    files = (path for path in TESTS.rglob("*.py") if path.name != "examples.py")
+    assert told(files, own_settings) == {}
 
 
 def test_settings_of_its_own_are_found() -> None:
     assert len(list(own_settings("@settings(max_examples=5)\ndef test(): pass"))) == 1
-
-
-def test_the_suite_draws_nothing_and_chaos_draws_anew() -> None:
-    suite, chaos = settings.get_profile("suite"), settings.get_profile("chaos")
-    assert (suite.derandomize, suite.database, suite.deadline) == (True, None, None)
-    assert (chaos.derandomize, chaos.database, chaos.deadline) == (False, None, None)
-    assert chaos.max_examples == CHAOS_EXAMPLES == 20_000
 
 
 def test_the_profile_decides_how_often_a_property_is_tried() -> None:

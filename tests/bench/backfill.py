@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
 import re
 import shutil
 import subprocess
@@ -17,14 +16,10 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
-from schemas.catalogue import EVENTS
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from streams.kafka.client import client_kwargs
@@ -34,9 +29,8 @@ from streams.store.urls import store_at
 from tests.bench import report, worker
 from tests.bench.bronze import COMMAND, POLL_SECONDS
 from tests.bench.process import Child
+from tests.support.history import values
 
-START = datetime(2024, 1, 1, tzinfo=UTC)
-CITIES = 50
 BATCH_BYTES = 64 * 1024
 TIMEOUT_SECONDS = 900.0
 
@@ -52,22 +46,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--dir", type=Path, help="where to work (default: a temporary folder)")
     parser.add_argument("--strace", action="store_true", help="also count the syncs; takes longer")
     return parser.parse_args()
-
-
-def values(records: int, days: int, kinds: int) -> Iterator[bytes]:
-    """The records' values, by event time."""
-    specs = list(EVENTS.values())[:kinds]
-    for number in range(records):
-        spec = specs[number % len(specs)]
-        at = START + timedelta(days=days) * number / records
-        payload: dict[str, Any] = dict(spec.examples[0])
-        yield json.dumps(
-            {
-                "event_id": str(uuid.UUID(int=number)), "event": spec.name, "version": 1,
-                "occurred_at": at.isoformat(), "source": "history", "city": f"city-{number * 7 % CITIES}",
-                "payload": payload,
-            }
-        ).encode()  # fmt: skip
 
 
 async def fill(settings: Settings, options: argparse.Namespace) -> dict[int, int]:

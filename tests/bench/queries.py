@@ -33,7 +33,10 @@ def panes(rng: random.Random) -> list[FeedItem]:
     """Two days of minute panes of one partition."""
     records = []
     for minute in range(FIRST, FIRST + MINUTES):
-        groups = [(group, (rng.randrange(100), rng.randrange(10**9), 1, 2, 3)) for group in GROUPS]
+        groups = [
+            (group, (5, rng.randrange(10**9), 1, 2, 3, {rng.randrange(2300, 2500): 1 for _ in range(5)}))
+            for group in GROUPS
+        ]
         records.append(partial(GMV, "m", minute, groups))
     return [*records, checkpoint(1, NOW_S)]
 

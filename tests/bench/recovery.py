@@ -1,6 +1,6 @@
 """Recovery: how long a worker takes to own a million open payouts, from a feed after an hour of churn.
 
-The feed is written by the worker's own code: `Projector` and `PartitionLog`, a checkpoint for every 100 ms
+The feed is written by the worker's own code: `Projector` and `FeedWriter`, a checkpoint for every 100 ms
 of the hour. Only the transactions are larger than a worker's, `CHECKPOINTS_PER_TRANSACTION` in one, or it
 would take an hour; what is in the feed is the same. The worker is then started as a user does, on the raw
 topic and this feed.
@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from agents.protocols import FeedRecord
 from agents.views.projector import Projector
 from schemas.validation.validator import Validator
-from streams.feed.writer import PartitionLog
+from streams.feed.writer import FeedWriter
 from streams.kafka import topics
-from streams.roles.views.recovery import limits_of
+from streams.roles.views.role import limits_of
 from streams.settings import Settings
 from streams.sources.market import Record
 from tables.fold.state import PartitionState
@@ -70,7 +70,7 @@ class _Writer:
         self._now_ms = 0
         state = PartitionState(topic, tuple(VIEWS.values()), limits_of(settings))
         self._projector = Projector(topic, partition, state, Validator(), lambda: self._now_ms)
-        self.log = PartitionLog(settings, topic, partition)
+        self.log = FeedWriter(settings, topic, partition)
         self._unwritten: list[FeedRecord] = []
         self._checkpoints = 0
 
@@ -82,7 +82,7 @@ class _Writer:
             for offset, record in enumerate(records, first)
         )
         self._now_ms = batch[-1].timestamp
-        self._projector.take(first, first + len(batch), [batch])
+        self._projector.fold(first, first + len(batch), [batch])
         interval = self._projector.interval()
         assert interval is not None
         assert not interval.quarantine

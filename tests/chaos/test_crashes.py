@@ -40,9 +40,7 @@ async def test_views_and_quarantine_stay_exact(
         async with FeedWatcher(sluice.settings) as feed, contextlib.AsyncExitStack() as stopped:
             stopped.push_async_callback(producer.stop)
             chaos = Chaos(seed, own_kafka, sluice, feed)
-            producing = chaos.producing = Producing(
-                producer, sluice.settings.raw_topics[0], load.take, EVENTS_PER_SECOND
-            )
+            producing = chaos.producing = Producing(producer, sluice.raw_topic, load.take, EVENTS_PER_SECOND)
             stopped.push_async_callback(producing.stop)
             watching = Watching(chaos.api, producing)
             stopped.push_async_callback(watching.stop)

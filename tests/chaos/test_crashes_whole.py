@@ -16,9 +16,9 @@ from pathlib import Path
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from tests.integration.bronze.test_views_equal_bronze import hold_quarantine, hold_views
 from tests.oracle.load import Load, Mix
 from tests.oracle.views import Oracle
+from tests.support.bronze_equality import hold_quarantine, hold_views
 from tests.support.bronze_rows import Bronze
 from tests.support.chaos.blows import drawn_seed
 from tests.support.chaos.bronze_whole import commit_differences, row_differences
@@ -52,7 +52,7 @@ async def test_all_roles_together_stay_exact(
     load = LiveLoad(Load(seed, int(time.time() * 1000), MIX), MIX.partitions)
     with Sluice(
         tmp_path, own_kafka.bootstrap, prefix, pane_minutes=60, pane_hours=3, dedupe_seconds=20,
-        stale_seconds=5, recon_window_hours=2, bronze_url=f"file://{tmp_path}/store", bronze_max_seconds=3,
+        stale_seconds=5, recon_window_hours=2, bronze_max_seconds=3,
     ) as sluice:  # fmt: skip
         await make_topics(sluice)
         producer = await started_producer(
@@ -61,9 +61,7 @@ async def test_all_roles_together_stay_exact(
         async with TimedWatcher(sluice.settings) as feed, contextlib.AsyncExitStack() as stopped:
             stopped.push_async_callback(producer.stop)
             chaos = WholeChaos(seed, own_kafka, sluice, feed, NAMED)
-            producing = chaos.producing = Producing(
-                producer, sluice.settings.raw_topics[0], load.take, EVENTS_PER_SECOND
-            )
+            producing = chaos.producing = Producing(producer, sluice.raw_topic, load.take, EVENTS_PER_SECOND)
             stopped.push_async_callback(producing.stop)
             watching = Watching(chaos.api, producing)
             stopped.push_async_callback(watching.stop)

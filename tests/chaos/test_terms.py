@@ -86,13 +86,13 @@ class Terms:
         beside = kind in ("views", "bronze") and self._random.random() < 0.5
         roles = [self._role(kind, f"{kind}-{number}-{which}") for which in range(1 + beside)]
         lives = [self._random.uniform(0, LONGEST_LIFE_SECONDS) for _ in roles]
-        stands_still = self._random.random() < 0.2
+        stalled = self._random.random() < 0.2
         for role in roles:
             role.start()
         async with asyncio.TaskGroup() as group:
             for role, life in zip(roles, lives, strict=True):
                 group.create_task(self._end(role, kind, life))
-            if stands_still:
+            if stalled:
                 group.create_task(self._stop_kafka(max(0.0, min(lives) - self._random.uniform(0, 3))))
 
     def _role(self, kind: str, name: str) -> Role:
@@ -137,13 +137,10 @@ async def test_whoever_is_told_to_end_is_gone_in_time(
     own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path, terms: int
 ) -> None:
     seed = drawn_seed()
-    with Sluice(
-        tmp_path, own_kafka.bootstrap, prefix, partitions=PARTITIONS, bronze_max_seconds=2,
-        bronze_url=(tmp_path / "store").as_uri(),
-    ) as sluice:  # fmt: skip
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=PARTITIONS, bronze_max_seconds=2) as sluice:
         await topics.create(sluice.settings)
         struck = Terms(sluice, own_kafka, seed)
-        async with producing(own_kafka.bootstrap, sluice.settings.raw_topics[0], seed):
+        async with producing(own_kafka.bootstrap, sluice.raw_topic, seed):
             with busy():
                 # Several at a time: the machine is full, and they join and leave each other's groups.
                 for first in range(0, terms, len(ROLES)):

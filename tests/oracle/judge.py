@@ -86,7 +86,7 @@ def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Go
     for field in ENVELOPE_FIELDS:
         if not _fits(field, record, _ENVELOPE_RULES, found):
             return Bad(ENVELOPE, "envelope_field", field.rstrip("?"))
-    return _judge_event(record, timestamp_ms, found)
+    return _validate_event(record, timestamp_ms, found)
 
 
 class _Number(str):
@@ -157,7 +157,7 @@ def _plain(item: Any) -> Any:
     return float("inf") if len(item) > 1000 else int(item) if re.fullmatch("-?[0-9]+", item) else float(item)
 
 
-def _judge_event(record: dict[str, Any], timestamp_ms: int, found: _Object) -> Good | Bad:
+def _validate_event(record: dict[str, Any], timestamp_ms: int, found: _Object) -> Good | Bad:
     if record["event"] not in CATALOGUE:
         return Bad(SCHEMA, "unknown_event")
     if record["version"] != 1:

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.validation.fast_path import EVENT_TYPES
-from tables.codec import EntityKey, WindowedKey, decode_entity, decode_partial, parse_key
+from tables.codec import EntityKey, WindowedKey, decode_partial, parse_key
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
@@ -183,7 +183,8 @@ def windowed_in(feed: Feed) -> dict[str, dict[tuple[Any, ...], list[int]]]:
     for key, value in feed.items():
         parsed = parse_key(key)
         if isinstance(parsed, WindowedKey):
-            for group, sums in decode_partial(value):
+            for group, row in decode_partial(value):
+                sums = [number for number in row if isinstance(number, int)]  # what is sketched apart
                 where = (parsed.unit, parsed.number, group)
                 assert where not in found.setdefault(parsed.view, {})
                 found[parsed.view][where] = sums
@@ -193,7 +194,7 @@ def windowed_in(feed: Feed) -> dict[str, dict[tuple[Any, ...], list[int]]]:
 def entities_in(feed: Feed) -> dict[str, list[Any]]:
     """The entities in a feed, by id."""
     return {
-        parsed.entity_id: decode_entity(value)
+        parsed.entity_id: msgspec.msgpack.decode(value)
         for key, value in feed.items()
         if isinstance(parsed := parse_key(key), EntityKey)
     }

@@ -15,9 +15,9 @@ import pytest
 from streams.embedded.broker import EmbeddedKafka
 from streams.store.local import LocalStore
 from streams.store.urls import store_at
-from tests.readers import market, recipes
-from tests.readers.store import LAYOUT_OF_ALL, Expected, finish, write
 from tests.support.paths import ROOT
+from tests.support.readers import market, recipes
+from tests.support.readers.store import LAYOUT_OF_ALL, Expected, finish, found_by, write
 from tests.support.s3 import BUCKET, REGION, S3Server
 
 PYTHON = ROOT / ".venv-readers" / "bin" / "python"
@@ -25,10 +25,10 @@ SECONDS = 600
 
 
 def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
-    """The last line that the readers' Python says."""
+    """The last line that a recipe says to the readers' Python."""
     done = subprocess.run(
-        [str(PYTHON), *arguments], env={**os.environ, **(environ or {})}, capture_output=True, text=True,
-        timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
+        [str(PYTHON), "-m", recipes.__name__, *arguments], env={**os.environ, **(environ or {})}, cwd=ROOT,
+        capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1]
@@ -36,11 +36,7 @@ def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
 
 def found(name: str, root: str, environ: Mapping[str, str] | None = None) -> Expected:
     """What a recipe finds at `root`."""
-    answer = json.loads(read([recipes.__file__, name, root], environ))
-    return Expected(
-        dict(answer["counts"]),
-        {(event, city, currency): (rows, minor) for event, city, currency, rows, minor in answer["sums"]},
-    )
+    return found_by(json.loads(read([name, root], environ)))
 
 
 @pytest.fixture(params=[(), LAYOUT_OF_ALL], ids=["one table", "by city"])
@@ -86,7 +82,7 @@ def sent(kafka: EmbeddedKafka, tmp_path_factory: pytest.TempPathFactory) -> mark
 
 
 def as_views(reader: str, root: str, day: str, environ: Mapping[str, str] | None = None) -> market.Figures:
-    return market.figures(json.loads(read([recipes.__file__, reader, root, day], environ)))
+    return market.figures(json.loads(read([reader, root, day], environ)))
 
 
 @pytest.mark.timeout(300)  # the first one waits for a views worker, an api and Bronze

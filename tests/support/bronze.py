@@ -8,13 +8,16 @@ from concurrent.futures import Executor, Future
 from typing import Any, NamedTuple
 
 from agents.bronze.commit import Built
-from agents.bronze.layout import Layout
+from agents.bronze.layout import FORMER_NO_CITY, Layout, layout_of
 from agents.bronze.range import RangeBuilder
 from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
 from schemas.validation.avro import AvroDecoder
 from schemas.validation.validator import Validator
+from tests.support.events import AT_MS
 
 NO_LIMIT = 1 << 40
+FORMER = Layout(layout_of(["search"]).by_city, FORMER_NO_CITY)
+"""As a worker of the release before laid things down."""
 
 
 class Record(NamedTuple):
@@ -23,6 +26,10 @@ class Record(NamedTuple):
     offset: int
     timestamp: int
     value: bytes | None
+
+
+def records(*values: bytes | None, first: int = 0) -> list[Record]:
+    return [Record(first + number, AT_MS + number, value) for number, value in enumerate(values)]
 
 
 class AtOnce(Executor):
@@ -58,7 +65,7 @@ def built(
 ) -> Built:
     """The closed range of these records."""
     made = builder(first, layout=layout, partition=partition)
-    made.take(records, after or records[-1].offset + 1)
+    made.add(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())
 

@@ -163,8 +163,7 @@ def ask(reader: ReaderState, settings: Settings, view: str, params: Mapping[str,
 def view_differences(oracle: Oracle, answers: Mapping[str, dict[str, Any]]) -> list[str]:
     """Hold answers (view → answer) against the oracle, over the windows that they say they are of."""
     found: list[str] = []
-    for view in VIEWS:
-        answer = answers[view]
+    for view, answer in answers.items():
         window: dict[str, int] = {}
         if answer["from"] is not None:
             window = {"from_us": micros(answer["from"]), "to_us": micros(answer["to"])}
@@ -200,8 +199,9 @@ QUARANTINE_HEADERS = ["code", "reason", "field", "detail", "topic", "partition",
 """Those of Sluice itself; its producer's own follow."""
 
 
-async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str]:
-    """Hold the quarantine, as a read_committed reader sees it, against the bad records of the raw topics."""
+async def quarantine_differences(settings: Settings, oracle: Oracle, *, hours: float = 1.0) -> list[str]:
+    """Hold the quarantine, as a read_committed reader sees it, against the bad records of the raw topics;
+    all of it is of the last hours."""
     quarantined = await read_all(",".join(settings.kafka), settings.topic("events.quarantine"))
     found: list[str] = []
     shown: dict[Source, list[tuple[Any, ...]]] = defaultdict(list)
@@ -216,7 +216,7 @@ async def quarantine_differences(settings: Settings, oracle: Oracle) -> list[str
             found.append(f"quarantine {read.partition}@{read.offset}: is of partition {said['partition']}")
         if (
             len(said["detail"].encode()) > 512
-            or abs(micros(said["quarantined_at"]) / 1e6 - time.time()) > 3600
+            or abs(micros(said["quarantined_at"]) / 1e6 - time.time()) > 3600 * hours
         ):
             found.append(f"quarantine {read.partition}@{read.offset}: {said}")
         shown[said["topic"], int(said["partition"])].append(

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+import msgspec
+
 from tables.codec import (
     Assigned,
     Checkpoint,
     Heartbeat,
     checkpoint_key,
     encode_checkpoint,
-    encode_entity,
     encode_heartbeat,
     encode_partial,
     entity_prefix,
@@ -20,12 +21,13 @@ from tables.codec import (
 )
 from tables.read.state import FeedItem, ReaderState
 from tables.read.status import Situation
-from tables.spec.views import View
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
 from tables.views import VIEWS
 
 TOPIC = "events.raw"
 MICROS = 1_000_000
-DEFINITIONS = {name: (view.hash8, 0) for name, view in VIEWS.items()}
+DEFINITIONS = {name: (view.definition_hash, 0) for name, view in VIEWS.items()}
 
 
 def partial(
@@ -37,15 +39,20 @@ def partial(
     shard: int = 0,
     topic: str = TOPIC,
 ) -> FeedItem:
-    """A windowed record; `groups` as (group, sums) pairs, None for a tombstone."""
-    key = f"{windowed_prefix(view.name, view.hash8, topic)}{unit}{number}:{shard}".encode()
-    return key, None if groups is None else encode_partial([(g, list(s)) for g, s in groups]), 0
+    """A windowed record; `groups` as (group, row) pairs, sketches that are not given empty; None for a
+    tombstone."""
+    assert isinstance(view, Windowed)
+    key = f"{windowed_prefix(view.name, view.definition_hash, topic)}{unit}{number}:{shard}".encode()
+    if groups is None:
+        return key, None, 0
+    rows = [(group, [*row, *({} for _ in view.kept[len(row) :])]) for group, row in groups]
+    return key, encode_partial(rows, len(view.sketches)), 0
 
 
 def entity(view: View, entity_id: str, members: Sequence[Any] | None, topic: str = TOPIC) -> FeedItem:
     """An entity record: opened, occurred_us, rank, event_id, city, kept fields; None for a tombstone."""
-    key = f"{entity_prefix(view.name, view.hash8, topic)}{entity_id}".encode()
-    return key, None if members is None else encode_entity(members), 0
+    key = f"{entity_prefix(view.name, view.definition_hash, topic)}{entity_id}".encode()
+    return key, None if members is None else msgspec.msgpack.encode(members), 0
 
 
 def checkpoint(next_: int, watermark_s: float | None, topic: str = TOPIC, **fields: Any) -> FeedItem:

@@ -15,7 +15,7 @@ AGAIN_SECONDS = 5.0
 TEARDOWN_SECONDS = 60.0
 
 dropped: list[str] = []
-"""What event loops have said in vain since the last test: exceptions that nobody took, tasks that nobody
+"""What event loops have said in vain since the last test: exceptions that nobody processed, tasks that nobody
 awaited, clients that nobody closed."""
 
 

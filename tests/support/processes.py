@@ -13,7 +13,9 @@ from typing import Any, Self
 
 import httpx
 
+from agents.bronze.store import Store
 from streams.settings import Settings
+from streams.store.urls import store_at
 from tests.support.kafka import wait_until
 from tests.support.paths import ROOT
 
@@ -25,10 +27,10 @@ DROPPED = re.compile("exception was never retrieved|was destroyed but it is pend
 class Role:
     """One process at a time of a command line, started as often as wanted; each run has an output file."""
 
-    def __init__(self, name: str, arguments: list[str], environ: dict[str, str], folder: Path) -> None:
+    def __init__(self, name: str, command: list[str], environ: dict[str, str], folder: Path) -> None:
         self.name = name
         self.runs = 0
-        self._arguments = arguments
+        self._command = command
         self._environ = environ
         self._folder = folder
         self._process: subprocess.Popen[bytes] | None = None
@@ -38,7 +40,7 @@ class Role:
         self.runs += 1
         with self.output_file.open("wb") as out:
             self._process = subprocess.Popen(
-                [*COMMAND, *self._arguments], env=self._environ, cwd=self._folder, stdin=subprocess.DEVNULL,
+                self._command, env=self._environ, cwd=self._folder, stdin=subprocess.DEVNULL,
                 stdout=out, stderr=out,
             )  # fmt: skip
 
@@ -122,7 +124,8 @@ class Role:
 
 
 class Sluice:
-    """All roles that a test starts, with one set of settings; ends them all when left."""
+    """All roles that a test starts, with one set of settings; ends them all when left. Bronze lies in the
+    folder `store`, in ranges of a second, if not told otherwise."""
 
     def __init__(self, folder: Path, bootstrap: str, prefix: str, **settings: Any) -> None:
         self.folder = folder
@@ -133,40 +136,65 @@ class Sluice:
             "SLUICE_METRICS_PORT": "0",
             "SLUICE_HTTP_PORT": "0",
             "SLUICE_SESSION_SECONDS": "6",
+            "SLUICE_BRONZE_URL": f"file://{folder}/store",
+            "SLUICE_BRONZE_MAX_SECONDS": "1",
             **{f"SLUICE_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.settings = Settings.load(self._environ)
         self.roles: list[Role] = []
+        self.release = ROOT
+        """The folder of the code that runs."""
+
+    @property
+    def raw_topic(self) -> str:
+        """The first of them."""
+        return self.settings.raw_topics[0]
+
+    @property
+    def store(self) -> Store:
+        """Where Bronze lies."""
+        return store_at(self.settings.bronze_url)
+
+    def environ(self, **settings: Any) -> dict[str, str]:
+        """That of a command; `settings` are its own."""
+        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
+        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
+        return {**inherited, "PYTHONPATH": str(self.release), **self._environ, **mine}
 
     def role(self, name: str, *arguments: str, **settings: Any) -> Role:
         """A role that is not started yet; `settings` are its own."""
-        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
-        data = {"SLUICE_DATA_DIR": str(self.folder / name), "PYTHONPATH": str(ROOT)}
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
-        role = Role(name, list(arguments), {**inherited, **data, **self._environ, **mine}, self.folder)
+        return self.program(name, *COMMAND, *arguments, **settings)
+
+    def program(self, name: str, *command: str, **settings: Any) -> Role:
+        """The same for a program of a test's own."""
+        environ = {"SLUICE_DATA_DIR": str(self.folder / name), **self.environ(**settings)}
+        role = Role(name, list(command), environ, self.folder)
         self.roles.append(role)
         return role
 
-    def worker(self, name: str = "views", **settings: Any) -> Role:
-        """A views worker, started."""
-        role = self.role(name, "worker", "views", **settings)
+    def started(self, name: str, *arguments: str, **settings: Any) -> Role:
+        """A role, started."""
+        role = self.role(name, *arguments, **settings)
         role.start()
         return role
 
+    def worker(self, name: str = "views", **settings: Any) -> Role:
+        return self.started(name, "worker", "views", **settings)
+
+    def bronze(self, name: str = "bronze", **settings: Any) -> Role:
+        return self.started(name, "worker", "bronze", **settings)
+
+    def gates(self, name: str = "gates", **settings: Any) -> Role:
+        return self.started(name, "worker", "gates", **settings)
+
     def api(self, name: str = "api", **settings: Any) -> Role:
-        """An api, started."""
-        role = self.role(name, "api", **settings)
-        role.start()
-        return role
+        return self.started(name, "api", **settings)
 
     def run(self, *arguments: str, **settings: Any) -> subprocess.CompletedProcess[str]:
         """A command, run to its end."""
-        mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
-        inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
-        environ = {**inherited, "PYTHONPATH": str(ROOT), **self._environ, **mine}
         return subprocess.run(
-            [*COMMAND, *arguments], env=environ, cwd=self.folder, capture_output=True, text=True, timeout=60,
-            check=False,
+            [*COMMAND, *arguments], env=self.environ(**settings), cwd=self.folder, capture_output=True,
+            text=True, timeout=60, check=False,
         )  # fmt: skip
 
     def __enter__(self) -> Self:

@@ -1,1 +1,1 @@
-"""The bronze role: partitions whose ranges go to the object store."""
+"""The bronze role: partitions whose ranges are written to the object store."""

@@ -1,28 +1,39 @@
-"""`sluice worker bronze`: from start to stop."""
+"""`sluice worker bronze`."""
 
 from __future__ import annotations
 
-from typing import Any
-
 from agents.bronze.files import CorruptFileError
-from streams import shutdown
+from streams import metrics, shutdown
 from streams.data_dir import writable_data_dir
-from streams.faust.app import make_app, run
-from streams.health import Health
-from streams.roles.bronze.monitor import BronzeMonitor
-from streams.roles.bronze.owner import BronzeOwner
-from streams.roles.lifecycle import CannotStartError, serving, topics_there
-from streams.roles.recreated_topic import RecreatedTopicError
+from streams.roles.bronze.sink import BronzeSink
+from streams.roles.lifecycle import CannotStartError, serving
+from streams.roles.progress import RecreatedTopicError
+from streams.roles.sinks.reporter import SinkReporter
+from streams.roles.sinks.role import SinkRole
+from streams.roles.worker import work
 from streams.settings import Settings
 from streams.store.urls import bronze_store
+
+REBALANCE_SECONDS = 3.0
+REMEDY = "Give it another name, or SLUICE_BRONZE_URL another prefix"
 
 
 def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     writable_data_dir(settings)
     with serving(settings) as health:
+        sink = BronzeSink(settings, bronze_store(settings))
+        role = SinkRole("bronze", sink, remedy=REMEDY, max_seconds=settings.bronze_max_seconds)
         try:
-            shutdown.run(_bronze(settings, health))
+            shutdown.run(
+                work(
+                    settings,
+                    health,
+                    role,
+                    lambda owner: SinkReporter(owner, metrics.BRONZE_OLDEST),
+                    flush_seconds=REBALANCE_SECONDS,
+                )
+            )
         except CorruptFileError as error:
             raise CannotStartError(
                 f"in {bronze_store(settings)}: {error}; nothing is written behind it. Put the right file back"
@@ -30,17 +41,3 @@ def run_bronze(settings: Settings) -> None:
             ) from None
         except RecreatedTopicError as error:
             raise CannotStartError(str(error)) from None
-
-
-async def _bronze(settings: Settings, health: Health) -> None:
-    stop = shutdown.stop_on_signals()
-    if not await topics_there(settings, health, stop):
-        return
-    owner = BronzeOwner(settings, bronze_store(settings), health)
-    app = owner.app = make_app(settings, "bronze", owner, health)
-
-    @app.on_partitions_revoked.connect
-    async def close_ranges(*_: Any, **__: Any) -> None:
-        await owner.revoked()
-
-    await run(app, BronzeMonitor(settings, owner, app).run, stop)

@@ -1,7 +1,7 @@
-"""Who of several equal processes leads: the owner of one partition, in a group of its own.
+"""Leader election among equal processes: the owner of one partition leads, in a dedicated group.
 
-Being elected proves nothing, as a process that was stopped learns late that it no longer is: what a leader
-writes has to be fenced besides (streams/roles/gates/writer.py).
+Being elected proves nothing, as a process that was stopped learns late that it no longer leads: a leader's
+writes must be fenced as well (streams/roles/gates/writer.py).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 POLL_SECONDS = 1.0
 
 
-class Election(ConsumerRebalanceListener):  # type: ignore[misc]
+class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
     """Membership of a group in which the owner of partition 0 of `topic` leads.
 
     `taken`: why this process can't be a member any more; `waiting_for`: what joining waits for, if anything.
@@ -42,7 +42,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
             client_id=client_id("gates"),
             group_id=group,
             group_instance_id=settings.instance or None,
-            partition_assignment_strategy=[InstanceAssignor],  # who leads goes on when others join
+            partition_assignment_strategy=[InstanceAssignor],  # the leader stays leader when others join
             enable_auto_commit=False,
             auto_offset_reset="latest",
             session_timeout_ms=settings.session_seconds * 1000,
@@ -51,7 +51,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
         )
 
     async def join(self) -> None:
-        """Become a member. Raises aiokafka's errors while Kafka is away."""
+        """Become a member. Raises aiokafka's errors while Kafka is unavailable."""
         try:
             await self._consumer.start()
         except BaseException:
@@ -92,7 +92,7 @@ class Election(ConsumerRebalanceListener):  # type: ignore[misc]
         return generation
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:  # noqa: ARG002
-        """A rebalance begins: nobody leads."""
+        """A rebalance begins: there is no leader."""
         self._leads = None
 
     async def on_partitions_assigned(self, assigned: Collection[Any]) -> None:

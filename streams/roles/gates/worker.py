@@ -1,4 +1,4 @@
-"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another one does.
+"""`sluice worker gates`: evaluates the recon gates while it leads, and stands by while another process does.
 
 Every process follows the feed, as the api does, so that a standby can take over at once. docs/gates.md has
 the rules, and what happens to a leader that dies or is stopped.
@@ -9,28 +9,28 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import time
 from fractions import Fraction
 
 from aiokafka.errors import KafkaError
 
-from agents.gates.evaluator import AlarmCode, Gatekeeper, Publication
+from agents.backoff import Backoff
+from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
 from streams import logs, metrics, shutdown
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.errors import ErrorCode
 from streams.feed.follower import Follower
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.health import Health
-from streams.kafka.client import FIRST_BACKOFF_SECONDS, LONGEST_BACKOFF_SECONDS
 from streams.kafka.message_formats import UnreadableBatchError
-from streams.kafka.write_failures import tell_failed_write
-from streams.roles.gates.leader_election import Election
-from streams.roles.gates.writer import GateLog
+from streams.kafka.write_failures import log_failed_write
+from streams.roles.gates.leader_election import LeaderElection
+from streams.roles.gates.writer import GateWriter
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.codec import FeedFormatError
 from tables.gates.figures import VIEW, ReconReader, Window, pairs_kept
 from tables.gates.records import RECON
-from tables.gates.rule import Rule, State
+from tables.gates.rule import GateState, Rule
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
@@ -41,8 +41,8 @@ which a better state needs, fit into the two seconds after a checkpoint in which
 """
 SWEEP_SECONDS = 600.0
 PUBLISH_TIMEOUT_SECONDS = 10.0
-CODES = {State.ALARM: ErrorCode.QUALITY_CHECK_FAILED, State.STALE: ErrorCode.PIPELINE_LAG_EXCEEDED}
-"""An alarm is raised when a gate closes: charges and payouts do not agree, or nobody can say whether."""
+CODES = {GateState.ALARM: ErrorCode.QUALITY_CHECK_FAILED, GateState.STALE: ErrorCode.PIPELINE_LAG_EXCEEDED}
+"""An alarm is raised when a gate closes: charges and payouts do not agree, or that is not known."""
 
 
 def run_gates(settings: Settings) -> None:
@@ -70,17 +70,17 @@ async def _gates(settings: Settings, health: Health) -> None:
     stop = shutdown.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
-    live = Live({VIEW: VIEWS[VIEW]}, settings)
-    follower = asyncio.create_task(Follower(live, settings).run())
+    replica = Replica({VIEW: VIEWS[VIEW]}, settings)
+    follower = asyncio.create_task(Follower(replica, settings).run())
     follower.add_done_callback(lambda _: stop.set())
-    worker = GatesWorker(settings, live, health)
+    worker = GatesWorker(settings, replica, health)
     try:
         await worker.run(stop)
     finally:
-        live.end()
+        replica.end()
         follower.cancel()
         (outcome,) = await asyncio.gather(follower, return_exceptions=True)
-        live.close()
+        replica.close()
     if isinstance(outcome, Exception):
         raise outcome
 
@@ -88,14 +88,17 @@ async def _gates(settings: Settings, health: Health) -> None:
 class GatesWorker:
     """One process of the gates role."""
 
-    def __init__(self, settings: Settings, live: Live, health: Health) -> None:
+    def __init__(
+        self, settings: Settings, replica: Replica, health: Health, clock: Clock = SYSTEM_CLOCK
+    ) -> None:
         self._settings = settings
-        self._live = live
+        self._clock = clock
+        self._replica = replica
         self._health = health
-        self._election = Election(settings, settings.group("gates"), settings.topic("ops.gates"))
+        self._election = LeaderElection(settings, settings.group("gates"), settings.topic("ops.gates"))
         self._reader = ReconReader(Window(settings.recon_window_hours, settings.recon_settlement_hours))
-        self._log: GateLog | None = None
-        self._keeper: Gatekeeper | None = None
+        self._log: GateWriter | None = None
+        self._keeper: GateEvaluator | None = None
         self._measures = _Measures()
         self._swept_at = 0.0
         self._not_before = 0.0
@@ -105,20 +108,20 @@ class GatesWorker:
 
         It stands for election once it has read the feed: a leader that could not judge would close the gates.
         """
-        while not self._live.ready and not stop.is_set():
-            self._health.waiting_for = self._live.waiting_for
-            await self._live.changed(EVALUATE_SECONDS)
+        while not self._replica.ready and not stop.is_set():
+            self._health.waiting_for = self._replica.waiting_for
+            await self._replica.changed(EVALUATE_SECONDS)
         if not await self._join(stop):
             return
         self._health.waiting_for = None
         membership = asyncio.create_task(self._election.run())
-        next_at = time.monotonic()
+        next_at = self._clock.monotonic()
         try:
             while not stop.is_set():
                 await self._turn()
-                next_at = max(next_at + EVALUATE_SECONDS, time.monotonic())
+                next_at = max(next_at + EVALUATE_SECONDS, self._clock.monotonic())
                 with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), max(0.0, next_at - time.monotonic()))
+                    await asyncio.wait_for(stop.wait(), max(0.0, next_at - self._clock.monotonic()))
         finally:
             membership.cancel()
             await asyncio.gather(membership, return_exceptions=True)
@@ -126,22 +129,20 @@ class GatesWorker:
             await self._election.leave()
 
     async def _join(self, stop: asyncio.Event) -> bool:
-        backoff = FIRST_BACKOFF_SECONDS
+        backoff = Backoff()
         while not stop.is_set():
             try:
                 await self._election.join()
                 return True
             except (KafkaError, OSError) as error:
                 log.warning("joining the gates' group: %s: %s", type(error).__name__, error)
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(stop.wait(), backoff)
-                backoff = min(backoff * 2, LONGEST_BACKOFF_SECONDS)
+                await backoff.pause(stop)
         return False
 
     async def _turn(self) -> None:
         if self._election.taken is not None:
             raise self._election.taken
-        self._health.waiting_for = self._live.waiting_for or self._election.waiting_for
+        self._health.waiting_for = self._replica.waiting_for or self._election.waiting_for
         if not self._election.leads:
             if self._election.leads is False:
                 await self._resign()
@@ -151,28 +152,28 @@ class GatesWorker:
             async with asyncio.timeout(PUBLISH_TIMEOUT_SECONDS):
                 await self._evaluate()
         except (KafkaError, OSError, TimeoutError) as error:
-            what = "publishing gates, after which the lead has to be taken anew,"
-            tell_failed_write(what, error, self._settings.topic("ops.gates"))
+            what = "publishing gates, after which the lead is taken over again,"
+            log_failed_write(what, error, self._settings.topic("ops.gates"))
             await self._resign()
             if generation == self._election.generation:
-                # Whoever was stopped for long learns within two heartbeats that another one leads.
-                self._not_before = time.monotonic() + 2 * self._settings.session_seconds / 5
+                # A process that was stopped for long learns within two heartbeats that another one leads.
+                self._not_before = self._clock.monotonic() + 2 * self._settings.session_seconds / 5
 
     async def _evaluate(self) -> None:
         """One evaluation, and one transaction with what is to be published."""
         if self._keeper is None:
-            if time.monotonic() < self._not_before:
+            if self._clock.monotonic() < self._not_before:
                 return
             await self._take_over()
         assert self._log is not None
         assert self._keeper is not None
-        situation = self._live.situation()
-        reading = await self._live.run(lambda reader: self._reader.read(reader, situation))
-        now_us = int(self._live.clock() * 1_000_000)
+        situation = self._replica.situation()
+        reading = await self._replica.run(lambda reader: self._reader.read(reader, situation))
+        now_us = self._clock.wall_us()
         publication = self._keeper.evaluate(reading, now_us)
-        if reading.stale is None and time.monotonic() - self._swept_at > SWEEP_SECONDS:
-            self._swept_at = time.monotonic()
-            ended = self._keeper.end_gates(await self._live.run(pairs_kept), now_us)
+        if reading.stale is None and self._clock.monotonic() - self._swept_at > SWEEP_SECONDS:
+            self._swept_at = self._clock.monotonic()
+            ended = self._keeper.end_gates(await self._replica.run(pairs_kept), now_us)
             publication.gates.extend(ended.gates)
             publication.alarms.extend(ended.alarms)
         if publication.gates:
@@ -182,16 +183,18 @@ class GatesWorker:
 
     async def _take_over(self) -> None:
         """Fence the former leader, then read the gates back."""
-        started = time.monotonic()
+        started = self._clock.monotonic()
         if self._log is not None:
             await self._log.close()
-        self._log = GateLog(self._settings)
+        self._log = GateWriter(self._settings)
         await self._log.open()
         codes = {state: AlarmCode(code.name, code.severity) for state, code in CODES.items()}
-        keeper = Gatekeeper(rule_of(self._settings), codes)
+        keeper = GateEvaluator(rule_of(self._settings), codes)
         records = await self._log.read_back(keeper.restore)
         self._keeper = keeper
-        log.info("leading the gates after %.2f s, from %d records", time.monotonic() - started, records)
+        log.info(
+            "leading the gates after %.2f s, from %d records", self._clock.monotonic() - started, records
+        )
 
     async def _resign(self) -> None:
         """Forget what was led: it has to be read back before the next evaluation."""
@@ -212,12 +215,12 @@ def _emit(publication: Publication) -> None:
 
 
 class _Measures:
-    """The leader's gates as metrics; a standby has none."""
+    """The leader's gates as metrics; a standby exports none."""
 
     def __init__(self) -> None:
         self._currencies: set[str] = set()
 
-    def show(self, keeper: Gatekeeper) -> None:
+    def show(self, keeper: GateEvaluator) -> None:
         worst = keeper.worst()
         for currency, state in worst.items():
             metrics.GATE_STATE.labels(RECON, currency).set(state.rank)

@@ -1,7 +1,7 @@
-"""`ops.gates` and `ops.alarms` as their one writer sees them.
+"""`ops.gates` and `ops.alarms` for their only writer.
 
-The transactional id is fixed: whoever takes the lead initialises it, which fences the former leader and ends
-what that left open. Only then are the gates read back, so that nothing can be written behind what was read.
+The transactional id is fixed: a new leader initialises it, which fences the former leader and aborts its open
+transaction. Only then are the gates read back, so that nothing can be written after what was read.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from streams.feed.writer import commit_all, read_partition
 from streams.kafka.client import client_kwargs, stop_quietly
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm
-from tables.read.record_check import gate_problem, is_gate_key
+from tables.record_check import gate_problem, is_gate_key
 
 PARTITION = 0
 """Of both topics, however many they have: gates are few, and one transaction writes them all."""
 
 
-class GateLog:
-    """The right to write gates and alarms, from `open` until somebody else takes it."""
+class GateWriter:
+    """The right to write gates and alarms, from `open` until another process takes it."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
@@ -47,9 +47,9 @@ class GateLog:
             raise
 
     async def read_back(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Hand every gate's records to `restore`, in order; answers how many there were. After `open`.
+        """Pass every gate's records to `restore`, in order; returns how many there were. After `open`.
 
-        Passes over what is not ours. A gate's record that cannot be read is handed on: it closes the gate.
+        Skips records that are not Sluice's. A gate's unreadable record is passed on: it closes the gate.
         """
         tp = TopicPartition(self._gates, PARTITION)
 
@@ -71,5 +71,5 @@ class GateLog:
         await commit_all(self._producer, PARTITION, written)
 
     async def close(self) -> None:
-        """Let go of it."""
+        """Release it."""
         await stop_quietly(self._producer)

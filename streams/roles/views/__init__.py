@@ -1,1 +1,1 @@
-"""The views role: partitions whose state is in the feed."""
+"""The views role: partitions whose state is stored in the feed."""

@@ -1,4 +1,4 @@
-"""One source partition owned by a views worker: its fold, its checkpoints, and how far it is."""
+"""One source partition of a views worker: its fold, and its checkpoints."""
 
 from __future__ import annotations
 
@@ -6,100 +6,122 @@ import asyncio
 import contextlib
 import logging
 import math
-import time
 from collections.abc import Callable
 from typing import Protocol
 
 from agents.protocols import Log
 from agents.views.projector import GapError, Interval, Projector
 from streams import metrics
+from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
-from streams.roles.caught_up import CaughtUp
 from streams.roles.identity import FeedRecreatedError, Identity
-from streams.roles.recreated_topic import MadeAnew
-from streams.roles.views.quarantine_counts import BadRecords
+from streams.roles.partition import ReleasedError
+from streams.roles.progress import Progress
+from streams.roles.views.quarantine_counts import QuarantineCounts
 
 log = logging.getLogger(__name__)
 
 BEHIND_RECORDS = 10_000
 BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
-STILL_SECONDS = 3.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
-"""When this much waits for a checkpoint, the agent waits too: memory stays bounded while Kafka is away."""
+"""When this much waits for a checkpoint, the agent waits too: this bounds memory while Kafka is down."""
 
 
-def made_anew_watch(topic: str, partition: int) -> MadeAnew:
-    """Whether a raw topic is still the one that was folded."""
-    mend = "Give it another name, or delete the feed to begin anew"
-    return MadeAnew(topic, partition, "checkpoint is at", mend)
-
-
-class PartitionStore(Log, Protocol):
-    """A `Log` that can be let go of."""
+class PartitionLog(Log, Protocol):
+    """A `Log` of one partition."""
 
     async def close(self) -> None:
-        """Let go; nothing is committed after it."""
+        """Nothing is committed after it."""
 
 
-class OwnedPartition:
-    """Folds what it is given and writes a checkpoint at most every `interval_s()` seconds.
+class ViewsPartition:
+    """`streams.roles.partition.Partition` of the views role: folds its input and writes a checkpoint at most
+    every `interval_s()` seconds.
 
-    After a failed checkpoint it drops what it is given (`failed` is set) until its owner has replaced it by a
+    After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
     recovered one.
     """
+
+    waits = False
 
     def __init__(
         self,
         projector: Projector,
-        store: PartitionStore,
-        min_epoch: int,
-        interval_s: Callable[[], float],
-        on_failure: Callable[[OwnedPartition, Exception], None],
+        feed: PartitionLog,
+        identity: Identity,
+        progress: Progress,
         *,
-        bad_records: BadRecords,
-        identity: Identity | None = None,
+        interval_s: Callable[[], float],
+        on_failure: Callable[[ViewsPartition], None],
+        quarantined: QuarantineCounts,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.projector = projector
         self.identity = identity
-        self.min_epoch = min_epoch
+        self.progress = progress
+        self.min_epoch = 0
         self.committed = projector.state.next_offset
-        self.failed = False
-        self.end_offset = 0
-        self._caught_up = CaughtUp()
-        self._made_anew = made_anew_watch(projector.topic, projector.partition)
-        self.moved_at = time.monotonic()
-        self._unsure_until = math.inf
-        self._store = store
+        self.failure: Exception | None = None
+        self._feed = feed
         self._interval_s = interval_s
         self._on_failure = on_failure
-        self._bad_records = bad_records
-        self._writing: Interval | None = None
+        self._quarantined = quarantined
+        self._clock = clock
+        self._unsure_until = math.inf
+        self._committing: Interval | None = None
         self._lock = asyncio.Lock()
-        self._something = asyncio.Event()
+        self._news = asyncio.Event()
         self._written = asyncio.Event()
         self._full = asyncio.Event()
         self._behind = False
         self._task = asyncio.create_task(self._checkpoints(), name=f"checkpoints-{projector.partition}")
 
-    async def take(self, fetched: Fetched) -> None:
+    @property
+    def position(self) -> int:
+        """The offset that is to be folded next."""
+        return self.projector.state.next_offset
+
+    @property
+    def done_offset(self) -> int:
+        """What a checkpoint covers."""
+        return self.committed
+
+    @property
+    def stalled(self) -> bool:
+        """See `Partition`."""
+        return self.failure is None and self.progress.stalled(self.position)
+
+    @property
+    def unsure(self) -> bool:
+        """Whether this was recovered and has read nothing since, for a moment at most after it could:
+        `oldest_uncommitted_ms` is then the time of the record before."""
+        recovered = self.projector.state.kafka_ms is not None
+        waits = recovered and self._clock.monotonic() < self._unsure_until
+        return waits and self.progress.end_offset > self.committed
+
+    def begins_reading(self) -> None:
+        """Reading continues from here; it had to wait for other partitions to be recovered."""
+        self.progress.moved()
+        self._unsure_until = min(self._unsure_until, self._clock.monotonic() + FIRST_READ_SECONDS)
+
+    async def process(self, fetched: Fetched) -> None:
         """Fold one fetched share; waits while too much is not yet written. Raises `GapError`."""
-        if self.failed or fetched.epoch < self.min_epoch:
+        if self.failure is not None or fetched.epoch < self.min_epoch:
             return
         try:
-            self.projector.take(fetched.before, fetched.after, fetched.batches)
+            self.projector.fold(fetched.before, fetched.after, fetched.batches)
         except GapError:
             raise
-        except Exception:
-            self._give_up()  # half a batch may be folded: nothing of it may be written
+        except Exception as error:
+            self._give_up(error)  # half a batch may be folded, which must not be written
             raise
-        if self.identity is not None:
-            self.identity.took(self.projector.state.last_record)
+        self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
         self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
-        self._something.set()
-        while self._too_much() and not self.failed:
+        self._news.set()
+        while self._too_much() and self.failure is None:
             self._full.set()
             self._written.clear()
             await self._written.wait()
@@ -108,136 +130,116 @@ class OwnedPartition:
         pending = self.projector.pending
         return pending.records > PENDING_RECORDS or pending.bad_bytes > PENDING_BAD_BYTES
 
-    def begins_reading(self) -> None:
-        """Reading goes on from here; it had to wait for other partitions to be recovered."""
-        now = time.monotonic()
-        self.moved_at = now
-        self._unsure_until = min(self._unsure_until, now + FIRST_READ_SECONDS)
-
-    @property
-    def stands_still(self) -> bool:
-        """Whether there are unread records, and none has come for some seconds."""
-        behind = not self.failed and self.end_offset > self.projector.state.next_offset
-        return behind and time.monotonic() - self.moved_at > STILL_SECONDS
-
-    def has_news(self) -> None:
-        """Something was folded, or lost, that no checkpoint says yet."""
-        self._something.set()
-
-    @property
-    def unsure(self) -> bool:
-        """Whether this was recovered and has not read on, for a moment at most after it could:
-        `oldest_unread_ms` is then the time of the record before."""
-        recovered = self.projector.state.kafka_ms is not None
-        return recovered and time.monotonic() < self._unsure_until and self.end_offset > self.committed
-
-    def oldest_unread_ms(self) -> int | None:
-        """Kafka timestamp (ms) of the oldest record that no checkpoint covers, at worst too old; None: none.
-
-        Where the record itself is not known yet, it is as old as the last moment when all had been read.
-        """
-        for interval in (self._writing, self.projector.pending):
-            if interval is not None and interval.first_timestamp_ms is not None:
-                return interval.first_timestamp_ms
-        if self.end_offset <= self.committed:
-            return None
-        known = self._caught_up.at_ms
-        return known if known is not None else self.projector.state.kafka_ms or 0
-
-    def saw_end(self, stable_end: int, end: int, now_ms: int) -> None:
-        """The partition ends at `end` as of now, and at `stable_end` for read_committed readers.
-
-        Raises `RecreatedTopicError` when it ends below its checkpoint, and not only at one look.
-        """
-        self.end_offset = end
-        self._caught_up.saw_end(end, self.committed, now_ms)
-        if stable_end <= self.committed:
-            self.moved_at = time.monotonic()
-        self._made_anew.saw_end(stable_end, self.committed)
-
-    async def checkpoint(self) -> bool:
-        """Write what has been folded. False when it failed; the partition is then to be recovered."""
-        async with self._lock:
-            if self.failed:
-                return False
-            return await self._write(prove=False)
-
-    async def still_ours(self) -> bool:
-        """Prove by a checkpoint, with or without changes, that nobody has fenced us."""
-        async with self._lock:
-            return not self.failed and await self._write(prove=True)
+    async def lose(self, until: int) -> None:
+        """See `Partition`."""
+        if until > self.position:  # or it has been recorded meanwhile
+            self.projector.lose(until)
+            self._news.set()
 
     async def verify(self) -> None:
-        """Look whether the source and the feed are still what they were.
+        """Check that the source and the feed are still the same.
 
-        A feed that is another one makes the partition fail as a checkpoint may: it is recovered from the new
-        one. Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
+        A different feed fails the partition like a failed checkpoint: it is recovered from the new feed.
+        Raises `RecreatedTopicError`, `KafkaError`, `TimeoutError`.
         """
-        if self.identity is None or self.failed:
+        if self.failure is not None:
             return
         try:
             await self.identity.check()
         except FeedRecreatedError as error:
             async with self._lock:
-                if not self.failed:
-                    self._give_up()
-                    self._on_failure(self, error)
+                self._fail(error)
 
-    async def _write(self, *, prove: bool) -> bool:
-        started = time.monotonic()
+    # --- progress ------------------------------------------------------------------------------------------
+
+    def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
+        """See `Partition`."""
+        self.progress.saw_end(stable_end, end, self.committed)
+        self.progress.check_recreated(stable_end, done_before)
+
+    def oldest_uncommitted_ms(self) -> int | None:
+        """See `Partition`. A record that is not known yet came after all had been read."""
+        for interval in (self._committing, self.projector.pending):
+            if interval is not None and interval.first_timestamp_ms is not None:
+                return interval.first_timestamp_ms
+        if self.progress.end_offset <= self.committed:
+            return None
+        known = self.progress.caught_up_ms
+        return known if known is not None else self.projector.state.kafka_ms or 0
+
+    # --- checkpoints ---------------------------------------------------------------------------------------
+
+    async def flush(self) -> None:
+        """Write a checkpoint of what has been folded."""
+        await self.checkpoint()
+
+    async def checkpoint(self) -> bool:
+        """The same; False when it failed: the partition must then be recovered."""
+        async with self._lock:
+            return self.failure is None and await self._commit(prove=False)
+
+    async def still_ours(self) -> bool:
+        """Prove by a checkpoint, with or without changes, that this worker is not fenced."""
+        async with self._lock:
+            return self.failure is None and await self._commit(prove=True)
+
+    async def _commit(self, *, prove: bool) -> bool:
+        started = self._clock.monotonic()
         try:
             interval = self.projector.interval()
             if interval is None and prove:
                 state = self.projector.state
-                interval = Interval(
-                    state.next_offset, feed=[state.checkpoint_record(int(time.time() * 1000))]
-                )
+                interval = Interval(state.next_offset, feed=[state.checkpoint_record(self._clock.wall_ms())])
             if interval is None:
                 return True
-            self._writing = interval
-            await self._store.commit(interval.feed, interval.quarantine)
-        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery tells what was written
-            self._give_up()
-            self._on_failure(self, error)
+            self._committing = interval
+            await self._feed.commit(interval.feed, interval.quarantine)
+        except Exception as error:  # noqa: BLE001 - whatever it is, only recovery shows what was written
+            self._fail(error)
             return False
-        except BaseException:  # cancelled in the middle: the transaction is open, and nobody will end it
-            self._give_up()
+        except BaseException:  # cancelled in the middle: the transaction stays open, and nothing ends it
+            self._give_up(ReleasedError())
             raise
-        self._writing = None
+        self._committing = None
         if interval.next_offset != self.committed:
             self.committed = interval.next_offset
-            self.moved_at = time.monotonic()
-        _measure(interval, time.monotonic() - started)
-        self._bad_records.add(interval.reasons)
+            self.progress.moved()
+        self._measure(interval, started)
+        self._quarantined.add(interval.reasons)
         self._written.set()
         return True
 
-    async def close(self) -> None:
-        """Stop at once and let go of the store; what is not written will be read again by the next owner."""
-        self._give_up()
-        self._task.cancel()
-        await asyncio.gather(self._task, return_exceptions=True)
-        await self._store.close()
+    def _fail(self, error: Exception) -> None:
+        if self.failure is None:
+            self._give_up(error)
+            self._on_failure(self)
 
-    def _give_up(self) -> None:
-        """From here on the state is worth nothing: only what is in the feed counts."""
-        self.failed = True
+    def _give_up(self, error: Exception) -> None:
+        """From here on the state is invalid: only what is in the feed counts."""
+        self.failure = self.failure or error
         self._written.set()
 
+    async def release(self) -> None:
+        """See `Partition`."""
+        self._give_up(ReleasedError())
+        self._task.cancel()
+        await asyncio.gather(self._task, return_exceptions=True)
+        await self._feed.close()
+
     async def _checkpoints(self) -> None:
-        while not self.failed:
-            await self._something.wait()
-            self._something.clear()
+        while self.failure is None:
+            await self._news.wait()
+            self._news.clear()
             await self.checkpoint()
             pause = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), pause)
             self._full.clear()
 
-
-def _measure(interval: Interval, seconds: float) -> None:
-    for (event, outcome), count in interval.outcomes.items():
-        metrics.EVENTS.labels(event, outcome).inc(count)
-    metrics.CHECKPOINT.observe(seconds)
-    if interval.first_timestamp_ms is not None:
-        metrics.EVENT_TO_VIEW.observe(max(0.0, time.time() - interval.first_timestamp_ms / 1000))
+    def _measure(self, interval: Interval, started: float) -> None:
+        for (event, outcome), count in interval.outcomes.items():
+            metrics.EVENTS.labels(event, outcome).inc(count)
+        metrics.CHECKPOINT.observe(self._clock.monotonic() - started)
+        if interval.first_timestamp_ms is not None:
+            age_ms = self._clock.wall_ms() - interval.first_timestamp_ms
+            metrics.EVENT_TO_VIEW.observe(max(0.0, age_ms / 1000))

@@ -1,8 +1,8 @@
-"""Where a views worker goes on with a partition: its checkpoint's identity, and first positions.
+"""Where a views worker continues with a partition: its checkpoint's identity, and first positions.
 
-A partition has a position from the moment it is first seen, also with nothing in it: what Kafka deletes
-behind that unread is lost, and is told. What it had deleted before a topic was first seen is not missed; but
-a partition that came to a topic later on begins at 0.
+A partition has a position from the moment it is first seen, even if it is empty: records after it that Kafka
+deletes unread are lost, and reported. Records deleted before a topic was first seen are not missed; but a
+partition that was added to a topic later begins at 0.
 """
 
 from __future__ import annotations
@@ -11,24 +11,24 @@ from aiokafka import TopicPartition
 from faust.types import TP
 
 from streams.feed.writer import read_partition
-from streams.roles.identity import Identity, Looks
+from streams.roles.identity import Identity, IdentityQueries
 from streams.settings import Settings
 from tables.codec import checkpoint_key, decode_checkpoint
 from tables.fold.state import PartitionState
 
-MEND = "Give it another name, or delete the feed to begin anew"
+REMEDY = "Give it another name, or delete the feed to start over"
 
 
-def identity_of(looks: Looks, tp: TP, settings: Settings) -> Identity:
+def identity_of(queries: IdentityQueries, tp: TP, settings: Settings) -> Identity:
     """Watches a partition and the feed partition that its state is in."""
     feed = TP(settings.topic("views.feed"), tp.partition)
-    return Identity(looks, tp, done="its checkpoint is of", mend=MEND, feed=feed)
+    return Identity(queries, tp, done="its checkpoint is of", remedy=REMEDY, feed=feed)
 
 
 async def recognise(identity: Identity, state: PartitionState) -> bool:
-    """Hold what is recovered of a partition against Kafka, and add to it what is not kept yet.
+    """Compare what is recovered of a partition with Kafka, and add what is not stored yet.
 
-    True: that is news, to be written. Raises what `Identity.begin` raises.
+    True: something was added and must be written. Raises what `Identity.begin` raises.
     """
     kept = (state.topic_id, state.first_partitions)
     partitions = await identity.begin([] if state.topic_id is None else [state.topic_id], [state.last_record])
@@ -39,7 +39,7 @@ async def recognise(identity: Identity, state: PartitionState) -> bool:
 
 
 async def is_grown(settings: Settings, tp: TP) -> bool:
-    """Whether a partition that was never seen is new to a topic that has been read before."""
+    """Whether a partition that was never seen was added to a topic that has been read before."""
     newest: bytes | None = None
     key = checkpoint_key(tp.topic)
 

@@ -1,4 +1,4 @@
-"""The quarantined records of a worker: counted at once, told together, once a minute."""
+"""The quarantine records of a worker: counted at once, logged together, once a minute."""
 
 from __future__ import annotations
 
@@ -12,32 +12,33 @@ from streams.errors import ErrorCode
 QUIET_SECONDS = 60.0
 
 
-class BadRecords:
-    """A tally of what has not been told yet. A line a record, or one a second for as long as a producer is
-    wrong, would bury the rest of the log. `clock`: seconds, monotonic."""
+class QuarantineCounts:
+    """A tally of what has not been logged yet. A line per record, or one a second for as long as a producer
+    is wrong, would bury the rest of the log. `clock`: seconds, monotonic.
+    """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._untold: defaultdict[str, Counter[str]] = defaultdict(Counter)
-        self._told_at: dict[str, float] = {}
+        self._unlogged: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        self._logged_at: dict[str, float] = {}
 
     def add(self, reasons: Mapping[tuple[str, str], int]) -> None:
-        """So many more records by code and reason; the metrics have them at once."""
+        """Add records by code and reason; the metrics include them at once."""
         for (code, reason), count in reasons.items():
             metrics.QUARANTINE.labels(code, reason).inc(count)
             metrics.ERRORS.labels(code).inc(count)
-            self._untold[code][reason] += count
+            self._unlogged[code][reason] += count
 
-    def tell(self, *, last: bool = False) -> None:
-        """One error for each code of which there is something new: the first at once, then one a minute with
-        all that came meanwhile. Call it about once a second, and with `last` at the end, for the rest.
+    def log(self, *, last: bool = False) -> None:
+        """One error for each code with new records: the first at once, then one a minute with all that came
+        meanwhile. Call it about once a second, and with `last` at the end, for the rest.
         """
         now = self._clock()
-        for code, reasons in sorted(self._untold.items()):
-            told_at = self._told_at.get(code)
-            if not last and told_at is not None and now - told_at < QUIET_SECONDS:
+        for code, reasons in sorted(self._unlogged.items()):
+            logged_at = self._logged_at.get(code)
+            if not last and logged_at is not None and now - logged_at < QUIET_SECONDS:
                 continue
             why = ", ".join(f"{reason} {count:,}" for reason, count in sorted(reasons.items()))
-            logs.tell(ErrorCode[code], f"records were quarantined: {why}", reasons.total(), {})
-            self._told_at[code] = now
-            del self._untold[code]
+            logs.log_coded(ErrorCode[code], f"records were quarantined: {why}", reasons.total(), {})
+            self._logged_at[code] = now
+            del self._unlogged[code]

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from streams.sources.market.cities import City
 from streams.sources.market.payments import Deal, payment
-
-if TYPE_CHECKING:
-    from streams.sources.market.market import Market
+from streams.sources.market.simulation import Simulation
 
 ACCEPTED, DECLINED = 0.78, 0.12  # what is left expires
 CANCELLED_EARLY = 0.04
@@ -18,7 +15,7 @@ LEAST_MINOR = 1_000
 DECLINE_REASONS = ("calendar_full", "too_far", "no_reason_given")
 
 
-def booking(market: Market, city: City, user: str, provider: str, context: str) -> Iterator[int]:
+def booking(market: Simulation, city: City, user: str, provider: str, context: str) -> Iterator[int]:
     """The lifecycle of one booking up to its confirmation. Yields the times of its steps, in µs."""
     random = market.random
     booking_id = market.identity("bkg")

@@ -1,208 +1,42 @@
-"""The simulation: a virtual clock, a heap of lifecycles, and how an event gets its envelope and faults."""
+"""The marketplace: a simulation whose visits arrive in the rhythm of its cities."""
 
 from __future__ import annotations
 
-import hashlib
-import itertools
 from bisect import bisect
-from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
-from datetime import UTC, datetime
-from heapq import heappop, heappush, heapreplace
+from collections.abc import Iterator, Sequence
+from datetime import datetime
 from math import log
-from random import Random
-from typing import NamedTuple
 
-from streams.sources.market.bad import draw_reason, spoil
 from streams.sources.market.cities import CATALOGUE, City, busyness
-from streams.sources.market.faults import Faults, leaked
+from streams.sources.market.faults import Faults
+from streams.sources.market.simulation import DEFAULT_RATE, SECOND, Simulation
 from streams.sources.market.visits import visit
 
 EVENTS_PER_VISIT = 9.83
 """Mean of good events of a visit and of all that follows from it; a test holds it against the lifecycles."""
-
-DEFAULT_RATE = 2_000.0
-BATCH = 1_000
-SECOND = 1_000_000
 SLOT = 600 * SECOND
 """How long the cities' rhythm is taken as constant, in µs."""
 
-LATE_MOSTLY_S, LATE_RARELY_S, LATE_RARELY = 20.0, 400.0, 0.1
-RETRY_S = 1.5
-EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
-_ODD = 0x9E3779B97F4A7C15
-_MASK = 2**64 - 1
 
-
-class Record(NamedTuple):
-    """One record. `at_us`: when it is sent, in µs since the epoch on the virtual clock; not before what it
-    tells of, but on purpose (`in_future`). `value` None: a tombstone."""
-
-    key: bytes | None
-    value: bytes | None
-    at_us: int
-
-
-class Market:
+class Market(Simulation):
     """A marketplace that yields its events in the order of sending, the same ones for the same arguments.
 
     `rate` is the mean of records per second of virtual time over a day; they follow the cities' rhythm around
-    it, unless `flat`. The market begins empty, so the first minute is quieter. `max_event_bytes` is the size
-    above which an event counts as too large. Memory is what is under way: the visits and payments of some
-    10 s, and what is held back as late. Raises `ValueError`, which names the argument.
+    it, unless `flat`. The market begins empty, so the first minute is quieter. Memory is what is under way:
+    the visits and payments of some 10 s, and what is held back as late. Raises what `Simulation` raises.
     """
 
     def __init__(
         self, seed: int, start: datetime, cities: Sequence[City] = CATALOGUE, *, rate: float = DEFAULT_RATE,
         flat: bool = False, faults: Faults | None = None, max_event_bytes: int = 65_536,
     ) -> None:  # fmt: skip
-        if start.tzinfo is None or not EARLIEST <= start <= LATEST:
-            allowed = f"have an offset and be from {EARLIEST.year} to {LATEST.year}"
-            raise ValueError(f"start must {allowed}, not {start}")
-        if not 0 < rate <= 1_000_000:
-            raise ValueError(f"rate must be above 0, to 1,000,000, not {rate:g}")
-        if not cities:
-            raise ValueError("cities must not be empty")
-        self.faults = faults or Faults()
-        self.start_us = (start - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
-        self.now = self.start_us
-        """The virtual clock, in µs since the epoch."""
-        self.random: Callable[[], float] = Random(f"{seed}/life").random
-        """Numbers in [0, 1) for what the marketplace does; faults draw from others."""
-        self.bad: Counter[str] = Counter()
-        """Bad records so far, by reason."""
-        self.late = self.duplicates = self.leaks = 0
-        """So far: good events held back as late, good events sent twice, payouts that leak."""
+        super().__init__(
+            seed, start, cities, rate=rate, flat=flat, faults=faults, max_event_bytes=max_event_bytes
+        )
         self._cities = cities
         self._flat = flat
         self._visits_per_us = rate / self.faults.records_per_event / EVENTS_PER_VISIT / SECOND
-        self._max_event_bytes = max_event_bytes
-        self._bits = Random(f"{seed}/trace").getrandbits
-        self._fault_draw: Callable[[], float] = Random(f"{seed}/faults").random
-        self._leak_draw: Callable[[], float] = Random(f"{seed}/leak").random
-        self._faulty_share = self.faults.late + self.faults.duplicates + self.faults.bad_per_event
-        run = f"{seed}|{self.start_us}|{rate}|{flat}|{cities}"
-        self._run = hashlib.blake2b(run.encode(), digest_size=6).hexdigest()
-        """In every id, so that two runs into one topic share none."""
-        self._events = self._identities = 0
-        self._second = -1
-        self._second_text = ""
-        self._out: list[Record] = []
-        self._turn = itertools.count()
-        self._heap: list[tuple[int, int, Callable[[], int]]] = []
         self.begin(self._arrivals())
-
-    def batches(
-        self, size: int = BATCH, count: int | None = None, until_us: int | None = None
-    ) -> Iterator[list[Record]]:
-        """Batches of up to `size` records: `count` in all, or up to `until_us`, or without end."""
-        while count is None or count > 0:
-            batch = self.advance(size if count is None else min(size, count), until_us)
-            if not batch:
-                return
-            if count is not None:
-                count -= len(batch)
-            yield batch
-
-    @property
-    def under_way(self) -> int:
-        """How many lifecycles are begun and not ended, records held back as late included."""
-        return len(self._heap)
-
-    def advance(self, limit: int, until_us: int | None = None) -> list[Record]:
-        """The next records, at most `limit`; fewer if the virtual time `until_us` comes before."""
-        out, heap, turn = self._out, self._heap, self._turn
-        while len(out) < limit:
-            at, _, step = heap[0]
-            if until_us is not None and at > until_us:
-                break
-            self.now = at
-            try:
-                following = step()
-            except StopIteration:
-                heappop(heap)  # a step may begin others, but none before itself: it is still the first
-            else:
-                heapreplace(heap, (following, next(turn), step))
-        batch = out[:limit]
-        del out[:limit]
-        return batch
-
-    def begin(self, lifecycle: Iterator[int]) -> None:
-        """Start a lifecycle now. It emits what is due and yields the time of its next step, in µs."""
-        heappush(self._heap, (self.now, next(self._turn), lifecycle.__next__))
-
-    def after(self, mean_s: float) -> int:
-        """The time, in µs, of a next step after an exponential delay, and at least a millisecond."""
-        return self.now + 1_000 + int(log(1.0 - self.random()) * mean_s * -SECOND)
-
-    def identity(self, kind: str) -> str:
-        """A new id, unique over all runs."""
-        self._identities += 1
-        return f"{kind}_{self._run}{self._identities * _ODD & _MASK:016x}"
-
-    def trace(self) -> str:
-        """A new W3C trace id."""
-        return f"{self._bits(128):032x}"
-
-    @staticmethod
-    def instant(at_us: int) -> str:
-        """RFC 3339 in UTC, whole seconds."""
-        return datetime.fromtimestamp(at_us // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-    def leak(self, charge_minor: int, due_minor: int) -> int:
-        """What a payout is made out to: `due_minor`, or more than its charge if it is to leak."""
-        faults, since = self.faults, (self.now - self.start_us) / SECOND
-        if not faults.recon_leak or since < faults.leak_after_s:
-            return due_minor
-        if faults.leak_until_s is not None and since >= faults.leak_until_s:
-            return due_minor
-        if self._leak_draw() >= faults.recon_leak:
-            return due_minor
-        self.leaks += 1
-        return leaked(charge_minor)
-
-    def emit(self, name: str, tail: str, key: bytes, payload: str) -> None:
-        """Send an event that happens now, with its faults. `tail` (source, city and trace_id) and `payload`
-        are members of the envelope and of the payload, as JSON text."""
-        second, micros = divmod(self.now, SECOND)
-        if second != self._second:
-            self._second = second
-            self._second_text = datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%dT%H:%M:%S")
-        self._events += 1
-        value = (
-            f'{{"event_id":"evt_{self._run}{self._events * _ODD & _MASK:016x}","event":"{name}","version":1,'
-            f'"occurred_at":"{self._second_text}.{micros:06d}Z",{tail},"payload":{{{payload}}}}}'
-        ).encode()
-        record = Record(key, value, self.now)
-        if self._faulty_share and (drawn := self._fault_draw()) < self._faulty_share:
-            self._emit_faulty(record, value, drawn)
-        else:
-            self._out.append(record)
-
-    def _emit_faulty(self, record: Record, value: bytes, drawn: float) -> None:
-        faults = self.faults
-        if drawn < faults.late:
-            self.late += 1
-            mean_s = LATE_RARELY_S if self._fault_draw() < LATE_RARELY else LATE_MOSTLY_S
-            self._send_later(record, 2.0, mean_s)
-            return
-        if drawn < faults.late + faults.duplicates:
-            self.duplicates += 1
-            self._send_later(record, 0.0, RETRY_S)
-        else:
-            reason = draw_reason(self._fault_draw)
-            self.bad[reason.value] += 1
-            spoiled, _ = spoil(reason, value, self._fault_draw, self._max_event_bytes)
-            self._out.append(record._replace(value=spoiled))
-        self._out.append(record)
-
-    def _send_later(self, record: Record, least_s: float, mean_s: float) -> None:
-        delay_us = int((least_s - log(1.0 - self._fault_draw()) * mean_s) * SECOND)
-        self.begin(self._held(record, self.now + delay_us))
-
-    def _held(self, record: Record, until_us: int) -> Iterator[int]:
-        yield until_us
-        self._out.append(record._replace(at_us=self.now))
 
     def _arrivals(self) -> Iterator[int]:
         """Begins visits: a Poisson process whose rate follows the rhythm, slot by slot."""

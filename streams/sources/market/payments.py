@@ -7,10 +7,9 @@ the payout until it is resolved, a cancellation cancels it, and fees are never g
 from __future__ import annotations
 
 from collections.abc import Generator, Iterator
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
-if TYPE_CHECKING:
-    from streams.sources.market.market import Market
+from streams.sources.market.simulation import Simulation
 
 CHARGE_FAILS, CHARGE_TRIES = 0.06, 3
 PLATFORM_PERCENT = (12, 15, 20)
@@ -24,7 +23,7 @@ PAYOUT_REASONS = ("account_closed", "bank_unavailable")
 
 
 class Deal(NamedTuple):
-    """What a payment is for. `tail` and `context` are the rendered envelope fields (see `Market.emit`)."""
+    """What a payment is for. `tail` and `context` are rendered envelope fields (see `Simulation.emit`)."""
 
     booking_id: str
     provider: str
@@ -38,7 +37,7 @@ class Deal(NamedTuple):
         return f'"amount_minor":{amount_minor},"currency":"{self.currency}"'
 
 
-def payment(market: Market, deal: Deal) -> Iterator[int]:
+def payment(market: Simulation, deal: Deal) -> Iterator[int]:
     """The lifecycle of a booking's money. Yields the times of its steps, in µs."""
     random = market.random
     key = deal.booking_id.encode()
@@ -79,13 +78,13 @@ def _fees(amount_minor: int, percent: int) -> tuple[tuple[str, int], tuple[str, 
     return ("platform", amount_minor * percent // 100), ("processing", amount_minor * 29 // 1_000 + 30)
 
 
-def _cancel(market: Market, deal: Deal, tail: str, reason: str) -> None:
+def _cancel(market: Simulation, deal: Deal, tail: str, reason: str) -> None:
     facts = f'"booking_id":"{deal.booking_id}",{deal.money(deal.amount_minor)},"reason":"{reason}"'
     market.emit("booking.cancelled", tail, deal.booking_id.encode(), facts)
 
 
 def _refund(
-    market: Market, deal: Deal, charge_id: str, left: int, amount_minor: int
+    market: Simulation, deal: Deal, charge_id: str, left: int, amount_minor: int
 ) -> Generator[int, None, int]:
     """Returns what is left to pay out."""
     yield market.after(0.3)
@@ -94,7 +93,7 @@ def _refund(
     return left - amount_minor
 
 
-def _dispute(market: Market, deal: Deal, charge_id: str, left: int) -> Generator[int, None, int]:
+def _dispute(market: Simulation, deal: Deal, charge_id: str, left: int) -> Generator[int, None, int]:
     """Returns what is left to pay out: nothing if it was lost, for then the customer has it back."""
     random = market.random
     yield market.after(1)
@@ -119,7 +118,7 @@ def _dispute(market: Market, deal: Deal, charge_id: str, left: int) -> Generator
     return left
 
 
-def _cancelled_payout(market: Market, deal: Deal, amount_minor: int) -> Iterator[int]:
+def _cancelled_payout(market: Simulation, deal: Deal, amount_minor: int) -> Iterator[int]:
     yield from _payout_initiated(market, deal, payout_id := market.identity("pay"), amount_minor)
     yield market.after(0.5)
     market.emit(
@@ -127,7 +126,7 @@ def _cancelled_payout(market: Market, deal: Deal, amount_minor: int) -> Iterator
     )
 
 
-def _payout(market: Market, deal: Deal, amount_minor: int) -> Iterator[int]:
+def _payout(market: Simulation, deal: Deal, amount_minor: int) -> Iterator[int]:
     """A payout that fails is tried again as another one, until one is paid."""
     random = market.random
     while True:
@@ -145,7 +144,7 @@ def _payout(market: Market, deal: Deal, amount_minor: int) -> Iterator[int]:
         yield market.after(3)
 
 
-def _payout_initiated(market: Market, deal: Deal, payout_id: str, amount_minor: int) -> Iterator[int]:
+def _payout_initiated(market: Simulation, deal: Deal, payout_id: str, amount_minor: int) -> Iterator[int]:
     yield market.after(0.05)
     due_at = market.instant(market.now + DUE_SECONDS * 1_000_000)
     facts = _payout_facts(deal, payout_id, amount_minor)

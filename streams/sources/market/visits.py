@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 from streams.sources.market.bookings import booking
 from streams.sources.market.cities import City
-
-if TYPE_CHECKING:
-    from streams.sources.market.market import Market
+from streams.sources.market.simulation import Simulation
 
 FEWEST_RESULTS, MORE_RESULTS = 4, 9
 CLICK, VIEW, CHECKOUT, BOOK = 0.12, 0.70, 0.40, 0.72
@@ -20,7 +17,7 @@ LISTINGS_PER_PROVIDER = 3
 APPS = ("web/5.12.0", "ios/5.9.2", "android/5.10.1")
 
 
-def visit(market: Market, city: City) -> Iterator[int]:
+def visit(market: Simulation, city: City) -> Iterator[int]:
     """The lifecycle of one visit. Yields the times of its steps, in µs."""
     random = market.random
     number = int(random() * USERS)

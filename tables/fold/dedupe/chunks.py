@@ -90,7 +90,7 @@ def unpack(value: bytes) -> tuple[Ids, Made]:
             times = np.frombuffer(value, _TIMES[width], count, start + 8 * count)
             ids = Ids(hashes.astype(np.uint64), times.astype(np.int64) + base)
             return ids, Made(clock, until, came)
-    raise FeedFormatError("a dedupe record of the feed is damaged: delete the feed's records to begin anew")
+    raise FeedFormatError("a dedupe record of the feed is damaged: delete the feed's records to start over")
 
 
 @dataclass(slots=True)

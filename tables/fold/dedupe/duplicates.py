@@ -23,18 +23,19 @@ held an event is taken for another one with a chance of n in 2^64: of 20 million
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from xxhash import xxh3_64_intdigest
 
+from schemas.times import FUTURE_MS
 from tables.fold.dedupe.arrivals import Arrivals
 from tables.fold.dedupe.chunks import Chunks, Ids, Made, joined, unpack
 from tables.fold.dedupe.sorted_ids import LAST_MS, Hashes, Held, SortedIds
+from tables.spec.fields import Event
 
-SLACK_MS = 300_000
-"""How long an id is held beyond its window. As far ahead of the clock raw topics let a timestamp be."""
+SLACK_MS = FUTURE_MS
+"""How long an id is held beyond its window."""
 HELD_IDS = 1 << 21
 """So many ids of a partition are held for a window from when they came, whatever their timestamps."""
 
@@ -54,7 +55,7 @@ def hash_id(event_id: str) -> int:
     return xxh3_64_intdigest(event_id.encode())
 
 
-def hash_events(events: Sequence[Any]) -> list[int]:
+def hash_events(events: Sequence[Event]) -> list[int]:
     """`hash_id` of each event's event_id, in half the time."""
     return [xxh3_64_intdigest(event.event_id.encode()) for event in events]
 
@@ -97,7 +98,9 @@ class IdWindow:
         """Live chunks in the feed."""
         return len(self._chunks)
 
-    def judge(self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int) -> list[int]:
+    def find_duplicates(
+        self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int
+    ) -> list[int]:
         """Indices of the duplicates among these records, in the order of their offsets; the others are noted.
 
         `stamps_ms`: their Kafka timestamps; `first_offset`: the first one's offset, or less, but above all
@@ -124,7 +127,7 @@ class IdWindow:
         doubled: list[int] = needles[1:][needles[1:] == needles[:-1]].tolist()
         repeated: list[int] = []
         if firsts or doubled:
-            repeated = self._judge_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
+            repeated = self._find_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
             fresh = np.ones(len(hashes), bool)
             fresh[repeated] = False
             array, stamps = array[fresh], stamps[fresh]
@@ -152,7 +155,7 @@ class IdWindow:
             self._restored[first_offset] = chunk
 
     def restored(self, clock_ms: int | None = None, elapsed_ms: int | None = None) -> None:
-        """Call it when every chunk has been restored, before the first `judge`; the clocks: what was kept."""
+        """Call it when every chunk has been restored, before any search; the clocks: what was kept."""
         chunks = [(offset, *unpack(self._restored[offset])) for offset in sorted(self._restored)]
         self._clock_ms = max([_NEVER if clock_ms is None else clock_ms, *(m.clock_ms for _, _, m in chunks)])
         # Of chunks of earlier releases nobody knows when they came: not after the next one, nor after now.
@@ -202,7 +205,7 @@ class IdWindow:
                 firsts[hashed] = max(ms, firsts.get(hashed, ms))
         return firsts
 
-    def _judge_each(
+    def _find_each(
         self, hashes: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], suspects: set[int]
     ) -> list[int]:
         """Note all of a batch, and judge the `suspects`; `firsts`: when those held were first seen."""

@@ -8,124 +8,27 @@ import json
 import random
 import signal
 import time
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from agents.bronze.files import CorruptFileError, decode_commit
-from agents.bronze.store import Store, StoreError
-from streams.embedded.broker import EmbeddedKafka
+from agents.bronze.store import Store
 from streams.kafka import topics
 from streams.store.bronze_reader import BronzeReader
-from streams.store.bronze_verify import Verdict, verify
+from streams.store.bronze_verify import verify
 from streams.store.urls import store_at
+from tests.support.bronze_topic import covered, hold, rows_of, some, until_covered
+from tests.support.events import click
 from tests.support.kafka import Raw, produce, read_all, wait_until
-from tests.support.processes import Role, Sluice
+from tests.support.processes import Sluice
 from tests.support.recreate import delete_records
 from tests.support.s3 import BUCKET, S3Server
 from tests.support.versity import gateway_or_moto
-from tests.unit.agents.bronze.test_range import click, declined
-
-Place = tuple[int, int]
 
 pytestmark = pytest.mark.timeout(360)  # workers that fail and others that catch up, minutes each
-
-
-@pytest.fixture
-def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
-    with Sluice(
-        tmp_path,
-        kafka.bootstrap,
-        prefix,
-        partitions=2,
-        bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    ) as running:
-        yield running
-
-
-@pytest.fixture
-def store(sluice: Sluice) -> Store:
-    return store_at(sluice.settings.bronze_url)
-
-
-def raw_topic(sluice: Sluice) -> str:
-    return sluice.settings.raw_topics[0]
-
-
-def some(count: int, start: int = 0) -> list[Raw]:
-    """Records on both partitions, one in ten bad."""
-    return [
-        Raw(_value(number), f"k{number}".encode(), partition=number % 2)
-        for number in range(start, start + count)
-    ]
-
-
-def _value(number: int) -> bytes | None:
-    if number % 10 == 7:
-        return [None, b"", b"\xff\xfe", b"{}", b"[1,\n2]"][number // 10 % 5]
-    if number % 10 == 3:
-        return json.dumps(json.loads(declined(number)), indent=2).encode() + b"\n"
-    return click(number, city=["berlin", "rome", None][number % 3])
-
-
-async def rows_of(store: Store) -> dict[Place, list[dict[str, Any]]]:
-    """Committed rows by (partition, offset)."""
-    rows: dict[Place, list[dict[str, Any]]] = {}
-    async for line in BronzeReader(store).rows():
-        row = json.loads(line)
-        kafka = row["_kafka"]
-        rows.setdefault((kafka["partition"], kafka["offset"]), []).append(row)
-    return rows
-
-
-async def covered(store: Store) -> dict[int, int]:
-    """The next offset of each partition."""
-    return {partition: commit.next async for _, partition, commit in BronzeReader(store).commits()}
-
-
-async def until_covered(sluice: Sluice, store: Store, *roles: Role, seconds: float = 60.0) -> None:
-    """Wait until the commits reach the ends of the raw topic."""
-    read = await read_all(sluice.settings.kafka[0], raw_topic(sluice))
-    ends = {record.partition: record.offset + 1 for record in read}
-
-    async def all_there() -> bool:
-        for role in roles:
-            assert role.running, role.tail()
-        try:
-            there = await covered(store)
-        except StoreError:
-            return False
-        return all(there.get(partition, 0) >= end for partition, end in ends.items())
-
-    await wait_until(all_there, "Bronze to cover the topic", seconds=seconds)
-
-
-async def hold(sluice: Sluice, store: Store) -> Verdict:
-    """Every record of the topic is a row, once, with what came; commits are adjacent; verify is content."""
-    verdict = await verify(store)
-    assert verdict.problems == []
-    rows = await rows_of(store)
-    read = await read_all(sluice.settings.kafka[0], raw_topic(sluice))
-    assert {place: len(found) for place, found in rows.items()} == {(r.partition, r.offset): 1 for r in read}
-    for record in read:
-        (row,) = rows[record.partition, record.offset]
-        kafka = row.pop("_kafka")
-        assert kafka["timestamp_ms"] == record.timestamp_ms
-        if "value_base64" not in row:
-            assert record.value is not None
-            assert row == json.loads(record.value)
-    return verdict
-
-
-def bronze(sluice: Sluice, name: str = "bronze", **settings: Any) -> Role:
-    role = sluice.role(name, "worker", "bronze", **settings)
-    role.start()
-    return role
 
 
 @pytest.mark.parametrize("codec", [None, "gzip", "snappy", "lz4", "zstd"])
@@ -133,10 +36,10 @@ async def test_every_record_becomes_a_row_whatever_its_compression(
     sluice: Sluice, store: Store, codec: str | None
 ) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(500), compression_type=codec)
-    worker = bronze(sluice)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(500), compression_type=codec)
+    worker = sluice.bronze()
     await until_covered(sluice, store, worker)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, 500), compression_type=codec)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(300, 500), compression_type=codec)
     await until_covered(sluice, store, worker)
     verdict = await hold(sluice, store)
     assert verdict.rows == 800
@@ -154,10 +57,10 @@ async def test_aborted_transactions_leave_no_row_and_no_gap(
     for number in range(20):
         await producer.begin_transaction()
         for record in some(7, number * 7):
-            await producer.send(raw_topic(sluice), record.value, key=record.key, partition=record.partition)
+            await producer.send(sluice.raw_topic, record.value, key=record.key, partition=record.partition)
         await (producer.abort_transaction() if number % 3 == 0 else producer.commit_transaction())
     await producer.stop()
-    worker = bronze(sluice)
+    worker = sluice.bronze()
     await until_covered(sluice, store, worker)
     verdict = await hold(sluice, store)
     assert verdict.rows == 13 * 7
@@ -166,8 +69,8 @@ async def test_aborted_transactions_leave_no_row_and_no_gap(
 
 async def test_a_stopped_worker_commits_what_it_has_and_leaves(sluice: Sluice, store: Store) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200))
-    worker = bronze(sluice, bronze_max_seconds=3600)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(200))
+    worker = sluice.bronze(bronze_max_seconds=3600)
     await worker.ready()
     text = ""
 
@@ -182,10 +85,15 @@ async def test_a_stopped_worker_commits_what_it_has_and_leaves(sluice: Sluice, s
     assert (await hold(sluice, store)).rows == 200
 
 
+async def covered_beyond(store: Store, offset: int) -> bool:
+    there = await covered(store)
+    return len(there) == 2 and min(there.values()) > offset
+
+
 async def test_ranges_close_by_bytes_and_their_files_say_what_they_hold(sluice: Sluice, store: Store) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(2000))
-    worker = bronze(sluice, bronze_max_seconds=3600, bronze_max_bytes=20_000)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(2000))
+    worker = sluice.bronze(bronze_max_seconds=3600, bronze_max_bytes=20_000)
     await wait_until(lambda: covered_beyond(store, 800), "ranges to be closed", seconds=90)
     assert await worker.terminate() == 0
     await hold(sluice, store)
@@ -218,11 +126,11 @@ async def test_history_becomes_few_ranges_and_is_not_behind_once_it_is_read(
     sluice: Sluice, store: Store
 ) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), history(20_000, 60), compression_type="lz4")
-    worker = bronze(sluice, bronze_max_seconds=2)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, history(20_000, 60), compression_type="lz4")
+    worker = sluice.bronze(bronze_max_seconds=2)
     await until_covered(sluice, store, worker)
     assert len([found async for found in BronzeReader(store).commits()]) <= 4, "not one every two seconds"
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), history(10, 10))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, history(10, 10))
     started = time.monotonic()
     await until_covered(sluice, store, worker)
     assert time.monotonic() - started < 18, "its old timestamps do not make it wait for ten times the age"
@@ -234,8 +142,8 @@ async def test_history_becomes_few_ranges_and_is_not_behind_once_it_is_read(
 async def test_a_worker_of_another_layout_goes_on_where_one_ended(sluice: Sluice, store: Store) -> None:
     await topics.create(sluice.settings)
     for domains in ("", "search", "search,bookings", ""):
-        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200), compression_type="lz4")
-        worker = bronze(sluice, bronze_city_domains=domains)
+        await produce(sluice.settings.kafka[0], sluice.raw_topic, some(200), compression_type="lz4")
+        worker = sluice.bronze(bronze_city_domains=domains)
         await until_covered(sluice, store, worker)
         worker.kill()
     paths = [entry.path async for entry in BronzeReader(store).objects()]
@@ -244,22 +152,17 @@ async def test_a_worker_of_another_layout_goes_on_where_one_ended(sluice: Sluice
     await hold(sluice, store)
 
 
-async def covered_beyond(store: Store, offset: int) -> bool:
-    there = await covered(store)
-    return len(there) == 2 and min(there.values()) > offset
-
-
 @pytest.mark.parametrize("seed", range(2))
 async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
     sluice: Sluice, store: Store, seed: int, kills: int
 ) -> None:
     await topics.create(sluice.settings)
     draw = random.Random(seed)
-    workers = [bronze(sluice, f"bronze-{name}", bronze_max_bytes=30_000) for name in "ab"]
+    workers = [sluice.bronze(f"bronze-{name}", bronze_max_bytes=30_000) for name in "ab"]
     start = 0
     for _ in range(kills):
         count = draw.randrange(500, 3000)
-        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(count, start), compression_type="lz4")
+        await produce(sluice.settings.kafka[0], sluice.raw_topic, some(count, start), compression_type="lz4")
         start += count
         await asyncio.sleep(draw.random() * 2)  # a moment to die in, not a wait
         victim = draw.choice(workers)
@@ -280,19 +183,19 @@ async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
 
 async def test_what_kafka_deleted_unread_is_noted_and_told(sluice: Sluice, store: Store) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
-    worker = bronze(sluice)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100))
+    worker = sluice.bronze()
     await until_covered(sluice, store, worker)
     assert await worker.terminate() == 0
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
-    await delete_records(sluice.settings.kafka[0], raw_topic(sluice), 80)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100, 100))
+    await delete_records(sluice.settings.kafka[0], sluice.raw_topic, 80)
     worker.start()
     await until_covered(sluice, store, worker)
     assert await worker.terminate() == 0
 
     verdict = await verify(store)
     assert verdict.problems == []
-    assert verdict.lost == [(raw_topic(sluice), 0, 50, 80)]
+    assert verdict.lost == [(sluice.raw_topic, 0, 50, 80)]
     assert sorted(offset for partition, offset in await rows_of(store) if partition == 0) == [
         *range(50), *range(80, 100)
     ]  # fmt: skip
@@ -300,7 +203,7 @@ async def test_what_kafka_deleted_unread_is_noted_and_told(sluice: Sluice, store
         json.loads(record.value or b"")
         for record in await read_all(sluice.settings.kafka[0], sluice.settings.topic("ops.alarms"))
     ]
-    assert {alarm["subject"] for alarm in alarms} == {f"{raw_topic(sluice)}-0"}
+    assert {alarm["subject"] for alarm in alarms} == {f"{sluice.raw_topic}-0"}
     assert {(alarm["state"], alarm["code"]) for alarm in alarms} == {("raised", "PIPELINE_LAG_EXCEEDED")}
 
 
@@ -308,8 +211,8 @@ async def test_a_corrupt_commit_ends_the_worker_with_its_name(
     sluice: Sluice, store: Store, tmp_path: Path
 ) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
-    worker = bronze(sluice)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100))
+    worker = sluice.bronze()
     await until_covered(sluice, store, worker)
     assert await worker.terminate() == 0
     (newest, *_) = sorted((tmp_path / "store" / "_commits").rglob("1/*.json"), reverse=True)
@@ -331,7 +234,7 @@ async def test_a_corrupt_commit_ends_the_worker_with_its_name(
     (problem,) = json.loads(robbed.stdout)["problems"]
     assert (problem["kind"], problem["path"]) == ("missing", str(newest.relative_to(tmp_path / "store")))
 
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 100))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100, 100))
     worker.start()  # it writes the commit again, from its intent
     await until_covered(sluice, store, worker)
     assert newest.read_bytes() == content
@@ -341,8 +244,8 @@ async def test_a_corrupt_commit_ends_the_worker_with_its_name(
 
 async def test_a_worker_that_writes_is_not_blamed(sluice: Sluice, store: Store) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(3000))
-    worker = bronze(sluice, bronze_max_bytes=3_000)
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(3000))
+    worker = sluice.bronze(bronze_max_bytes=3_000)
     looking = asyncio.create_task(until_covered(sluice, store, worker))
     verdicts = [await verify(store)]
     while not looking.done():
@@ -364,13 +267,13 @@ async def test_s3_that_is_away_loses_nothing(
             monkeypatch.setenv(name, value)
         url = f"s3://{BUCKET}/some/prefix"
         store = store_at(url)
-        worker = bronze(sluice, bronze_url=url)
-        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300))
+        worker = sluice.bronze(bronze_url=url)
+        await produce(sluice.settings.kafka[0], sluice.raw_topic, some(300))
         await until_covered(sluice, store, worker)
         await hold(sluice, store)
 
         server.go_away()
-        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, 300))
+        await produce(sluice.settings.kafka[0], sluice.raw_topic, some(300, 300))
         await worker.says("EVENT_PUT_FAILED", seconds=150)
         server.come_back()
         await until_covered(sluice, store, worker, seconds=90)
@@ -381,9 +284,9 @@ async def test_s3_that_is_away_loses_nothing(
 
 async def test_a_worker_waits_for_a_store_that_does_not_answer(sluice: Sluice, tmp_path: Path) -> None:
     await topics.create(sluice.settings)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100))
     (tmp_path / "blocked").write_bytes(b"a file, no folder")
-    worker = bronze(sluice, bronze_url=f"file://{tmp_path}/blocked/store")
+    worker = sluice.bronze(bronze_url=f"file://{tmp_path}/blocked/store")
     await worker.says("EVENT_PUT_FAILED")
     (tmp_path / "blocked").unlink()
     store = store_at(f"file://{tmp_path}/blocked/store")

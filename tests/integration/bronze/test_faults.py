@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import pytest
 
 from agents.bronze.store import Store
-from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import bronze, covered, hold, raw_topic, some, until_covered
+from tests.support.bronze_topic import covered, hold, some, until_covered
 from tests.support.feed import FeedWatcher
 from tests.support.kafka import produce, wait_until
 from tests.support.processes import Role, Sluice
@@ -49,12 +48,13 @@ def s3(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Behind]:
 
 
 @pytest.fixture
-async def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> AsyncIterator[Sluice]:
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=2, bronze_url=URL, bronze_max_seconds=1
-    ) as running:
-        await topics.create(running.settings)
-        yield running
+def settings() -> dict[str, Any]:
+    return {"partitions": 2, "bronze_url": URL}
+
+
+@pytest.fixture(autouse=True)
+async def own_topics(sluice: Sluice) -> None:
+    await topics.create(sluice.settings)
 
 
 async def put_failures(worker: Role) -> float:
@@ -80,16 +80,16 @@ async def test_a_slow_and_throttling_store_that_loses_answers_gets_every_record_
         return Fault(delay_s=delay_s)
 
     s3.proxy.plan = now_and_then
-    worker = bronze(sluice, bronze_max_bytes=30_000)
+    worker = sluice.bronze(bronze_max_bytes=30_000)
     for start in range(0, 2000, 500):
-        await produce(sluice.settings.kafka[0], raw_topic(sluice), some(500, start))
+        await produce(sluice.settings.kafka[0], sluice.raw_topic, some(500, start))
     await until_covered(sluice, s3.store, worker, seconds=150)
     assert (await hold(sluice, s3.store)).rows == 2000
     assert s3.proxy.faults > 10
 
     s3.proxy.plan = lambda *_: SLOW_DOWN
     failures = await put_failures(worker)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(100, 2000))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(100, 2000))
     await worker.says(r"EVENT_PUT_FAILED.*\(SlowDown\)|\(SlowDown\).*EVENT_PUT_FAILED")
 
     async def counted() -> bool:
@@ -107,9 +107,9 @@ async def test_wrong_credentials_are_told_and_once_mended_nothing_is_missing(
 ) -> None:
     if s3.server.kind == "moto":
         pytest.skip(f"moto takes any credentials. {gateway.problem()}")
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(200))
     s3.server.change_secret("another secret")
-    worker = bronze(sluice)
+    worker = sluice.bronze()
     told = await worker.says(r".*SignatureDoesNotMatch.*")
     assert "EVENT_PUT_FAILED" in told[0]
     assert URL in told[0], "it says which object of which store"
@@ -119,7 +119,7 @@ async def test_wrong_credentials_are_told_and_once_mended_nothing_is_missing(
 
     s3.server.change_secret("yet another")
     before = await put_failures(worker)
-    await produce(sluice.settings.kafka[0], raw_topic(sluice), some(200, 200))
+    await produce(sluice.settings.kafka[0], sluice.raw_topic, some(200, 200))
 
     async def counted() -> bool:
         return await put_failures(worker) > before
@@ -132,13 +132,13 @@ async def test_wrong_credentials_are_told_and_once_mended_nothing_is_missing(
 
 
 async def test_views_go_on_while_bronze_waits_for_its_store(sluice: Sluice, s3: Behind) -> None:
-    views, worker = sluice.worker(), bronze(sluice)
+    views, worker = sluice.worker(), sluice.bronze()
     sent = 0
     async with FeedWatcher(sluice.settings) as feed:
 
         async def send_and_fold() -> None:
             nonlocal sent
-            await produce(sluice.settings.kafka[0], raw_topic(sluice), some(300, sent))
+            await produce(sluice.settings.kafka[0], sluice.raw_topic, some(300, sent))
             sent += 300
             await feed.caught_up()
 

@@ -5,19 +5,15 @@ from __future__ import annotations
 import json
 import signal
 import time
-from collections.abc import AsyncIterator
 from itertools import islice
-from pathlib import Path
 
 import pytest
 
-from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from streams.store.bronze_verify import verify
-from streams.store.urls import store_at
-from tests.bench.backfill import values
-from tests.integration.bronze.test_bronze import bronze, raw_topic, until_covered
 from tests.support.bronze_rows import Bronze
+from tests.support.bronze_topic import until_covered
+from tests.support.history import values
 from tests.support.kafka import Raw, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.sending import produce_all
@@ -36,19 +32,10 @@ pytestmark = pytest.mark.timeout(240)  # a worker that dies, and another that wr
 
 
 @pytest.fixture
-def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Sluice:
-    return Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=PARTITIONS, bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    )  # fmt: skip
-
-
-@pytest.fixture
-async def worker(sluice: Sluice) -> AsyncIterator[Role]:
-    with sluice:
-        await topics.create(sluice.settings)
-        await produce_all(sluice.settings.kafka[0], raw_topic(sluice), HISTORY, compression_type="lz4")
-        yield bronze(sluice)
+async def worker(sluice: Sluice) -> Role:
+    await topics.create(sluice.settings)
+    await produce_all(sluice.settings.kafka[0], sluice.raw_topic, HISTORY, compression_type="lz4")
+    return sluice.bronze()
 
 
 def objects(sluice: Sluice) -> dict[str, int]:
@@ -68,11 +55,10 @@ async def until_it_puts(sluice: Sluice) -> None:
 
 async def hold(sluice: Sluice, worker: Role) -> None:
     """All is written, once, and nothing else; a worker that has nothing to write leaves at once."""
-    store = store_at(sluice.settings.bronze_url)
-    await until_covered(sluice, store, worker)
+    await until_covered(sluice, sluice.store, worker)
     await worker.ready()
     assert await worker.terminate(GONE_SECONDS) == 0
-    verdict = await verify(store)
+    verdict = await verify(sluice.store)
     assert verdict.problems == []
     assert (verdict.rows, verdict.unfinished) == (len(HISTORY), 0)
     (records,) = Bronze(sluice.folder / "store").records.values()
@@ -114,9 +100,9 @@ async def test_killed_while_it_puts_its_objects_are_taken_as_they_are(sluice: Sl
 
 async def test_joined_while_it_puts_both_go_on(sluice: Sluice, worker: Role) -> None:
     await until_it_puts(sluice)
-    other = bronze(sluice, "other")
+    other = sluice.bronze("other")
     await other.says("own 1 partitions")
     await worker.says("own 1 partitions")
-    await until_covered(sluice, store_at(sluice.settings.bronze_url), worker, other)
+    await until_covered(sluice, sluice.store, worker, other)
     assert await other.terminate(GONE_SECONDS) == 0
     await hold(sluice, worker)

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.readers.market import figures, write
-from tests.readers.recipes import run_as_views
+from tests.support.readers.market import figures, write
+from tests.support.readers.recipes import run_as_views
 
 pytestmark = pytest.mark.timeout(240)  # a views worker, an api and Bronze, up to a minute each
 

@@ -14,7 +14,7 @@ from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from tests.support.kafka import Raw, produce, wait_until
 from tests.support.processes import Sluice
-from tests.unit.streams.roles.views.test_partition import CLICK
+from tests.support.views_partition import CLICK
 
 Findings = dict[str, list[dict[str, Any]]]
 
@@ -40,11 +40,9 @@ def wrong(findings: Findings) -> dict[str, str]:
 async def test_doctor_sees_who_works_and_who_does_not(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
-    bronze = tmp_path / "bronze"
     with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=2, bronze_url=bronze.as_uri(), bronze_max_seconds=1,
-        stale_seconds=1, data_dir=tmp_path / "data",
-    ) as sluice:  # fmt: skip
+        tmp_path, kafka.bootstrap, prefix, partitions=2, stale_seconds=1, data_dir=tmp_path / "data"
+    ) as sluice:
         await topics.create(sluice.settings)
         raw = f"{prefix}events.raw"
         hour_ago = int(time.time() * 1000) - 3_600_000
@@ -60,13 +58,7 @@ async def test_doctor_sees_who_works_and_who_does_not(
         assert "1 records behind; the oldest has waited 3,6" in bad["views lag"]
         assert "1 records behind" in bad["bronze lag"]
 
-        roles = [
-            sluice.worker(),
-            sluice.role("bronze", "worker", "bronze"),
-            sluice.role("gates", "worker", "gates"),
-        ]
-        for role in roles[1:]:
-            role.start()
+        roles = [sluice.worker(), sluice.bronze(), sluice.gates()]
         for role in roles:
             await role.ready(60)
         last: list[Any] = []

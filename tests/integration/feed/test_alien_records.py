@@ -56,7 +56,7 @@ async def pay(sluice: Sluice, number: int) -> None:
         payment("charge.succeeded", 20_000, number, partition=0),
         payment("payout.paid", 20_000, number, partition=1),
     ]
-    await produce_all(",".join(sluice.settings.kafka), sluice.settings.raw_topics[0], records)
+    await produce_all(",".join(sluice.settings.kafka), sluice.raw_topic, records)
 
 
 async def test_records_of_others_stop_nobody_and_change_nothing(
@@ -67,8 +67,7 @@ async def test_records_of_others_stop_nobody_and_change_nothing(
         await disturb(sluice, null_keys=True)
         await pay(sluice, 1)
         views, api = sluice.worker(), sluice.api()
-        gates = sluice.role("gates", "worker", "gates")
-        gates.start()
+        gates = sluice.gates()
 
         async def shows(charges: int) -> None:
             async def right() -> bool:
@@ -124,7 +123,7 @@ async def test_damaged_state_is_refused_by_name_and_written_anew_by_its_owner(
         await api.says("http://", seconds=90)
         await api.ready(90)
         await wait_until(complete, "the payment to be shown", seconds=60)
-        feed, key = sluice.settings.topic("views.feed"), checkpoint_key(sluice.settings.raw_topics[0])
+        feed, key = sluice.settings.topic("views.feed"), checkpoint_key(sluice.raw_topic)
         await produce_all(kafka.bootstrap, feed, [Raw(b"garbage", key, partition=1)])
 
         async def incomplete() -> bool:

@@ -20,7 +20,7 @@ async def test_records_that_kafka_deleted_unread_raise_one_alarm(
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        raw = sluice.settings.raw_topics[0]
+        raw = sluice.raw_topic
         worker = sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             await produce_all(kafka.bootstrap, raw, [payment("charge.succeeded", 1, n) for n in range(5)])

@@ -21,7 +21,7 @@ CITIES = ("london", "paris", "rome", None)
 @contextlib.asynccontextmanager
 async def swinging(sluice: Sluice) -> AsyncIterator[None]:
     """Payments that close and open the gates of all cities in turn, for as long as it lasts."""
-    raw, kafka = sluice.settings.raw_topics[0], ",".join(sluice.settings.kafka)
+    raw, kafka = sluice.raw_topic, ",".join(sluice.settings.kafka)
 
     async def swing() -> None:
         number = 0
@@ -59,7 +59,7 @@ async def test_no_alarm_is_lost_or_doubled_through_kills_and_stops(
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2, gate_clear=4) as sluice:
         await topics.create(sluice.settings)
-        raw, gates = sluice.settings.raw_topics[0], GateTopics(sluice.settings)
+        raw, gates = sluice.raw_topic, GateTopics(sluice.settings)
         views = sluice.worker()
         base = [payment("charge.succeeded", 200_000, f"base-{city}", city=city) for city in CITIES]
         base += [payment("payout.paid", 200_000, f"base-{city}", city=city) for city in CITIES]
@@ -106,10 +106,9 @@ async def test_gates_go_on_after_a_broker_restart(
 ) -> None:
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
-        raw, gates = sluice.settings.raw_topics[0], GateTopics(sluice.settings)
+        raw, gates = sluice.raw_topic, GateTopics(sluice.settings)
         sluice.worker()
-        worker = sluice.role("gates", "worker", "gates")
-        worker.start()
+        worker = sluice.gates()
         await produce_all(own_kafka.bootstrap, raw, [payment("charge.succeeded", 50_000, 1)])
         before = await gates.until("alarm")
         own_kafka.stop()

@@ -8,7 +8,6 @@ import signal
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
@@ -16,19 +15,13 @@ from tables.gates.records import is_open
 from tests.support.feed import FeedWatcher
 from tests.support.gates import GateTopics, alarm_differences, gate_records, payment
 from tests.support.kafka import read_all, wait_until
-from tests.support.processes import Role, Sluice
+from tests.support.processes import Sluice
 from tests.support.sending import produce_all
 
 FIELDS = [
     "gate", "city", "currency", "state", "open", "previous", "since", "evaluated_at", "valid_until",
     "variance_minor", "variance_ratio", "charges_minor", "window_from", "window_to",
 ]  # fmt: skip
-
-
-def gates_worker(sluice: Sluice, name: str = "gates", **settings: Any) -> Role:
-    role = sluice.role(name, "worker", "gates", **settings)
-    role.start()
-    return role
 
 
 async def until_reported(sluice: Sluice) -> None:
@@ -39,20 +32,20 @@ async def until_reported(sluice: Sluice) -> None:
 
 async def balanced(sluice: Sluice, *cities: str | None) -> None:
     """100,000 charged and paid out for each city, on both partitions."""
-    raw = sluice.settings.raw_topics[0]
+    raw = sluice.raw_topic
     charges = [payment("charge.succeeded", 100_000, f"{c}-0", city=c, partition=0) for c in cities]
     payouts = [payment("payout.paid", 100_000, f"{c}-0", city=c, partition=1) for c in cities]
     await produce_all(",".join(sluice.settings.kafka), raw, [*charges, *payouts])
 
 
 async def leak(sluice: Sluice, amount: int, number: int | str, city: str | None = "london") -> None:
-    raw = sluice.settings.raw_topics[0]
+    raw = sluice.raw_topic
     record = payment("payout.paid", amount, number, city=city, partition=1)
     await produce_all(",".join(sluice.settings.kafka), raw, [record])
 
 
 async def charge(sluice: Sluice, amount: int, number: int | str, city: str | None = "london") -> None:
-    raw = sluice.settings.raw_topics[0]
+    raw = sluice.raw_topic
     await produce_all(
         ",".join(sluice.settings.kafka), raw, [payment("charge.succeeded", amount, number, city=city)]
     )
@@ -73,16 +66,12 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        worker, api, gates = gates_worker(sluice), sluice.api(), GateTopics(sluice.settings)
+        worker, api, gates = sluice.gates(), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london", None)
         first = await gates.until("ok")
         assert list(first) == FIELDS
-        assert (first["gate"], first["city"], first["currency"], first["open"]) == (
-            "recon",
-            "london",
-            "GBP",
-            True,
-        )
+        found = {name: first[name] for name in ("gate", "city", "currency", "open")}
+        assert found == {"gate": "recon", "city": "london", "currency": "GBP", "open": True}
         assert is_open(first, datetime.now(UTC))
         await gates.until("ok", None)
 
@@ -95,6 +84,7 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
         )  # fmt: skip
         assert not is_open(closed, datetime.now(UTC))
         assert closed["previous"] == "warn"
+        await api.ready()
         shown = (await api.get("/v1/gates/recon", city="london")).json()["rows"]
         assert [row["state"] for row in shown] == ["alarm"]
         assert [row["city"] for row in (await api.get("/v1/gates/recon")).json()["rows"]] == [None, "london"]
@@ -121,7 +111,8 @@ async def test_gates_are_stale_at_once_and_closed_while_no_worker_reports(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
         views, gates = sluice.worker(), GateTopics(sluice.settings)
-        worker = gates_worker(sluice)
+        await until_reported(sluice)
+        worker = sluice.gates()
         await balanced(sluice, "london", "paris")
         await gates.until("ok")
         stopped = time.time()
@@ -150,9 +141,9 @@ async def test_a_killed_leader_is_followed_and_no_alarm_is_lost_or_doubled(
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        gates, first = GateTopics(sluice.settings), gates_worker(sluice, "gates-1")
+        gates, first = GateTopics(sluice.settings), sluice.gates("gates-1")
         await first.says("leading the gates")
-        second = gates_worker(sluice, "gates-2")
+        second = sluice.gates("gates-2")
         await second.says("a standby")
         await balanced(sluice, "london", "paris")
         await gates.until("ok")
@@ -178,9 +169,9 @@ async def test_a_leader_that_was_stopped_cannot_write_when_it_wakes_up(
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        gates, first = GateTopics(sluice.settings), gates_worker(sluice, "gates-1")
+        gates, first = GateTopics(sluice.settings), sluice.gates("gates-1")
         await first.says("leading the gates")
-        second = gates_worker(sluice, "gates-2")
+        second = sluice.gates("gates-2")
         await second.says("a standby")
         await balanced(sluice, "london")
         await gates.until("ok")
@@ -209,7 +200,7 @@ async def test_gates_expire_when_nobody_evaluates(kafka: EmbeddedKafka, prefix: 
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        worker, api, gates = gates_worker(sluice), sluice.api(), GateTopics(sluice.settings)
+        worker, api, gates = sluice.gates(), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         record = await gates.until("ok")
         worker.kill()
@@ -231,9 +222,9 @@ async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tm
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        gates_worker(sluice)
+        sluice.gates()
         api, gates, now = sluice.api(), GateTopics(sluice.settings), time.time()
-        raw = sluice.settings.raw_topics[0]
+        raw = sluice.raw_topic
         records = [
             payment("charge.succeeded", 50_000, n, at=now - n * 3600, partition=n % 2) for n in range(30)
         ]
@@ -248,6 +239,7 @@ async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tm
         record = await gates.newest()
         assert record is not None
         window = {"from": record["window_from"], "to": record["window_to"]}
+        await api.ready()
         answer = (await api.get("/v1/views/ops_recon_variance", **window)).json()
         (row,) = answer["rows"]
         assert {name: row[name] for name in ("charges_minor", "variance_minor", "variance_ratio")} == {
@@ -264,7 +256,7 @@ async def test_gates_that_cannot_be_published_are_an_error_that_is_told(
         await topics.create(sluice.settings)
         sluice.worker()
         await until_reported(sluice)
-        worker, gates = gates_worker(sluice), GateTopics(sluice.settings)
+        worker, gates = sluice.gates(), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         await gates.until("ok")
         await asyncio.to_thread(own_kafka.kill)

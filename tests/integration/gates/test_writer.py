@@ -9,7 +9,7 @@ from aiokafka.errors import KafkaError
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.roles.gates.writer import GateLog
+from streams.roles.gates.writer import GateWriter
 from streams.settings import Settings
 from tables.gates.alarms import Alarm
 from tests.support.gates import GateTopics
@@ -51,7 +51,7 @@ async def test_who_takes_over_fences_the_former_one_and_reads_all_it_wrote(
     kafka: EmbeddedKafka, prefix: str
 ) -> None:
     settings = await made(kafka, prefix)
-    first, second = GateLog(settings), GateLog(settings)
+    first, second = GateWriter(settings), GateWriter(settings)
     await first.open()
     await first.publish([(b"a|GBP", b"1"), (b"b|GBP", b"1")], [alarm(1)])
     await first.publish([(b"a|GBP", b"2"), (b"b|GBP", None)], [])
@@ -74,7 +74,7 @@ async def test_a_transaction_left_open_by_a_dead_leader_is_not_seen(
     kafka: EmbeddedKafka, prefix: str
 ) -> None:
     settings = await made(kafka, prefix)
-    dead, heir = GateLog(settings), GateLog(settings)
+    dead, heir = GateWriter(settings), GateWriter(settings)
     await dead.open()
     await dead._producer.begin_transaction()
     await dead._producer.send_and_wait(settings.topic("ops.alarms"), b"half", key=b"half", partition=0)
@@ -89,13 +89,13 @@ async def test_a_record_that_is_too_large_takes_its_transaction_with_it(
     kafka: EmbeddedKafka, prefix: str
 ) -> None:
     settings = await made(kafka, prefix)
-    log = GateLog(settings)
+    log = GateWriter(settings)
     await log.open()
     with pytest.raises(KafkaError):
         await log.publish([(b"a|GBP", os.urandom(2_000_000))], [alarm(1)])
     await log.close()
     gates = GateTopics(settings)
-    heir = GateLog(settings)
+    heir = GateWriter(settings)
     await heir.open()
     assert (await gates.reads(), await gates.alarms()) == ([], [])
     await heir.close()

@@ -25,7 +25,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from streams.embedded.broker import EmbeddedKafka
 from streams.feed import follower
 from streams.feed.follower import Follower
-from streams.feed.replica import Live
+from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.kafka.batches import fetch_batches
 from streams.settings import Settings
@@ -112,8 +112,8 @@ def often(monkeypatch: pytest.MonkeyPatch) -> None:
 class Api:
     """The api in this process, without a socket."""
 
-    def __init__(self, live: Live, client: httpx.AsyncClient) -> None:
-        self.live = live
+    def __init__(self, replica: Replica, client: httpx.AsyncClient) -> None:
+        self.replica = replica
         self.client = client
 
     async def get(self, path: str, **parameters: str) -> Any:
@@ -130,16 +130,16 @@ class Api:
 @contextlib.asynccontextmanager
 async def following(feed: Feed) -> AsyncIterator[Api]:
     settings = Settings.load(feed.environment)
-    live = Live(VIEWS, settings)
-    task = asyncio.create_task(Follower(live, settings).run())
-    transport = httpx.ASGITransport(create_app(live))
+    replica = Replica(VIEWS, settings)
+    task = asyncio.create_task(Follower(replica, settings).run())
+    transport = httpx.ASGITransport(create_app(replica))
     try:
         async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-            yield Api(live, client)
+            yield Api(replica, client)
     finally:
-        live.end()
+        replica.end()
         await task
-        live.close()
+        replica.close()
 
 
 async def test_the_feed_is_read_from_its_beginning_and_followed(feed: Feed) -> None:
@@ -151,7 +151,7 @@ async def test_the_feed_is_read_from_its_beginning_and_followed(feed: Feed) -> N
     await feed.write([entity(PAYOUTS, "po:1", members, feed.raw), feed.checkpoint(3)], partition=1)
     await feed.beat(5, 3)
     async with following(feed) as api:
-        await wait_until(lambda: api.live.ready)
+        await wait_until(lambda: api.replica.ready)
         assert await api.gmv() == [(1, 2**53 - 1)]
         answer = await api.get("/v1/views/ops_payout_backlog/entities", state="open")
         assert [row["payout_id"] for row in answer["rows"]] == ["po:1"]
@@ -173,7 +173,7 @@ async def test_old_heartbeats_are_no_sign_of_life(feed: Feed) -> None:
     await feed.write(feed.booked(1, 5))
     await feed.beat(5, at=time.time() - 60)
     async with following(feed) as api:
-        await wait_until(lambda: api.live.ready)
+        await wait_until(lambda: api.replica.ready)
         answer = await api.get("/v1/views/kpi_gmv")
         assert answer["complete"] is False
         assert 60 <= answer["freshness_seconds"] < 90
@@ -183,12 +183,12 @@ async def test_old_heartbeats_are_no_sign_of_life(feed: Feed) -> None:
 
 async def test_topics_may_come_later(feed: Feed) -> None:
     async with following(feed) as api:
-        await wait_until(lambda: "sluice topics create" in str(api.live.waiting_for))
+        await wait_until(lambda: "sluice topics create" in str(api.replica.waiting_for))
         problem = await api.get("/readyz")
         assert problem["status"] == 503
         assert feed.name in problem["detail"]
         await feed.create()
-        await wait_until(lambda: api.live.ready, "an empty feed to be read")
+        await wait_until(lambda: api.replica.ready, "an empty feed to be read")
         assert not await api.complete()
         await feed.beat(0)
         await wait_until(api.complete, "a heartbeat")
@@ -203,7 +203,7 @@ async def test_new_partitions_are_followed_and_old_ones_go_on(feed: Feed) -> Non
     async with following(feed) as api:
         await wait_until(api.complete)
         await grow(feed.bootstrap, 3, feed.name, feed.raw)
-        await wait_until(lambda: api.live.topics == {feed.raw: 3}, "the new raw partitions")
+        await wait_until(lambda: api.replica.topics == {feed.raw: 3}, "the new raw partitions")
         assert not await api.complete()
         await feed.write(feed.booked(10, 5), partition=2)
         await wait_until(lambda: _is(api.gmv(), [(11, 2 * (2**53 - 1))]), "a new partition's records")
@@ -213,7 +213,7 @@ async def test_new_partitions_are_followed_and_old_ones_go_on(feed: Feed) -> Non
         await wait_until(api.complete)
 
 
-async def test_a_feed_that_was_made_anew_is_read_anew(feed: Feed) -> None:
+async def test_a_feed_that_was_recreated_is_read_anew(feed: Feed) -> None:
     await feed.create()
     await feed.write(feed.booked(1, 5))
     async with following(feed) as api:
@@ -222,17 +222,17 @@ async def test_a_feed_that_was_made_anew_is_read_anew(feed: Feed) -> None:
         await admin.start()
         try:
             await admin.delete_topics([feed.name])
-            await wait_until(lambda: not api.live.ready, "the topic to be missed")
+            await wait_until(lambda: not api.replica.ready, "the topic to be missed")
             assert await api.gmv() == []
             await create_topics(feed.bootstrap, feed.name, cleanup_policy="compact")
         finally:
             await admin.close()
         await feed.write(feed.booked(3, 2))
         await wait_until(lambda: _is(api.gmv(), [(3, 2**53 - 1)]), "the new feed")
-        await wait_until(lambda: api.live.ready)
+        await wait_until(lambda: api.replica.ready)
 
 
-async def test_a_feed_that_was_made_anew_and_filled_between_two_looks_is_read_anew(
+async def test_a_feed_that_was_recreated_and_filled_between_two_looks_is_read_anew(
     feed: Feed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await feed.create()
@@ -268,7 +268,7 @@ async def test_a_feed_that_was_made_anew_and_filled_between_two_looks_is_read_an
             return bool(answer["rows"] == [])
 
         await wait_until(without_the_old, "what is in the old feed alone to be gone")
-        await wait_until(lambda: api.live.ready)
+        await wait_until(lambda: api.replica.ready)
 
 
 async def test_answers_go_on_without_kafka_and_catch_up(own_kafka: EmbeddedKafka, prefix: str) -> None:
@@ -293,7 +293,7 @@ async def test_kafka_away_at_the_start_is_waited_for(prefix: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as nobody:
         nowhere = f"127.0.0.1:{nobody.getsockname()[1]}"
     async with following(Feed(nowhere, prefix)) as api:
-        await wait_until(lambda: nowhere in str(api.live.waiting_for))
+        await wait_until(lambda: nowhere in str(api.replica.waiting_for))
         assert (await api.client.get("/readyz")).status_code == 503
         assert (await api.client.get("/healthz")).status_code == 200
 

@@ -6,20 +6,17 @@ from __future__ import annotations
 import json
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaProducer
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import until_covered
-from tests.oracle.bad import padded
-from tests.support.bronze_rows import Bronze
+from tests.support.bronze_topic import all_read
+from tests.support.events import charge
 from tests.support.feed import FeedWatcher, exact
 from tests.support.kafka import Raw, create_topics, produce, read_all
-from tests.support.processes import Role, Sluice
+from tests.support.processes import Sluice
 from tests.support.record_bytes import CODECS, Wire, batch_legacy, batch_v2, send_bytes
 
 HOUR_MS = 3_600_000
@@ -27,37 +24,13 @@ NAME = b"k\xe9y\\"
 BAD = b'{"not":"an event"}'
 
 
-def charge(number: int, now_ms: int) -> bytes:
-    return padded(400, now_ms, event_id=f"charge-{number}")
-
-
-def workers(sluice: Sluice) -> tuple[Role, Role]:
-    bronze = sluice.role("bronze", "worker", "bronze")
-    bronze.start()
-    return sluice.worker(), bronze
-
-
-async def covered(sluice: Sluice, feed: FeedWatcher, views: Role, bronze: Role) -> Bronze:
-    await feed.caught_up(seconds=90)
-    await until_covered(sluice, store_at(sluice.settings.bronze_url), views, bronze, seconds=90)
-    assert sluice.run("bronze", "verify").returncode == 0
-    return Bronze(sluice.folder / "store")
-
-
-def started(kafka: EmbeddedKafka, prefix: str, folder: Path, **more: Any) -> Sluice:
-    return Sluice(
-        folder, kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{folder / 'store'}",
-        bronze_max_seconds=1, **more,
-    )  # fmt: skip
-
-
 async def test_headers_of_any_name_and_every_codec_end_nobody(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     now_ms = int(time.time() * 1000) - HOUR_MS
     own = ((NAME, b"1"), (b"traceparent", b"00-ab"), (b"\xff", None), (b"traceparent", b"00-cd"), (b"", b""))
-    with started(kafka, prefix, tmp_path) as sluice:
-        raw = sluice.settings.raw_topics[0]
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw = sluice.raw_topic
         await topics.create(sluice.settings)
         number = 0
         for codec in CODECS:
@@ -68,14 +41,14 @@ async def test_headers_of_any_name_and_every_codec_end_nobody(
                 records.append(Wire(offset, now_ms + offset, b"key", value, headers))
                 number += 1
             assert (await send_bytes(kafka.bootstrap, raw, 0, batch_v2(records, codec=codec)))[0] == 0
-        views, bronze = workers(sluice)
+        views, bronze = sluice.worker(), sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
-            rows = await covered(sluice, feed, views, bronze)
+            rows = await all_read(sluice, feed, views, bronze)
             for worker in (views, bronze):  # and from the feed and the store, in the middle of a batch
                 worker.kill()
                 worker.start()
             assert (await send_bytes(kafka.bootstrap, raw, 0, batch_v2(records)))[0] == 0
-            rows = await covered(sluice, feed, views, bronze)
+            rows = await all_read(sluice, feed, views, bronze)
         offsets = list(range(6 * (len(CODECS) + 1)))
         assert [row.offset for row in rows.records[raw]] == offsets
         quarantined = await read_all(kafka.bootstrap, sluice.settings.topic("events.quarantine"))
@@ -113,8 +86,7 @@ async def test_foreign_headers_in_our_own_topics_end_no_reader(
             kafka.bootstrap, settings.raw_topics[0], [Raw(charge(1, now_ms), None, now_ms), Raw(BAD)]
         )
         worker, api = sluice.worker(), sluice.api()
-        gates = sluice.role("gates", "worker", "gates")
-        gates.start()
+        gates = sluice.gates()
         async with FeedWatcher(settings) as feed:
             await feed.caught_up()
         await api.ready()
@@ -130,8 +102,8 @@ async def test_aborted_transactions_and_records_without_a_timestamp(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     now_ms = int(time.time() * 1000) - HOUR_MS
-    with started(kafka, prefix, tmp_path) as sluice:
-        raw = sluice.settings.raw_topics[0]
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw = sluice.raw_topic
         await topics.create(sluice.settings)
         await _transactions(kafka.bootstrap, raw, prefix, now_ms)
         # What a producer without a clock sends, alone and among others; -5 is taken by a broker, too.
@@ -143,9 +115,9 @@ async def test_aborted_transactions_and_records_without_a_timestamp(
         records += [Wire(4, -1, None, charge(100, now_ms)), Wire(5, -1, None, BAD)]
         assert (await send_bytes(kafka.bootstrap, raw, 0, batch_v2(records)))[0] == 0
         assert (await send_bytes(kafka.bootstrap, raw, 0, batch_v2(records[:1], codec="gzip")))[0] == 0
-        views, bronze = workers(sluice)
+        views, bronze = sluice.worker(), sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
-            rows = await covered(sluice, feed, views, bronze)
+            rows = await all_read(sluice, feed, views, bronze)
             oracle = await exact(sluice)
         read = await read_all(kafka.bootstrap, raw)
     assert [row.offset for row in rows.records[raw]] == [record.offset for record in read]
@@ -181,22 +153,22 @@ async def test_segments_of_old_message_formats_are_read(
             records.append(Wire(number, now_ms + number, b"key", value))
             number += 1
         segment += batch_legacy(records, magic, codec=codec, newest_ms=append_ms)
-    with started(own_kafka, prefix, tmp_path) as sluice:
-        raw = sluice.settings.raw_topics[0]
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw = sluice.raw_topic
         await create_topics(own_kafka.bootstrap, raw)
         await topics.create(sluice.settings)
         own_kafka.stop()
         _put_segment(own_kafka.folder / "data" / f"{raw}-0", segment)
         own_kafka.start()
-        views, bronze = workers(sluice)
+        views, bronze = sluice.worker(), sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
-            await covered(sluice, feed, views, bronze)
+            await all_read(sluice, feed, views, bronze)
             await exact(sluice)
             for worker in (views, bronze):
                 worker.kill()
                 worker.start()
             await produce(own_kafka.bootstrap, raw, [Raw(charge(number, now_ms), None, now_ms)])
-            rows = await covered(sluice, feed, views, bronze)
+            rows = await all_read(sluice, feed, views, bronze)
             oracle = await exact(sluice)
     assert [row.offset for row in rows.records[raw]] == list(range(number + 1))
     assert rows.records[raw][1].timestamp_ms == (now_ms + 1 if magic else -1)

@@ -10,9 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli.main import main
-from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import covered
 from tests.oracle.bad import padded
+from tests.support.bronze_topic import covered
 from tests.support.feed import FeedWatcher
 from tests.support.kafka import running, wait_until
 from tests.support.processes import Sluice
@@ -125,10 +124,7 @@ def test_the_right_settings_get_in(secured: SecuredKafka, protocol: str) -> None
 
 async def test_all_roles_work_with_tls_and_sasl(secured: SecuredKafka, prefix: str, tmp_path: Path) -> None:
     settings = settings_for(secured, "SASL_SSL", "SASL_SSL")
-    with Sluice(
-        tmp_path, settings.pop("kafka"), prefix, partitions=1, bronze_url=f"file://{tmp_path / 'store'}",
-        bronze_max_seconds=1, **settings,
-    ) as sluice:  # fmt: skip
+    with Sluice(tmp_path, settings.pop("kafka"), prefix, partitions=1, **settings) as sluice:
         assert sluice.run("topics", "create").returncode == 0
         (tmp_path / "events.ndjson").write_bytes(padded(400, int(time.time() * 1000), event_id="a"))
         assert sluice.run("replay", "events.ndjson").returncode == 0
@@ -141,7 +137,7 @@ async def test_all_roles_work_with_tls_and_sasl(secured: SecuredKafka, prefix: s
             async with FeedWatcher(inside.settings) as feed:
                 await feed.caught_up()
                 assert feed.folded() == 1
-        store = store_at(sluice.settings.bronze_url)
+        store = sluice.store
 
         async def written() -> bool:
             return (await covered(store)).get(0, 0) == 1

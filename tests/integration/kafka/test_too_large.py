@@ -12,9 +12,8 @@ import cramjam
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import rows_of, until_covered
 from tests.oracle.bad import padded
+from tests.support.bronze_topic import rows_of, until_covered
 from tests.support.feed import FeedWatcher
 from tests.support.kafka import Raw, Read, create_topics, produce, read_all
 from tests.support.processes import Sluice
@@ -43,11 +42,8 @@ async def test_what_does_not_fit_is_cut_and_blocks_nobody(
     now_ms = int(time.time() * 1000)
     huge = noise(256 * KIB, 1) * 96
     assert len(cramjam.zstd.compress(huge)) < MIB
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path / 'store'}",
-        bronze_max_seconds=1,
-    ) as sluice:  # fmt: skip
-        raw = sluice.settings.raw_topics[0]
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw = sluice.raw_topic
         await topics.create(sluice.settings)
         good = [padded(400, now_ms, event_id=f"good-{number}") for number in range(3)]
         records = [
@@ -58,15 +54,14 @@ async def test_what_does_not_fit_is_cut_and_blocks_nobody(
         ]
         assert (await send_bytes(kafka.bootstrap, raw, 0, batch_v2(records, codec="zstd")))[0] == 0
         worker = sluice.worker()
-        bronze = sluice.role("bronze", "worker", "bronze")
-        bronze.start()
+        bronze = sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
             await feed.caught_up(seconds=90)
             worker.kill()
             worker.start()
             await produce(kafka.bootstrap, raw, [Raw(good[2], None, now_ms), Raw(b"[]", None, now_ms)])
             await feed.caught_up(seconds=90)
-        store = store_at(sluice.settings.bronze_url)
+        store = sluice.store
         await until_covered(sluice, store, worker, bronze, seconds=90)
         bad = await quarantined(sluice)
         assert [said(read)["offset"] for read in bad] == [b"1", b"2", b"5"]
@@ -105,7 +100,7 @@ async def test_a_quarantine_that_takes_less_than_a_batch_or_a_key(
 ) -> None:
     """Each fits or is cut by itself, in order; a large key, large headers; then it takes no record at all."""
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
-        raw, quarantine = sluice.settings.raw_topics[0], sluice.settings.topic("events.quarantine")
+        raw, quarantine = sluice.raw_topic, sluice.settings.topic("events.quarantine")
         await create_topics(kafka.bootstrap, raw)
         await topics.create(sluice.settings)
         worker = sluice.worker()
@@ -155,9 +150,7 @@ async def test_a_feed_that_takes_too_little_ends_the_worker_by_name(
         worker = sluice.worker()
         await worker.says("own 1 partitions", 90)
         await configure(kafka.bootstrap, feed, max_message_bytes=100)
-        await produce(
-            kafka.bootstrap, sluice.settings.raw_topics[0], [Raw(padded(400, now_ms), None, now_ms)]
-        )
+        await produce(kafka.bootstrap, sluice.raw_topic, [Raw(padded(400, now_ms), None, now_ms)])
         assert await worker.end(90) == 1
         assert f"topic {feed} takes no record batch" in worker.output()
         assert "raise its max.message.bytes" in worker.output()

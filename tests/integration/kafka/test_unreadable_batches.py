@@ -13,9 +13,8 @@ import pytest
 from agents.bronze.store import Store
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.store.urls import store_at
-from tests.integration.bronze.test_bronze import covered, rows_of
 from tests.oracle.bad import padded
+from tests.support.bronze_topic import covered, rows_of
 from tests.support.feed import FeedWatcher
 from tests.support.kafka import read_all, wait_until
 from tests.support.processes import Role, Sluice
@@ -47,12 +46,9 @@ async def test_a_bomb_is_one_bad_record_and_blocks_nobody(
     codec: str, records: int, kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     now_ms = int(time.time() * 1000)
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path / 'store'}",
-        bronze_max_seconds=1,
-    ) as sluice:  # fmt: skip
-        raw, bootstrap = sluice.settings.raw_topics[0], kafka.bootstrap
-        store = store_at(sluice.settings.bronze_url)
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw, bootstrap = sluice.raw_topic, kafka.bootstrap
+        store = sluice.store
         await topics.create(sluice.settings)
         worker, bronze = sluice.worker(), sluice.role("bronze", "worker", "bronze")
         batches = [
@@ -78,13 +74,8 @@ async def test_a_bomb_is_one_bad_record_and_blocks_nobody(
         told = dict(bad[0].headers)
         assert (told["reason"], told["offset"]) == (b"too_large", str(last).encode())
         assert f"offsets 1 to {last} expands to more than 256 MiB".encode() in (told["detail"] or b"")
-        assert sorted(offset for _, offset in rows) == [
-            0,
-            last,
-            last + 1,
-            last + 1 + records,
-            last + 2 + records,
-        ]
+        offsets = sorted(offset for _, offset in rows)
+        assert offsets == [0, last, last + 1, last + 1 + records, last + 2 + records]
         (line,) = rows[0, last]
         whole = base64.b64decode(line["value_base64"])
         assert whole == bad[0].value

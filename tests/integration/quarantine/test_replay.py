@@ -17,14 +17,16 @@ import pytest
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from streams.kafka.client import connected_admin
+from streams.kafka.availability import connected_admin
 from streams.sources.quarantine_replay import MOST_RECORDS, operator
-from tests.integration.kafka.test_record_formats import charge, covered, started, workers
-from tests.integration.quarantine.test_cli import QUARANTINE, Shop, bad
+from tests.support.bronze_topic import all_read
+from tests.support.events import charge
 from tests.support.feed import FeedWatcher, exact
 from tests.support.kafka import Raw, create_topics, produce, read_all, wait_until
 from tests.support.paths import ROOT
-from tests.support.programs import started as started_program
+from tests.support.processes import Sluice
+from tests.support.programs import started
+from tests.support.quarantine import QUARANTINE, Shop, bad
 
 RECORDS = 2 * MOST_RECORDS + 200
 """Three transactions; those of the second are of two partitions."""
@@ -98,7 +100,7 @@ async def test_a_replay_that_was_killed_is_gone_on_with(
 
 
 async def test_a_second_replay_ends_the_first(full: Shop) -> None:
-    with started_program(
+    with started(
         dying("SIGSTOP", "commit", 2), env=full.environment, cwd=ROOT, stderr=subprocess.PIPE, text=True
     ) as first:
         await wait_until(lambda: state_of(first.pid) == "T", "the first to stand still")
@@ -115,7 +117,7 @@ async def test_a_second_replay_ends_the_first(full: Shop) -> None:
 
 async def test_what_another_one_sent_before_it_took_over_is_passed_over(full: Shop) -> None:
     command = [*dying("SIGSTOP", "start", 1), "--json"]
-    with started_program(command, env=full.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as late:
+    with started(command, env=full.environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as late:
         await wait_until(lambda: state_of(late.pid) == "T", "it to stand still")
         assert json.loads(full.run("replay", "--all", "--json").stdout)["sent"] == RECORDS
         late.send_signal(signal.SIGCONT)
@@ -131,7 +133,7 @@ def state_of(pid: int) -> str:
 async def test_of_two_that_begin_together_one_does_it(full: Shop) -> None:
     command = [*QUARANTINE, "replay", "--all"]
     pipes: dict[str, Any] = {"env": full.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    with started_program(command, **pipes) as one, started_program(command, **pipes) as other:
+    with started(command, **pipes) as one, started(command, **pipes) as other:
         said = [each.communicate(timeout=60)[1] for each in (one, other)]
     codes = [one.returncode, other.returncode]
     assert 0 in codes, said
@@ -186,7 +188,7 @@ async def test_without_the_audit_nothing_is_sent_and_the_list_says_so(
 
 
 async def test_a_worker_does_without_the_audit(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
-    with started(kafka, prefix, tmp_path) as sluice:
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
         audit = sluice.settings.topic(topics.AUDIT)
         admin = await connected_admin(sluice.settings)
@@ -227,14 +229,14 @@ async def test_views_and_bronze_see_a_replay_once_that_was_killed(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     now_ms = int(time.time() * 1000) - 3_600_000
-    with started(kafka, prefix, tmp_path) as sluice:
-        raw = sluice.settings.raw_topics[0]
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
+        raw = sluice.raw_topic
         await topics.create(sluice.settings)
         sent: Sequence[Raw] = [Raw(value(n), b"k", now_ms) for n in range(MOST_RECORDS + 50)]
         await produce(kafka.bootstrap, raw, [*sent, Raw(charge(1, now_ms), b"k", now_ms)])
-        views, bronze = workers(sluice)
+        views, bronze = sluice.worker(), sluice.bronze()
         async with FeedWatcher(sluice.settings) as feed:
-            await covered(sluice, feed, views, bronze)
+            await all_read(sluice, feed, views, bronze)
             until = ("--to", str(int(time.time() * 1000) + 1))  # what comes back stays where it is
             killed = dying("SIGKILL", "commit", 2, *until)
             environment = {**os.environ, **sluice._environ}
@@ -245,7 +247,7 @@ async def test_views_and_bronze_see_a_replay_once_that_was_killed(
             await produce(kafka.bootstrap, raw, [Raw(charge(2, now_ms), b"k", now_ms)])
             answer = json.loads(sluice.run("quarantine", "replay", *until, "--json").stdout)
             assert (answer["sent"], answer["passed_over"]) == (50, MOST_RECORDS)
-            rows = await covered(sluice, feed, views, bronze)
+            rows = await all_read(sluice, feed, views, bronze)
             await exact(sluice)
         there = await read_all(kafka.bootstrap, raw)
         assert [row.offset for row in rows.records[raw]] == [read.offset for read in there]

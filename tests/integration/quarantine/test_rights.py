@@ -10,8 +10,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.integration.quarantine.test_cli import Shop, bad
 from tests.support.kafka import Raw, create_topics, produce, read_all, running
+from tests.support.quarantine import Shop, bad
 
 ACCESS = ": `sluice topics list` shows what an access list needs\n"
 ENFORCED = """

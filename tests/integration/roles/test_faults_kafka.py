@@ -41,7 +41,7 @@ async def test_a_worker_waits_for_kafka_at_start(
         assert (await worker.get("/readyz")).status_code == 503
         await topics.create(sluice.settings)
         await worker.ready()
-        await produce_all(own_kafka.bootstrap, sluice.settings.raw_topics[0], some_load(1).take(300))
+        await produce_all(own_kafka.bootstrap, sluice.raw_topic, some_load(1).take(300))
         async with FeedWatcher(sluice.settings) as feed:
             await feed.caught_up()
             await exact(sluice)
@@ -69,7 +69,7 @@ async def test_the_broker_restarts_under_load(own_kafka: EmbeddedKafka, prefix: 
     load = some_load(2)
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         api, worker = sluice.api(), sluice.worker()
         producer = await started_producer(
             own_kafka.bootstrap, enable_idempotence=True, request_timeout_ms=60_000
@@ -94,7 +94,7 @@ async def test_retention_overtakes_the_worker(own_kafka: EmbeddedKafka, prefix: 
     load = some_load(3, partitions=1)
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         api, worker = sluice.api(), sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             await produce_all(own_kafka.bootstrap, raw_topic, load.take(500))
@@ -119,7 +119,7 @@ async def test_what_kafka_deleted_before_the_first_start_is_not_lost(
     load = some_load(4, partitions=1)
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         await produce_all(own_kafka.bootstrap, raw_topic, load.take(500))
         await delete_records(sluice.settings.kafka[0], raw_topic, 123)
         sluice.worker()
@@ -135,7 +135,7 @@ async def test_sigterm_under_load_leaves_in_time_with_everything_checkpointed(
     load = some_load(5, partitions=4)
     with Sluice(tmp_path, kafka.bootstrap, prefix) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         worker = sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             await worker.ready()

@@ -5,46 +5,21 @@ from __future__ import annotations
 import asyncio
 import json
 import signal
-from collections.abc import Awaitable, Callable, Iterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 
 import pytest
 
-from agents.bronze.store import Store
-from streams.embedded.broker import EmbeddedKafka
 from streams.faust.transport import FETCH_MAX_WAIT_MS
 from streams.kafka import topics
 from streams.store.bronze_verify import verify
-from streams.store.urls import store_at
+from tests.support.events import clicks
 from tests.support.feed import feed_reader
-from tests.support.kafka import Raw, create_topics, produce, read_all, wait_until
+from tests.support.kafka import create_topics, produce, read_all, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.recreate import delete_records, grow
-from tests.unit.agents.bronze.test_range import click
 
 Lost = dict[int, list[tuple[int, int]]]
 """Partition → offsets [from, to) that were lost."""
-
-
-@pytest.fixture
-def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    ) as running:  # fmt: skip
-        yield running
-
-
-def raw_topic(sluice: Sluice) -> str:
-    return sluice.settings.raw_topics[0]
-
-
-def store(sluice: Sluice) -> Store:
-    return store_at(sluice.settings.bronze_url)
-
-
-def clicks(count: int, partition: int = 0) -> list[Raw]:
-    return [Raw(click(number), partition=partition) for number in range(count)]
 
 
 async def views_lost(sluice: Sluice) -> Lost:
@@ -54,7 +29,7 @@ async def views_lost(sluice: Sluice) -> Lost:
 
 async def bronze_lost(sluice: Sluice) -> Lost:
     found: Lost = {}
-    for _, partition, *span in (await verify(store(sluice))).lost:
+    for _, partition, *span in (await verify(sluice.store)).lost:
         found.setdefault(partition, []).append((span[0], span[1]))
     return found
 
@@ -64,7 +39,7 @@ async def views_seen(sluice: Sluice) -> set[int]:
 
 
 async def bronze_seen(sluice: Sluice) -> set[int]:
-    names = [listed.path async for listed in store(sluice).list("_intents/")]
+    names = [listed.path async for listed in sluice.store.list("_intents/")]
     return {int(name.split("/")[-1].split(".")[0]) for name in names if name.endswith(".position.json")}
 
 
@@ -88,21 +63,15 @@ async def tells(sluice: Sluice, role: str, lost: Lost) -> None:
     await wait_until(recorded, f"{role} to have lost {lost}", seconds=60)
     alarms = await read_all(sluice.settings.kafka[0], sluice.settings.topic("ops.alarms"))
     told = {json.loads(alarm.value or b"{}")["alarm_id"] for alarm in alarms}
-    topic = raw_topic(sluice)
+    topic = sluice.raw_topic
     assert told == {f"lost/{role}/{topic}/{of}/{first}" for of, spans in lost.items() for first, _ in spans}
-
-
-def worker_of(sluice: Sluice, role: str) -> Role:
-    worker = sluice.role(role, "worker", role)
-    worker.start()
-    return worker
 
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_what_is_deleted_unread_of_a_partition_that_was_seen_empty(sluice: Sluice, role: str) -> None:
-    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
-    worker, api = worker_of(sluice, role), sluice.role("api", "api")
+    worker, api = sluice.started(role, "worker", role), sluice.role("api", "api")
     await seen(sluice, role, 0)
     if role == "views":
         api.start()
@@ -121,9 +90,9 @@ async def test_what_is_deleted_unread_of_a_partition_that_was_seen_empty(sluice:
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_what_is_deleted_unread_while_a_worker_stands_still(sluice: Sluice, role: str) -> None:
-    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
-    worker = worker_of(sluice, role)
+    worker = sluice.started(role, "worker", role)
     await seen(sluice, role, 0)
     worker.signal(signal.SIGSTOP)
     # The broker answers the fetch that is under way with what comes until then; nothing tells of its end.
@@ -136,15 +105,15 @@ async def test_what_is_deleted_unread_while_a_worker_stands_still(sluice: Sluice
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_what_was_deleted_before_the_first_start_is_not_missed(sluice: Sluice, role: str) -> None:
-    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await create_topics(bootstrap, topic, partitions=3)
     await topics.create(sluice.settings)
     for partition in range(2):
-        await produce(bootstrap, topic, clicks(100, partition))
+        await produce(bootstrap, topic, clicks(100, partition=partition))
         await delete_records(bootstrap, topic, 50 + 50 * partition, partition)
-    worker = worker_of(sluice, role)
+    worker = sluice.started(role, "worker", role)
     await seen(sluice, role, 0, 1, 2)
-    await produce(bootstrap, topic, clicks(60, 1))
+    await produce(bootstrap, topic, clicks(60, partition=1))
     await delete_records(bootstrap, topic, 130, 1)
     assert await worker.terminate() == 0
     lost = await LOST[role](sluice)
@@ -154,9 +123,9 @@ async def test_what_was_deleted_before_the_first_start_is_not_missed(sluice: Slu
 @pytest.mark.parametrize("running", [False, True])
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_what_is_deleted_unread_of_a_new_partition(sluice: Sluice, role: str, *, running: bool) -> None:
-    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
-    worker = worker_of(sluice, role)
+    worker = sluice.started(role, "worker", role)
     await seen(sluice, role, 0)
     if running:  # it looks for new partitions every 30 s, and this is to come between
         worker.signal(signal.SIGSTOP)
@@ -164,7 +133,7 @@ async def test_what_is_deleted_unread_of_a_new_partition(sluice: Sluice, role: s
         assert await worker.terminate() == 0
     own = [sluice.settings.topic(name) for name in ("views.feed", "events.quarantine")]
     await grow(bootstrap, 2, *own, topic)
-    await produce(bootstrap, topic, clicks(40, 1))
+    await produce(bootstrap, topic, clicks(40, partition=1))
     await delete_records(bootstrap, topic, 40, 1)
     if running:
         worker.signal(signal.SIGCONT)

@@ -5,15 +5,13 @@ from __future__ import annotations
 import os
 import re
 import signal
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Iterable
 from typing import Any
 
 import pytest
 from aiokafka import AIOKafkaConsumer
 from aiokafka.coordinator.protocol import ConsumerProtocolMemberMetadata
 
-from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from streams.kafka.instances import (
     THIS,
@@ -32,16 +30,8 @@ ROLES = ("views", "bronze", "gates")
 
 
 @pytest.fixture
-def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
-    store = (tmp_path / "store").as_uri()
-    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2, instance="one-0", bronze_url=store) as made:
-        yield made
-
-
-async def started(sluice: Sluice, role: str, name: str) -> Role:
-    worker = sluice.role(name, "worker", role)
-    worker.start()
-    return worker
+def settings() -> dict[str, Any]:
+    return {"partitions": 2, "instance": "one-0"}
 
 
 async def holds(sluice: Sluice, role: str, worker: Role) -> str:
@@ -73,10 +63,10 @@ async def refused(worker: Role) -> None:
 @pytest.mark.parametrize("role", ROLES)
 async def test_the_second_ends_and_the_first_goes_on_undisturbed(sluice: Sluice, role: str) -> None:
     await topics.create(sluice.settings)
-    first = await started(sluice, role, "first")
+    first = sluice.started("first", "worker", role)
     await first.ready(60)
     before = await holds(sluice, role, first)
-    await refused(await started(sluice, role, "second"))
+    await refused(sluice.started("second", "worker", role))
     assert first.running
     assert await holds(sluice, role, first) == before
     assert await duplicate_instances(sluice.settings, 0.5) == []
@@ -89,20 +79,20 @@ async def test_the_second_ends_and_the_first_goes_on_undisturbed(sluice: Sluice,
 async def test_what_a_killed_process_left_is_taken_over_at_once(sluice: Sluice, role: str) -> None:
     """And held by who took it over, though a broker goes on describing the first holder's client id."""
     await topics.create(sluice.settings)
-    worker = await started(sluice, role, "worker")
+    worker = sluice.started("worker", "worker", role)
     await holds(sluice, role, worker)
     worker.kill()
     worker.start()
     await holds(sluice, role, worker)
     assert "waiting for SLUICE_INSTANCE" not in worker.output()
-    await refused(await started(sluice, role, "other"))
+    await refused(sluice.started("other", "worker", role))
     assert worker.running
 
 
 @pytest.mark.parametrize("role", ROLES)
 async def test_who_was_stopped_and_replaced_ends_when_it_wakes_up(sluice: Sluice, role: str) -> None:
     await topics.create(sluice.settings)
-    first = await started(sluice, role, "first")
+    first = sluice.started("first", "worker", role)
     await first.ready(60)
     await holds(sluice, role, first)
     first.signal(signal.SIGSTOP)
@@ -111,7 +101,7 @@ async def test_who_was_stopped_and_replaced_ends_when_it_wakes_up(sluice: Sluice
         return not await members(sluice.settings, role)
 
     await wait_until(nobody, "the stopped one's session to end", seconds=40)
-    second = await started(sluice, role, "second")
+    second = sluice.started("second", "worker", role)
     taken = await holds(sluice, role, second)
     first.signal(signal.SIGCONT)
     await refused(first)
@@ -143,7 +133,7 @@ async def test_two_that_take_it_from_each_other_are_found(sluice: Sluice) -> Non
     assert await duplicate_instances(sluice.settings, 0.0) == []
     consumers = [
         AIOKafkaConsumer(
-            sluice.settings.raw_topics[0], bootstrap_servers=list(sluice.settings.kafka),
+            sluice.raw_topic, bootstrap_servers=list(sluice.settings.kafka),
             group_id=sluice.settings.group("bronze"), group_instance_id="one-0", session_timeout_ms=6000,
             heartbeat_interval_ms=300, partition_assignment_strategy=[assignor],
         )

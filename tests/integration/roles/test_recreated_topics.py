@@ -1,11 +1,11 @@
-"""Topics that were deleted and made anew, workers down and running: the new one is not taken for the old."""
+"""Topics that were deleted and recreated, workers down and running: the new one is not taken for the old."""
 
 from __future__ import annotations
 
 import asyncio
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,46 +15,28 @@ from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
-from streams.store.urls import store_at
+from tests.support.events import clicks
 from tests.support.feed import ask, exact, feed_reader
-from tests.support.kafka import Raw, create_topics, produce, wait_until
+from tests.support.kafka import create_topics, produce, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.recreate import delete_records, recreate
-from tests.unit.agents.bronze.test_range import click
 
 T = TypeVar("T")
 ALL = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
-
-
-@pytest.fixture
-def sluice(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> Iterator[Sluice]:
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    ) as running:  # fmt: skip
-        yield running
-
-
-def raw_topic(sluice: Sluice) -> str:
-    return sluice.settings.raw_topics[0]
-
-
-def clicks(count: int, start: int = 0) -> list[Raw]:
-    return [Raw(click(number)) for number in range(start, start + count)]
 
 
 async def folded(sluice: Sluice) -> tuple[int, int]:
     """The checkpoint's offset, and how many clicks are in the views."""
     reader = await feed_reader(sluice.settings)
     rows = ask(reader, sluice.settings, "kpi_funnel", ALL)["rows"]
-    checkpoint = reader.checkpoints.get((raw_topic(sluice), 0))
+    checkpoint = reader.checkpoints.get((sluice.raw_topic, 0))
     return checkpoint.next if checkpoint else 0, sum(row["clicks"] for row in rows)
 
 
 async def stored(sluice: Sluice) -> tuple[int, int]:
     """The newest commit's end, and how many rows are in Bronze."""
     next_offset, rows = 0, 0
-    async for _, _, commit in BronzeReader(store_at(sluice.settings.bronze_url)).commits():
+    async for _, _, commit in BronzeReader(sluice.store).commits():
         next_offset = commit.next
         rows += sum(entry.rows for entry in commit.objects)
     return next_offset, rows
@@ -76,61 +58,52 @@ async def done(sluice: Sluice, role: str, count: int) -> None:
 async def refuses(sluice: Sluice, worker: Role, role: str, count: int) -> None:
     """The worker ends, says why and what to do, and nothing has been added to what it had read."""
     assert await worker.end(80) == 1  # a topic that was missed for a moment is looked for every 30 s
-    assert f"{raw_topic(sluice)}-0" in worker.output()
-    assert "made anew" in worker.output()
+    assert f"{sluice.raw_topic}-0" in worker.output()
+    assert "recreated" in worker.output()
     assert MEND[role] in worker.output()
     assert await SEEN[role](sluice) == (count, count)
     if role == "bronze":
-        assert not (await verify(store_at(sluice.settings.bronze_url))).problems
-
-
-def worker_of(sluice: Sluice, role: str) -> Role:
-    worker = sluice.role(role, "worker", role)
-    worker.start()
-    return worker
+        assert not (await verify(sluice.store)).problems
 
 
 @pytest.mark.parametrize("count", [500, 100, 40])
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_a_topic_made_anew_while_no_worker_runs(sluice: Sluice, role: str, count: int) -> None:
+async def test_a_topic_recreated_while_no_worker_runs(sluice: Sluice, role: str, count: int) -> None:
     bootstrap = sluice.settings.kafka[0]
     await topics.create(sluice.settings)
-    await produce(bootstrap, raw_topic(sluice), clicks(100))
-    worker = worker_of(sluice, role)
+    await produce(bootstrap, sluice.raw_topic, clicks(100))
+    worker = sluice.started(role, "worker", role)
     await done(sluice, role, 100)
     assert await worker.terminate() == 0
-    await recreate(bootstrap, raw_topic(sluice))
-    await produce(bootstrap, raw_topic(sluice), clicks(count, start=1000))
+    await recreate(bootstrap, sluice.raw_topic)
+    await produce(bootstrap, sluice.raw_topic, clicks(count, start=1000))
     worker.start()
     await refuses(sluice, worker, role, 100)
 
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_a_topic_made_anew_under_a_running_worker(sluice: Sluice, role: str) -> None:
+async def test_a_topic_recreated_under_a_running_worker(sluice: Sluice, role: str) -> None:
     bootstrap = sluice.settings.kafka[0]
     await topics.create(sluice.settings)
-    await produce(bootstrap, raw_topic(sluice), clicks(100))
-    worker = worker_of(sluice, role)
+    await produce(bootstrap, sluice.raw_topic, clicks(100))
+    worker = sluice.started(role, "worker", role)
     await done(sluice, role, 100)
-    await recreate(bootstrap, raw_topic(sluice))
-    await produce(bootstrap, raw_topic(sluice), clicks(500, start=1000))
+    await recreate(bootstrap, sluice.raw_topic)
+    await produce(bootstrap, sluice.raw_topic, clicks(500, start=1000))
     await refuses(sluice, worker, role, 100)
 
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
-async def test_one_of_two_topics_made_anew_with_the_same_records_and_more_partitions(
+async def test_one_of_two_topics_recreated_with_the_same_records_and_more_partitions(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str
 ) -> None:
     raw = [f"{prefix}raw-a", f"{prefix}raw-b"]
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, raw_topics=",".join(raw), bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    ) as sluice:  # fmt: skip
+    with Sluice(tmp_path, kafka.bootstrap, prefix, raw_topics=",".join(raw)) as sluice:
         await create_topics(kafka.bootstrap, *raw)
         await topics.create(sluice.settings)
         for topic in raw:
             await produce(kafka.bootstrap, topic, clicks(10))
-        worker = worker_of(sluice, role)
+        worker = sluice.started(role, "worker", role)
         await wait_until(lambda: _is(SEEN[role](sluice), lambda seen: seen[1] == 20), "20 clicks")
         assert await worker.terminate() == 0
         await recreate(kafka.bootstrap, raw[1], partitions=2)
@@ -149,20 +122,17 @@ async def test_records_that_were_replaced_in_the_same_topic(
 ) -> None:
     """As by an unclean leader election: the topic's id stays, and other records are where some were read."""
     other = f"{prefix}other"
-    with Sluice(
-        tmp_path, own_kafka.bootstrap, prefix, partitions=1, bronze_url=f"file://{tmp_path}/store",
-        bronze_max_seconds=1,
-    ) as sluice:  # fmt: skip
+    with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
         await create_topics(own_kafka.bootstrap, other)
-        await produce(own_kafka.bootstrap, raw_topic(sluice), clicks(100))
+        await produce(own_kafka.bootstrap, sluice.raw_topic, clicks(100))
         await produce(own_kafka.bootstrap, other, clicks(300, start=1000))
-        worker = worker_of(sluice, role)
+        worker = sluice.started(role, "worker", role)
         await done(sluice, role, 100)
         if not running:
             assert await worker.terminate() == 0
         await asyncio.to_thread(own_kafka.stop)
-        _replace_log(own_kafka, other, raw_topic(sluice))
+        _replace_log(own_kafka, other, sluice.raw_topic)
         await asyncio.to_thread(own_kafka.start)
         if not running:
             worker.start()
@@ -183,15 +153,15 @@ def _replace_log(kafka: EmbeddedKafka, source: str, target: str) -> None:
         shutil.copy(file, ours / file.name)
 
 
-async def test_a_feed_made_anew_under_a_running_worker_is_folded_again(sluice: Sluice) -> None:
+async def test_a_feed_recreated_under_a_running_worker_is_folded_again(sluice: Sluice) -> None:
     bootstrap, feed = sluice.settings.kafka[0], sluice.settings.topic("views.feed")
     await topics.create(sluice.settings)
-    await produce(bootstrap, raw_topic(sluice), clicks(100))
-    worker, api = worker_of(sluice, "views"), sluice.api()
+    await produce(bootstrap, sluice.raw_topic, clicks(100))
+    worker, api = sluice.worker(), sluice.api()
     await done(sluice, "views", 100)
     await api.ready()
     await recreate(bootstrap, feed, cleanup_policy="compact")
-    await produce(bootstrap, raw_topic(sluice), clicks(20, start=100))
+    await produce(bootstrap, sluice.raw_topic, clicks(20, start=100))
     await wait_until(lambda: _is(folded(sluice), lambda seen: seen == (120, 120)), "all", seconds=90)
     await exact(sluice, api)
     assert await worker.terminate() == 0
@@ -203,10 +173,10 @@ async def _is(question: Awaitable[T], wanted: Callable[[T], bool]) -> bool:
 
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_a_fingerprint_that_was_deleted_is_no_sign_of_another_topic(sluice: Sluice, role: str) -> None:
-    bootstrap, topic = sluice.settings.kafka[0], raw_topic(sluice)
+    bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
     await produce(bootstrap, topic, clicks(100))
-    worker = worker_of(sluice, role)
+    worker = sluice.started(role, "worker", role)
     await done(sluice, role, 100)
     assert await worker.terminate() == 0
     await produce(bootstrap, topic, clicks(20, start=100))

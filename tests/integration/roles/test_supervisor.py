@@ -48,17 +48,13 @@ async def test_all_roles_run_are_kept_up_and_end_together(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     base = free_port()
-    bronze = (tmp_path / "bronze").as_uri()
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=2, metrics_port=base, bronze_url=bronze
-    ) as sluice:
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2, metrics_port=base) as sluice:
         await topics.create(sluice.settings)
-        every = sluice.role("all", "worker", "all")
-        every.start()
+        every = sluice.started("all", "worker", "all")
         for number, name in enumerate(("views", "bronze", "gates")):
             await wait_until(lambda port=base + number: ready(port), f"{name} to be ready", seconds=60)
         gates = GateTopics(sluice.settings)
-        raw = sluice.settings.raw_topics[0]
+        raw = sluice.raw_topic
         await produce_all(kafka.bootstrap, raw, [payment("charge.succeeded", 50_000, 1)])
         await gates.until("alarm")
 
@@ -76,12 +72,9 @@ async def test_all_roles_run_are_kept_up_and_end_together(
 async def test_no_role_outlives_a_supervisor_that_is_killed(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
-    with Sluice(
-        tmp_path, kafka.bootstrap, prefix, partitions=1, bronze_url=(tmp_path / "bronze").as_uri()
-    ) as sluice:
+    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        every = sluice.role("all", "worker", "all")
-        every.start()
+        every = sluice.started("all", "worker", "all")
         await wait_until(lambda: pids(every, "views") and pids(every, "gates"), "roles to be started")
         started = [pid for name in ("views", "bronze", "gates") for pid in pids(every, name)]
         every.kill()

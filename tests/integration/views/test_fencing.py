@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from aiokafka.errors import KafkaError
 
-from agents.protocols import BadRecord
+from agents.quarantine.record import Message
 from streams.embedded.broker import EmbeddedKafka
-from streams.feed.writer import PartitionLog
+from streams.feed.writer import FeedWriter
 from streams.kafka import topics
 from tests.oracle.load import Load, Mix
 from tests.support.feed import FeedWatcher, exact
@@ -24,13 +24,13 @@ async def test_a_former_owner_can_write_nothing(kafka: EmbeddedKafka, prefix: st
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         settings = sluice.settings
         await topics.create(settings)
-        former = PartitionLog(settings, settings.raw_topics[0], 0)
-        newer = PartitionLog(settings, settings.raw_topics[0], 0)
+        former = FeedWriter(settings, settings.raw_topics[0], 0)
+        newer = FeedWriter(settings, settings.raw_topics[0], 0)
         await former.open()
-        await former.commit([(b"k", b"1")], [BadRecord(None, None, [("offset", b"0")])])
+        await former.commit([(b"k", b"1")], [Message(None, None, [("offset", b"0")])])
         await newer.open()
         with pytest.raises(KafkaError):
-            await former.commit([(b"k", b"2")], [BadRecord(b"", b"x", [("offset", b"1")])])
+            await former.commit([(b"k", b"2")], [Message(b"", b"x", [("offset", b"1")])])
         await newer.commit([(b"k", b"3")], [])
         await former.close()
         await newer.close()
@@ -47,7 +47,7 @@ async def test_a_worker_that_wakes_up_in_the_middle_of_its_work_writes_nothing_s
     load = Load(6, int(time.time() * 1000) - 3_600_000, Mix(partitions=1, milliseconds=100))
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         async with FeedWatcher(sluice.settings) as feed:
             sleeper = sluice.worker("sleeper", checkpoint_ms=4_000)
             await sleeper.ready()

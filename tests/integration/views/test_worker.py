@@ -92,7 +92,7 @@ async def test_every_reason_reaches_the_quarantine_from_real_bytes(
         await topics.create(sluice.settings)
         worker = sluice.worker(emf=1)
         async with FeedWatcher(sluice.settings) as feed:
-            await produce_all(kafka.bootstrap, sluice.settings.raw_topics[0], records)
+            await produce_all(kafka.bootstrap, sluice.raw_topic, records)
             await feed.caught_up()
             oracle = await exact(sluice)
         await worker.says("records were quarantined")
@@ -113,7 +113,7 @@ async def test_one_impossible_date_among_thousands(kafka: EmbeddedKafka, prefix:
     ]
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
-        await produce_all(kafka.bootstrap, sluice.settings.raw_topics[0], records)
+        await produce_all(kafka.bootstrap, sluice.raw_topic, records)
         sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             await feed.caught_up()
@@ -157,9 +157,7 @@ async def test_every_codec_is_read(kafka: EmbeddedKafka, prefix: str, tmp_path: 
         async with FeedWatcher(sluice.settings) as feed:
             for codec in (None, "gzip", "snappy", "lz4", "zstd"):
                 records = load.take(1_500)
-                await produce_all(
-                    kafka.bootstrap, sluice.settings.raw_topics[0], records, compression_type=codec
-                )
+                await produce_all(kafka.bootstrap, sluice.raw_topic, records, compression_type=codec)
             await feed.caught_up()
             await exact(sluice)
 
@@ -171,7 +169,7 @@ async def test_transactional_producers_committed_and_aborted(
     load = Load(5, int(time.time() * 1000) - HOUR_MS, Mix(partitions=2, milliseconds=500, bad=0.1))
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
         await topics.create(sluice.settings)
-        raw_topic = sluice.settings.raw_topics[0]
+        raw_topic = sluice.raw_topic
         sluice.worker()
         async with FeedWatcher(sluice.settings) as feed:
             one = await started_producer(kafka.bootstrap, transactional_id=f"{prefix}1")

@@ -10,14 +10,15 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from agents.bronze import retries
-from agents.bronze.commit import Committer, OvertakenError
+from agents import backoff
+from agents.bronze.commit import Committer
 from agents.bronze.layout import layout_of, layout_of_intent
+from agents.sink import OvertakenError
 from streams.store.bronze_reader import BronzeReader
 from streams.store.bronze_verify import verify
-from tests.support.bronze import MemoryStore, Record, built, failing_now_and_then, nothing
+from tests.support.bronze import FORMER, MemoryStore, Record, built, failing_now_and_then, nothing
+from tests.support.events import AT_MS, click, declined
 from tests.support.examples import examples
-from tests.unit.agents.bronze.test_range import AT_MS, FORMER, click, declined
 
 LOG = [
     Record(offset, AT_MS + offset, declined(offset) if offset % 3 else click(offset, city="rome"))
@@ -30,7 +31,7 @@ LAYOUTS = [layout_of([]), layout_of(["search"]), layout_of(["search", "bookings"
 
 @pytest.fixture(autouse=True, scope="module")
 def no_waiting() -> None:
-    retries.FIRST_BACKOFF_SECONDS = 0.0
+    backoff.FIRST_SECONDS = 0.0
 
 
 async def write(store: MemoryStore, draw: random.Random, writer: int) -> None:

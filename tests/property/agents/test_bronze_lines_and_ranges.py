@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from agents.bronze.lines import LineWriter
 from agents.bronze.range import BuiltObject
 from tests.support.bronze import NO_LIMIT, Record, builder
-from tests.unit.agents.bronze.test_range import AT_MS, click, declined
+from tests.support.events import AT_MS, click, declined
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
@@ -69,7 +69,7 @@ def objects(
     for before, after in pairwise(edges):
         batch = [record for record in records if before <= record.offset < after]
         while made.next < after:
-            batch = batch[made.take(batch, after) :]
+            batch = batch[made.add(batch, after) :]
             if made.full:
                 made.close()
                 ranges.append(made.objects())

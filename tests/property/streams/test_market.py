@@ -53,10 +53,10 @@ Events = list[tuple[float, str, dict[str, Any]]]
 """(seconds since the start, name, payload plus the envelope's city), in the order of sending."""
 
 
-def simulated(seed: int, cities: str, **faults: float) -> Events:
-    market = Market(seed, START, choose_cities(cities), rate=40.0, flat=True, faults=Faults(**faults))
+def simulated(seed: int, cities: str, seconds: int = SECONDS, **faults: float) -> Events:
+    market = Market(seed, START, choose_cities(cities), rate=20.0, flat=True, faults=Faults(**faults))
     found: Events = []
-    for record in market.advance(10**9, market.start_us + SECONDS * 1_000_000):
+    for record in market.advance(10**9, market.start_us + seconds * 1_000_000):
         event = msgspec.json.decode(record.value or b"{}")
         since = (record.at_us - market.start_us) / 1e6
         found.append((since, event["event"], {**event["payload"], "city": event["city"]}))
@@ -68,12 +68,10 @@ cities = st.sampled_from(["1", "12", "lima,tokyo,paris"])
 few = examples(12, chaos=240)  # each is a market of its own
 
 
-@few
-@given(seeds, cities)
-def test_every_step_follows_one_that_it_can_follow(seed: int, where: str) -> None:
+def each_step_follows_one_that_it_can_follow(events: Events) -> None:
     last: dict[str, str] = {}
     place: dict[str, Any] = {}
-    for _, name, payload in simulated(seed, where):
+    for _, name, payload in events:
         for id_field, after in CHAINS:
             if name in after:
                 entity = payload[id_field]
@@ -82,12 +80,10 @@ def test_every_step_follows_one_that_it_can_follow(seed: int, where: str) -> Non
                 last[entity] = name
 
 
-@few
-@given(seeds, cities)
-def test_what_refers_to_something_refers_to_what_was_there_before(seed: int, where: str) -> None:
+def what_refers_to_something_refers_to_what_was_there_before(events: Events) -> None:
     seen: dict[str, dict[str, Any]] = {}
     checkouts = set()
-    for _, name, payload in simulated(seed, where):
+    for _, name, payload in events:
         match name:
             case "search.click":
                 shown = seen["shown", payload["session_id"]]  # type: ignore[index]
@@ -135,10 +131,7 @@ def balances(events: Events) -> dict[str, tuple[float, int, int, int]]:
     return {booking: (*charge, paid[booking], other[booking]) for booking, charge in charged.items()}
 
 
-@few
-@given(seeds, cities)
-def test_charges_are_payouts_and_fees_and_refunds(seed: int, where: str) -> None:
-    events = simulated(seed, where)
+def charges_are_payouts_and_fees_and_refunds(events: Events) -> None:
     for at, charge, payouts, other in balances(events).values():
         assert payouts + other <= charge
         if at < SECONDS - LONG_OVER_S:
@@ -146,10 +139,19 @@ def test_charges_are_payouts_and_fees_and_refunds(seed: int, where: str) -> None
 
 
 @few
+@given(seeds, cities)
+def test_lifecycles_hang_together_and_their_money_adds_up(seed: int, where: str) -> None:
+    events = simulated(seed, where)
+    each_step_follows_one_that_it_can_follow(events)
+    what_refers_to_something_refers_to_what_was_there_before(events)
+    charges_are_payouts_and_fees_and_refunds(events)
+
+
+@few
 @given(seeds)
 def test_a_leak_adds_what_is_above_the_due_and_nothing_else(seed: int) -> None:
-    clean = balances(simulated(seed, "12"))
-    leaking = balances(simulated(seed, "12", recon_leak=0.5))
+    clean = balances(simulated(seed, "12", LONG_OVER_S))
+    leaking = balances(simulated(seed, "12", LONG_OVER_S, recon_leak=0.5))
     assert leaking.keys() == clean.keys()
     for booking, (at, charge, payouts, other) in leaking.items():
         assert (at, charge, other) == (clean[booking][0], charge, clean[booking][3])

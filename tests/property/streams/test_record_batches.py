@@ -156,14 +156,14 @@ def test_each_wanted_record_comes_once_and_in_order(drawn: list[dict], into: int
 
 
 def _through_both_roles(model: Model, start: int, wanted: list[Wire]) -> None:
-    judged = [(record, Validator().judge(record.value, record.timestamp_ms)) for record in wanted]
+    judged = [(record, Validator().validate_one(record.value, record.timestamp_ms)) for record in wanted]
     bad = [record for record, verdict in judged if isinstance(verdict, Quarantined)]
 
     state = PartitionState(TP.topic, tuple(VIEWS.values()), Limits(2_880, 840, 3_600, 168))
     state.next_offset = start
     projector = Projector(TP.topic, 0, state, Validator(), lambda: NOW_MS)
     share = fetched(model, start)
-    projector.take(share.before, share.after, share.batches)
+    projector.fold(share.before, share.after, share.batches)
     interval = projector.pending
     assert state.next_offset == max(start, share.after)
     assert (interval.records, sum(interval.outcomes.values())) == (len(wanted), len(wanted))
@@ -175,7 +175,7 @@ def _through_both_roles(model: Model, start: int, wanted: list[Wire]) -> None:
 
     share = fetched(model, start)
     made = builder(start)
-    made.take(list(records_of(share)), share.after)
+    made.add(list(records_of(share)), share.after)
     made.close()
     rows = [
         json.loads(line)["_kafka"] | {"bad": built.path.startswith("_bad/")}

@@ -10,8 +10,8 @@ from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
 from tests.oracle.bad import LIMIT, Case, bad_records
 from tests.oracle.judge import Bad, judge
-from tests.property.schemas.test_verdicts import NOW_MS, values
 from tests.support.examples import examples
+from tests.support.value_strategy import NOW_MS, values
 
 VALIDATOR = Validator(LIMIT)
 

@@ -32,16 +32,18 @@ panes = st.tuples(st.sampled_from("mh"), st.integers(-(10**9), 10**9), st.intege
 
 
 @given(names, hash8s, names, panes)
-def test_windowed_keys_round_trip(view: str, hash8: str, topic: str, pane: tuple[str, int, int]) -> None:
+def test_windowed_keys_round_trip(
+    view: str, definition_hash: str, topic: str, pane: tuple[str, int, int]
+) -> None:
     unit, number, shard = pane
-    key = f"{codec.windowed_prefix(view, hash8, topic)}{unit}{number}:{shard}".encode()
-    assert codec.parse_key(key) == codec.WindowedKey(view, hash8, topic, unit, number, shard)
+    key = f"{codec.windowed_prefix(view, definition_hash, topic)}{unit}{number}:{shard}".encode()
+    assert codec.parse_key(key) == codec.WindowedKey(view, definition_hash, topic, unit, number, shard)
 
 
 @given(names, hash8s, names, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
-def test_entity_keys_round_trip(view: str, hash8: str, topic: str, entity_id: str) -> None:
-    key = (codec.entity_prefix(view, hash8, topic) + entity_id).encode()
-    assert codec.parse_key(key) == codec.EntityKey(view, hash8, topic, entity_id)
+def test_entity_keys_round_trip(view: str, definition_hash: str, topic: str, entity_id: str) -> None:
+    key = (codec.entity_prefix(view, definition_hash, topic) + entity_id).encode()
+    assert codec.parse_key(key) == codec.EntityKey(view, definition_hash, topic, entity_id)
 
 
 @given(names, offsets, st.text(st.characters(exclude_categories=["Cs"])))

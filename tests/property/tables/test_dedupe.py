@@ -175,7 +175,7 @@ def play(steps: list[Batch]) -> None:
                 stamps.append(record.stamp_ms(true_ms))
             wall_ms = true_ms + wrong_ms
             hashes = [hash_id(str(record.id)) for record in step.records]
-            found = window.judge(hashes, stamps, offset, now_ms=wall_ms)
+            found = window.find_duplicates(hashes, stamps, offset, now_ms=wall_ms)
             promise.batch(stamps, wall_ms)
             for place, record in enumerate(step.records):
                 promise.judge(record.id, stamps[place], true_ms, wall_ms, found=place in found)

@@ -7,7 +7,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.gates.rule import Figures, Rule, Standing, State, level, step
+from tables.gates.rule import Figures, GateState, Rule, Standing, level, step
 from tests.support.examples import examples
 
 ORDER = ["ok", "warn", "alarm", "stale"]
@@ -81,7 +81,7 @@ def test_the_rule_is_what_the_words_say(rule: Rule, given_: list[tuple[int, int,
     plain, standing = Plain(rule), Standing()
     for charges, others, stale, times in given_:
         for _ in range(times):
-            found = State.STALE if stale else level(Figures(charges, others), rule)
+            found = GateState.STALE if stale else level(Figures(charges, others), rule)
             before, standing = standing, step(standing, found, rule)
             assert standing.state == plain.evaluate(charges, others, stale=stale)
             assert standing.state.open is (standing.state in ("ok", "warn"))
@@ -99,7 +99,7 @@ def test_a_gate_opens_only_after_so_many_evaluations_that_say_so(
     standing, quiet = Standing(), 0
     for charges, others, stale, times in given_:
         for _ in range(times):
-            found = State.STALE if stale else level(Figures(charges, others), rule)
+            found = GateState.STALE if stale else level(Figures(charges, others), rule)
             judged = standing.held if found is None else found
             quiet = quiet + 1 if judged.open else 0
             was_closed, standing = not standing.state.open, step(standing, found, rule)

@@ -8,7 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.query.params import format_time, parse_time, parse_view_query
+from schemas.times import format_time
+from tables.query.params import parse_time, parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState
 from tables.views import VIEWS

@@ -8,15 +8,16 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.times import format_time
 from tables.fold.state import PartitionState
-from tables.query.params import format_time, parse_time, parse_view_query
+from tables.query.params import parse_time, parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState
 from tables.views import VIEWS
 from tests.oracle.tables import HOUR_US, MINUTE_US, Limited, Made, Plain
-from tests.property.tables.test_fold import LIMITS, START_US, fold, records
 from tests.support.examples import examples
 from tests.support.feed_records import situation
+from tests.support.partition_strategy import LIMITS, START_US, fold, records
 
 SUMS = ("bookings", "gmv_minor", "cancellations", "cancelled_minor", "platform_fees_minor")
 SPAN = [("from", format_time(START_US - HOUR_US)), ("to", format_time(START_US + 9 * HOUR_US))]

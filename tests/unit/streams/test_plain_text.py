@@ -17,7 +17,7 @@ from streams.cli.common import Failure, add_row, new_table
 from streams.cli.views_table import view_table
 from streams.http import docs_page
 from streams.plain_text import json_text, plain, plain_lines
-from tables.spec.views import Sum, Term, Windowed
+from tables.spec.windowed import Sum, Term, Windowed
 
 NASTY = [
     "\x1b[31mred", "\x1b]0;title\x07", "\x9b31m", "a\r\nlevel=ERROR forged", "abc\u202egnp.exe",

@@ -8,7 +8,7 @@ import pytest
 from click.testing import CliRunner
 
 from streams.cli.main import main
-from streams.roles.views.recovery import limits_of
+from streams.roles.views.role import limits_of
 from streams.settings import OWN_TOPICS, SettingError, Settings
 
 

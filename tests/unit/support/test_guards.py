@@ -51,15 +51,15 @@ def test_children_of_a_suite_in_the_background_get_their_default_signals() -> No
     assert (done.returncode, "1 passed" in done.stdout) == (0, True), done.stdout
 
 
-@pytest.mark.parametrize("wait", [
-    "time.sleep(60)",
-    "subprocess.Popen(['sleep', '60']).wait()",
-    "threading.Event().wait()",
-    "asyncio.run(asyncio.Event().wait())",
-    "asyncio.run(spinning())",
-])  # fmt: skip
-def test_a_test_that_hangs_fails_and_the_next_one_runs(tmp_path: Path, wait: str) -> None:
-    text = f"""
+def test_a_test_that_hangs_fails_and_the_next_one_runs(tmp_path: Path) -> None:
+    waits = (
+        "time.sleep(60)",
+        "subprocess.Popen(['sleep', '60']).wait()",
+        "threading.Event().wait()",
+        "asyncio.run(asyncio.Event().wait())",
+        "asyncio.run(spinning())",
+    )
+    text = """
 import asyncio, subprocess, threading, time, pytest
 
 async def spinning():
@@ -69,38 +69,46 @@ async def spinning():
             await asyncio.sleep(0)
     asyncio.create_task(spin())
     await asyncio.Event().wait()
-
-@pytest.mark.filterwarnings("ignore")
-def test_hangs(): {wait}
-
-def test_next(): pass
 """
-    done = run_suite(tmp_path, text, "--timeout", "1")
-    assert "1 failed, 1 passed" in done.stdout or "1 failed, 1 passed, 1 error" in done.stdout, done.stdout
-    assert "Timeout" in done.stdout
+    for number, wait in enumerate(waits):
+        text += f"""
+@pytest.mark.filterwarnings("ignore")
+def test_hangs_{number}(): {wait}
+
+def test_next_{number}(): pass
+"""
+    done = run_suite(tmp_path, text, "--timeout", "0.5")
+    assert "5 failed, 5 passed" in done.stdout, done.stdout
+    assert done.stdout.count("Failed: Timeout") >= len(waits), done.stdout
+    assert re.findall(r"^FAILED .*::(test_\w+)", done.stdout, re.MULTILINE) == [
+        f"test_hangs_{number}" for number in range(len(waits))
+    ]
 
 
-@pytest.mark.parametrize("body", [
-    "asyncio.get_running_loop().create_future().set_exception(ValueError('lost'))",
-    "asyncio.create_task(fails()); await asyncio.sleep(0.01)",
-    "asyncio.get_running_loop().call_soon(raising); await asyncio.sleep(0.01)",
-])  # fmt: skip
-def test_an_exception_that_nobody_takes_fails_its_test(tmp_path: Path, body: str) -> None:
-    text = f"""
+def test_an_exception_that_nobody_takes_fails_its_test(tmp_path: Path) -> None:
+    text = """
 import asyncio
 
 def raising(): raise ValueError('lost')
 
 async def fails(): raise ValueError('lost')
+"""
+    for number, body in enumerate((
+        "asyncio.get_running_loop().create_future().set_exception(ValueError('lost'))",
+        "asyncio.create_task(fails()); await asyncio.sleep(0.01)",
+        "asyncio.get_running_loop().call_soon(raising); await asyncio.sleep(0.01)",
+    )):  # fmt: skip
+        text += f"""
+async def test_drops_{number}(): {body}
 
-async def test_drops(): {body}
-
-async def test_next(): pass
+async def test_next_{number}(): pass
 """
     done = run_suite(tmp_path, text)
-    assert "2 passed, 1 error" in done.stdout, done.stdout
-    assert "ValueError('lost')" in done.stdout
-    assert re.findall(r"^ERROR .*::(test_\w+)", done.stdout, re.MULTILINE) == ["test_drops"]
+    assert "6 passed, 3 errors" in done.stdout, done.stdout
+    assert done.stdout.count("ValueError('lost')") >= 3, done.stdout
+    assert re.findall(r"^ERROR .*::(test_\w+)", done.stdout, re.MULTILINE) == [
+        f"test_drops_{number}" for number in range(3)
+    ]
 
 
 def test_a_program_that_does_not_end_is_killed_and_fails_its_test() -> None:

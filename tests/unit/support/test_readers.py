@@ -8,17 +8,12 @@ import pytest
 
 from streams.store.bronze_verify import verify
 from streams.store.local import LocalStore
-from tests.readers.recipes import run
-from tests.readers.store import LAYOUT_OF_ALL, VALUES, Expected, finish, write
+from tests.support.readers.recipes import run
+from tests.support.readers.store import LAYOUT_OF_ALL, VALUES, Expected, finish, found_by, write
 
 
 def found(name: str, folder: Path) -> Expected:
-    """What a recipe finds."""
-    answer = run(name, str(folder))
-    return Expected(
-        dict(answer["counts"]),
-        {(event, city, currency): (rows, minor) for event, city, currency, rows, minor in answer["sums"]},
-    )
+    return found_by(run(name, str(folder)))
 
 
 @pytest.mark.parametrize("domains", [(), ("search",), LAYOUT_OF_ALL])

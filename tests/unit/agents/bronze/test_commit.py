@@ -7,11 +7,12 @@ from collections.abc import Callable
 
 import pytest
 
-from agents.bronze import retries
-from agents.bronze.commit import Built, Committer, Hint, OvertakenError, Resume
+from agents import backoff
+from agents.bronze.commit import Built, Committer, Resume
 from agents.bronze.files import CorruptFileError, commit_path, decode_commit, encode, intent_path
 from agents.bronze.range import BuiltObject
 from agents.bronze.store import StoreError
+from agents.sink import OvertakenError
 from streams.store.bronze_verify import verify
 from tests.support.bronze import MemoryStore, nothing
 
@@ -20,7 +21,7 @@ TOPIC = "t"
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retries, "FIRST_BACKOFF_SECONDS", 0.0)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.0)
 
 
 @pytest.fixture
@@ -68,10 +69,8 @@ async def test_a_range_is_intent_then_objects_then_commit(store: MemoryStore) ->
     assert await Writer(store).resume(None) == Resume(5, None)
 
 
-@pytest.mark.parametrize(
-    "hint", [None, Hint(5, 9), Hint(0, 5), Hint(0, 9), Hint(7, 9), Hint(999, 1000), Hint(5, 5)]
-)
-async def test_the_hint_may_be_wrong_in_every_way(store: MemoryStore, hint: Hint | None) -> None:
+@pytest.mark.parametrize("hint", [None, (5, 9), (0, 5), (0, 9), (7, 9), (999, 1000), (5, 5)])
+async def test_the_hint_may_be_wrong_in_every_way(store: MemoryStore, hint: tuple[int, int] | None) -> None:
     for first, after in ((0, 5), (5, 9), (9, 12)):
         await Writer(store).commit(a_range(first, after))
     assert (await Writer(store).resume(hint)).next == 12
@@ -80,7 +79,7 @@ async def test_the_hint_may_be_wrong_in_every_way(store: MemoryStore, hint: Hint
 async def test_a_right_hint_spares_the_listing_of_what_is_before(store: MemoryStore) -> None:
     for first in range(20):
         await Writer(store).commit(a_range(first, first + 1))
-    assert (await Writer(store).resume(Hint(19, 20))).next == 20
+    assert (await Writer(store).resume((19, 20))).next == 20
     assert store.listed_after == [commit_path(TOPIC, 0, 19)]
 
 
@@ -215,7 +214,7 @@ async def test_a_writer_that_wakes_up_does_not_write_over_the_new_owners_objects
 async def test_a_corrupt_commit_is_named_and_not_skipped(store: MemoryStore, data: bytes) -> None:
     await Writer(store).commit(a_range(0, 5))
     await store.create(commit_path(TOPIC, 0, 5), data)
-    for hint in (None, Hint(0, 5), Hint(5, 9)):
+    for hint in (None, (0, 5), (5, 9)):
         with pytest.raises(CorruptFileError, match=commit_path(TOPIC, 0, 5)):
             await Writer(store).resume(hint)
     with pytest.raises(CorruptFileError, match=commit_path(TOPIC, 0, 5)):

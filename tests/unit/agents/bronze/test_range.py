@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import json
-from typing import Any
 from urllib.parse import unquote
 
 import fastavro
@@ -12,35 +11,10 @@ import pytest
 
 from agents.bronze.files import Intent, ObjectEntry
 from agents.bronze.gzip import crc32c
-from agents.bronze.layout import FORMER_NO_CITY, Layout, layout_of, layout_of_intent
+from agents.bronze.layout import Layout, layout_of, layout_of_intent
 from schemas.validation.avro import AvroDecoder
-from tests.support.bronze import Record, builder, built
-
-FORMER = Layout(layout_of(["search"]).by_city, FORMER_NO_CITY)
-"""As a worker of the release before laid things down."""
-AT_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
-
-
-def event(name: str, number: int, payload: dict[str, Any], **envelope: Any) -> bytes:
-    return json.dumps(
-        {
-            "event_id": f"e{number}", "event": name, "version": 1, "occurred_at": "2026-03-01T12:00:00Z",
-            "source": "test", "payload": payload, **envelope,
-        }
-    ).encode()  # fmt: skip
-
-
-def click(number: int, **envelope: Any) -> bytes:
-    return event("search.click", number, {"session_id": "s", "listing_id": "l", "position": 1}, **envelope)
-
-
-def declined(number: int, **envelope: Any) -> bytes:
-    return event("booking.declined", number, {"booking_id": "b", "provider_id": "p"}, **envelope)
-
-
-def records(*values: bytes | None, first: int = 0) -> list[Record]:
-    return [Record(first + number, AT_MS + number, value) for number, value in enumerate(values)]
-
+from tests.support.bronze import FORMER, Record, builder, built, records
+from tests.support.events import AT_MS, click, declined
 
 NAME = "events.raw+0+00000000000000000000-00000000000000000005.ndjson.gz"
 
@@ -98,7 +72,7 @@ def test_objects_by_city_do_not_depend_on_batches(layout: Layout) -> None:
     many = records(*(click(number, city=[None, "__none__", "rome"][number % 3]) for number in range(9)))
     one_by_one = builder(layout=layout)
     for record in many:
-        one_by_one.take([record], record.offset + 1)
+        one_by_one.add([record], record.offset + 1)
     one_by_one.close()
     assert one_by_one.objects() == built(many, layout=layout).objects
 
@@ -144,7 +118,7 @@ def test_an_avro_record_is_its_object_as_json() -> None:
     fastavro.schemaless_writer(body, schema, value)
     avro = AvroDecoder({17: schema})
     made = builder(avro=avro)
-    made.take([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
+    made.add([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
     made.close()
     (found,) = made.objects()
     row = json.loads(gzip.decompress(found.data))
@@ -156,16 +130,16 @@ def test_a_range_ends_with_the_record_that_fills_it() -> None:
     many = records(*(click(number) for number in range(10)))
     size = len(many[0].value or b"")
     made = builder(max_bytes=3 * size)
-    assert made.take(many, 10) == 3
+    assert made.add(many, 10) == 3
     assert made.full
     assert (made.first, made.next, made.raw_bytes) == (0, 3, 3 * size)
 
 
 def test_a_range_reaches_over_what_is_no_record() -> None:
     made = builder(5)
-    assert made.take([], 9) == 0
+    assert made.add([], 9) == 0
     assert (made.next, made.empty, made.rows) == (9, False, 0)
-    assert made.take(records(click(1), first=11), 20) == 1
+    assert made.add(records(click(1), first=11), 20) == 1
     assert made.next == 20
 
 
@@ -175,7 +149,7 @@ def test_a_range_whose_end_is_settled_ends_there(until: int, taken: int) -> None
         record for record in records(*(click(number) for number in range(12))) if record.offset not in (4, 5)
     ]
     made = builder(until=until, max_bytes=1)
-    assert made.take(gap, 12) == taken
+    assert made.add(gap, 12) == taken
     assert made.full is (until < 20)
     assert made.next == min(until, 12)
 
@@ -183,7 +157,7 @@ def test_a_range_whose_end_is_settled_ends_there(until: int, taken: int) -> None
 def test_what_was_lost_is_at_the_beginning_of_the_range() -> None:
     made = builder(3)
     made.lose(9)
-    made.take(records(click(0), first=9), 10)
+    made.add(records(click(0), first=9), 10)
     assert (made.first, made.next, made.lost) == (3, 10, (3, 9))
 
 
@@ -191,7 +165,7 @@ def test_memory_is_given_back_as_segments_are_compressed(monkeypatch: pytest.Mon
     monkeypatch.setattr("agents.bronze.range.SEGMENT_BYTES", 1 << 20)
     made = builder()
     for start in range(0, 40_000, 1000):
-        made.take(
+        made.add(
             records(*(click(number) for number in range(start, start + 1000)), first=start), start + 1000
         )
     assert made.raw_bytes > 7 << 20

@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from agents.gates.evaluator import AlarmCode, Gatekeeper, Publication
+from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import decode_gate, gate_key, is_open
-from tables.gates.rule import Figures, Rule, State
+from tables.gates.rule import Figures, GateState, Rule
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
 RULE = Rule(Fraction("0.02"), Fraction("0.05"), 10_000, raise_after=3, clear_after=10)
 CODES = {
-    State.ALARM: AlarmCode("QUALITY_CHECK_FAILED", "critical"),
-    State.STALE: AlarmCode("LAG", "critical"),
+    GateState.ALARM: AlarmCode("QUALITY_CHECK_FAILED", "critical"),
+    GateState.STALE: AlarmCode("LAG", "critical"),
 }
 LONDON: Pair = ("london", "GBP")
 GOOD, BAD = {LONDON: Figures(100_000, 100_000)}, {LONDON: Figures(100_000, 120_000)}
@@ -82,7 +82,7 @@ def reading(figures: dict[Pair, Figures] | None, stale: str | None = None) -> Re
 class Clock:
     """Evaluates every half a second, and adds up what is published."""
 
-    def __init__(self, keeper: Gatekeeper) -> None:
+    def __init__(self, keeper: GateEvaluator) -> None:
         self.keeper, self.now_us, self.gates, self.alarms = keeper, START, [], []  # type: ignore[var-annotated]
 
     def turn(
@@ -100,7 +100,7 @@ class Clock:
 
 
 def clock() -> Clock:
-    return Clock(Gatekeeper(RULE, CODES))
+    return Clock(GateEvaluator(RULE, CODES))
 
 
 def test_a_gate_is_published_when_it_is_new_when_it_changes_and_every_five_seconds() -> None:
@@ -150,7 +150,7 @@ def test_the_next_keeper_goes_on_where_the_records_end() -> None:
     it = clock()
     it.turn(BAD, 3)
     it.turn(GOOD)
-    following = Clock(Gatekeeper(RULE, CODES))
+    following = Clock(GateEvaluator(RULE, CODES))
     for key, value in it.gates:
         following.keeper.restore(key, value)
     following.now_us = it.now_us
@@ -164,7 +164,7 @@ def test_the_next_keeper_knows_what_a_stale_gate_was() -> None:
     it = clock()
     it.turn(BAD, 3)
     it.turn(BAD, stale="why")
-    following = Clock(Gatekeeper(RULE, CODES))
+    following = Clock(GateEvaluator(RULE, CODES))
     for key, value in it.gates:
         following.keeper.restore(key, value)
     following.turn({}, 10)  # held
@@ -217,8 +217,8 @@ def test_what_is_measured() -> None:
         (None, "GBP"): Figures(1, 1),
     }
     it.turn(figures, 3)
-    assert it.keeper.counts() == {State.OK: 2, State.WARN: 0, State.ALARM: 1, State.STALE: 0}
-    assert it.keeper.worst() == {"GBP": State.ALARM, "EUR": State.OK}
+    assert it.keeper.counts() == {GateState.OK: 2, GateState.WARN: 0, GateState.ALARM: 1, GateState.STALE: 0}
+    assert it.keeper.worst() == {"GBP": GateState.ALARM, "EUR": GateState.OK}
 
 
 def test_a_record_that_is_none() -> None:

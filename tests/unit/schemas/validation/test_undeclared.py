@@ -137,8 +137,8 @@ def test_what_producers_usually_add_needs_no_complete_judgement(
 ) -> None:
     validator = Validator()
     batch = [charge(), value, charge(city="london", trace_id="t")]
-    expected = [validator.judge(one, NOW_MS) for one in batch]
-    monkeypatch.delattr(Validator, "judge")
+    expected = [validator.validate_one(one, NOW_MS) for one in batch]
+    monkeypatch.delattr(Validator, "validate_one")
     assert validator.decode_batch([*batch], [NOW_MS] * 3).events == expected
 
 
@@ -215,5 +215,5 @@ def test_no_depth_ends_the_look(opened: str, closed: str, depth: int) -> None:
     ):
         validator = Validator(max_event_bytes=1 << 20)
         verdict = validator.validate(record, NOW_MS)
-        assert verdict == validator.judge(record, NOW_MS)
+        assert verdict == validator.validate_one(record, NOW_MS)
         assert isinstance(verdict, Quarantined) or depth < 64

@@ -18,8 +18,8 @@ from streams.doctor.folders import bronze as bronze_check
 from streams.settings import Settings
 from streams.store import pending_ranges
 from streams.store.local import LocalStore
-from tests.support.bronze import built
-from tests.unit.agents.bronze.test_range import click, records
+from tests.support.bronze import built, records
+from tests.support.events import click
 
 TOPIC = "events.raw"
 

@@ -41,7 +41,8 @@ def test_ages_are_in_their_two_largest_units(seconds: float, text: str) -> None:
     ("name", "value", "text"),
     [
         ("variance_ratio", 0.0512, "5.12%"), ("ctr", 1.0, "100.00%"), ("take_rate", None, "-"),
-        ("bookings", 19960, "19,960"), ("gmv_minor", 12345, "123.45"), ("oldest_seconds", 61, "1 min 1 s"),
+        ("bookings", 19960, "19,960"), ("gmv_minor", 12345, "123.45"), ("booking_minor_p50", 9, "0.09"),
+        ("oldest_seconds", 61, "1 min 1 s"),
         ("city", "london", "london"), ("city", None, "-"), ("valid", True, "yes"),
         ("mean_y", 0.12345, "0.1235"),
         ("t", "2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05"),
@@ -53,8 +54,9 @@ def test_a_value_is_written_by_its_columns_name(name: str, value: Any, text: str
 
 
 def test_a_heading_leaves_the_unit_to_the_values() -> None:
-    assert [heading(name) for name in ("gmv_minor", "oldest_seconds", "take_rate")] == [
+    assert [heading(name) for name in ("gmv_minor", "booking_minor_p95", "oldest_seconds", "take_rate")] == [
         "gmv",
+        "booking p95",
         "oldest",
         "take rate",
     ]

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
@@ -28,13 +28,8 @@ ROWS: list[dict[str, Any]] = [
 PARTITIONS = [
     {"topic": "events.raw", "partition": 0, "watermark": None, "checkpoint_offset": 7, "lag_records": 0},
     {"topic": "events.raw", "partition": 1, "watermark": None, "checkpoint_offset": 5, "lag_records": 1234},
-    {
-        "topic": "events.raw",
-        "partition": 2,
-        "watermark": None,
-        "checkpoint_offset": None,
-        "lag_records": None,
-    },
+    dict.fromkeys(("watermark", "checkpoint_offset", "lag_records"))
+    | {"topic": "events.raw", "partition": 2},
 ]
 ANSWER = {
     "view": "kpi_gmv", "kind": "windowed", "as_of": "2026-11-23T07:04:05.5Z", "from": "2026-11-22T07:04:00Z",
@@ -46,13 +41,7 @@ VIEWS = {
         {"name": "kpi_gmv", "kind": "windowed", "dimensions": ["city"], "measures": [], "description": "GMV"}
     ]
 }
-PROBLEM = {
-    "type": "about:blank",
-    "title": "Not Found",
-    "status": 404,
-    "detail": "there is no view 'x'",
-    "views": ["a", "b"],
-}
+PROBLEM = {"title": "Not Found", "status": 404, "detail": "there is no view 'x'", "views": ["a", "b"]}
 
 
 class Api:
@@ -203,25 +192,19 @@ def test_the_default_address_follows_the_settings(api: Api) -> None:
     assert CliRunner().invoke(main, ["views"], env=environment).exit_code == 0
 
 
+def watch(api: Api, *arguments: str, **options: Any) -> AbstractContextManager[subprocess.Popen[Any]]:
+    """`sluice views --watch` as a program; its output is a pipe if not told otherwise."""
+    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
+    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1", "TERM": "xterm"}
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return started([*command, *arguments], env=environment, **{**pipes, **options})
+
+
 @pytest.mark.parametrize("ignored", [False, True], ids=["foreground", "background"])
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_watch_asks_again_until_it_is_told_to_end(api: Api, number: signal.Signals, ignored: bool) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "streams.cli.main",
-        "views",
-        "kpi_gmv",
-        "--watch",
-        "--json",
-        "--api",
-        api.url,
-    ]
-    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with started(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment,
-        preexec_fn=ignoring_interrupts if ignored else None,
-    ) as watching:  # fmt: skip
+    ignoring = ignoring_interrupts if ignored else None
+    with watch(api, "--json", text=True, preexec_fn=ignoring) as watching:
         assert watching.stdout is not None
         answers = []
         for bookings in range(3):
@@ -242,12 +225,8 @@ def test_watch_asks_again_until_it_is_told_to_end(api: Api, number: signal.Signa
 
 def test_a_watch_that_is_ended_gives_the_terminal_its_cursor_back(api: Api) -> None:
     screen, terminal = pty.openpty()
-    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
-    shown = b""
-    environment = {**os.environ, "TERM": "xterm"}
-    with started(
-        command, stdin=terminal, stdout=terminal, stderr=terminal, env=environment, start_new_session=True
-    ) as watching:
+    shown, ends = b"", {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with watch(api, **ends, start_new_session=True) as watching:
         os.close(terminal)
         while b"19,960" not in shown:
             shown += os.read(screen, 65536)
@@ -261,11 +240,7 @@ def test_a_watch_that_is_ended_gives_the_terminal_its_cursor_back(api: Api) -> N
 
 
 def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
-    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
-    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with started(
-        command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment
-    ) as watching:
+    with watch(api, text=True) as watching:
         assert watching.stdout is not None
         first = [watching.stdout.readline() for _ in range(6)]
         rows = [{**ROWS[0], "bookings": 100}]
@@ -286,9 +261,7 @@ def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
 
 
 def test_a_pipe_that_is_closed_ends_a_watch(api: Api) -> None:
-    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
-    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1"}
-    with started(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as watching:
+    with watch(api) as watching:
         assert watching.stdout is not None
         watching.stdout.readline()
         watching.stdout.close()

@@ -11,7 +11,8 @@ import httpx
 import openapi_spec_validator
 import pytest
 
-from streams.feed.replica import Live
+from streams.clock import Clock
+from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.stream import events
 from streams.settings import Settings
@@ -25,33 +26,35 @@ NOW_S = 1_772_366_400.0  # 2026-03-01T12:00:00Z
 MINUTE = int(NOW_S) // 60
 
 
-class Clock:
+class SetClock(Clock):
     def __init__(self) -> None:
         self.now = NOW_S
 
-    def __call__(self) -> float:
+    def wall_us(self) -> int:
+        return int(self.now * 1_000_000)
+
+    def monotonic(self) -> float:
         return self.now
 
 
 @pytest.fixture
-async def live() -> AsyncIterator[Live]:
-    clock = Clock()
-    live = Live(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), clock, clock)
-    live.topics = {TOPIC: 1}
-    live.waiting_for = None
-    yield live
-    live.end()
-    live.close()
+async def replica() -> AsyncIterator[Replica]:
+    replica = Replica(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), SetClock())
+    replica.topics = {TOPIC: 1}
+    replica.waiting_for = None
+    yield replica
+    replica.end()
+    replica.close()
 
 
-async def feed(live: Live, *records: FeedItem) -> None:
-    if await live.run(lambda reader: reader.apply(0, records, monotonic=live.monotonic())):
-        live.notify()
+async def feed(replica: Replica, *records: FeedItem) -> None:
+    if await replica.run(lambda reader: reader.apply(0, records, monotonic=replica.clock.monotonic())):
+        replica.notify()
 
 
 @pytest.fixture
-async def api(live: Live) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(live), raise_app_exceptions=False)
+async def api(replica: Replica) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(replica), raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         yield client
 
@@ -75,8 +78,8 @@ async def test_views_are_listed(api: httpx.AsyncClient) -> None:
     ]  # fmt: skip
 
 
-async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, live: Live) -> None:
-    await feed(live, booked(2**70), checkpoint(7, NOW_S - 30), heartbeat((0, 7, 7, None)))
+async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, replica: Replica) -> None:
+    await feed(replica, booked(2**70), checkpoint(7, NOW_S - 30), heartbeat((0, 7, 7, None)))
     answer = await api.get("/v1/views/kpi_gmv", params={"window": "1h"})
     assert answer.headers["content-type"] == "application/json"
     assert answer.headers["cache-control"] == "no-store"
@@ -108,14 +111,16 @@ async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, live: 
                 "cancelled_minor": 0,
                 "platform_fees_minor": 0,
                 "take_rate": 0.0,
+                "booking_minor_p50": None,
+                "booking_minor_p95": None,
             }
         ],
     }
 
 
-async def test_entities_of_a_view(api: httpx.AsyncClient, live: Live) -> None:
+async def test_entities_of_a_view(api: httpx.AsyncClient, replica: Replica) -> None:
     members = [True, 10**15, 0, "e", None, "GBP", 5, None, "p1"]
-    await feed(live, *(entity(PAYOUTS, f"po{n}", members) for n in range(3)), checkpoint(7, NOW_S))
+    await feed(replica, *(entity(PAYOUTS, f"po{n}", members) for n in range(3)), checkpoint(7, NOW_S))
     first = (await api.get("/v1/views/ops_payout_backlog/entities?state=open&limit=2")).json()
     assert [row["payout_id"] for row in first["rows"]] == ["po0", "po1"]
     rest = (await api.get("/v1/views/ops_payout_backlog/entities", params={"cursor": first["cursor"]})).json()
@@ -148,9 +153,9 @@ async def test_a_wrong_parameter_is_a_problem_that_names_it(
 
 
 async def test_a_step_that_is_too_fine_for_a_stream_is_refused_before_it_begins(
-    api: httpx.AsyncClient, live: Live
+    api: httpx.AsyncClient, replica: Replica
 ) -> None:
-    await feed(live, partial(GMV, "h", MINUTE // 60 - 5, [(("x", "GBP"), (1,) * 5)]), checkpoint(7, NOW_S))
+    await feed(replica, partial(GMV, "h", MINUTE // 60 - 5, [(("x", "GBP"), (1,) * 5)]), checkpoint(7, NOW_S))
     answer = await api.get("/v1/stream/kpi_gmv?step=5m")
     assert (answer.status_code, answer.json()["parameter"]) == (400, "step")
 
@@ -215,32 +220,32 @@ async def test_a_stream_has_no_head(api: httpx.AsyncClient) -> None:
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
-async def test_other_errors_are_problems_too(api: httpx.AsyncClient, live: Live) -> None:
+async def test_other_errors_are_problems_too(api: httpx.AsyncClient, replica: Replica) -> None:
     answer = await api.post("/v1/views")
     assert (answer.status_code, answer.headers["allow"]) == (405, "GET, HEAD")
     assert answer.headers["content-type"] == "application/problem+json"
     answer = await api.get("/v2/views")
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
     assert answer.json()["views"] == list(VIEWS)
-    live.reader.views.clear()
+    replica.reader.views.clear()
     answer = await api.get("/v1/views/kpi_gmv")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "KeyError" not in answer.text
 
 
-async def test_readiness(api: httpx.AsyncClient, live: Live) -> None:
+async def test_readiness(api: httpx.AsyncClient, replica: Replica) -> None:
     assert (await api.get("/readyz")).status_code == 200
-    live.forget("Kafka at nowhere:1")
+    replica.forget("Kafka at nowhere:1")
     answer = await api.get("/readyz")
     assert (answer.status_code, answer.json()["detail"]) == (503, "waiting for Kafka at nowhere:1")
     assert (await api.get("/healthz")).json() == {"status": "ok"}
     assert (await api.get("/v1/views/kpi_gmv")).json()["complete"] is False
 
 
-async def test_metrics_tell_each_views_freshness(api: httpx.AsyncClient, live: Live) -> None:
+async def test_metrics_tell_each_views_freshness(api: httpx.AsyncClient, replica: Replica) -> None:
     answer = await api.get("/metrics")
     assert 'sluice_view_freshness_seconds{view="kpi_gmv"} +Inf' in answer.text
-    await feed(live, checkpoint(7, NOW_S), heartbeat((0, 7, 7, None)))
+    await feed(replica, checkpoint(7, NOW_S), heartbeat((0, 7, 7, None)))
     answer = await api.get("/metrics")
     assert 'sluice_view_freshness_seconds{view="kpi_gmv"} 0.0' in answer.text
     assert answer.headers["content-type"].startswith("text/plain")
@@ -314,9 +319,9 @@ async def test_the_docs_page_links_every_state_of_entities(api: httpx.AsyncClien
         assert (await api.get(f"/{url}")).status_code == 200
 
 
-async def test_only_the_scopes_cities_are_answered(live: Live) -> None:
-    transport = httpx.ASGITransport(create_app(live, lambda _: frozenset({"paris"})))
-    await feed(live, booked(), checkpoint(7, NOW_S))
+async def test_only_the_scopes_cities_are_answered(replica: Replica) -> None:
+    transport = httpx.ASGITransport(create_app(replica, lambda _: frozenset({"paris"})))
+    await feed(replica, booked(), checkpoint(7, NOW_S))
     async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
         assert (await client.get("/v1/views/kpi_gmv")).json()["rows"] == []
 
@@ -327,63 +332,63 @@ def data(event: bytes) -> dict[str, Any]:
     return answer
 
 
-async def test_a_stream_sends_at_once_and_on_change(live: Live) -> None:
-    stream = events(live, GMV, parse_view_query(GMV, []), None)
+async def test_a_stream_sends_at_once_and_on_change(replica: Replica) -> None:
+    stream = events(replica, GMV, parse_view_query(GMV, []), None)
     first = data(await anext(stream))
     assert (first["rows"], first["complete"]) == ([], False)
     following = asyncio.ensure_future(anext(stream))
-    await feed(live, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    await feed(replica, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     assert data(await following)["complete"] is True
     following = asyncio.ensure_future(anext(stream))
-    await feed(live, booked(5), checkpoint(2, NOW_S))
+    await feed(replica, booked(5), checkpoint(2, NOW_S))
     assert data(await following)["rows"][0]["gmv_minor"] == 5
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(live.clock, Clock)
-    live.clock.now += 11  # nothing comes any more: answers become incomplete by themselves
+    assert isinstance(replica.clock, SetClock)
+    replica.clock.now += 11  # nothing comes any more: answers become incomplete by themselves
     assert data(await following)["complete"] is False
     following = asyncio.ensure_future(anext(stream))
-    live.end()
+    replica.end()
     with pytest.raises(StopAsyncIteration):
         await following
 
 
-async def test_a_stream_without_news_is_kept_alive(live: Live) -> None:
-    await feed(live, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
+    await feed(replica, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     window = [("from", "2026-03-01T00:00:00Z"), ("to", "2026-03-01T12:00:00Z")]
-    live.settings.__dict__["session_seconds"] = 1000
-    stream = events(live, GMV, parse_view_query(GMV, window), None)
+    replica.settings.__dict__["session_seconds"] = 1000
+    stream = events(replica, GMV, parse_view_query(GMV, window), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(live.clock, Clock)
-    live.clock.now += 16
+    assert isinstance(replica.clock, SetClock)
+    replica.clock.now += 16
     assert (await following).startswith(b":")
     await stream.aclose()
 
 
-async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(live: Live) -> None:
-    await feed(live, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
-    live.waiting_for = None
-    stream = events(live, GMV, parse_view_query(GMV, [("city", "london,ulm")]), None)
+async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(replica: Replica) -> None:
+    await feed(replica, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    replica.waiting_for = None
+    stream = events(replica, GMV, parse_view_query(GMV, [("city", "london,ulm")]), None)
     first = data(await anext(stream))
     assert first["warnings"] == ["no such city: ulm; there are london"]
     following = asyncio.ensure_future(anext(stream))
     ulm = partial(GMV, "m", int(NOW_S) // 60 - 5000, [(("ulm", "GBP"), (1, 5, 0, 0, 0))])
-    await feed(live, ulm, checkpoint(2, NOW_S))
+    await feed(replica, ulm, checkpoint(2, NOW_S))
     assert "warnings" not in data(await following), "it is there, if not in the window"
     await stream.aclose()
 
 
-async def test_an_age_alone_is_no_news(live: Live) -> None:
+async def test_an_age_alone_is_no_news(replica: Replica) -> None:
     members = [True, 10**15, 0, "e", "london", "GBP", 5, None, "p1"]
-    await feed(live, entity(PAYOUTS, "po", members), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
-    stream = events(live, PAYOUTS, parse_view_query(PAYOUTS, []), None)
+    await feed(replica, entity(PAYOUTS, "po", members), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
+    stream = events(replica, PAYOUTS, parse_view_query(PAYOUTS, []), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
-    assert isinstance(live.clock, Clock)
-    live.clock.now += 5
+    assert isinstance(replica.clock, SetClock)
+    replica.clock.now += 5
     with contextlib.suppress(TimeoutError):
         await asyncio.wait_for(asyncio.shield(following), 0.35)
     assert not following.done()
-    await feed(live, entity(PAYOUTS, "po2", members), checkpoint(2, NOW_S))
+    await feed(replica, entity(PAYOUTS, "po2", members), checkpoint(2, NOW_S))
     assert data(await following)["rows"][0]["open"] == 2
     await stream.aclose()

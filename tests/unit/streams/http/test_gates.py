@@ -8,19 +8,22 @@ import httpx
 import msgspec
 import pytest
 
-from streams.feed.replica import Live
+from schemas.times import format_time
+from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.gate_table import GateTable
 from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, gate_key
-from tables.gates.rule import State
-from tables.query.params import format_time
+from tables.gates.rule import GateState
 from tables.views import VIEWS
+from tests.support.roles import FixedClock
 
 NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
 
 
-def record(city: str | None, currency: str = "GBP", age: float = 0.0, state: State = State.OK) -> GateRecord:
+def record(
+    city: str | None, currency: str = "GBP", age: float = 0.0, state: GateState = GateState.OK
+) -> GateRecord:
     at = int((NOW_S - age) * 1_000_000)
     return GateRecord(
         gate="recon", city=city, currency=currency, state=state, open=state.open, previous=None,
@@ -39,13 +42,13 @@ def table_of(*records: GateRecord, **others: bytes) -> GateTable:
 
 
 async def get(table: GateTable, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
-    live = Live(VIEWS, Settings.load({}), lambda: float(NOW_S), lambda: 0.0)
-    app = create_app(live, lambda _: scope, table)
+    replica = Replica(VIEWS, Settings.load({}), FixedClock(NOW_S * 1000))
+    app = create_app(replica, lambda _: scope, table)
     try:
         async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
             return await client.get("/v1/gates/recon", params=params)
     finally:
-        live.close()
+        replica.close()
 
 
 async def pairs(
@@ -60,10 +63,10 @@ ALL = (record("paris", "EUR"), record("london"), record(None), record("london", 
 
 
 async def test_a_row_is_the_record() -> None:
-    answer = await get(table_of(record("london", state=State.ALARM)))
+    answer = await get(table_of(record("london", state=GateState.ALARM)))
     assert answer.json() == {
         "gate": "recon", "as_of": "2026-03-01T12:00:00Z",
-        "rows": [msgspec.to_builtins(record("london", state=State.ALARM))],
+        "rows": [msgspec.to_builtins(record("london", state=GateState.ALARM))],
     }  # fmt: skip
     assert answer.headers["cache-control"] == "no-store"
 
@@ -105,16 +108,16 @@ async def test_an_analyst_sees_the_gates_of_their_cities_alone() -> None:
 @pytest.mark.parametrize(
     ("age", "state", "shown"),
     [
-        (15.0, State.OK, ("ok", True, None)),
-        (15.001, State.OK, ("stale", False, "ok")),
-        (15.001, State.ALARM, ("stale", False, "alarm")),
-        (99.0, State.STALE, ("stale", False, None)),
+        (15.0, GateState.OK, ("ok", True, None)),
+        (15.001, GateState.OK, ("stale", False, "ok")),
+        (15.001, GateState.ALARM, ("stale", False, "alarm")),
+        (99.0, GateState.STALE, ("stale", False, None)),
     ],
 )
-async def test_an_expired_record_is_stale(age: float, state: State, shown: tuple[Any, ...]) -> None:
+async def test_an_expired_record_is_stale(age: float, state: GateState, shown: tuple[Any, ...]) -> None:
     (row,) = (await get(table_of(record("london", age=age, state=state)))).json()["rows"]
     assert (row["state"], row["open"], row["previous"]) == shown
-    if shown[0] == "stale" and state is not State.STALE:
+    if shown[0] == "stale" and state is not GateState.STALE:
         assert row["since"] == row["valid_until"]
 
 
@@ -131,9 +134,9 @@ async def test_errors_are_problems() -> None:
 
 
 def test_the_description_has_every_field() -> None:
-    live = Live(VIEWS, Settings.load({}))
-    described = create_app(live).openapi()
-    live.close()
+    replica = Replica(VIEWS, Settings.load({}))
+    described = create_app(replica).openapi()
+    replica.close()
     answer = described["paths"]["/v1/gates/recon"]["get"]
     assert {parameter["name"] for parameter in answer["parameters"]} == {"city", "currency"}
     row = described["components"]["schemas"]["GateRow"]

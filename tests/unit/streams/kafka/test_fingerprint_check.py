@@ -11,8 +11,8 @@ from aiokafka.errors import KafkaError, NotLeaderForPartitionError, RequestTimed
 from aiokafka.record.default_records import DefaultRecordBatchBuilder
 from faust.types import TP
 
-from streams.kafka.fingerprint_check import Found, compare
-from tables.fingerprint import RecordMark, mark_of
+from streams.kafka.fingerprint_check import Comparison, compare
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 from tests.support.bronze import Record
 
 RAW = TP("raw", 0)
@@ -27,11 +27,11 @@ def batch(first: int, values: list[bytes]) -> bytes:
     return bytes(data)
 
 
-def mark(offset: int, timestamp: int, value: bytes) -> RecordMark:
-    return mark_of(Record(offset, timestamp, value))
+def fingerprint(offset: int, timestamp: int, value: bytes) -> RecordFingerprint:
+    return fingerprint_of(Record(offset, timestamp, value))
 
 
-async def found(kept: RecordMark, *answers: tuple[Any, ...], beginning: int = 0) -> Found:
+async def found(kept: RecordFingerprint, *answers: tuple[Any, ...], beginning: int = 0) -> Comparison:
     """`answers`: (error code, high watermark, records)."""
 
     async def send(node: int, request: object, *, group: object) -> Any:
@@ -47,16 +47,21 @@ async def found(kept: RecordMark, *answers: tuple[Any, ...], beginning: int = 0)
 
 async def test_a_record_is_the_same_by_offset_timestamp_and_value() -> None:
     data = batch(40, [b"a", b"b", b"c"])
-    assert await found(mark(41, 1001, b"b"), (0, 90, data)) is Found.SAME
-    for other in (mark(41, 1002, b"b"), mark(41, 1001, b"x"), mark(42, 1001, b"b"), mark(43, 1001, b"b")):
-        assert await found(other, (0, 90, data)) is Found.OTHER
+    assert await found(fingerprint(41, 1001, b"b"), (0, 90, data)) is Comparison.SAME
+    for other in (
+        fingerprint(41, 1002, b"b"),
+        fingerprint(41, 1001, b"x"),
+        fingerprint(42, 1001, b"b"),
+        fingerprint(43, 1001, b"b"),
+    ):
+        assert await found(other, (0, 90, data)) is Comparison.OTHER
 
 
 async def test_what_is_before_the_beginning_or_behind_the_end() -> None:
-    kept = mark(41, 1001, b"b")
-    assert await found(kept, (1, -1, b""), beginning=42) is Found.DELETED
-    assert await found(kept, (1, -1, b""), beginning=41) is Found.BEYOND
-    assert await found(kept, (0, 41, b"")) is Found.BEYOND
+    kept = fingerprint(41, 1001, b"b")
+    assert await found(kept, (1, -1, b""), beginning=42) is Comparison.DELETED
+    assert await found(kept, (1, -1, b""), beginning=41) is Comparison.BEYOND
+    assert await found(kept, (0, 41, b"")) is Comparison.BEYOND
 
 
 @pytest.mark.parametrize(
@@ -72,10 +77,10 @@ async def test_an_answer_that_says_nothing_is_asked_for_again(
     answers: list[tuple[Any, ...]], error: type[KafkaError]
 ) -> None:
     with pytest.raises(error):
-        await found(mark(41, 1001, b"b"), *answers)
+        await found(fingerprint(41, 1001, b"b"), *answers)
 
 
 async def test_what_cannot_be_read_is_no_sign_of_another_topic() -> None:
     data = bytearray(batch(40, [b"a", b"b"]))
     data[-12:] = b"\xff" * 12
-    assert await found(mark(41, 1001, b"b"), (0, 90, bytes(data))) is Found.UNREADABLE
+    assert await found(fingerprint(41, 1001, b"b"), (0, 90, bytes(data))) is Comparison.UNREADABLE

@@ -6,24 +6,15 @@ import gzip
 
 import cramjam
 import pytest
-from aiokafka import TopicPartition
-from aiokafka.consumer.fetcher import READ_COMMITTED, PartitionRecords
 
 from agents.records import Unpacked
 from schemas.validation.reasons import UnreadBatch
 from schemas.validation.validator import Validator
 from streams.kafka import decompression
-from streams.kafka.batches import Fetched, _wanted_batches, records_of
-from streams.kafka.fetched_bytes import Batches, FetchedBytes
+from streams.kafka.batches import Fetched, records_of
 from streams.kafka.message_formats import UnreadableBatchError
+from tests.support.fetched_batches import TP, batches
 from tests.support.record_bytes import CODECS, Wire, batch_legacy, batch_v2, part, varint
-
-TP = TopicPartition("events.raw", 3)
-
-
-def batches(data: bytes) -> Batches:
-    records = PartitionRecords(TP, FetchedBytes(data), [], 0, None, None, True, READ_COMMITTED)
-    return _wanted_batches(records)
 
 
 def read(data: bytes) -> list[int]:
@@ -39,7 +30,7 @@ def read_raw(data: bytes, start: int = 0, size: int = 2) -> list[tuple[int, int,
     for record in found:
         if isinstance(record.value, UnreadBatch):
             assert data.find(record.value) >= 0
-            assert Validator().judge(record.value, record.timestamp) == record.value.why
+            assert Validator().validate_one(record.value, record.timestamp) == record.value.why
             assert Validator().validate(record.value, record.timestamp) == record.value.why
     return [
         (

@@ -21,7 +21,7 @@ from aiokafka.protocol.types import (
 )
 from faust.types import TP
 
-from streams.kafka.topic_ids import MISSING, Sight, TopicIdRequest, look
+from streams.kafka.topic_ids import MISSING, TopicIdentity, TopicIdRequest, topic_identities
 
 ID = bytes(range(16))
 TEXT = "AAECAwQFBgcICQoLDA0ODw"
@@ -111,28 +111,30 @@ RAW = TP("raw", 0)
 
 async def test_an_answer_of_many_partitions_is_read_as_its_schema_says() -> None:
     answer = v10(topic("other", [1]), topic("raw", [1] * 300, epoch=7))
-    found = await look(
+    found = await topic_identities(
         Client({1: answer}), [RAW, TP("raw", 299), TP("raw", 300), TP("none", 0), TP("other", 0)]
     )
-    assert found[RAW] == found[TP("raw", 299)] == Sight(TEXT, 7, 1, 300)
-    assert found[TP("other", 0)] == Sight(TEXT, 0, 1, 1)
+    assert found[RAW] == found[TP("raw", 299)] == TopicIdentity(TEXT, 7, 1, 300)
+    assert found[TP("other", 0)] == TopicIdentity(TEXT, 0, 1, 1)
     assert found[TP("raw", 300)] is MISSING
     assert TP("none", 0) not in found
 
 
 async def test_a_topic_that_is_not_there_is_missing() -> None:
-    assert await look(Client({1: v10(topic("raw", [], code=3))}, leader=None), [RAW]) == {RAW: MISSING}
+    assert await topic_identities(Client({1: v10(topic("raw", [], code=3))}, leader=None), [RAW]) == {
+        RAW: MISSING
+    }
 
 
 async def test_the_leaders_own_word_counts_and_disagreement_is_no_answer() -> None:
     told = v10(topic("raw", [2], epoch=1))
     client = Client({1: told, 2: v10(topic("raw", [2], epoch=2))})
-    assert await look(client, [RAW]) == {RAW: Sight(TEXT, 2, 2, 1)}
+    assert await topic_identities(client, [RAW]) == {RAW: TopicIdentity(TEXT, 2, 2, 1)}
     assert client.asked == [1, 2]
     for says in (topic("raw", [2], topic_id=bytes(15) + b"x"), topic("raw", [], code=3)):
-        assert await look(Client({1: told, 2: v10(says)}), [RAW]) == {}
+        assert await topic_identities(Client({1: told, 2: v10(says)}), [RAW]) == {}
     silent = Client({1: told, 2: None})
-    assert await look(silent, [RAW]) == {}
+    assert await topic_identities(silent, [RAW]) == {}
     assert silent.updates == 1
 
 
@@ -147,7 +149,7 @@ async def test_a_broker_without_ids_says_who_leads() -> None:
     answer = MetadataResponse_v1(
         brokers=[], controller_id=1, topics=[(0, "raw", False, [(0, 0, 1, [1], [1]), (0, 1, 1, [1], [1])])]
     )
-    assert await look(Client({1: answer}), [RAW]) == {RAW: Sight(None, None, 1, 2)}
-    assert await look(Client({1: v10(topic("raw", [1], topic_id=bytes(16)))}), [RAW]) == {
-        RAW: Sight(None, 0, 1, 1)
+    assert await topic_identities(Client({1: answer}), [RAW]) == {RAW: TopicIdentity(None, None, 1, 2)}
+    assert await topic_identities(Client({1: v10(topic("raw", [1], topic_id=bytes(16)))}), [RAW]) == {
+        RAW: TopicIdentity(None, 0, 1, 1)
     }

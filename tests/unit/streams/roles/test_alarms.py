@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
+from agents import backoff
 from streams.roles import alarms
 from streams.settings import Settings
 
@@ -44,8 +45,8 @@ async def test_an_alarm_is_retried_and_counted_until_it_is_there(
     FailingProducer.plan = [KafkaConnectionError(), OSError("away"), "hang", KafkaTimeoutError(), None]
     FailingProducer.sent, FailingProducer.stopped = [], 0
     monkeypatch.setattr(alarms, "AIOKafkaProducer", FailingProducer)
-    for name, seconds in {"SEND_SECONDS": 0.05, "FIRST_BACKOFF_SECONDS": 0.001}.items():
-        monkeypatch.setattr(alarms, name, seconds)
+    monkeypatch.setattr(alarms, "SEND_SECONDS", 0.05)
+    monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
     await alarms.raise_lost(Settings.load({}), "bronze", "t", 3, (5, 12))
     assert FailingProducer.sent == [b"lost/bronze/t/3/5"]
     assert FailingProducer.stopped == 5

@@ -17,12 +17,6 @@ from streams.settings import SettingError, Settings
 TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "41"}
 
 
-def test_the_defaults_are_the_contracts() -> None:
-    settings = Settings.load({})
-    assert rule_of(settings) == (Fraction(2, 100), Fraction(5, 100), 10_000, 3, 10)
-    assert (settings.recon_window_hours, settings.recon_settlement_hours) == (24, 0)
-
-
 @pytest.mark.parametrize("value", ["0.020", "1e-2", "-0.1", "nan", ".5", "1000001", ""])
 def test_limits_are_decimal_numbers_taken_as_they_are_written(value: str) -> None:
     environ = {"SLUICE_RECON_WARN": value}

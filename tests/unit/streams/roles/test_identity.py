@@ -10,20 +10,20 @@ import pytest
 from aiokafka.errors import KafkaError, UnknownTopicOrPartitionError
 from faust.types import TP
 
-from streams.kafka.fingerprint_check import Found
-from streams.kafka.topic_ids import MISSING, Sight
+from streams.kafka.fingerprint_check import Comparison
+from streams.kafka.topic_ids import MISSING, TopicIdentity
 from streams.roles import identity as identity_module
-from streams.roles.identity import FeedRecreatedError, Identity, Looks
-from streams.roles.recreated_topic import RecreatedTopicError
-from tables.fingerprint import RecordMark, mark_of
+from streams.roles.identity import FeedRecreatedError, Identity, IdentityQueries
+from streams.roles.progress import RecreatedTopicError
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 from tests.support.bronze import Record
 from tests.support.kafka import wait_until
 
 RAW, OTHER, FEED = TP("raw", 0), TP("raw", 1), TP("feed", 0)
 
 
-def mark(offset: int, crc: int = 0) -> RecordMark:
-    return RecordMark(offset, 1000 + offset, crc)
+def mark(offset: int, crc: int = 0) -> RecordFingerprint:
+    return RecordFingerprint(offset, 1000 + offset, crc)
 
 
 class Kafka:
@@ -40,22 +40,22 @@ class Kafka:
         self.gate = asyncio.Event()
         self.gate.set()
 
-    async def look(self, tps: set[TP]) -> Mapping[TP, Sight]:
+    async def topic_identities(self, tps: set[TP]) -> Mapping[TP, TopicIdentity]:
         self.looks.append(set(tps))
         said = {
-            tp: Sight(self.ids[tp.topic], self.epoch, 1, 2) if tp.topic in self.ids else MISSING
+            tp: TopicIdentity(self.ids[tp.topic], self.epoch, 1, 2) if tp.topic in self.ids else MISSING
             for tp in tps - self.silent
         }
         await self.gate.wait()
         return said  # type: ignore[return-value]
 
-    async def compare(self, tp: TP, leader: int, kept: RecordMark) -> Found:  # noqa: ARG002
+    async def compare(self, tp: TP, leader: int, kept: RecordFingerprint) -> Comparison:  # noqa: ARG002
         self.compared.append(kept.offset)
         if kept.offset < self.begins:
-            return Found.DELETED
+            return Comparison.DELETED
         if kept.offset >= self.end:
-            return Found.BEYOND
-        return Found.OTHER if kept.offset >= self.replaced_from else Found.SAME
+            return Comparison.BEYOND
+        return Comparison.OTHER if kept.offset >= self.replaced_from else Comparison.SAME
 
 
 @pytest.fixture
@@ -67,7 +67,9 @@ def kafka(monkeypatch: pytest.MonkeyPatch) -> Kafka:
 
 
 def watch(kafka: Kafka, *, feed: bool = False) -> Identity:
-    return Identity(Looks(lambda: kafka), RAW, done="kept is", mend="Mend it", feed=FEED if feed else None)
+    return Identity(
+        IdentityQueries(lambda: kafka), RAW, done="kept is", remedy="Mend it", feed=FEED if feed else None
+    )
 
 
 async def test_an_id_is_adopted_where_none_was_kept_and_held_from_then_on(kafka: Kafka) -> None:
@@ -103,14 +105,14 @@ async def test_records_are_compared_when_one_begins(kafka: Kafka, known: str | N
 async def test_a_log_cut_and_refilled_between_two_fetches_shows_by_the_leader_epoch(kafka: Kafka) -> None:
     watched = watch(kafka)
     await watched.begin([], [mark(5)])
-    watched.took(mark(9))
-    await watched.check_taken()
-    watched.took(mark(20))
+    watched.processed(mark(9))
+    await watched.check_processed()
+    watched.processed(mark(20))
     kafka.compared.clear()
     kafka.epoch, kafka.replaced_from = 1, 15  # 16 to 20 were of the old log, and are others now
-    watched.took(mark(30, crc=1))
+    watched.processed(mark(30, crc=1))
     with pytest.raises(RecreatedTopicError, match="another record at offset 20"):
-        await watched.check_taken()
+        await watched.check_processed()
     assert kafka.compared == [9, 20]
 
 
@@ -121,7 +123,7 @@ async def test_an_election_without_loss_is_none_of_our_business(kafka: Kafka) ->
     await watched.check()
     assert kafka.compared == []
     kafka.epoch = 1
-    watched.took(mark(8))
+    watched.processed(mark(8))
     await watched.check()
     assert kafka.compared == [5, 8]
     await watched.check()
@@ -135,41 +137,41 @@ async def test_brokers_without_ids_are_judged_by_records_at_each_look(
     kafka.ids["raw"], kafka.epoch = None, epoch
     watched = watch(kafka)
     await watched.begin([], [mark(5)])
-    watched.took(mark(7))
-    await watched.check_taken()
+    watched.processed(mark(7))
+    await watched.check_processed()
     kafka.replaced_from = 0
-    watched.took(mark(200, crc=1))
+    watched.processed(mark(200, crc=1))
     with pytest.raises(RecreatedTopicError):
-        await watched.check_taken()
+        await watched.check_processed()
 
 
 async def test_what_was_taken_before_a_good_look_may_be_committed_later(kafka: Kafka) -> None:
     watched = watch(kafka)
     await watched.begin([], [])
-    watched.took(mark(5))
-    taken_at = watched.taken_at
+    watched.processed(mark(5))
+    processed_at = watched.processed_at
     await watched.check()
     kafka.ids["raw"] = "B"
-    await watched.check_taken(taken_at)
-    await watched.check_taken()
-    watched.took(mark(6))
-    await watched.check_taken(taken_at)
+    await watched.check_processed(processed_at)
+    await watched.check_processed()
+    watched.processed(mark(6))
+    await watched.check_processed(processed_at)
     with pytest.raises(RecreatedTopicError):
-        await watched.check_taken()
+        await watched.check_processed()
 
 
 async def test_a_topic_that_is_gone_is_not_another_one(kafka: Kafka) -> None:
     watched = watch(kafka)
     await watched.begin([], [])
-    watched.took(mark(5))
+    watched.processed(mark(5))
     del kafka.ids["raw"]
-    await watched.check_taken()
+    await watched.check_processed()
     with pytest.raises(UnknownTopicOrPartitionError):
         await watch(kafka).begin([], [])
     kafka.ids["raw"] = "B"
-    watched.took(mark(6))
+    watched.processed(mark(6))
     with pytest.raises(RecreatedTopicError):
-        await watched.check_taken()
+        await watched.check_processed()
 
 
 async def test_another_feed_is_told_apart_even_when_nothing_was_taken(kafka: Kafka) -> None:
@@ -178,15 +180,15 @@ async def test_another_feed_is_told_apart_even_when_nothing_was_taken(kafka: Kaf
     await watched.begin([], [])
     kafka.ids["feed"] = "G"
     with pytest.raises(FeedRecreatedError):
-        await watched.check_taken()
+        await watched.check_processed()
     del kafka.ids["feed"]
     with pytest.raises(UnknownTopicOrPartitionError):
-        await watched.check_taken()
+        await watched.check_processed()
 
 
 async def test_a_leader_that_does_not_answer_holds_up_its_own_partition_alone(kafka: Kafka) -> None:
-    looks = Looks(lambda: kafka)
-    mine, other = (Identity(looks, tp, done="", mend="") for tp in (RAW, OTHER))
+    looks = IdentityQueries(lambda: kafka)
+    mine, other = (Identity(looks, tp, done="", remedy="") for tp in (RAW, OTHER))
     kafka.silent = {OTHER}
     outcomes = await asyncio.gather(mine.begin([], []), other.begin([], []), return_exceptions=True)
     assert outcomes[0] == 2
@@ -196,7 +198,7 @@ async def test_a_leader_that_does_not_answer_holds_up_its_own_partition_alone(ka
 
 
 async def test_one_look_serves_all_who_ask_and_none_who_asked_later(kafka: Kafka) -> None:
-    looks = Looks(lambda: kafka)
+    looks = IdentityQueries(lambda: kafka)
     kafka.gate.clear()
     first = asyncio.create_task(looks.since(time.monotonic(), {RAW}))
     await wait_until(lambda: kafka.looks == [{RAW}])
@@ -209,12 +211,12 @@ async def test_one_look_serves_all_who_ask_and_none_who_asked_later(kafka: Kafka
 
 
 def test_a_mark_is_of_the_record_not_of_its_batch() -> None:
-    kept = mark_of(Record(7, 1000, b"value"))
-    assert kept == mark_of(Record(7, 1000, b"value"))
+    kept = fingerprint_of(Record(7, 1000, b"value"))
+    assert kept == fingerprint_of(Record(7, 1000, b"value"))
     others = [
         Record(8, 1000, b"value"),
         Record(7, 1001, b"value"),
         Record(7, 1000, b"valve"),
         Record(7, 1000, None),
     ]
-    assert kept not in map(mark_of, others)
+    assert kept not in map(fingerprint_of, others)

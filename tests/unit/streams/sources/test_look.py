@@ -14,7 +14,7 @@ import pytest
 from streams.sources.ndjson import LOOK_AT
 from streams.sources.online_retail_csv import HEADER
 from streams.sources.record import NotEventsError
-from tests.unit.streams.sources.test_documents import GOOD, event, lines, source, zipped
+from tests.support.input_files import GOOD, event, lines, source, zipped
 
 NOT_EVENTS = {
     "CSV with the columns name, age:": b"name;age\nJohn;3\nAnn;4\n",

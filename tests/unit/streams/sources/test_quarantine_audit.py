@@ -8,10 +8,10 @@ import msgspec
 import pytest
 
 from agents.quarantine.audit import AuditRecord, decode_audit, encode_audit
+from agents.quarantine.record import Position, QuarantineRecord
 from streams.kafka.topics import TopicState, findings, plan
 from streams.settings import Settings
 from streams.sources.envelope import event_id_of
-from streams.sources.quarantine import BadRecord, Position
 from streams.sources.quarantine_audit import Audit, Done
 
 TOPIC = "events.quarantine"
@@ -22,8 +22,8 @@ AUDITED = AuditRecord(
 )  # fmt: skip
 
 
-def record(offset: int = 7, at: str = AUDITED.quarantined_at) -> BadRecord:
-    return BadRecord(Position(1, offset), "", "", "", "", "events.raw", 1, 0, at, None, b"")
+def record(offset: int = 7, at: str = AUDITED.quarantined_at) -> QuarantineRecord:
+    return QuarantineRecord(Position(1, offset), "", "", "", "", "events.raw", 1, 0, at, None, b"")
 
 
 def audit_of(*records: AuditRecord, first: int = 0) -> Audit:
@@ -52,7 +52,7 @@ def test_the_newest_is_the_state_and_another_action_is_not_open() -> None:
     assert audit_of(AUDITED, dismissed).state(record()) == "dismissed"
 
 
-def test_a_record_of_a_quarantine_that_was_made_anew_is_open() -> None:
+def test_a_record_of_a_quarantine_that_was_recreated_is_open() -> None:
     assert audit_of(AUDITED).state(record(at="2026-02-01T00:00:00.000Z")) == "open"
 
 

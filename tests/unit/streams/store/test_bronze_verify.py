@@ -13,8 +13,8 @@ from agents.bronze.range import BuiltObject
 from agents.bronze.store import Found, StoreError
 from streams.store import pending_ranges
 from streams.store.bronze_verify import Verdict, uncommitted, verify
-from tests.support.bronze import MemoryStore, built, nothing
-from tests.unit.agents.bronze.test_range import click, declined, records
+from tests.support.bronze import MemoryStore, built, nothing, records
+from tests.support.events import click, declined
 
 TOPIC = "events.raw"
 COMMITS = [commit_path(TOPIC, 0, first) for first in (0, 2, 4)]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import tracemalloc
 from typing import Any
 
+import msgspec
 import pytest
 
 from schemas.validation.fast_path import EVENT_TYPES
-from tables.codec import decode_entity
 from tables.fold.entities import EntityStore
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tests.oracle.tables import HOUR_US, make
@@ -18,7 +18,7 @@ CLOSED_US = 2 * HOUR_US
 
 
 def store() -> EntityStore:
-    return EntityStore("ops_payout_backlog", "e:v@h:t:", OPS_PAYOUT_BACKLOG.tracks, EVENT_TYPES, CLOSED_US)
+    return EntityStore("e:v@h:t:", OPS_PAYOUT_BACKLOG.tracks, EVENT_TYPES, CLOSED_US)
 
 
 def join(
@@ -31,7 +31,7 @@ def join(
 def state(entities: EntityStore) -> list[Any] | None:
     """opened, occurred_us, rank of the payout."""
     value = entities.states.get("p")
-    return None if value is None else decode_entity(value)[:3]
+    return None if value is None else msgspec.msgpack.decode(value)[:3]
 
 
 def test_the_latest_event_counts_and_the_opening_one_is_remembered() -> None:
@@ -50,17 +50,17 @@ def test_of_one_time_the_rank_counts_then_the_event_id() -> None:
     join(entities, "initiated", HOUR, event_id="c")
     assert state(entities) == [True, HOUR, 1]
     join(entities, "failed", HOUR, event_id="a")
-    assert decode_entity(entities.states["p"])[3] == "b"
+    assert msgspec.msgpack.decode(entities.states["p"])[3] == "b"
     join(entities, "failed", HOUR, event_id="c")
-    assert decode_entity(entities.states["p"])[3] == "c"
+    assert msgspec.msgpack.decode(entities.states["p"])[3] == "c"
 
 
 def test_the_latest_events_facts_are_kept_and_nothing_of_earlier_ones() -> None:
     entities = store()
     join(entities, "initiated", HOUR)
-    assert decode_entity(entities.states["p"])[4:] == ["ulm", "EUR", HOUR % 97, 0, "x"]
+    assert msgspec.msgpack.decode(entities.states["p"])[4:] == ["ulm", "EUR", HOUR % 97, 0, "x"]
     join(entities, "failed", HOUR + 1)
-    assert decode_entity(entities.states["p"])[4:] == ["ulm", "EUR", (HOUR + 1) % 97, None, "x"]
+    assert msgspec.msgpack.decode(entities.states["p"])[4:] == ["ulm", "EUR", (HOUR + 1) % 97, None, "x"]
 
 
 @pytest.mark.parametrize("restart", [False, True])
@@ -133,7 +133,7 @@ def test_times_that_are_written_shorter_are_understood(at_us: int) -> None:
 
 
 def test_a_live_one_takes_at_most_400_bytes() -> None:
-    count = 50_000
+    count = 10_000
     events = [
         (
             make(

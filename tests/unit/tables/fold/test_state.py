@@ -10,7 +10,7 @@ import pytest
 from tables import codec
 from tables.codec import Checkpoint, WindowedKey, decode_checkpoint, decode_partial, parse_key
 from tables.fold.state import FoldCounts, Limits, PartitionState
-from tables.spec.views import View
+from tables.spec.view import View
 from tables.views import VIEWS
 from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
@@ -84,7 +84,7 @@ def test_quarantined_records_move_the_offset_alone() -> None:
     dirty_before, records = state.dirty, state.changes(123)
     assert (dirty_before, state.dirty) == (True, False)
     assert last_checkpoint(records) == Checkpoint(
-        next=2, watermark=None, kafka_ms=77, at=123, views={v.name: (v.hash8, 0) for v in ALL}
+        next=2, watermark=None, kafka_ms=77, at=123, views={v.name: (v.definition_hash, 0) for v in ALL}
     )
     assert len(records) == 1
 
@@ -193,7 +193,9 @@ def test_a_changed_view_begins_anew_and_its_old_records_are_deleted() -> None:
     fold(state, click("a", 0), charge("b", 5), payout("c"))
     write(feed, state.changes(0))
     old = {
-        key for key in feed if KPI_FUNNEL.hash8.encode() in key or OPS_PAYOUT_BACKLOG.hash8.encode() in key
+        key
+        for key in feed
+        if KPI_FUNNEL.definition_hash.encode() in key or OPS_PAYOUT_BACKLOG.definition_hash.encode() in key
     }
     assert len(old) == 2
     funnel = replace(KPI_FUNNEL, measures=KPI_FUNNEL.measures[1:5])
@@ -209,7 +211,7 @@ def test_a_changed_view_begins_anew_and_its_old_records_are_deleted() -> None:
     state = begin(feed, views)
     assert not state.dirty
     fold(state, click("d", 0))
-    assert last_checkpoint(state.changes(0)).views["kpi_funnel"] == (funnel.hash8, 3)
+    assert last_checkpoint(state.changes(0)).views["kpi_funnel"] == (funnel.definition_hash, 3)
 
 
 def test_a_first_start_may_begin_above_zero() -> None:

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
+from schemas.times import format_time
 from tables.gates.figures import Pair, Reading, ReconReader, Window, pairs_kept
 from tables.gates.rule import Figures
-from tables.query.params import format_time, parse_view_query
+from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import FeedItem, ReaderState
 from tables.views import VIEWS

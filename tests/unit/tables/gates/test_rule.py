@@ -6,11 +6,11 @@ from fractions import Fraction
 
 import pytest
 
-from tables.gates.rule import Figures, Rule, Standing, State, level, step
+from tables.gates.rule import Figures, GateState, Rule, Standing, level, step
 
 RULE = Rule(Fraction("0.02"), Fraction("0.05"), min_minor=10_000, raise_after=3, clear_after=10)
 
-OK, WARN, ALARM, STALE, HOLD = State.OK, State.WARN, State.ALARM, State.STALE, None
+OK, WARN, ALARM, STALE, HOLD = GateState.OK, GateState.WARN, GateState.ALARM, GateState.STALE, None
 
 
 @pytest.mark.parametrize(
@@ -39,7 +39,7 @@ OK, WARN, ALARM, STALE, HOLD = State.OK, State.WARN, State.ALARM, State.STALE, N
         (2**53 * 1000, 2**53 * 1050 + 1, ALARM),
     ],
 )
-def test_the_level_of_one_evaluation(charges: int, others: int, expected: State | None) -> None:
+def test_the_level_of_one_evaluation(charges: int, others: int, expected: GateState | None) -> None:
     assert level(Figures(charges, others), RULE) is expected
 
 
@@ -47,12 +47,12 @@ def test_the_level_of_one_evaluation(charges: int, others: int, expected: State 
     ("charges", "others", "expected"), [(0, 0, HOLD), (0, 1, ALARM), (1, 1, OK), (1, 0, ALARM)]
 )
 def test_without_a_minimum_all_but_nothing_is_judged(
-    charges: int, others: int, expected: State | None
+    charges: int, others: int, expected: GateState | None
 ) -> None:
     assert level(Figures(charges, others), RULE._replace(min_minor=0)) is expected
 
 
-def states(*found: State | None, rule: Rule = RULE) -> list[State]:
+def states(*found: GateState | None, rule: Rule = RULE) -> list[GateState]:
     standing, seen = Standing(), []
     for one in found:
         standing = step(standing, one, rule)
@@ -99,7 +99,7 @@ def states(*found: State | None, rule: Rule = RULE) -> list[State]:
         ([WARN] * 3 + [STALE] * 5 + [HOLD] * 10, WARN),
     ],
 )
-def test_where_evaluations_in_a_row_lead(found: list[State | None], last: State) -> None:
+def test_where_evaluations_in_a_row_lead(found: list[GateState | None], last: GateState) -> None:
     assert states(*found)[-1] is last
 
 

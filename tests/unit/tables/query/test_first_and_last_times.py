@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 import pytest
 
-from agents.gates.evaluator import Gatekeeper
+from agents.gates.evaluator import GateEvaluator
 from schemas.validation.validator import Validator
 from tables.fold.state import Limits, PartitionState
 from tables.gates.figures import ReconReader, Window
@@ -106,7 +106,7 @@ def test_what_is_paid_then_is_in_a_window_that_reaches_there(at: str, window: tu
 def test_gates_are_judged_where_time_begins_and_ends(at: str) -> None:
     state = read(payout(0, at, name="payout.paid"))
     reading = ReconReader(Window(24, 0)).read(state, situation(clock="event"))
-    keeper = Gatekeeper(Rule(1, 2, 1, 1, 1), {})  # type: ignore[arg-type]
+    keeper = GateEvaluator(Rule(1, 2, 1, 1, 1), {})  # type: ignore[arg-type]
     ((_, value),) = keeper.evaluate(reading, 0).gates
     record = json.loads(value or b"")
     assert FIRST <= record["window_from"] < record["window_to"] <= LAST

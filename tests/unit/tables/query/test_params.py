@@ -2,12 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from schemas.times import FIRST_US, LAST_US
+from schemas.times import FIRST_US, LAST_US, format_time
 from tables.query.params import (
     Cursor,
     ParameterError,
     encode_cursor,
-    format_time,
     parse_entity_query,
     parse_time,
     parse_view_query,

@@ -79,7 +79,7 @@ def test_of_several_partitions_each_says_what_is_the_matter_with_it() -> None:
 
 def test_a_view_that_began_later_is_not_told_as_a_loss() -> None:
     began = checkpoint(
-        10, NOW_S - 1, partial_until={GMV.name: int(NOW_S * 1e6)}, views={GMV.name: (GMV.hash8, 7)}
+        10, NOW_S - 1, partial_until={GMV.name: int(NOW_S * 1e6)}, views={GMV.name: (GMV.definition_hash, 7)}
     )
     (said,) = ask(reader(began, heartbeat((0, 10, 10, None))))["incomplete_because"]
     assert said.startswith(f"{TOPIC}-0: kpi_gmv began at offset 7, after the partition's first records")

@@ -7,7 +7,11 @@ import pytest
 from tables.query.params import ParameterError, parse_time, parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState
-from tables.spec.views import Kept, Kind, Ratio, Selection, Stage, Sum, Term, Total, Tracked, Unit, Windowed
+from tables.spec.entity_measures import Total
+from tables.spec.fields import Kind
+from tables.spec.measures import Ratio, Unit
+from tables.spec.tracked import Kept, Selection, Stage, Tracked
+from tables.spec.windowed import Sum, Term, Windowed
 from tables.views import VIEWS
 from tests.support.feed_records import MICROS, checkpoint, entity, partial, reader, situation
 
@@ -159,7 +163,7 @@ def test_rows_are_sorted_null_first_and_flat() -> None:
     assert [row["city"] for row in answer["rows"]] == [None, "london", "paris"]
     assert list(answer["rows"][0]) == [
         "city", "currency", "bookings", "gmv_minor", "cancellations", "cancelled_minor",
-        "platform_fees_minor", "take_rate",
+        "platform_fees_minor", "take_rate", "booking_minor_p50", "booking_minor_p95",
     ]  # fmt: skip
 
 

@@ -22,17 +22,17 @@ from agents.bronze.files import (
     intent_path,
     position_path,
 )
-from streams.kafka.fingerprint_check import Found
-from streams.kafka.topic_ids import Sight
+from streams.kafka.fingerprint_check import Comparison
+from streams.kafka.topic_ids import TopicIdentity
 from streams.roles import recoveries
-from streams.roles.bronze import owner, resume
-from streams.roles.recreated_topic import RecreatedTopicError
+from streams.roles.progress import RecreatedTopicError
+from streams.roles.sinks import role
 from streams.store.bronze_verify import verify
-from tables.fingerprint import RecordMark, mark_of
+from tables.fingerprint import RecordFingerprint, fingerprint_of
 from tests.support.bronze import MemoryStore, Record, builder, built
+from tests.support.bronze_owner import ONE, TWO, Worker
+from tests.support.events import AT_MS, click
 from tests.support.kafka import wait_until
-from tests.unit.agents.bronze.test_range import AT_MS, click
-from tests.unit.streams.roles.bronze.test_owner import ONE, TWO, Worker
 
 TOPIC, PARTITION = ONE
 
@@ -45,22 +45,11 @@ def committer(store: MemoryStore, nonce: str = "me") -> Committer:
     return Committer(store, TOPIC, PARTITION, nonce, lambda *_: None)
 
 
-@pytest.fixture
-def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
-    async def no_hint(*_: object) -> None:
-        return None
-
-    monkeypatch.setattr(resume, "hint_of", no_hint)
-    monkeypatch.setattr(owner, "PAUSE_SECONDS", 0.01)
-    monkeypatch.setattr(resume, "PAUSE_SECONDS", 0.01)
-    return Worker()
-
-
 def another_topic(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def look(tps: set[TP]) -> Mapping[TP, Sight]:
-        return dict.fromkeys(tps, Sight("another", 0, 1, 2))
+    async def topic_identities(tps: set[TP]) -> Mapping[TP, TopicIdentity]:
+        return dict.fromkeys(tps, TopicIdentity("another", 0, 1, 2))
 
-    monkeypatch.setattr(worker.thread, "look", look)
+    monkeypatch.setattr(worker.thread, "topic_identities", topic_identities)
 
 
 def beginnings(worker: Worker, monkeypatch: pytest.MonkeyPatch, **at: int) -> None:
@@ -80,19 +69,19 @@ async def test_a_commit_says_whose_it_is_and_where_it_ended(worker: Worker) -> N
     await worker.take(ONE, 0, 5)
     await worker.owner.drain()
     commit = decode_commit(path := commit_path(*ONE, 0), worker.store.files[path].data)
-    assert (commit.topic_id, commit.last_record) == ("id", mark_of(records(4, 5)[0]))
+    assert (commit.topic_id, commit.last_record) == ("id", fingerprint_of(records(4, 5)[0]))
 
 
 async def test_a_range_without_records_carries_the_last_one_on(worker: Worker) -> None:
     await worker.assigned(ONE)
     await worker.take(ONE, 0, 5)
-    await worker.owner.revoked()
+    await worker.owner.flush(3)
     await worker.take(ONE, 5, 5)
     owned = worker.owner.owned[ONE]
-    owned.range.take([], 9)
+    owned.range.add([], 9)
     await worker.owner.drain()
     commit = decode_commit(path := commit_path(*ONE, 5), worker.store.files[path].data)
-    assert (commit.next, commit.last_record) == (9, mark_of(records(4, 5)[0]))
+    assert (commit.next, commit.last_record) == (9, fingerprint_of(records(4, 5)[0]))
 
 
 async def test_another_topic_is_refused_when_nothing_but_a_position_is_there(
@@ -101,9 +90,7 @@ async def test_another_topic_is_refused_when_nothing_but_a_position_is_there(
     await worker.assigned(ONE)
     await worker.owner.drain()
     assert await position(worker, ONE) == Position(0, 2, "id")
-    later = Worker()
-    later.store = worker.store
-    later.owner._beginner._store = worker.store
+    later = Worker(worker.store)
     another_topic(later, monkeypatch)
     with pytest.raises(RecreatedTopicError, match="topic id another, but what Bronze has is of id"):
         await later.assigned(ONE)
@@ -115,12 +102,12 @@ async def test_an_intent_left_open_by_the_old_topic_is_not_filled_from_the_new_o
 ) -> None:
     left = Intent(
         first=0, last=9, next=10, objects=(ObjectEntry("event=x/y", 1, 1, "not there"),), nonce="old",
-        topic_id=known, last_record=RecordMark(9, AT_MS, 1),
+        topic_id=known, last_record=RecordFingerprint(9, AT_MS, 1),
     )  # fmt: skip
     await worker.store.create(intent_path(*ONE, 0), encode(left))
 
-    async def other(*_: object) -> Found:
-        return Found.OTHER
+    async def other(*_: object) -> Comparison:
+        return Comparison.OTHER
 
     monkeypatch.setattr(worker.thread, "compare", other)
     with pytest.raises(RecreatedTopicError):
@@ -130,10 +117,10 @@ async def test_an_intent_left_open_by_the_old_topic_is_not_filled_from_the_new_o
 async def test_nothing_of_another_topic_is_written(worker: Worker, monkeypatch: pytest.MonkeyPatch) -> None:
     await worker.assigned(ONE)
     await worker.take(ONE, 0, 5)
-    await worker.owner.revoked()
+    await worker.owner.flush(3)
     another_topic(worker, monkeypatch)
     await worker.take(ONE, 5, 8)
-    await worker.owner.revoked()
+    await worker.owner.flush(3)
     assert await worker.nexts() == {0: 5}
     assert not [path for path in worker.store.files if f"{8 - 1:020d}" in path]
     assert [type(error) for error in worker.app.crashes] == [RecreatedTopicError]
@@ -161,7 +148,7 @@ async def test_the_first_of_two_writers_says_where_a_partition_begins() -> None:
     assert (await second.resume(None)).next == 7
     made = builder(7)
     made.lose(9)
-    made.take(records(9, 12), 12)
+    made.add(records(9, 12), 12)
     made.close()
     await second.commit(Built(made.first, made.next, made.lost, made.objects()))
     assert (await first.resume(None)).next == 12
@@ -176,7 +163,7 @@ async def test_a_partition_that_came_later_begins_at_0_and_others_where_kafka_di
     async def raise_lost(*said: Any) -> None:
         lost.append(said[1:])
 
-    monkeypatch.setattr(resume, "raise_lost", raise_lost)
+    monkeypatch.setattr(role, "raise_lost", raise_lost)
     beginnings(worker, monkeypatch, p0=40, p1=50)
     assert await worker.assigned(ONE, TWO) == {ONE: 40, TWO: 50}
     assert lost == []
@@ -195,7 +182,7 @@ async def test_what_is_deleted_while_the_store_is_away_at_first_sight_is_lost(
     async def raise_lost(*said: Any) -> None:
         lost.append(said[-1])
 
-    monkeypatch.setattr(resume, "raise_lost", raise_lost)
+    monkeypatch.setattr(role, "raise_lost", raise_lost)
     monkeypatch.setattr(recoveries, "READY_SECONDS", 0.05)
     worker.store.gate.clear()
     await worker.assigned(ONE)

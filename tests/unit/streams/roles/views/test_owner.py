@@ -16,13 +16,15 @@ from faust.types import TP
 from streams.health import Health
 from streams.kafka.batches import Fetched
 from streams.roles import recoveries
-from streams.roles.recoveries import RecoveryStuckError
-from streams.roles.views.owner import ViewsOwner
-from streams.roles.views.partition import OwnedPartition
+from streams.roles.identity import FeedRecreatedError
+from streams.roles.owner import PartitionOwner
+from streams.roles.recoveries import RecoveryProgress, RecoveryStuckError
+from streams.roles.views.partition import ViewsPartition
+from streams.roles.views.role import ViewsRole
 from streams.settings import Settings
 from tests.support.kafka import wait_until
-from tests.unit.streams.roles.bronze.test_owner import App, Thread, no_tasks_left
-from tests.unit.streams.roles.views.test_partition import Batch, MemoryLog, Owned, Record
+from tests.support.roles import App, Thread, no_tasks_left
+from tests.support.views_partition import Batch, MemoryLog, Owned, Record
 
 ONE, TWO, THREE = (TP("t", number) for number in range(3))
 
@@ -38,21 +40,24 @@ class Worker:
         self.recovered: list[TP] = []
         self.logs: dict[TP, MemoryLog] = {}
         self.moves = False
-        self.owner = ViewsOwner(replace(Settings.load({}), session_seconds=1), self.health)
+        settings = replace(Settings.load({}), session_seconds=1)
+        self.role = ViewsRole(settings)
+        self.owner = PartitionOwner[ViewsPartition](settings, self.role, self.health)
         self.owner.app = cast(Any, self.app)
-        self.owner._recover = self._recover  # type: ignore[method-assign]
-        self.owner._written = cast(Any, SimpleNamespace(have=_there, waiting={}))
+        self.role._recover = self._recover  # type: ignore[method-assign]
+        self.role._topics = cast(Any, SimpleNamespace(have=_there, waiting={}))
 
-    async def _recover(self, tp: TP) -> OwnedPartition:
+    async def _recover(
+        self, owner: PartitionOwner[ViewsPartition], tp: TP, progress: RecoveryProgress
+    ) -> ViewsPartition:
         gate = self.gates.get(tp)
         while gate is not None and not gate.is_set():
             await asyncio.sleep(0.01)
             if self.moves:
-                self.owner._progress[tp].moved()
+                progress.moved()
         self.recovered.append(tp)
-        made = Owned(self.owner._failed)
+        made = Owned(lambda partition: owner.failed(tp, partition), tp=tp)
         self.logs[tp] = made.log
-        made.projector.partition = tp.partition
         return made.partition
 
     def close(self, *tps: TP) -> None:
@@ -68,7 +73,7 @@ class Worker:
     async def take(self, tp: TP, first: int, end: int) -> None:
         batches: list[Any] = [Batch(map(Record, range(first, end)))]
         epoch = self.thread.epochs[tp]
-        await self.owner.take(Fetched(TopicPartition(*tp), first, end, batches, end, epoch))
+        await self.owner.process(Fetched(TopicPartition(*tp), first, end, batches, end, epoch))
 
     def waits_for(self) -> str | None:
         return self.health.waiting_for
@@ -157,7 +162,7 @@ async def test_who_was_fenced_while_it_recovered_recovers_again(worker: Worker) 
     await wait_until(lambda: TWO in worker.owner.owned, "it to be recovered again")
     assert worker.recovered.count(TWO) == 2
     assert stale.closed
-    assert not worker.owner.owned[TWO].failed
+    assert worker.owner.owned[TWO].failure is None
     await worker.owner.drain()
     assert worker.app.crashes == []
     await no_tasks_left()
@@ -193,7 +198,7 @@ async def test_a_cancelled_assignment_leaves_nothing_running(worker: Worker) -> 
 async def test_a_recovery_in_which_nothing_moves_ends_the_process(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recoveries, "STILL_SECONDS", 0.3)
+    monkeypatch.setattr(recoveries, "STALL_SECONDS", 0.3)
     worker.close(TWO, THREE)
     worker.moves = True
     await worker.assigned(ONE, TWO)
@@ -209,11 +214,11 @@ async def test_a_recovery_in_which_nothing_moves_ends_the_process(
 
 
 async def test_a_recovery_that_fails_late_ends_the_process(worker: Worker) -> None:
-    async def fail(_: TP) -> OwnedPartition:
+    async def fail(*_: object) -> ViewsPartition:
         await asyncio.sleep(0.3)
         raise ZeroDivisionError
 
-    worker.owner._recover = cast(Any, fail)  # type: ignore[method-assign]
+    worker.role._recover = cast(Any, fail)  # type: ignore[method-assign]
     await worker.assigned(ONE)
     await wait_until(lambda: worker.app.crashes, "the process to end")
     await worker.owner.drain()
@@ -234,16 +239,37 @@ async def test_a_kept_partition_is_proved_and_takes_nothing_from_before_its_seek
 async def test_waiting_behind_another_partitions_checkpoint_is_seen(
     worker: Worker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("streams.roles.views.owner.BLOCKED_SECONDS", 0.01)
+    monkeypatch.setattr("streams.roles.owner.BLOCKED_SECONDS", 0.01)
     monkeypatch.setattr("streams.roles.views.partition.PENDING_RECORDS", 3)
     await worker.assigned(ONE, TWO)
     await wait_until(lambda: ONE in worker.logs, "both")
     worker.logs[ONE].gate.clear()
     taking = asyncio.create_task(worker.take(ONE, 0, 9))
-    await wait_until(lambda: worker.owner.waits_for_another(TWO), "the other to wait", seconds=5)
-    assert not worker.owner.waits_for_another(ONE)
+    await wait_until(lambda: worker.owner.waits(TWO), "the other to wait", seconds=5)
+    assert not worker.owner.waits(ONE)
     worker.logs[ONE].gate.set()
     await taking
-    assert not worker.owner.waits_for_another(TWO)
+    assert not worker.owner.waits(TWO)
     await worker.owner.drain()
+    await no_tasks_left()
+
+
+async def test_a_feed_that_is_recreated_while_records_are_lost_blocks_nobody(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def recreated() -> None:
+        raise FeedRecreatedError
+
+    async def deleted(tps: set[TP]) -> Mapping[TP, int]:
+        return dict.fromkeys(tps, 50)
+
+    await worker.assigned(ONE)
+    monkeypatch.setattr(worker.thread, "beginnings", deleted)
+    monkeypatch.setattr(worker.owner.owned[ONE].identity, "check", recreated)
+    async with asyncio.timeout(5):
+        await worker.take(ONE, 50, 55)
+    assert isinstance(worker.owner.owned[ONE].failure, FeedRecreatedError)
+    await wait_until(lambda: worker.recovered == [ONE, ONE], "it to be recovered", seconds=10)
+    await worker.owner.drain()
+    assert worker.app.crashes == []
     await no_tasks_left()

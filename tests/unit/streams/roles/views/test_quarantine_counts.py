@@ -14,12 +14,9 @@ from prometheus_client import REGISTRY
 
 from streams import logs
 from streams.errors import ErrorCode
-from streams.health import Health
 from streams.kafka.batches import Fetched
-from streams.roles.views.owner import ViewsOwner
-from streams.roles.views.quarantine_counts import BadRecords
-from streams.settings import Settings
-from tests.unit.streams.roles.views.test_partition import CLICK, TOPIC, Batch, Owned, Record
+from streams.roles.views.quarantine_counts import QuarantineCounts
+from tests.support.views_partition import CLICK, TOPIC, Batch, Owned, Record
 
 ENVELOPE, SCHEMA = "EVENT_ENVELOPE_INVALID", "EVENT_SCHEMA_INVALID"
 BAD = [b"hunter2", b"hunter2", b"[]", (CLICK % 3).replace(b"search.click", b"hunter.two")]
@@ -67,16 +64,16 @@ def told(caplog: pytest.LogCaptureFixture) -> list[tuple[Any, ...]]:
 async def test_bad_records_are_counted_at_once_and_told_together(
     caplog: pytest.LogCaptureFixture, emf: io.StringIO
 ) -> None:
-    owner = ViewsOwner(Settings.load({}), Health())
-    owned = Owned(bad_records=owner.bad_records)
+    quarantined = QuarantineCounts()
+    owned = Owned(quarantined=quarantined)
     before = counted()
     batches: list[Any] = [Batch(map(_Bad, range(len(BAD))))]
-    await owned.partition.take(Fetched(TopicPartition(TOPIC, 0), 0, len(BAD), batches, len(BAD), 1))
+    await owned.partition.process(Fetched(TopicPartition(TOPIC, 0), 0, len(BAD), batches, len(BAD), 1))
     assert await owned.partition.checkpoint()
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
     assert told(caplog) == []
 
-    await owner.drain()  # as the heartbeat does each second
+    quarantined.log()
     assert told(caplog) == [
         ("records were quarantined: not_json 2, not_object 1", "WARNING", ENVELOPE, 3),
         ("records were quarantined: unknown_event 1", "WARNING", SCHEMA, 1),
@@ -85,29 +82,29 @@ async def test_bad_records_are_counted_at_once_and_told_together(
     assert [(line["code"], line["Errors"]) for line in lines] == [(ENVELOPE, 3), (SCHEMA, 1)]
     assert "hunter" not in caplog.text + emf.getvalue()
 
-    owner.bad_records.tell()
+    quarantined.log()
     assert len(told(caplog)) == 2, "what has been told is not told again"
     assert [now - then for now, then in zip(counted(), before, strict=True)] == [3, 1]
-    await owned.partition.close()
+    await owned.partition.release()
 
 
 def test_a_flood_is_told_at_once_and_then_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:
     now = 1000.0
-    tally = BadRecords(lambda: now)
+    tally = QuarantineCounts(lambda: now)
     for second in range(181):
         tally.add({(ENVELOPE, "not_json"): 2})
         if second > 0:
             tally.add({(SCHEMA, "payload_field"): 1})
-        tally.tell()
+        tally.log()
         now += 1.0
     counts = {code: [line[3] for line in told(caplog) if line[2] == code] for code in (ENVELOPE, SCHEMA)}
     assert counts[ENVELOPE] == [2, 120, 120, 120]
     assert counts[SCHEMA] == [1, 60, 60], "each code begins by itself"
     tally.add({(ENVELOPE, "too_large"): 1})
-    tally.tell(last=True)
+    tally.log(last=True)
     assert told(caplog)[-2][:1] == ("records were quarantined: too_large 1",)
     assert sum(line[3] for line in told(caplog)) == 181 * 2 + 180 + 1, "none is left untold"
-    tally.tell(last=True)
+    tally.log(last=True)
     assert len(told(caplog)) == 9
 
 

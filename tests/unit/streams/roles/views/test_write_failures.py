@@ -14,15 +14,29 @@ from faust.types import TP
 from prometheus_client import REGISTRY
 
 from streams.health import Health
-from streams.roles.views.owner import ViewsOwner
+from streams.roles.owner import PartitionOwner
+from streams.roles.views import role as role_module
+from streams.roles.views.partition import ViewsPartition
+from streams.roles.views.role import ViewsRole
 from streams.settings import Settings
 from tests.support.kafka import wait_until
-from tests.unit.streams.roles.views.test_partition import Owned
+from tests.support.views_partition import Owned
+
+ONE = TP("t", 0)
 
 
 class App:
     async def crash(self, error: Exception) -> None:
         assert isinstance(error, ZeroDivisionError)
+
+
+def owner_of_one(settings: Settings, app: object) -> tuple[PartitionOwner[ViewsPartition], Owned]:
+    """An owner, and the partition that it owns."""
+    owner = PartitionOwner[ViewsPartition](settings, ViewsRole(settings), Health())
+    owner.app = cast(Any, app)
+    owned = Owned(lambda partition: owner.failed(ONE, partition))
+    owner._owned[ONE] = owned.partition
+    return owner, owned
 
 
 def put_failures() -> float:
@@ -45,37 +59,36 @@ async def test_a_checkpoint_that_fails_is_counted_unless_it_was_fenced(
     error: Exception, counted: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     before = put_failures()
-    owner = ViewsOwner(Settings.load({"SLUICE_SESSION_SECONDS": "300"}), Health())
-    owner.app = cast(Any, App())  # nothing is recovered here: that waits for two heartbeats
-    owned = Owned(owner._failed)
+    # Nothing is recovered here: that waits for two heartbeats.
+    owner, owned = owner_of_one(Settings.load({"SLUICE_SESSION_SECONDS": "300"}), App())
     owned.log.error = error
-    await owned.take(0, 1)
+    await owned.process(0, 1)
     assert not await owned.partition.checkpoint()
     await owner.drain()
-    await owned.partition.close()
     assert put_failures() - before == counted
     (told,) = [record for record in caplog.records if "the checkpoint of t-0 failed" in record.message]
     assert type(error).__name__ in told.message
     assert told.levelno == (logging.ERROR if counted else logging.WARNING)
 
 
-async def test_every_recovery_that_fails_is_counted_until_it_succeeds() -> None:
+async def test_every_recovery_that_fails_is_counted_until_it_succeeds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A worker that cannot write for hours goes on to say so: its page must not end after the first try."""
     with socket.socket() as nobody:
         nobody.bind(("127.0.0.1", 0))  # bound and not listening: connections are refused
         settings = Settings.load({"SLUICE_KAFKA": f"127.0.0.1:{nobody.getsockname()[1]}"})
-        owner = ViewsOwner(replace(settings, session_seconds=0), Health())
+        monkeypatch.setattr(role_module, "RETRY_SECONDS", 0.01)
 
         async def beginnings(tps: set[TP]) -> dict[TP, int]:
             return dict.fromkeys(tps, 0)
 
         thread = SimpleNamespace(epochs={}, generation=lambda: 0, beginnings=beginnings)
-        owner.app = cast(Any, SimpleNamespace(consumer=SimpleNamespace(thread=thread)))
-        owned = Owned(owner._failed)
-        owner._owned[TP("t", 0)] = owned.partition
+        app = SimpleNamespace(consumer=SimpleNamespace(thread=thread))
+        owner, owned = owner_of_one(replace(settings, session_seconds=0), app)
         owned.log.error = KafkaConnectionError()
         before = put_failures()
-        await owned.take(0, 1)
+        await owned.process(0, 1)
         assert not await owned.partition.checkpoint()
         await wait_until(lambda: put_failures() - before >= 3, "two recoveries to fail, after a checkpoint")
         await owner.drain()

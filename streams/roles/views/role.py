@@ -1,0 +1,170 @@
+"""The views role: recovers partitions from the feed, and judges their failures."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import uuid
+from collections.abc import Collection, Sequence
+from pathlib import Path
+
+from aiokafka.errors import (
+    ClusterAuthorizationFailedError,
+    KafkaError,
+    TopicAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+from faust.types import TP
+
+from agents.backoff import Backoff
+from agents.views.projector import Projector
+from schemas.validation.avro import AvroDecoder
+from schemas.validation.validator import Validator
+from streams.feed.writer import FeedWriter
+from streams.kafka.record_size import TOO_LARGE
+from streams.kafka.write_failures import log_failed_write
+from streams.roles.alarms import raise_lost
+from streams.roles.identity import FeedRecreatedError, IdentityQueries
+from streams.roles.owner import RETRY_SECONDS, PartitionOwner
+from streams.roles.progress import Progress, RecreatedTopicError
+from streams.roles.recoveries import RecoveryProgress, watched
+from streams.roles.views.feed_topics import WrittenTopics
+from streams.roles.views.partition import ViewsPartition
+from streams.roles.views.positions import REMEDY, identity_of, is_grown, recognise
+from streams.roles.views.quarantine_counts import QuarantineCounts
+from streams.settings import Settings
+from tables.fold.state import Limits, PartitionState
+from tables.views import VIEWS
+
+log = logging.getLogger(__name__)
+
+TRANSACTION_CPU_SECONDS = 0.0015
+"""CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
+NAMED = 8
+HOPELESS = (
+    *TOO_LARGE,
+    TopicAuthorizationFailedError,
+    ClusterAuthorizationFailedError,
+    TransactionalIdAuthorizationFailed,
+)
+"""Kafka's errors that a retry does not change."""
+
+Owner = PartitionOwner[ViewsPartition]
+
+
+class ViewsRole:
+    """`streams.roles.owner.Role` of one views worker, which is called `worker`."""
+
+    name = "views"
+    drain_seconds = 6.0
+
+    def __init__(self, settings: Settings) -> None:
+        self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
+        self.quarantined = QuarantineCounts()
+        self._settings = settings
+        folder = settings.avro_schemas_dir
+        avro = AvroDecoder.load(Path(folder) if folder else None)
+        self._validator = Validator(settings.max_event_bytes, avro)
+        self._limits = limits_of(settings)
+        self._topics = WrittenTopics(settings)
+        self._first_seen: dict[TP, int] = {}
+        self._queries: IdentityQueries | None = None
+
+    async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
+        """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
+
+        Raises `RecreatedTopicError`, `FeedFormatError`, `RecoveryStuckError`, and what is `HOPELESS`.
+        """
+        progress = RecoveryProgress()
+        doing = "recovering {}-{}".format(*tp)
+        return await watched(self._recover_patiently(owner, tp, progress), progress, doing)
+
+    async def _recover_patiently(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
+        backoff = Backoff(first=RETRY_SECONDS)
+        while True:
+            try:
+                if tp not in self._first_seen:  # its beginning, before waiting for anything else
+                    self._first_seen[tp] = (await owner.thread.beginnings({tp}))[tp]
+                await self._topics.have(tp, progress.moved, owner.report_health)
+                return await self._recover(owner, tp, progress)
+            except HOPELESS:
+                raise
+            except (KafkaError, OSError) as error:
+                self._log_failed("recovering {}-{}".format(*tp), error)
+                progress.moved()  # a response, though not the required one
+                await backoff.pause()
+
+    async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
+        if self._queries is None:  # one for all partitions of the worker
+            self._queries = IdentityQueries(lambda: owner.thread, owner.clock)
+        identity = identity_of(self._queries, tp, self._settings)
+        feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
+        state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
+        try:
+            await feed.open()
+            await identity.sees_feed()
+            records = await feed.recover(progress.counting(state.restore))
+            known = state.restored()
+            news = await recognise(identity, state)
+            beginning, end = (await owner.thread.beginnings({tp}))[tp], (await owner.thread.ends({tp}))[tp]
+            made = Progress(*tp, done="checkpoint is at", remedy=REMEDY, clock=owner.clock)
+            made.begins(end, state.next_offset)
+            made.end_offset = end
+            projector = Projector(tp.topic, tp.partition, state, self._validator, owner.clock.wall_ms)
+            first_seen = self._first_seen[tp]
+            if not known and first_seen > 0 and not await is_grown(self._settings, tp):
+                state.next_offset = first_seen  # what was deleted before the first start is not lost
+            if state.next_offset < beginning:
+                await raise_lost(self._settings, self.name, *tp, (state.next_offset, beginning))
+                projector.lose(beginning)
+            interval = projector.interval()  # a first position, a loss
+            if interval is not None or news:
+                checkpoint = [state.checkpoint_record(owner.clock.wall_ms())]
+                await feed.commit(interval.feed if interval else checkpoint, [])
+        except BaseException:
+            await feed.close()
+            raise
+        log.info("recovered %s-%d: %d records, from offset %d", *tp, records, state.next_offset)
+        return ViewsPartition(
+            projector,
+            feed,
+            identity,
+            made,
+            interval_s=lambda: self.interval_s(len(owner.owned)),
+            on_failure=lambda partition: owner.failed(tp, partition),
+            quarantined=self.quarantined,
+            clock=owner.clock,
+        )
+
+    def interval_s(self, partitions: int) -> float:
+        """Seconds between two checkpoints of a partition, in a worker of so many."""
+        return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
+
+    def on_failure(self, tp: TP, error: Exception) -> bool:
+        """See `streams.roles.owner.Role`: a failure that a retry cannot fix ends the process."""
+        if isinstance(error, FeedRecreatedError):
+            log.warning("%s-%d: %s", *tp, error)
+        elif not isinstance(error, RecreatedTopicError):
+            self._log_failed("the checkpoint of {}-{}".format(*tp), error)
+        return not isinstance(error, HOPELESS) and isinstance(error, KafkaError | OSError)
+
+    def _log_failed(self, what: str, error: Exception) -> None:
+        log_failed_write(what, error, self._settings.topic("views.feed"))
+
+    def waiting_for(self, tps: Collection[TP]) -> str | None:
+        """Topics that lack a partition, and the recovery of the others."""
+        missing = self._topics.waiting
+        late = [f"{tp.topic}-{tp.partition}" for tp in sorted(tps) if tp not in missing]
+        what = [*missing.values(), *(["the recovery of " + _some(late)] if late else [])]
+        return "; ".join(what) or None
+
+
+def _some(names: Sequence[str]) -> str:
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    return ", ".join(names[:NAMED]) + more
+
+
+def limits_of(settings: Settings) -> Limits:
+    """The settings' limits on state."""
+    return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)

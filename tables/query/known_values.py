@@ -1,0 +1,53 @@
+"""Which values a dimension has in all that the feed holds: what a filter can name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from tables.query.params import Filters
+from tables.query.values import MOST_NAMED, no_such
+from tables.read.pane_sums import GroupTable
+from tables.read.state import ReaderState, ViewState
+from tables.spec.fields import CITY
+
+Scope = frozenset[str] | None
+
+
+def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywhere: bool = True) -> set[str]:
+    """The values of a dimension, over all views and times, in what has the cities of `scope`; null apart.
+
+    Not `everywhere`: those that queries have come across, for which no packed pane is looked into.
+    """
+    found: set[object] = set()
+    for state in reader.views.values():
+        fields = state.view.key
+        if dimension not in fields:
+            continue
+        if everywhere and state.panes is not None:
+            state.panes.name_all_groups()
+        at, city = fields.index(dimension), fields.index(CITY)
+        for table in _tables(state):
+            if scope is None:
+                found |= table.values(at)
+            else:
+                found |= {group[at] for group in table.groups if group[city] in scope}
+    return {value for value in found if isinstance(value, str)}
+
+
+def _tables(state: ViewState) -> Iterable[GroupTable]:
+    return [part.groups for part in (state.panes, state.entities) if part is not None]
+
+
+def unknown_filters(reader: ReaderState, filters: Filters, scope: Scope) -> list[str]:
+    """What is to be said of values that no state has, and that are therefore hardly what was meant."""
+    said: list[str] = []
+    for dimension, values in filters.items():
+        asked = {value for value in values if value is not None}
+        if asked <= known_values(reader, dimension, scope, everywhere=False):
+            continue
+        known = known_values(reader, dimension, scope)
+        unknown = sorted(asked - known)
+        said += [no_such(dimension, value, known) for value in unknown[:MOST_NAMED]]
+        if len(unknown) > MOST_NAMED:
+            said.append(f"and {len(unknown) - MOST_NAMED} more of {dimension} that there are not")
+    return said

@@ -1,0 +1,130 @@
+"""Whose a record of `views.feed` or `ops.gates` is, and whether it can be read.
+
+A key is ours or it is not: a record with a null key, of another program, or of a kind that a later release
+may write, says nothing of any view and is passed over. What is ours by its key counts, so a damaged value is
+told to whoever needs it, and another format version is refused.
+"""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from typing import NamedTuple
+
+from tables.codec import (
+    FeedFormatError,
+    FeedVersionError,
+    decode_checkpoint,
+    decode_entity,
+    decode_heartbeat,
+    decode_partial,
+)
+from tables.fold.dedupe.chunks import unpack
+from tables.gates.records import decode_gate, gate_key
+
+_TOPIC = rb"[A-Za-z0-9._-]{1,249}"
+_VIEW = rb"[^:@]{1,200}@[0-9a-f]{8}"
+_FEED_KEY = re.compile(
+    rb"c:%(topic)s|d:%(topic)s:[0-9]{20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
+    rb"|e:%(view)s:%(topic)s:.+|h:.+" % {b"topic": _TOPIC, b"view": _VIEW},
+    re.DOTALL,
+)
+_GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}")
+SHOWN_KEY_BYTES = 80
+
+
+class Fault(StrEnum):
+    """What is wrong with a record."""
+
+    ALIEN = "alien"
+    DAMAGED = "damaged"
+    VERSION = "version"
+
+
+class Problem(NamedTuple):
+    """What is wrong with a record, and why, for people: without its value."""
+
+    fault: Fault
+    why: str
+
+
+NOT_OURS = Problem(Fault.ALIEN, "its key is none of Sluice's")
+
+
+def is_feed_key(key: bytes | None) -> bool:
+    """Whether a record of the feed is ours by its key."""
+    return key is not None and _FEED_KEY.fullmatch(key) is not None and _is_utf8(key)
+
+
+def is_gate_key(key: bytes | None) -> bool:
+    """Whether a record of the gates' topic is ours by its key."""
+    return key is not None and _GATE_KEY.fullmatch(key) is not None
+
+
+def _is_utf8(key: bytes) -> bool:
+    try:
+        return key.isascii() or bool(key.decode())
+    except UnicodeDecodeError:
+        return False
+
+
+def feed_problem(key: bytes | None, value: bytes | None, width: int | None = None) -> Problem | None:
+    """What is wrong with a record of the feed. `width`: how much a group of a windowed record keeps."""
+    if key is None or not is_feed_key(key):
+        return NOT_OURS
+    return None if value is None else value_problem(key, value, width)
+
+
+def value_problem(key: bytes, value: bytes, width: int | None = None) -> Problem | None:
+    """As `feed_problem`, for a key that is known to be ours."""
+    try:
+        _check_value(key[:1], value, width)
+    except FeedVersionError as error:
+        return Problem(Fault.VERSION, str(error))
+    except FeedFormatError as error:
+        return Problem(Fault.DAMAGED, str(error))
+    return None
+
+
+def gate_problem(key: bytes | None, value: bytes | None) -> Problem | None:
+    """What is wrong with a record of the gates' topic."""
+    if not is_gate_key(key):
+        return NOT_OURS
+    record = decode_gate(value)
+    if value is not None and (record is None or gate_key(record.city, record.currency) != key):
+        return Problem(Fault.DAMAGED, "its value is no gate's, or another one's")
+    return None
+
+
+def _check_value(kind: bytes, value: bytes, width: int | None) -> None:
+    """Raises `FeedFormatError`."""
+    if kind == b"c":
+        decode_checkpoint(value)
+    elif kind == b"h":
+        decode_heartbeat(value)
+    elif kind == b"w":
+        groups = decode_partial(value)
+        if width is not None and any(len(row) != width for _, row in groups):
+            raise FeedFormatError(f"a group of a windowed record has not {width} sums and sketches")
+    elif kind == b"e":
+        decode_entity(value)
+    else:
+        try:
+            unpack(value)
+        except (ValueError, IndexError) as error:
+            raise FeedFormatError(
+                f"a dedupe record of the feed is damaged ({type(error).__name__})"
+            ) from None
+
+
+def shown(key: bytes | None) -> str:
+    """A key for logs and reports: escaped and cut."""
+    if key is None:
+        return "null"
+    text = repr(key[:SHOWN_KEY_BYTES])[1:]
+    return text if len(key) <= SHOWN_KEY_BYTES else f"{text}…"
+
+
+def definition(key: bytes) -> bytes | None:
+    """`view@definition_hash` of a windowed or an entity record's key; None for the others."""
+    return key.split(b":", 2)[1] if key[:1] in (b"w", b"e") else None

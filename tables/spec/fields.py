@@ -1,0 +1,49 @@
+"""The fields of events that declarations speak of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Annotated, Any, Protocol, get_args, get_origin
+
+import msgspec
+
+CITY = "city"
+"""The dimension that comes from the envelope; all others are payload fields. Every state keeps it."""
+
+Value = str | int | bool | None
+"""What a dimension or a compared field may hold."""
+
+Where = tuple[tuple[str, Value], ...]
+"""Payload (or kept) fields, and the value each of them must have."""
+
+
+class Event(Protocol):
+    """A decoded event. Its payload has the fields of its own declaration."""
+
+    event_id: str
+    city: str | None
+    payload: Any
+
+
+EventTypes = Mapping[str, type[Any]]
+"""Event name → class of the decoded event."""
+
+
+class Kind(StrEnum):
+    """What a kept field holds."""
+
+    TEXT = "text"
+    WHOLE = "whole"  # an int
+    TIME = "time"  # a datetime in the event, int µs UTC since the epoch in the state
+
+
+def payload_fields(event_class: type[msgspec.Struct]) -> dict[str, Any]:
+    """The fields of an event's payload and their types."""
+    (payload,) = (found.type for found in msgspec.structs.fields(event_class) if found.name == "payload")
+    return {found.name: found.type for found in msgspec.structs.fields(payload)}
+
+
+def is_whole(field_type: Any) -> bool:
+    """Whether a field is always an int."""
+    return field_type is int or (get_origin(field_type) is Annotated and get_args(field_type)[0] is int)
