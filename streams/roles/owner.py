@@ -53,7 +53,7 @@ class Role(Protocol[P]):
 
 async def retried(doing: str, step: Callable[[], Awaitable[T]]) -> T:
     """Retry while Kafka is unavailable."""
-    backoff = Backoff(first=RETRY_SECONDS)
+    backoff = Backoff(first=RETRY_SECONDS, longest=2 * RETRY_SECONDS)
     while True:
         try:
             return await step()
@@ -89,6 +89,7 @@ class PartitionOwner(Generic[P]):
         self._assigning = False
         self._assigned_at = clock.monotonic()
         self._processing: tuple[TP, float] | None = None
+        self._losing: TP | None = None
         self._crashing: asyncio.Task[None] | None = None
 
     @property
@@ -115,7 +116,8 @@ class PartitionOwner(Generic[P]):
             and processing[0] != tp
             and self.clock.monotonic() - processing[1] > BLOCKED_SECONDS
         )
-        return behind or tp in self._recoveries.waiting or self._owned[tp].waits
+        owned = self._owned.get(tp)  # an assignment may have taken it meanwhile
+        return behind or tp == self._losing or tp in self._recoveries.waiting or owned is None or owned.waits
 
     async def crash(self, error: BaseException) -> None:
         """End the process."""
@@ -161,9 +163,10 @@ class PartitionOwner(Generic[P]):
         try:
             await partition.process(fetched)
         except GapError as gap:
+            self._losing = tp
             await self._process_after_loss(tp, partition, fetched, gap)
         finally:
-            self._processing = None
+            self._processing = self._losing = None
         await asyncio.sleep(0)  # lets writers run under load
 
     async def flush(self, seconds: float) -> bool:
@@ -204,10 +207,10 @@ class PartitionOwner(Generic[P]):
                 return kept
         elif kept is not None:
             await kept.release()
-            await self._until_still_assigned()
+            await self.until_still_assigned()
         return await self._role.recover(self, tp)
 
-    async def _until_still_assigned(self) -> None:
+    async def until_still_assigned(self) -> None:
         """Two heartbeats, and until the generation is ours: a worker that was stopped, and fenced meanwhile,
         learns by then that the partition has another owner, and is cancelled here."""
         await asyncio.sleep(2 * self.settings.session_seconds / 5)
@@ -217,13 +220,15 @@ class PartitionOwner(Generic[P]):
     def failed(self, tp: TP, partition: P) -> None:
         """A partition no longer writes, because of `partition.failure`: recover it, or end the process."""
         assert partition.failure is not None
-        if self._draining or self._owned.get(tp) is not partition:
-            return  # its current holder handles its failure
-        if self._role.on_failure(tp, partition.failure):
+        if not self._role.on_failure(tp, partition.failure):
+            self._crashing = asyncio.create_task(self.crash(partition.failure))
+        elif (
+            not self._draining and self._owned.get(tp) is partition
+        ):  # otherwise its current holder recovers it
+            if not self._recoveries.waiting:
+                self._assigned_at = self.clock.monotonic()
             self._recoveries.recover_in_background(tp, partition)
             self.report_health()
-        else:
-            self._crashing = asyncio.create_task(self.crash(partition.failure))
 
     async def _install(self, tp: TP, partition: P) -> None:
         """Start reading a partition that was recovered while others were read."""
@@ -264,6 +269,7 @@ class PartitionOwner(Generic[P]):
         beginning = (await retried("looking for lost records", lambda: self.thread.beginnings({tp})))[tp]
         if beginning <= gap.expected:
             raise gap
+        await retried("looking for lost records", partition.verify)
         await self._lose(tp, partition, (gap.expected, gap.got))
         await partition.process(fetched)
 
@@ -272,15 +278,19 @@ class PartitionOwner(Generic[P]):
         still = {tp: partition for tp, partition in self._owned.items() if partition.stalled}
         beginnings = await self.thread.beginnings(set(still)) if still else {}
         for tp, partition in still.items():
-            if partition.position < beginnings[tp]:
-                await self._lose(tp, partition, (partition.position, beginnings[tp]))
+            lost = (partition.position, beginnings[tp])
+            if lost[0] < lost[1]:
+                await partition.verify()
+                await self._lose(tp, partition, lost)
 
     async def _lose(self, tp: TP, partition: P, lost: tuple[int, int]) -> None:
         """Raise the alarm before the loss is recorded, so that no crash loses it.
 
-        A partition that is not what was read has lost nothing: it fails, and is recovered.
+        A partition that is not what was read has lost nothing: it has failed, and is recovered. Nor has one
+        that goes on meanwhile with what was fetched before Kafka deleted it.
         """
-        await retried("looking for lost records", partition.verify)
-        if partition.failure is None:
-            await raise_lost(self.settings, self._role.name, *tp, lost)
+        if partition.failure is not None:
+            return
+        await raise_lost(self.settings, self._role.name, *tp, lost)
+        if partition.position == lost[0]:
             await partition.lose(lost[1])

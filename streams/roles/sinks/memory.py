@@ -24,6 +24,10 @@ class Holder(Protocol):
     def closable_bytes(self) -> int:
         """Bytes of the range that `close_early` would close; 0: its end is fixed."""
 
+    @property
+    def commits(self) -> bool:
+        """Whether a range is being committed, whose memory is released then."""
+
     def close_early(self) -> None:
         """Close the range as soon as the one before it is committed."""
 
@@ -36,7 +40,8 @@ class Memory:
         self.freed = asyncio.Event()
 
     async def has_room(self) -> bool:
-        """True: there is room. Otherwise has the largest range closed, and returns when one is committed."""
+        """True: there is room, or waiting makes none. Otherwise has the largest range closed, and returns when one
+        is committed."""
         held = sum(holder.held_bytes for holder in self.holders)
         if held <= MEMORY_BYTES:
             return True
@@ -44,6 +49,8 @@ class Memory:
         largest = max(self.holders, key=lambda holder: holder.closable_bytes)
         if largest.closable_bytes:
             largest.close_early()
+        elif not any(holder.commits for holder in self.holders):
+            return True  # only reading on fills the ranges that hold it all, whose ends are settled
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 await self.freed.wait()

@@ -108,6 +108,11 @@ class SinkPartition(Generic[R]):
         """See `streams.roles.sinks.memory.Holder`."""
         return self.range.held_bytes if self.range.until is None else 0
 
+    @property
+    def commits(self) -> bool:
+        """See `streams.roles.sinks.memory.Holder`."""
+        return self._committing is not None
+
     def begins_reading(self) -> None:
         """A range's age counts from its first record, so there is nothing to record."""
 

@@ -81,7 +81,7 @@ class ViewsRole:
         return await watched(self._recover_patiently(owner, tp, progress), progress, doing)
 
     async def _recover_patiently(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
-        backoff = Backoff(first=RETRY_SECONDS)
+        backoff = Backoff(first=RETRY_SECONDS, longest=RETRY_SECONDS)
         while True:
             try:
                 if tp not in self._first_seen:  # its beginning, before waiting for anything else
@@ -92,8 +92,10 @@ class ViewsRole:
                 raise
             except (KafkaError, OSError) as error:
                 self._log_failed("recovering {}-{}".format(*tp), error)
-                progress.moved()  # a response, though not the required one
+                if getattr(error, "retriable", False):  # not one that stays, nor a client that is stuck
+                    progress.moved()
                 await backoff.pause()
+                await owner.until_still_assigned()
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
         if self._queries is None:  # one for all partitions of the worker

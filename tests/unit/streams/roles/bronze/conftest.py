@@ -10,7 +10,7 @@ from tests.support.bronze_owner import Worker
 
 @pytest.fixture(autouse=True)
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recoveries, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(recoveries, "READY_SECONDS", 0.5)
     monkeypatch.setattr(owner, "RETRY_SECONDS", 0.01)
 
 

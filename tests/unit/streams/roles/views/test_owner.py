@@ -15,10 +15,12 @@ from faust.types import TP
 
 from streams.health import Health
 from streams.kafka.batches import Fetched
+from streams.roles import owner as owner_module
 from streams.roles import recoveries
 from streams.roles.identity import FeedRecreatedError
 from streams.roles.owner import PartitionOwner
 from streams.roles.recoveries import RecoveryProgress, RecoveryStuckError
+from streams.roles.views import role as role_module
 from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.role import ViewsRole
 from streams.settings import Settings
@@ -88,7 +90,7 @@ async def _there(*_: object) -> None:
 
 @pytest.fixture
 async def worker(monkeypatch: pytest.MonkeyPatch) -> Worker:
-    monkeypatch.setattr(recoveries, "READY_SECONDS", 0.1)
+    monkeypatch.setattr(recoveries, "READY_SECONDS", 0.5)
     monkeypatch.setattr(recoveries, "BEAT_SECONDS", 0.05)
     return Worker()
 
@@ -272,4 +274,47 @@ async def test_a_feed_that_is_recreated_while_records_are_lost_blocks_nobody(
     await wait_until(lambda: worker.recovered == [ONE, ONE], "it to be recovered", seconds=10)
     await worker.owner.drain()
     assert worker.app.crashes == []
+    await no_tasks_left()
+
+
+async def test_what_was_fetched_before_it_was_deleted_is_not_lost(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def fold_meanwhile(*_: object) -> None:
+        await worker.take(ONE, 0, 20)
+
+    async def deleted(tps: set[TP]) -> Mapping[TP, int]:
+        return dict.fromkeys(tps, 50)
+
+    await worker.assigned(ONE)
+    partition = worker.owner.owned[ONE]
+    monkeypatch.setattr(worker.thread, "beginnings", deleted)
+    monkeypatch.setattr(owner_module, "raise_lost", fold_meanwhile)
+    monkeypatch.setattr(ViewsPartition, "stalled", True)
+    await worker.owner.find_lost()
+    assert partition.position == 20
+    await worker.take(ONE, 20, 60)
+    assert partition.position == 60
+    assert partition.projector.state.lost == []
+    await worker.owner.drain()
+    await no_tasks_left()
+
+
+async def test_a_heartbeat_may_look_at_a_partition_that_is_being_assigned(worker: Worker) -> None:
+    assert worker.owner.waits(ONE)
+
+
+async def test_a_recovery_without_a_response_ends_the_process(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def stuck(*_: object) -> ViewsPartition:
+        raise TimeoutError
+
+    monkeypatch.setattr(recoveries, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(role_module, "RETRY_SECONDS", 0.01)
+    worker.role._recover = cast(Any, stuck)  # type: ignore[method-assign]
+    await worker.assigned(ONE)
+    await wait_until(lambda: worker.app.crashes, "the process to end", seconds=10)
+    assert isinstance(worker.app.crashes[0], RecoveryStuckError)
+    await worker.owner.drain()
     await no_tasks_left()
