@@ -222,9 +222,7 @@ class PartitionOwner(Generic[P]):
         assert partition.failure is not None
         if not self._role.on_failure(tp, partition.failure):
             self._crashing = asyncio.create_task(self.crash(partition.failure))
-        elif (
-            not self._draining and self._owned.get(tp) is partition
-        ):  # otherwise its current holder recovers it
+        elif not self._draining and self._owned.get(tp) is partition:  # else its holder does
             if not self._recoveries.waiting:
                 self._assigned_at = self.clock.monotonic()
             self._recoveries.recover_in_background(tp, partition)

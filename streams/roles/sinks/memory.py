@@ -40,8 +40,8 @@ class Memory:
         self.freed = asyncio.Event()
 
     async def has_room(self) -> bool:
-        """True: there is room, or waiting makes none. Otherwise has the largest range closed, and returns when one
-        is committed."""
+        """True: there is room, or waiting makes none. Otherwise the largest range is closed, and this returns
+        when one is committed."""
         held = sum(holder.held_bytes for holder in self.holders)
         if held <= MEMORY_BYTES:
             return True

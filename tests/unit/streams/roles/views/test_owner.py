@@ -217,7 +217,7 @@ async def test_a_recovery_in_which_nothing_moves_ends_the_process(
 
 async def test_a_recovery_that_fails_late_ends_the_process(worker: Worker) -> None:
     async def fail(*_: object) -> ViewsPartition:
-        await asyncio.sleep(0.3)
+        await asyncio.sleep(0.8)
         raise ZeroDivisionError
 
     worker.role._recover = cast(Any, fail)  # type: ignore[method-assign]
@@ -310,7 +310,7 @@ async def test_a_recovery_without_a_response_ends_the_process(
     async def stuck(*_: object) -> ViewsPartition:
         raise TimeoutError
 
-    monkeypatch.setattr(recoveries, "STALL_SECONDS", 0.3)
+    monkeypatch.setattr(recoveries, "STALL_SECONDS", 1.0)
     monkeypatch.setattr(role_module, "RETRY_SECONDS", 0.01)
     worker.role._recover = cast(Any, stuck)  # type: ignore[method-assign]
     await worker.assigned(ONE)
