@@ -49,6 +49,8 @@ async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
     A consumer may leak the cancellation of its own fetch tasks; only our own cancellation is passed on.
     """
     task = asyncio.current_task()
+    if isinstance(client, AIOKafkaProducer):
+        _take_exceptions(client)  # what is replaced while it stops is not found afterwards
     try:
         await asyncio.wait_for(client.stop(), STOP_SECONDS)
     except asyncio.CancelledError:
@@ -72,5 +74,9 @@ def _take_exceptions(producer: AIOKafkaProducer) -> None:
     if transactions is not None and transactions._transaction_waiter is not None:
         futures.append(transactions._transaction_waiter)
     for future in futures:
-        if future.done() and not future.cancelled():
-            future.exception()
+        take_exception(future)
+
+
+def take_exception(future: asyncio.Future[Any]) -> None:
+    """Take what a future ends with, now or later: nobody else may."""
+    future.add_done_callback(lambda done: None if done.cancelled() else done.exception())
