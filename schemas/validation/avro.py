@@ -36,19 +36,21 @@ class AvroDecoder:
         self._schemas = {number: fastavro.parse_schema(schema, {}) for number, schema in schemas.items()}
 
     @classmethod
-    def load(cls, folder: Path | None) -> AvroDecoder:
-        """Read a folder of `<schema id>.avsc` files; None: there are no schemas.
+    def load(cls, path: str) -> AvroDecoder:
+        """Read a folder of `<schema id>.avsc` files; without a path there are no schemas.
 
-        Raises AvroSchemaError, which names folder or file."""
-        if folder is None:
+        Raises AvroSchemaError, which names folder or file.
+        """
+        if not path:
             return cls({})
+        folder = Path(path)
         if not folder.is_dir():
             raise AvroSchemaError(f"{folder} is not a folder; it should hold <schema id>.avsc files")
         schemas: dict[int, Any] = {}
-        for path in sorted(folder.glob("*.avsc")):
-            if not (path.stem.isascii() and path.stem.isdecimal() and int(path.stem) < 2**32):
-                raise AvroSchemaError(f"{path}: its name should be the schema's id in the registry: 17.avsc")
-            schemas[int(path.stem)] = _parsed(path)
+        for file in sorted(folder.glob("*.avsc")):
+            if not (file.stem.isascii() and file.stem.isdecimal() and int(file.stem) < 2**32):
+                raise AvroSchemaError(f"{file}: its name should be the schema's id in the registry: 17.avsc")
+            schemas[int(file.stem)] = _parsed(file)
         if not schemas:
             raise AvroSchemaError(f"{folder} holds no <schema id>.avsc file")
         return cls(schemas)

@@ -19,6 +19,7 @@ from streams.health import Health
 from streams.kafka.batches import Fetched
 from streams.metrics import RECOVERY
 from streams.roles.alarms import raise_lost
+from streams.roles.identity import IdentityQueries
 from streams.roles.partition import Partition
 from streams.roles.recoveries import Recoveries
 from streams.settings import Settings
@@ -71,11 +72,14 @@ class PartitionOwner(Generic[P]):
         self.settings = settings
         self.clock = clock
         self.app: OwnerApp | None = None
+        self.queries = IdentityQueries(lambda: self.thread, clock)
+        """One for all partitions of the worker."""
         self._role = role
         self._health = health
         self._owned: dict[TP, P] = {}
         self._lock = asyncio.Lock()
         self._generation = 0
+        self._first_seen: dict[TP, int] = {}
         self._recoveries = Recoveries[P](
             self._lock,
             self._keep_or_recover,
@@ -193,6 +197,12 @@ class PartitionOwner(Generic[P]):
         await asyncio.gather(*(partition.release() for partition in owned))
 
     # --- recovery ------------------------------------------------------------------------------------------
+
+    async def first_seen(self, tp: TP) -> int:
+        """Where a partition began when this worker first asked. Raises `KafkaError`, `TimeoutError`."""
+        if tp not in self._first_seen:
+            self._first_seen.update(await self.thread.beginnings({tp}))
+        return self._first_seen[tp]
 
     async def _keep_or_recover(self, tp: TP, kept: P | None) -> P:
         """Continue with a kept partition if no other worker has owned it; otherwise recover it."""

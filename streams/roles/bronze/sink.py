@@ -6,7 +6,6 @@ import asyncio
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 from agents.bronze.commit import Built, Committer, Resume
 from agents.bronze.files import Position
@@ -31,8 +30,7 @@ class BronzeSink:
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
         self._max_bytes = settings.bronze_max_bytes
-        folder = settings.avro_schemas_dir
-        self._avro = AvroDecoder.load(Path(folder) if folder else None)
+        self._avro = AvroDecoder.load(settings.avro_schemas_dir)
         self._validator = Validator(settings.max_event_bytes, self._avro)
         self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
         self._layout = layout_of(settings.bronze_city_domains)

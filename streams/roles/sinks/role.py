@@ -10,7 +10,7 @@ from faust.types import TP
 
 from agents.sink import OvertakenError, Range, Sink
 from streams.roles.alarms import raise_lost
-from streams.roles.identity import Identity, IdentityQueries
+from streams.roles.identity import Identity
 from streams.roles.owner import PartitionOwner, retried
 from streams.roles.progress import Progress
 from streams.roles.sinks.memory import Memory
@@ -33,8 +33,6 @@ class SinkRole(Generic[R]):
         self._remedy = remedy
         self._max_seconds = max_seconds
         self._memory = Memory()
-        self._first_seen: dict[TP, int] = {}
-        self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
         """Find out where a partition continues, retrying while the sink or Kafka is unavailable.
@@ -42,16 +40,14 @@ class SinkRole(Generic[R]):
         Raises `RecreatedTopicError`, and what the sink raises for data that it cannot read.
         """
         doing = f"recovering {tp.topic}-{tp.partition}"
-        if tp not in self._first_seen:  # before the sink is asked, which may be unavailable for long
-            self._first_seen.update(await retried(doing, lambda: owner.thread.beginnings({tp})))
+        # Before the sink is asked, which may be unavailable for long.
+        await retried(doing, lambda: owner.first_seen(tp))
         return await retried(doing, lambda: self._resume(owner, tp))
 
     async def _resume(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
-        if self._queries is None:  # one for all partitions of the worker
-            self._queries = IdentityQueries(lambda: owner.thread, owner.clock)
         name = self._sink.name
-        identity = Identity(self._queries, tp, done=f"what {name} has is of", remedy=self._remedy)
-        source = PartitionSource(tp, owner.thread, self._first_seen[tp], identity)
+        identity = Identity(owner.queries, tp, done=f"what {name} has is of", remedy=self._remedy)
+        source = PartitionSource(tp, owner.thread, await owner.first_seen(tp), identity)
         resumed = await self._sink.resume(source)
         opened = resumed.range
         beginning, end = await source.beginning(), await source.end()

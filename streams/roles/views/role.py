@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import os
 import socket
 import uuid
 from collections.abc import Collection, Sequence
-from pathlib import Path
 
 from aiokafka.errors import (
     ClusterAuthorizationFailedError,
@@ -17,7 +17,6 @@ from aiokafka.errors import (
 )
 from faust.types import TP
 
-from agents.backoff import Backoff
 from agents.views.projector import Projector
 from schemas.validation.avro import AvroDecoder
 from schemas.validation.validator import Validator
@@ -25,7 +24,7 @@ from streams.feed.writer import FeedWriter
 from streams.kafka.record_size import TOO_LARGE
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.alarms import raise_lost
-from streams.roles.identity import FeedRecreatedError, IdentityQueries
+from streams.roles.identity import FeedRecreatedError
 from streams.roles.owner import RETRY_SECONDS, PartitionOwner
 from streams.roles.progress import Progress, RecreatedTopicError
 from streams.roles.recoveries import RecoveryProgress, watched
@@ -63,13 +62,10 @@ class ViewsRole:
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.quarantined = QuarantineCounts()
         self._settings = settings
-        folder = settings.avro_schemas_dir
-        avro = AvroDecoder.load(Path(folder) if folder else None)
+        avro = AvroDecoder.load(settings.avro_schemas_dir)
         self._validator = Validator(settings.max_event_bytes, avro)
         self._limits = limits_of(settings)
         self._topics = WrittenTopics(settings)
-        self._first_seen: dict[TP, int] = {}
-        self._queries: IdentityQueries | None = None
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
         """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
@@ -81,11 +77,9 @@ class ViewsRole:
         return await watched(self._recover_patiently(owner, tp, progress), progress, doing)
 
     async def _recover_patiently(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
-        backoff = Backoff(first=RETRY_SECONDS, longest=RETRY_SECONDS)
         while True:
             try:
-                if tp not in self._first_seen:  # its beginning, before waiting for anything else
-                    self._first_seen[tp] = (await owner.thread.beginnings({tp}))[tp]
+                await owner.first_seen(tp)  # before waiting for anything else
                 await self._topics.have(tp, progress.moved, owner.report_health)
                 return await self._recover(owner, tp, progress)
             except HOPELESS:
@@ -94,13 +88,11 @@ class ViewsRole:
                 self._log_failed("recovering {}-{}".format(*tp), error)
                 if getattr(error, "retriable", False):  # not one that stays, nor a client that is stuck
                     progress.moved()
-                await backoff.pause()
+                await asyncio.sleep(RETRY_SECONDS)
                 await owner.until_still_assigned()
 
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
-        if self._queries is None:  # one for all partitions of the worker
-            self._queries = IdentityQueries(lambda: owner.thread, owner.clock)
-        identity = identity_of(self._queries, tp, self._settings)
+        identity = identity_of(owner.queries, tp, self._settings)
         feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
         state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
         try:
@@ -114,7 +106,7 @@ class ViewsRole:
             made.begins(end, state.next_offset)
             made.end_offset = end
             projector = Projector(tp.topic, tp.partition, state, self._validator, owner.clock.wall_ms)
-            first_seen = self._first_seen[tp]
+            first_seen = await owner.first_seen(tp)
             if not known and first_seen > 0 and not await is_grown(self._settings, tp):
                 state.next_offset = first_seen  # what was deleted before the first start is not lost
             if state.next_offset < beginning:

@@ -98,7 +98,7 @@ def test_schemas_are_loaded_from_a_folder(tmp_path: Path) -> None:
     spec = EVENTS["booking.expired"]
     (tmp_path / "17.avsc").write_text(json.dumps(avro_schema(spec)), "utf-8")
     (tmp_path / "README.md").write_text("not a schema", "utf-8")
-    validator = Validator(avro=AvroDecoder.load(tmp_path))
+    validator = Validator(avro=AvroDecoder.load(str(tmp_path)))
     value = encoded(17, avro_schema(spec), members(spec, spec.examples[0]))
     assert isinstance(validator.validate(value, NOW_MS), Event)
 
@@ -116,12 +116,12 @@ def test_schemas_are_loaded_from_a_folder(tmp_path: Path) -> None:
 def test_a_wrong_folder_is_told_apart(tmp_path: Path, name: str, content: str, said: str) -> None:
     (tmp_path / name).write_text(content, "utf-8")
     with pytest.raises(AvroSchemaError, match=said):
-        AvroDecoder.load(tmp_path)
+        AvroDecoder.load(str(tmp_path))
 
 
 def test_no_folder(tmp_path: Path) -> None:
     with pytest.raises(AvroSchemaError, match="is not a folder"):
-        AvroDecoder.load(tmp_path / "missing")
+        AvroDecoder.load(str(tmp_path / "missing"))
 
 
 def with_more(more: dict[str, Any], value: dict[str, Any]) -> tuple[str, str]:
