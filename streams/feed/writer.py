@@ -20,7 +20,7 @@ from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState
 from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
-from streams.kafka.client import client_kwargs, stop_quietly, take_exception
+from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly
 from streams.kafka.record_size import LargestBatch, name_topic
 from streams.settings import Settings
 
@@ -128,8 +128,7 @@ async def commit_all(
     `check` is awaited when everything is sent. Raises (ProducerFenced among others) if it is not known to be
     committed; the error names the topic that refused a write.
     """
-    await producer.begin_transaction()
-    take_exception(producer._txn_manager.wait_for_transaction_end())  # a fenced producer replaces it
+    await begin_transaction(producer)
     sent: list[asyncio.Future[Any]] = []
     if bad_log is not None:
         sent.append(asyncio.create_task(bad_log.send(bad, SYSTEM_CLOCK.wall_ms())))

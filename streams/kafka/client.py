@@ -74,9 +74,15 @@ def _take_exceptions(producer: AIOKafkaProducer) -> None:
     if transactions is not None and transactions._transaction_waiter is not None:
         futures.append(transactions._transaction_waiter)
     for future in futures:
-        take_exception(future)
+        _take_exception(future)
 
 
-def take_exception(future: asyncio.Future[Any]) -> None:
+async def begin_transaction(producer: AIOKafkaProducer) -> None:
+    """Begin a transaction; its end is nobody else's to take where a fenced producer replaces the waiter."""
+    await producer.begin_transaction()
+    _take_exception(producer._txn_manager.wait_for_transaction_end())
+
+
+def _take_exception(future: asyncio.Future[Any]) -> None:
     """Take what a future ends with, now or later: nobody else may."""
     future.add_done_callback(lambda done: None if done.cancelled() else done.exception())

@@ -27,7 +27,7 @@ from aiokafka.errors import (
 from agents.quarantine.audit import OPEN, REPLAYED, AuditRecord, encode_audit
 from agents.quarantine.record import QuarantineRecord
 from schemas.times import format_time
-from streams.kafka.client import stop_quietly
+from streams.kafka.client import begin_transaction, stop_quietly
 from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
 from streams.kafka.topics import AUDIT
 from streams.kafka.write_failures import FENCED
@@ -119,7 +119,7 @@ class _Sender:
         for record in chunk:
             await self._check(record)
         try:
-            await self._producer.begin_transaction()
+            await begin_transaction(self._producer)
             await self._write(chunk)
             await self._producer.commit_transaction()
         except BaseException as error:
