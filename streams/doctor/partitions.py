@@ -9,7 +9,7 @@ from typing import Any
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.kafka.client import client_kwargs, stop_quietly
-from streams.kafka.topology import Topology
+from streams.kafka.topology import partition_counts
 from streams.settings import Settings
 
 POLL_MS = 200
@@ -33,11 +33,7 @@ async def reading(
 
 async def partitions_of(settings: Settings, names: Collection[str]) -> list[TopicPartition]:
     """All partitions of those of the topics that exist, in order."""
-    topology = Topology(settings)
-    try:
-        counts = await topology.partition_counts(names)
-    finally:
-        await topology.close()
+    counts = await partition_counts(settings, names)
     return [TopicPartition(name, number) for name in sorted(counts) for number in range(counts[name])]
 
 

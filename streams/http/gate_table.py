@@ -14,7 +14,7 @@ from streams.feed.alien_records import tell
 from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
 from streams.kafka.client import client_kwargs
-from streams.kafka.topology import Topology
+from streams.kafka.topology import partition_counts
 from streams.settings import Settings
 from tables.record_check import gate_problem
 
@@ -76,11 +76,7 @@ class GateTable:
             await consumer.stop()
 
     async def _partitions(self) -> list[TopicPartition]:
-        topology = Topology(self._settings)
-        try:
-            counts = await topology.partition_counts((self._topic,))
-        finally:
-            await topology.close()
+        counts = await partition_counts(self._settings, (self._topic,))
         return [TopicPartition(self._topic, number) for number in range(counts.get(self._topic, 0))]
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 from fastapi import APIRouter, Request, Response
@@ -19,7 +19,13 @@ from tables.query.params import check_known, parse_entity_query, parse_view_quer
 from tables.query.values import did_you_mean
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
+from tables.read.status import Situation
 from tables.spec.view import View
+
+Q = TypeVar("Q")
+
+Answer = Callable[[ReaderState, View, Q, Situation, Scope], dict[str, Any]]
+"""What a query comes to."""
 
 ScopeOf = Callable[[Request], Scope]
 """The cities that a request may see; None for all, and for null."""
@@ -64,6 +70,15 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     return routes
 
 
+async def _answered(replica: Replica, answer: Answer[Q], view: View, query: Q, scope: Scope) -> Response:
+    situation = replica.situation()
+
+    def ask(reader: ReaderState) -> bytes:
+        return msgspec.json.encode(answer(reader, view, query, situation, scope))
+
+    return _json(await replica.run(ask))
+
+
 def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
     @routes.get(
         f"/views/{view.name}",
@@ -74,12 +89,7 @@ def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: Vi
     )
     async def view_answer(request: Request) -> Response:
         query = parse_view_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), replica.situation()
-
-        def ask(reader: ReaderState) -> bytes:
-            return msgspec.json.encode(answer_view(reader, view, query, situation, scope))
-
-        return _json(await replica.run(ask))
+        return await _answered(replica, answer_view, view, query, scope_of(request))
 
 
 def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
@@ -91,12 +101,7 @@ def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: 
     )
     async def view_entities(request: Request) -> Response:
         query = parse_entity_query(view, request.query_params.multi_items())
-        scope, situation = scope_of(request), replica.situation()
-
-        def ask(reader: ReaderState) -> bytes:
-            return msgspec.json.encode(answer_entities(reader, view, query, situation, scope))
-
-        return _json(await replica.run(ask))
+        return await _answered(replica, answer_entities, view, query, scope_of(request))
 
 
 def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:

@@ -10,6 +10,15 @@ from streams.kafka.client import client_kwargs
 from streams.settings import Settings
 
 
+async def partition_counts(settings: Settings, names: Collection[str]) -> dict[str, int]:
+    """`Topology.partition_counts`, asked once, over a connection of its own."""
+    topology = Topology(settings)
+    try:
+        return await topology.partition_counts(names)
+    finally:
+        await topology.close()
+
+
 class Topology:
     """Requests topics from Kafka, over one connection that is reopened after a failure."""
 

@@ -13,7 +13,7 @@ from faust.types import TP
 
 from streams import metrics
 from streams.clock import SYSTEM_CLOCK, Clock
-from streams.kafka.topology import Topology
+from streams.kafka.topology import partition_counts
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,15 +70,8 @@ class WrittenTopics:
         async with self._looking:
             missing = self._without(partition)
             if missing:
-                self._counts = await self._look()
+                self._counts = await partition_counts(self._settings, self._topics)
             return self._without(partition)
 
     def _without(self, partition: int) -> list[str]:
         return [name for name in self._topics if self._counts.get(name, 0) <= partition]
-
-    async def _look(self) -> dict[str, int]:
-        topology = Topology(self._settings)
-        try:
-            return await topology.partition_counts(self._topics)
-        finally:
-            await topology.close()
