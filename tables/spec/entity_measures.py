@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -41,9 +42,9 @@ class EntityMeasure(Measure):
         """Whether it may be null: over no entity."""
         return self.nothing is None
 
+    @abstractmethod
     def over(self, chosen: Chosen) -> PerGroup:
         """What is kept of each group."""
-        raise NotImplementedError
 
     def merge(self, left: int | None, right: int | None) -> int | None:
         """What is kept of two groups together."""

@@ -15,7 +15,7 @@ from tables.gates.records import is_open
 from tests.support.feed import FeedWatcher
 from tests.support.gates import GateTopics, alarm_differences, gate_records, payment
 from tests.support.kafka import read_all, wait_until
-from tests.support.processes import Sluice
+from tests.support.processes import Role, Sluice
 from tests.support.sending import produce_all
 
 FIELDS = [
@@ -24,10 +24,22 @@ FIELDS = [
 ]  # fmt: skip
 
 
-async def until_reported(sluice: Sluice) -> None:
-    """Until a views worker has reported on all partitions: before that a gate is stale, and rightly so."""
+async def reporting(sluice: Sluice) -> Role:
+    """A views worker that has reported on all partitions: before that a gate is stale, and rightly so."""
+    await topics.create(sluice.settings)
+    views = sluice.worker()
     async with FeedWatcher(sluice.settings) as feed:
         await wait_until(lambda: len(feed.owners) == sluice.settings.partitions, "reports", seconds=60)
+    return views
+
+
+async def leader_and_standby(sluice: Sluice) -> tuple[GateTopics, Role, Role]:
+    await reporting(sluice)
+    first = sluice.gates("gates-1")
+    await first.says("leading the gates")
+    second = sluice.gates("gates-2")
+    await second.says("a standby")
+    return GateTopics(sluice.settings), first, second
 
 
 async def balanced(sluice: Sluice, *cities: str | None) -> None:
@@ -63,9 +75,7 @@ async def test_a_gate_raises_and_clears_and_the_api_shows_it(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
+        await reporting(sluice)
         worker, api, gates = sluice.gates(), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london", None)
         first = await gates.until("ok")
@@ -109,9 +119,7 @@ async def test_gates_are_stale_at_once_and_closed_while_no_worker_reports(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        views, gates = sluice.worker(), GateTopics(sluice.settings)
-        await until_reported(sluice)
+        views, gates = await reporting(sluice), GateTopics(sluice.settings)
         worker = sluice.gates()
         await balanced(sluice, "london", "paris")
         await gates.until("ok")
@@ -138,13 +146,7 @@ async def test_a_killed_leader_is_followed_and_no_alarm_is_lost_or_doubled(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
-        gates, first = GateTopics(sluice.settings), sluice.gates("gates-1")
-        await first.says("leading the gates")
-        second = sluice.gates("gates-2")
-        await second.says("a standby")
+        gates, first, second = await leader_and_standby(sluice)
         await balanced(sluice, "london", "paris")
         await gates.until("ok")
         await leak(sluice, 20_000, "leak")
@@ -166,13 +168,7 @@ async def test_a_leader_that_was_stopped_cannot_write_when_it_wakes_up(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
-        gates, first = GateTopics(sluice.settings), sluice.gates("gates-1")
-        await first.says("leading the gates")
-        second = sluice.gates("gates-2")
-        await second.says("a standby")
+        gates, first, second = await leader_and_standby(sluice)
         await balanced(sluice, "london")
         await gates.until("ok")
         first.signal(signal.SIGSTOP)
@@ -197,9 +193,7 @@ async def gates_after(gates: GateTopics, offset: int) -> bool:
 
 async def test_gates_expire_when_nobody_evaluates(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
+        await reporting(sluice)
         worker, api, gates = sluice.gates(), sluice.api(), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         record = await gates.until("ok")
@@ -219,9 +213,7 @@ async def test_gates_expire_when_nobody_evaluates(kafka: EmbeddedKafka, prefix: 
 async def test_a_gate_agrees_with_the_view(kafka: EmbeddedKafka, prefix: str, tmp_path: Path) -> None:
     """A record's figures are those of ops_recon_variance from `window_from` to `window_to`."""
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
+        await reporting(sluice)
         sluice.gates()
         api, gates, now = sluice.api(), GateTopics(sluice.settings), time.time()
         raw = sluice.raw_topic
@@ -253,9 +245,7 @@ async def test_gates_that_cannot_be_published_are_an_error_that_is_told(
     own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     with Sluice(tmp_path, own_kafka.bootstrap, prefix, partitions=2) as sluice:
-        await topics.create(sluice.settings)
-        sluice.worker()
-        await until_reported(sluice)
+        await reporting(sluice)
         worker, gates = sluice.gates(), GateTopics(sluice.settings)
         await balanced(sluice, "london")
         await gates.until("ok")
