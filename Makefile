@@ -25,7 +25,7 @@ setup: $(VENV) $(JARS) ## .venv with locked dependencies and the embedded Kafka;
 demo: setup ## Kafka, a views worker and the api, fed by a replay; Ctrl-C ends all of it
 	@exec $(BIN)/sluice demo
 
-unit: $(VENV) ## the tests that need no Kafka, no S3 and no container
+unit: $(VENV) ## the tests within one process: no Kafka, no S3, no container
 	@$(BIN)/pytest tests/unit tests/property tests/architecture tests/contract -m 'not versity' -k 'not moto' \
 		-n $(TEST_PROCESSES) --dist worksteal
 

@@ -1,5 +1,1 @@
-"""The api role."""
-
-from streams.http.server import serve
-
-__all__ = ["serve"]
+"""The api role: queries of the views and gates over HTTP, and the client that asks them."""

@@ -36,14 +36,16 @@ def test_help_loads_nothing_heavy() -> None:
     assert done.stdout.endswith("loaded []\n")
 
 
-@pytest.mark.parametrize("command", ["worker", "api", "settings"])
-def test_help_of_a_role_does_not_load_its_engine(command: str) -> None:
-    look = "print([name for name in ('faust', 'fastapi') if name in sys.modules])"
-    program = f"import sys\nimport streams.cli.{command}\n{look}"
+def test_a_command_is_shown_without_an_engine() -> None:
+    program = (
+        f"import importlib, sys\nfor name in {list(COMMANDS)!r}:\n"
+        "    importlib.import_module(f'streams.cli.{name}')\n"
+        "    print([name, *(engine for engine in ('faust', 'fastapi') if engine in sys.modules)])"
+    )
     done = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60
     )
-    assert done.stdout == "[]\n"
+    assert done.stdout.splitlines() == [str([name]) for name in COMMANDS]
 
 
 def test_what_a_command_starts_takes_no_module_of_the_callers_folder(tmp_path: Path) -> None:

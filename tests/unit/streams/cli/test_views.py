@@ -3,87 +3,19 @@
 from __future__ import annotations
 
 import json
-import os
-import pty
-import signal
-import subprocess
-import sys
-import threading
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
-from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import main
-from tests.support.programs import ignoring_interrupts, started
-
-ROWS: list[dict[str, Any]] = [
-    {"city": None, "currency": "JPY", "bookings": 3, "gmv_minor": 1234567, "take_rate": None},
-    {"city": "london", "currency": "GBP", "bookings": 19960, "gmv_minor": 1066668454, "take_rate": 0.0227},
-]
-PARTITIONS = [
-    {"topic": "events.raw", "partition": 0, "watermark": None, "checkpoint_offset": 7, "lag_records": 0},
-    {"topic": "events.raw", "partition": 1, "watermark": None, "checkpoint_offset": 5, "lag_records": 1234},
-    dict.fromkeys(("watermark", "checkpoint_offset", "lag_records"))
-    | {"topic": "events.raw", "partition": 2},
-]
-ANSWER = {
-    "view": "kpi_gmv", "kind": "windowed", "as_of": "2026-11-23T07:04:05.5Z", "from": "2026-11-22T07:04:00Z",
-    "to": "2026-11-23T07:04:05.5Z", "watermark": None, "freshness_seconds": 0.34, "complete": True,
-    "partitions": PARTITIONS[:1], "rows": ROWS,
-}  # fmt: skip
-VIEWS = {
-    "views": [
-        {"name": "kpi_gmv", "kind": "windowed", "dimensions": ["city"], "measures": [], "description": "GMV"}
-    ]
-}
-PROBLEM = {"title": "Not Found", "status": 404, "detail": "there is no view 'x'", "views": ["a", "b"]}
-
-
-class Api:
-    """Answers by path; keeps what it was asked."""
-
-    def __init__(self) -> None:
-        self.answers: dict[str, tuple[int, Any]] = {
-            "/v1/views": (200, VIEWS),
-            "/v1/views/kpi_gmv": (200, ANSWER),
-        }
-        self.asked: list[tuple[str, list[tuple[str, str]]]] = []
-        self.came = threading.Event()
-        api = self
-
-        class Handler(BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                parts = urlsplit(self.path)
-                api.asked.append((parts.path, parse_qsl(parts.query, keep_blank_values=True)))
-                api.came.set()
-                status, answer = api.answers.get(parts.path, (404, PROBLEM))
-                body = json.dumps(answer).encode()
-                self.send_response(status)
-                self.send_header("Content-Length", str(len(body)))
-                self.end_headers()
-                self.wfile.write(body)
-
-            def log_message(self, *_: object) -> None:
-                pass
-
-        self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
+from tests.support.api import ANSWER, PARTITIONS, VIEWS, Api, answering
 
 
 @pytest.fixture
 def api() -> Iterator[Api]:
-    api = Api()
-    thread = threading.Thread(target=api.server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield api
-    api.server.shutdown()
-    api.server.server_close()
-    thread.join()
+    with answering() as api:
+        yield api
 
 
 def ask(api: Api, *arguments: str) -> Result:
@@ -190,85 +122,6 @@ def test_an_api_that_fails_or_is_away_is_one_line_and_exit_code_1(api: Api) -> N
 def test_the_default_address_follows_the_settings(api: Api) -> None:
     environment = {"SLUICE_HTTP_HOST": "0.0.0.0", "SLUICE_HTTP_PORT": api.url.rpartition(":")[2]}
     assert CliRunner().invoke(main, ["views"], env=environment).exit_code == 0
-
-
-def watch(api: Api, *arguments: str, **options: Any) -> AbstractContextManager[subprocess.Popen[Any]]:
-    """`sluice views --watch` as a program; its output is a pipe if not told otherwise."""
-    command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
-    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1", "TERM": "xterm"}
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return started([*command, *arguments], env=environment, **{**pipes, **options})
-
-
-@pytest.mark.parametrize("ignored", [False, True], ids=["foreground", "background"])
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_watch_asks_again_until_it_is_told_to_end(api: Api, number: signal.Signals, ignored: bool) -> None:
-    ignoring = ignoring_interrupts if ignored else None
-    with watch(api, "--json", text=True, preexec_fn=ignoring) as watching:
-        assert watching.stdout is not None
-        answers = []
-        for bookings in range(3):
-            # What only grows with the clock is no change; the api is asked again and again meanwhile.
-            answers.append(json.loads(watching.stdout.readline()))
-            asked = len(api.asked)
-            while len(api.asked) < asked + 3:
-                assert api.came.wait(10)
-                api.came.clear()
-            rows = [{**ROWS[0], "bookings": 100 + bookings}]
-            api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": rows})
-        watching.send_signal(number)
-        rest, complaints = watching.communicate(timeout=10)
-    assert [answer["rows"][0]["bookings"] for answer in answers] == [3, 100, 101]
-    assert len(rest.splitlines()) <= 1, "that which the last change brought"
-    assert (watching.returncode, complaints) == (0, "")
-
-
-def test_a_watch_that_is_ended_gives_the_terminal_its_cursor_back(api: Api) -> None:
-    screen, terminal = pty.openpty()
-    shown, ends = b"", {"stdin": terminal, "stdout": terminal, "stderr": terminal}
-    with watch(api, **ends, start_new_session=True) as watching:
-        os.close(terminal)
-        while b"19,960" not in shown:
-            shown += os.read(screen, 65536)
-        watching.send_signal(signal.SIGTERM)
-        with suppress(OSError):  # the terminal's end
-            while more := os.read(screen, 65536):
-                shown += more
-    os.close(screen)
-    assert watching.returncode == 0
-    assert 0 <= shown.rfind(b"\x1b[?25l") < shown.rfind(b"\x1b[?25h")
-
-
-def test_watch_in_a_pipe_prints_a_table_at_each_change(api: Api) -> None:
-    with watch(api, text=True) as watching:
-        assert watching.stdout is not None
-        first = [watching.stdout.readline() for _ in range(6)]
-        rows = [{**ROWS[0], "bookings": 100}]
-        api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": rows, "complete": False,
-                                                  "incomplete_because": ["events.raw-0: gone"]})  # fmt: skip
-        second = [watching.stdout.readline() for _ in range(5)]
-        api.answers["/v1/views/kpi_gmv"] = (503, {"detail": "not now"})
-        assert watching.stderr is not None
-        complaint = watching.stderr.readline()
-        watching.send_signal(signal.SIGINT)
-        watching.communicate(timeout=10)
-    assert "19,960" in first[4], first
-    assert "complete: NO" in second[0]
-    assert second[1] == "  events.raw-0: gone\n"
-    assert " 100 " in second[4], second
-    assert complaint == f"sluice: the api at {api.url} answered 503: not now\n"
-    assert watching.returncode == 0
-
-
-def test_a_pipe_that_is_closed_ends_a_watch(api: Api) -> None:
-    with watch(api) as watching:
-        assert watching.stdout is not None
-        watching.stdout.readline()
-        watching.stdout.close()
-        api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": []})
-        assert watching.wait(10) == 0
-        assert watching.stderr is not None
-        assert watching.stderr.read() == b""
 
 
 def test_a_count_and_an_amount_have_headings_of_their_own(api: Api) -> None:

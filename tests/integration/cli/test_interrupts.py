@@ -1,5 +1,5 @@
 """SIGINT and SIGTERM end every command that waits or stays, also one in the background of a script, whose
-shell starts it with SIGINT ignored. (`sluice views --watch`: test_cli_views; `sluice bus up`: test_bus.)"""
+shell starts it with SIGINT ignored. (`sluice views --watch`: test_watch; `sluice bus up`: test_broker.)"""
 
 from __future__ import annotations
 
