@@ -24,6 +24,10 @@ LOW_MASK = (1 << LOW_BITS) - 1
 DROPPED = -(1 << 63)
 """A key that `moved` leaves out."""
 
+RECENT_HOURS = 2
+"""The hours at a window's end that are left out of its span: they change with every checkpoint."""
+MOST_SPANS = 8
+
 
 class Part(NamedTuple):
     """What is kept by key. `keys`: int64 [n], ascending, none twice; `limbs`: int64 [n, 2 x sums], high
@@ -136,6 +140,13 @@ class _Hour:
         self.merged: Part | None = None
 
 
+class _Span(NamedTuple):
+    """What the hours before `end_hour` come to, from the hour under which it is kept."""
+
+    end_hour: int
+    part: Part
+
+
 class PaneSums:
     """All panes of one windowed view with `sums` sums, and sketches that are combined by `combines`, over all
     sources (a source: a raw topic's partition).
@@ -146,6 +157,8 @@ class PaneSums:
         self.combines = combines
         self.groups = GroupTable()
         self._hours: dict[int, _Hour] = {}
+        self._spans: dict[int, _Span] = {}
+        """By first hour: what windows that began there were made of, as long as none of it changes."""
 
     def put(self, kind: str, number: int, source: int, shard: int, value: bytes | None) -> None:
         """Take a partial's newest value (None: it expired). `kind` m or h, `number` = epoch minute or
@@ -167,6 +180,8 @@ class PaneSums:
             else:
                 hour.minutes[number] = pane
         hour.merged = pane.merged = None
+        for start in [start for start, span in self._spans.items() if start <= at_hour < span.end_hour]:
+            del self._spans[start]
         if value is not None:
             pane.named = False
             pane.packed[source, shard] = value
@@ -208,7 +223,29 @@ class PaneSums:
 
     def total(self, first: int, end: int) -> Part:
         """Sums by group number over the epoch minutes [first, end)."""
-        return self.merged(part for _, part in self._parts(first, end, None))
+        start, until = -(-first // HOUR_MINUTES), end // HOUR_MINUTES - RECENT_HOURS
+        if start >= until:
+            return self.merged(self.parts(first, end).values())
+        return self.merged(
+            [
+                *self.parts(first, start * HOUR_MINUTES).values(),
+                self._span(start, until),
+                *self.parts(until * HOUR_MINUTES, end).values(),
+            ]
+        )
+
+    def _span(self, start: int, until: int) -> Part:
+        """Sums over the whole epoch hours [start, until), merged with what is kept of earlier calls."""
+        known = self._spans.pop(start, None)
+        if known is None or known.end_hour > until:
+            known = _Span(start, self.merged(()))
+        if known.end_hour < until:
+            new = self.parts(known.end_hour * HOUR_MINUTES, until * HOUR_MINUTES)
+            known = _Span(until, self.merged([known.part, *new.values()]))
+        while len(self._spans) >= MOST_SPANS:
+            del self._spans[next(iter(self._spans))]
+        self._spans[start] = known
+        return known.part
 
     def merged(self, parts: Iterable[Part]) -> Part:
         """Parts of this view, merged by key."""

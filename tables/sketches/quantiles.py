@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from fractions import Fraction
-from functools import partial
+from functools import lru_cache, partial
 from math import ceil
 
 import numpy as np
@@ -55,11 +55,14 @@ QUANTILES = SketchKind(
 """Item: a bucket's place in `EDGES`; number: how many values lie in it."""
 
 
+_exactly = lru_cache(maxsize=None)(Fraction)
+
+
 def quantile(sketch: Sparse, q: float) -> int:
     """The value of rank max(1, ⌈q·n⌉) of n values in ascending order, within 1 % of it; n is not 0.
 
     q is what its decimal text says, so that 0.95 of 20 values is the 19th.
     """
     ranks = np.cumsum(sketch.numbers)
-    rank = max(1, ceil(Fraction(repr(q)) * int(ranks[-1])))
+    rank = max(1, ceil(_exactly(repr(q)) * int(ranks[-1])))
     return VALUES[int(sketch.items[np.searchsorted(ranks, rank)])]
