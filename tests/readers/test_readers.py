@@ -24,14 +24,19 @@ PYTHON = ROOT / ".venv-readers" / "bin" / "python"
 SECONDS = 600
 
 
-def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
-    """The last line that a recipe says to the readers' Python."""
+def printed(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
+    """The last line that a program prints which the readers' Python runs."""
     done = subprocess.run(
-        [str(PYTHON), "-m", recipes.__name__, *arguments], env={**os.environ, **(environ or {})}, cwd=ROOT,
+        [str(PYTHON), *arguments], env={**os.environ, **(environ or {})}, cwd=ROOT,
         capture_output=True, text=True, timeout=SECONDS, check=False, stdin=subprocess.DEVNULL,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr[-3000:]
     return done.stdout.splitlines()[-1]
+
+
+def read(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:
+    """What a recipe prints last."""
+    return printed(["-m", recipes.__name__, *arguments], environ)
 
 
 def found(name: str, root: str, environ: Mapping[str, str] | None = None) -> Expected:
@@ -109,4 +114,4 @@ async def test_awswrangler_counts_as_the_views_do(
 def test_athena_has_nothing_to_say_about_the_syntax() -> None:
     check = "import sys, sqlglot; print(len(sqlglot.parse(sys.argv[1], read='athena')))"
     table, query = recipes.recipe("Athena", "sql")
-    assert [read(["-c", check, text]) for text in (table, query)] == ["1", "1"]
+    assert [printed(["-c", check, text]) for text in (table, query)] == ["1", "1"]
