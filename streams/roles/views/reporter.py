@@ -13,7 +13,7 @@ from faust.types import TP
 from streams import metrics
 from streams.faust.instance_guard import InstanceTakenError
 from streams.faust.transport import BatchConsumerThread, OwnerApp
-from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.client import client_kwargs, started, stop_quietly
 from streams.roles.monitor import Seen
 from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.quarantine_counts import QuarantineCounts
@@ -85,12 +85,7 @@ class ViewsReporter:
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(**client_kwargs(self._settings), client_id="sluice", acks="all")
-            try:
-                await producer.start()
-            except BaseException:
-                await stop_quietly(producer)
-                raise
-            self._producer = producer
+            self._producer = await started(producer)
         return self._producer
 
     def _measure(self, owned: dict[TP, ViewsPartition]) -> None:
