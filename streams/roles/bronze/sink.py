@@ -59,7 +59,7 @@ class BronzeSink:
         if committer.position is None and not await committer.keep_position(position):
             return await self.resume(source)
         newest = None if committer.newest is None else committer.newest.last_record
-        if intent is None or intent.next <= await source.beginning():
+        if intent is None:
             return Resumed(self.open_range(source, first), newest)
         layout = layout_of_intent(intent, self._layout)
         pending = self._range(source.topic, source.partition, first, until=intent.next, layout=layout)
