@@ -69,9 +69,6 @@ class Source(Protocol):
     first_seen: int
     """Where it began when this worker first saw it."""
 
-    async def beginning(self) -> int:
-        """The first offset that Kafka still has."""
-
     async def hint(self) -> tuple[int, int] | None:
         """First and next offset of the range committed last, as some worker recorded; it may be wrong."""
 
@@ -109,7 +106,8 @@ class Sink(Protocol[R]):
     name: str
 
     async def resume(self, source: Source) -> Resumed:
-        """Find out where a partition continues; a pending range of a former writer is finished.
+        """Find out where a partition continues; a pending range of a former writer is finished, unless Kafka
+        has deleted all of it: another range is then opened at its beginning.
 
         Raises `KafkaError` and `OSError`, after which it is called again.
         """

@@ -11,8 +11,8 @@ conditional writes decide. Per range `first`:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeVar
 
 from msgspec import structs
 
@@ -42,6 +42,8 @@ from tables.fingerprint import RecordFingerprint
 CALLS_AT_ONCE = 16
 PUTS_TOGETHER = 1024
 """So many objects are created by one call: enough to keep a store busy, few enough to stop soon."""
+
+T = TypeVar("T")
 
 
 class Built(NamedTuple):
@@ -101,9 +103,7 @@ class Committer:
 
     async def position_of(self, partition: int) -> Position | None:
         """Where a partition of the topic was first seen. Raises `CorruptFileError`."""
-        path = position_path(self._topic, partition)
-        found = await self._store.get(path)
-        return None if found is None else decode_position(path, found.data)
+        return await self._read(position_path(self._topic, partition), decode_position)
 
     async def keep_position(self, position: Position) -> bool:
         """Record where the partition was first seen; False: another writer has, differently: resume again."""
@@ -134,19 +134,17 @@ class Committer:
         """The first intent of a partition without commits: its writer began where Kafka began then."""
         folder = intent_path(self._topic, self._partition, 0).rpartition("/")[0] + "/"
         path = await self._store.first(folder)
-        if path is None:
-            return None
-        found = await self._store.get(path)
-        return None if found is None else decode_intent(path, found.data)
+        return None if path is None else await self._read(path, decode_intent)
 
     async def _commit(self, path: str) -> Commit | None:
-        found = await self._store.get(path)
-        return None if found is None else decode_commit(path, found.data)
+        return await self._read(path, decode_commit)
 
     async def _intent(self, first: int) -> Intent | None:
-        path = intent_path(self._topic, self._partition, first)
+        return await self._read(intent_path(self._topic, self._partition, first), decode_intent)
+
+    async def _read(self, path: str, decode: Callable[[str, bytes], T]) -> T | None:
         found = await self._store.get(path)
-        return None if found is None else decode_intent(path, found.data)
+        return None if found is None else decode(path, found.data)
 
     async def _is_complete(self, intent: Intent) -> bool:
         for start in range(0, len(intent.objects), CALLS_AT_ONCE):
@@ -230,8 +228,7 @@ class Committer:
         return held is not None and held.commit == intent.commit
 
     async def _put_all(self, objects: Sequence[BuiltObject], intent: Intent) -> None:
-        """Return when all exist as required; failed puts are retried. Raises
-        `OvertakenError`."""
+        """Return when all exist as required; failed puts are retried. Raises `OvertakenError`."""
         by_path = {made.path: made for made in objects}
         async for there in self._store.create_all([(made.path, made.data) for made in objects]):
             await self._settle_all([by_path[path] for path in there], intent)

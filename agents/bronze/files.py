@@ -57,15 +57,7 @@ class Intent(Commit, frozen=True, omit_defaults=True, kw_only=True):
     @property
     def commit(self) -> Commit:
         """The commit that this intent becomes."""
-        return Commit(
-            first=self.first,
-            last=self.last,
-            next=self.next,
-            objects=self.objects,
-            lost=self.lost,
-            topic_id=self.topic_id,
-            last_record=self.last_record,
-        )
+        return Commit(**{name: getattr(self, name) for name in Commit.__struct_fields__})
 
 
 class Position(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -125,7 +117,8 @@ def encode(file: Commit | Position) -> bytes:
     return msgspec.json.encode(file)
 
 
-AnyCommit = TypeVar("AnyCommit", bound=Commit)
+File = TypeVar("File", Commit, Intent, Position)
+AnyCommit = TypeVar("AnyCommit", Commit, Intent)
 
 
 def decode_commit(path: str, data: bytes) -> Commit:
@@ -140,20 +133,21 @@ def decode_intent(path: str, data: bytes) -> Intent:
 
 def decode_position(path: str, data: bytes) -> Position:
     """Read a position. Raises `CorruptFileError`."""
-    try:
-        position = msgspec.json.decode(data, type=Position)
-    except (msgspec.MsgspecError, UnicodeDecodeError) as error:
-        raise CorruptFileError(f"{path} cannot be read: {error}") from None
+    position = _parse(path, data, Position)
     if position.first < 0:
         raise CorruptFileError(f"{path} cannot be: it says that the partition begins at {position.first}")
     return position
 
 
-def _decode(path: str, data: bytes, kind: type[AnyCommit]) -> AnyCommit:
+def _parse(path: str, data: bytes, kind: type[File]) -> File:
     try:
-        file = msgspec.json.decode(data, type=kind)
+        return msgspec.json.decode(data, type=kind)
     except (msgspec.MsgspecError, UnicodeDecodeError) as error:
         raise CorruptFileError(f"{path} cannot be read: {error}") from None
+
+
+def _decode(path: str, data: bytes, kind: type[AnyCommit]) -> AnyCommit:
+    file = _parse(path, data, kind)
     if not path.endswith(f"/{file.first:020d}.json"):
         raise CorruptFileError(f"{path} cannot be: it says that its range begins at {file.first}")
     if not file.first <= file.last < file.next:

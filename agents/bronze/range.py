@@ -11,8 +11,8 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import accumulate
-from operator import itemgetter
-from typing import Any, NamedTuple, Protocol
+from operator import attrgetter, itemgetter
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -34,22 +34,7 @@ OBJECT_BYTES = 1024
 """What an object takes in memory beside its lines, about: a backfill has thousands."""
 DAY_SECONDS = 86_400
 _first_byte = itemgetter(0)
-
-
-class Record(Protocol):
-    """The attributes of a Kafka record that are read."""
-
-    @property
-    def offset(self) -> int:
-        """Its offset."""
-
-    @property
-    def timestamp(self) -> int:
-        """Its Kafka timestamp, in ms; -1: it has none."""
-
-    @property
-    def value(self) -> bytes | None:
-        """Its value; None: a tombstone."""
+_offset = attrgetter("offset")
 
 
 class BuiltObject(NamedTuple):
@@ -145,7 +130,7 @@ class RangeBuilder:
         self.lost = (self.first, until)
         self.next = until
 
-    def add(self, records: Sequence[Record], after: int) -> int:
+    def add(self, records: Sequence[Any], after: int) -> int:
         """Add records, all at or above `next` and below `after`, until the range is full; returns how many.
 
         Once all are added, the range reaches to `after`, or to `until`. `SLICE_RECORDS` at a time are best.
@@ -159,7 +144,7 @@ class RangeBuilder:
             self.next = after if self.until is None else min(after, self.until)
         return added
 
-    def _add_part(self, records: Sequence[Record]) -> int:
+    def _add_part(self, records: Sequence[Any]) -> int:
         """Add as many as fit into the segment; returns how many."""
         values = [record.value for record in records]
         room = (
@@ -182,7 +167,7 @@ class RangeBuilder:
             self._compress()
         return len(records)
 
-    def _add_lines_of(self, records: Sequence[Record], values: list[bytes | None]) -> None:
+    def _add_lines_of(self, records: Sequence[Any], values: list[bytes | None]) -> None:
         timestamps = [record.timestamp for record in records]
         offsets = [record.offset for record in records]
         if self.first_timestamp_ms is None:
@@ -287,7 +272,3 @@ def _size(values: list[bytes | None]) -> int:
         return sum(map(len, values))  # type: ignore[arg-type]
     except TypeError:
         return sum(len(value) for value in values if value is not None)
-
-
-def _offset(record: Record) -> int:
-    return record.offset

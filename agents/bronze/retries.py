@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 from agents.backoff import Backoff
 from agents.bronze.store import ChangedError, ExistsError, Found, Store, StoreError
@@ -13,11 +13,8 @@ LONGEST_PAUSE_SECONDS = 30.0
 T = TypeVar("T")
 
 
-class Failures(Protocol):
-    """Receives every failed attempt."""
-
-    def __call__(self, operation: str, error: StoreError, next_try_seconds: float) -> None:
-        """`operation`: put or read."""
+Failures = Callable[[str, StoreError, float], None]
+"""Called with each failed attempt: the operation (put or read), the error, seconds to the next attempt."""
 
 
 class PatientStore:
@@ -29,15 +26,7 @@ class PatientStore:
 
     async def create(self, path: str, data: bytes) -> bool:
         """False: an object exists already, perhaps from an earlier attempt whose response was lost."""
-
-        async def create() -> bool:
-            try:
-                await self._store.create(path, data)
-            except ExistsError:
-                return False
-            return True
-
-        return await self.again("put", create)
+        return await self._put(lambda: self._store.create(path, data), ExistsError)
 
     async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> AsyncIterator[list[str]]:
         """Create objects, retrying failures; yields the paths of objects that exist already."""
@@ -57,41 +46,38 @@ class PatientStore:
 
     async def replace(self, path: str, data: bytes, etag: str) -> bool:
         """False: it is not the version that `etag` names; read again what is there."""
-
-        async def replace() -> bool:
-            try:
-                await self._store.replace(path, data, etag)
-            except ChangedError:
-                return False
-            return True
-
-        return await self.again("put", replace)
+        return await self._put(lambda: self._store.replace(path, data, etag), ChangedError)
 
     async def get(self, path: str) -> Found | None:
         """Read an object; None: there is none."""
-        return await self.again("read", lambda: self._store.get(path))
+        return await self._again("read", lambda: self._store.get(path))
 
     async def first(self, folder: str) -> str | None:
         """The first path in a folder; None: it is empty."""
-
-        async def first() -> str | None:
-            return min([listed.path async for listed in self._store.list(folder)], default=None)
-
-        return await self.again("read", first)
+        return min(await self._paths(folder), default=None)
 
     async def last(self, folder: str, after: str) -> str | None:
         """The last path in a folder, of those after `after`; None: there is none."""
-
-        async def last() -> str | None:
-            return max([listed.path async for listed in self._store.list(folder, after)], default=None)
-
-        return await self.again("read", last)
+        return max(await self._paths(folder, after), default=None)
 
     async def delete(self, path: str) -> None:
         """Remove an object, if it exists."""
-        await self.again("put", lambda: self._store.delete(path))
+        await self._again("put", lambda: self._store.delete(path))
 
-    async def again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
+    async def _put(self, call: Callable[[], Awaitable[None]], refusal: type[Exception]) -> bool:
+        try:
+            await self._again("put", call)
+        except refusal:
+            return False
+        return True
+
+    async def _paths(self, folder: str, after: str = "") -> list[str]:
+        async def paths() -> list[str]:
+            return [listed.path async for listed in self._store.list(folder, after)]
+
+        return await self._again("read", paths)
+
+    async def _again(self, operation: str, call: Callable[[], Awaitable[T]]) -> T:
         """Retry a call until the store answers."""
         backoff = Backoff(LONGEST_PAUSE_SECONDS)
         while True:

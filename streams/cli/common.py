@@ -162,6 +162,7 @@ def await_kafka(settings: Settings, seconds: float) -> None:
     from streams.kafka.availability import connected_admin  # noqa: PLC0415
 
     async def connected() -> None:
-        await (await connected_admin(settings)).close()
+        async with connected_admin(settings):
+            pass
 
     ask_kafka(settings, connected(), seconds)

@@ -90,11 +90,8 @@ def list_(*, timeout_seconds: float, as_json: bool) -> None:
 
 async def _listing(settings: Settings) -> dict[str, Any]:
     wanted = bus_topics.plan(settings)
-    admin = await connected_admin(settings)
-    try:
+    async with connected_admin(settings) as admin:
         there = await bus_topics.describe(admin, [topic.name for topic in wanted])
-    finally:
-        await admin.close()
     listed, partitions = [], {}
     for topic in wanted:
         state = there.get(topic.name)

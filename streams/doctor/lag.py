@@ -63,11 +63,8 @@ async def _lag(
 
 async def _done(patient: Patient, group: str, raw: list[TopicPartition]) -> dict[TopicPartition, int]:
     """What a group has done, as it publishes it every few seconds."""
-    admin = await connected_admin(patient.settings)
-    try:
+    async with connected_admin(patient.settings) as admin:
         offsets = await _offsets(admin, group, raw)
-    finally:
-        await admin.close()
     return {tp: max(0, at.offset) for tp, at in offsets.items()}
 
 

@@ -94,15 +94,12 @@ async def _members(patient: Patient, role: str, start: str) -> list[Finding]:
     if role in patient.without:
         return []
     group = patient.settings.group(role)
-    admin = await connected_admin(patient.settings)
-    try:
+    async with connected_admin(patient.settings) as admin:
         try:
             async with asyncio.timeout(patient.seconds * PATIENCE):
                 state, members = await describe_group(admin, group)
         except TimeoutError:
             state, members = "not known to any broker", 0
-    finally:
-        await admin.close()
     if not members:
         return [
             Finding(

@@ -20,7 +20,7 @@ from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState
 from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, records_of
-from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly
+from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly, transactional_producer
 from streams.kafka.record_size import LargestBatch, name_topic
 from streams.settings import Settings
 
@@ -59,20 +59,9 @@ class FeedWriter:
 
     async def open(self) -> None:
         """Become the writer of this partition: fences the former writer and aborts its open transaction."""
-        producer = AIOKafkaProducer(
-            **client_kwargs(self._settings),
-            client_id="sluice",
-            transactional_id=self.transactional_id,
-            transaction_timeout_ms=self._settings.session_seconds * 1000,
-            max_batch_size=BATCH_BYTES,
-            compression_type="lz4",
+        self._producer = await transactional_producer(
+            self._settings, self.transactional_id, max_batch_size=BATCH_BYTES
         )
-        try:
-            await producer.start()
-        except BaseException:
-            await producer.stop()
-            raise
-        self._producer = producer
 
     async def close(self) -> None:
         """Release the partition; an open transaction is aborted by the next owner or by its time-out."""

@@ -12,7 +12,8 @@ import logging
 import socket
 import ssl
 import time
-from collections.abc import Coroutine
+from collections.abc import AsyncIterator, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
@@ -117,8 +118,17 @@ async def reason_of(settings: Settings, error: BaseException) -> str:
     return reason(error)
 
 
-async def connected_admin(settings: Settings) -> AIOKafkaAdminClient:
+@asynccontextmanager
+async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClient]:
     """A connected admin client. Waits with back-off while Kafka is unavailable, one log line per attempt."""
+    admin = await _connect(settings)
+    try:
+        yield admin
+    finally:
+        await admin.close()
+
+
+async def _connect(settings: Settings) -> AIOKafkaAdminClient:
     backoff = Backoff()
     while True:
         admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")

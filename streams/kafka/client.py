@@ -6,7 +6,7 @@ import asyncio
 import logging
 import ssl
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
 
@@ -15,6 +15,8 @@ from streams.settings import SettingError, Settings
 log = logging.getLogger(__name__)
 
 STOP_SECONDS = 3.0
+
+Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 def client_kwargs(settings: Settings) -> dict[str, Any]:
@@ -77,12 +79,38 @@ def _take_exceptions(producer: AIOKafkaProducer) -> None:
         _take_exception(future)
 
 
+async def started(client: Client) -> Client:
+    """The client once it has started; one that does not start is released."""
+    try:
+        await client.start()
+    except BaseException:
+        await stop_quietly(client)
+        raise
+    return client
+
+
+async def transactional_producer(
+    settings: Settings, transactional_id: str, **options: Any
+) -> AIOKafkaProducer:
+    """A started producer: the former holder of the id is fenced, and its open transaction is aborted."""
+    return await started(
+        AIOKafkaProducer(
+            **client_kwargs(settings),
+            client_id="sluice",
+            transactional_id=transactional_id,
+            transaction_timeout_ms=settings.session_seconds * 1000,
+            compression_type="lz4",
+            **options,
+        )
+    )
+
+
 async def begin_transaction(producer: AIOKafkaProducer) -> None:
-    """Begin a transaction; its end is nobody else's to take where a fenced producer replaces the waiter."""
+    """Begin a transaction; how it ends is retrieved here: a fenced producer replaces the future for that."""
     await producer.begin_transaction()
     _take_exception(producer._txn_manager.wait_for_transaction_end())
 
 
 def _take_exception(future: asyncio.Future[Any]) -> None:
-    """Take what a future ends with, now or later: nobody else may."""
+    """Retrieve what a future ends with, now or later."""
     future.add_done_callback(lambda done: None if done.cancelled() else done.exception())

@@ -181,12 +181,9 @@ class Duplicate:
 
 async def members(settings: Settings, role: str) -> list[Member]:
     """The current members of a role's group; none if there is no such group. Raises aiokafka's errors."""
-    admin = await connected_admin(settings)
-    try:
+    async with connected_admin(settings) as admin:
         (response,) = await admin.describe_consumer_groups([settings.group(role)])
         return members_of(response)
-    finally:
-        await admin.close()
 
 
 async def duplicate_instances(settings: Settings, seconds: float = 3.0) -> list[Duplicate]:

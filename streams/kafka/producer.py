@@ -222,14 +222,11 @@ async def started_producer(settings: Settings, transactional_id: str | None = No
 
 async def partition_count(settings: Settings, topic: str) -> int:
     """How many partitions a topic has. Raises `NoTopicError` if there is no such topic; waits for Kafka."""
-    admin = await connected_admin(settings)
-    try:
+    async with connected_admin(settings) as admin:
         if topic not in await admin.list_topics():
             raise NoTopicError(f"there is no topic {topic}: `sluice topics create` makes it")
         (described,) = await admin.describe_topics([topic])
         return len(described["partitions"])
-    finally:
-        await admin.close()
 
 
 async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
@@ -245,7 +242,7 @@ async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
                 raise RefusedError(
                     f"Kafka refuses a producer: {type(error).__name__}: {error}{ACCESS}"
                 ) from None
-            admin = await connected_admin(settings)  # logs that Kafka is unavailable and waits for it
-            await admin.close()
+            async with connected_admin(settings):
+                pass  # it has logged that Kafka is unavailable, and waited for it
         else:
             return

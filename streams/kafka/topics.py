@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
@@ -26,19 +26,16 @@ VISIBLE_SECONDS = 15.0
 @dataclass(frozen=True)
 class TopicPlan:
     """A topic as it should be. `name` is the full name; `raw` topics belong to the producers and are only
-    read.
-
-    `for_workers` is false for topics that only commands write and read.
+    read. `for_workers` is false for topics that only commands write and read.
     """
 
     name: str
     partitions: int
-    replication: int
     cleanup: str
     purpose: str
+    config: dict[str, str]
     raw: bool = False
     for_workers: bool = True
-    config: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -58,62 +55,31 @@ class Finding:
 
 def plan(settings: Settings) -> list[TopicPlan]:
     """Every topic that Sluice reads or writes, in the order in which they are created."""
-    small_segments = {
+    compacted = {
         "segment.bytes": str(64 << 20),
         "max.compaction.lag.ms": "600000",
         "min.cleanable.dirty.ratio": "0.1",
     }
-    raw = [
+    bad_kept = {"max.message.bytes": str(QUARANTINE_BYTES), "retention.ms": "1209600000"}
+    audit_kept = {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER}
+    timely = {"message.timestamp.after.max.ms": str(FUTURE_MS)}
+    count, own = settings.partitions, settings.topic
+    return [
+        *(
+            TopicPlan(name, count, "delete", "events from the marketplace's producers", timely, raw=True)
+            for name in settings.raw_topics
+        ),
         TopicPlan(
-            name,
-            settings.partitions,
-            settings.replication,
-            "delete",
-            "events from the marketplace's producers",
-            raw=True,
-            config={"message.timestamp.after.max.ms": str(FUTURE_MS)},
-        )
-        for name in settings.raw_topics
-    ]
-    own = [
-        (
-            "events.quarantine",
-            settings.partitions,
-            "delete",
-            "records that are not valid events, and why",
-            {
-                "max.message.bytes": str(QUARANTINE_BYTES),
-                "retention.ms": "1209600000",
-            },
+            own("events.quarantine"), count, "delete", "records that are not valid events, and why", bad_kept
         ),
-        (
-            AUDIT,
-            1,
-            "delete",
-            "what was done with quarantined records",
-            {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER},
-        ),
-        (
-            "views.feed",
-            settings.partitions,
-            "compact",
-            "view state and the workers' checkpoints",
-            small_segments,
-        ),
-        ("ops.gates", 1, "compact", "the newest record of every gate", small_segments),
-        ("ops.alarms", 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}),
-    ]
-    return raw + [
         TopicPlan(
-            settings.topic(name),
-            partitions,
-            settings.replication,
-            cleanup,
-            purpose,
-            for_workers=name != AUDIT,
-            config=config,
-        )
-        for name, partitions, cleanup, purpose, config in own
+            own(AUDIT), 1, "delete", "what was done with quarantined records", audit_kept, for_workers=False
+        ),
+        TopicPlan(own("views.feed"), count, "compact", "view state and the workers' checkpoints", compacted),
+        TopicPlan(own("ops.gates"), 1, "compact", "the newest record of every gate", compacted),
+        TopicPlan(
+            own("ops.alarms"), 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}
+        ),
     ]
 
 
@@ -160,24 +126,21 @@ async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
     partitions are added while a topic has the wrong cleanup policy. Raises `TimeoutError` when added
     partitions do not become visible.
     """
-    admin = await connected_admin(settings)
-    try:
-        wanted = plan(settings)
-        names = [topic.name for topic in wanted]
-        made: list[str] = []
+    wanted = plan(settings)
+    names = [topic.name for topic in wanted]
+    made: list[str] = []
+    async with connected_admin(settings) as admin:
         for raw in (True, False):  # our own topics are sized to fit the raw ones
             there = await describe(admin, names)
             for topic in wanted:
                 if topic.raw is raw and topic.name not in there:
-                    await _make(admin, _fitted(settings, topic, there))
+                    await _make(admin, _fitted(settings, topic, there), settings.replication)
                     made.append(topic.name)
             await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
         there = await describe(admin, names)
         if all(finding.bearable for finding in findings(settings, there)):
             made += await _grow(admin, settings, there)
         return made, findings(settings, await describe(admin, names))
-    finally:
-        await admin.close()
 
 
 def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) -> TopicPlan:
@@ -191,9 +154,9 @@ def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) 
     return replace(topic, partitions=max(state.partitions for state in raw), config=config)
 
 
-async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan) -> None:
+async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan, replication: int) -> None:
     config = {"cleanup.policy": topic.cleanup, **topic.config}
-    new = NewTopic(topic.name, topic.partitions, topic.replication, topic_configs=config)
+    new = NewTopic(topic.name, topic.partitions, replication, topic_configs=config)
     response = await admin.create_topics([new])
     for name, code, *rest in response.topic_errors:
         if code and for_code(code) is not TopicAlreadyExistsError:
@@ -232,12 +195,8 @@ async def _add_partitions(admin: AIOKafkaAdminClient, name: str, partitions: int
 
 async def inspect(settings: Settings) -> list[Finding]:
     """The current problems of the topics."""
-    admin = await connected_admin(settings)
-    try:
-        names = [topic.name for topic in plan(settings)]
-        return findings(settings, await describe(admin, names))
-    finally:
-        await admin.close()
+    async with connected_admin(settings) as admin:
+        return findings(settings, await describe(admin, [topic.name for topic in plan(settings)]))
 
 
 def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:

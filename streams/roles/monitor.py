@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from typing import Generic, NamedTuple, Protocol, TypeVar
+from typing import Generic, NamedTuple, TypeVar
 
 from faust.types import TP
 
@@ -34,8 +34,8 @@ class Seen(NamedTuple, Generic[P_co]):
     oldest_ms: int | None
 
 
-class Reporter(Protocol[P]):
-    """Reports a role's partitions to others."""
+class Reporter(Generic[P]):
+    """Reports a role's partitions to others; what a role has nothing to report of stays as it is here."""
 
     def log(self) -> None:
         """Once a second: log what happened in the second before."""

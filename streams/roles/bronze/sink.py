@@ -6,10 +6,11 @@ import asyncio
 import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 from agents.bronze.commit import Built, Committer, Resume
 from agents.bronze.files import Position
-from agents.bronze.layout import Layout, layout_of, layout_of_intent
+from agents.bronze.layout import layout_of, layout_of_intent
 from agents.bronze.range import RangeBuilder
 from agents.bronze.store import Store, StoreError
 from agents.sink import Proof, Resumed, Source
@@ -29,10 +30,14 @@ class BronzeSink:
 
     def __init__(self, settings: Settings, store: Store) -> None:
         self._store = store
-        self._max_bytes = settings.bronze_max_bytes
-        self._avro = AvroDecoder.load(settings.avro_schemas_dir)
-        self._validator = Validator(settings.max_event_bytes, self._avro)
-        self._pool = ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip")
+        avro = AvroDecoder.load(settings.avro_schemas_dir)
+        self._range = partial(
+            RangeBuilder,
+            validator=Validator(settings.max_event_bytes, avro),
+            avro=avro,
+            pool=ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip"),
+            max_bytes=settings.bronze_max_bytes,
+        )
         self._layout = layout_of(settings.bronze_city_domains)
         self._nonce = uuid.uuid4().hex
         self._committers: dict[tuple[str, int], Committer] = {}
@@ -54,27 +59,15 @@ class BronzeSink:
         if committer.position is None and not await committer.keep_position(position):
             return await self.resume(source)
         newest = None if committer.newest is None else committer.newest.last_record
-        if intent is None or intent.next <= await source.beginning():
+        if intent is None:
             return Resumed(self.open_range(source, first), newest)
         layout = layout_of_intent(intent, self._layout)
-        return Resumed(self._range(source, first, layout, intent.next), newest)
+        pending = self._range(source.topic, source.partition, first, until=intent.next, layout=layout)
+        return Resumed(pending, newest)
 
     def open_range(self, source: Source, first: int) -> RangeBuilder:
         """See `agents.sink.Sink`."""
-        return self._range(source, first, self._layout, None)
-
-    def _range(self, source: Source, first: int, layout: Layout, until: int | None) -> RangeBuilder:
-        return RangeBuilder(
-            source.topic,
-            source.partition,
-            first,
-            validator=self._validator,
-            avro=self._avro,
-            pool=self._pool,
-            max_bytes=self._max_bytes,
-            until=until,
-            layout=layout,
-        )
+        return self._range(source.topic, source.partition, first, layout=self._layout)
 
     async def commit(self, source: Source, closed: RangeBuilder, proof: Proof) -> None:
         """See `agents.sink.Sink`. Raises `CorruptFileError`, too."""

@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
-from streams.kafka.client import client_kwargs
+from streams.kafka.client import client_kwargs, started
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.settings import Settings
 
@@ -52,11 +52,7 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
 
     async def join(self) -> None:
         """Become a member. Raises aiokafka's errors while Kafka is unavailable."""
-        try:
-            await self._consumer.start()
-        except BaseException:
-            await self._consumer.stop()
-            raise
+        await started(self._consumer)
         self._guard.attach(self._consumer)
         self._consumer.subscribe([self._tp.topic], listener=self)
 

@@ -14,7 +14,7 @@ from agents.protocols import FeedRecord
 from streams.feed.alien_records import tell
 from streams.feed.quarantine import Record
 from streams.feed.writer import commit_all, read_partition
-from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.client import stop_quietly, transactional_producer
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm
 from tables.record_check import gate_problem, is_gate_key
@@ -30,21 +30,11 @@ class GateWriter:
         self._settings = settings
         self._gates = settings.topic("ops.gates")
         self._alarms = settings.topic("ops.alarms")
-        self._producer = AIOKafkaProducer(
-            **client_kwargs(settings),
-            client_id="sluice",
-            transactional_id=settings.group("gates"),
-            transaction_timeout_ms=settings.session_seconds * 1000,
-            compression_type="lz4",
-        )
+        self._producer: AIOKafkaProducer | None = None
 
     async def open(self) -> None:
         """Become the writer; the former one can't write any more."""
-        try:
-            await self._producer.start()
-        except BaseException:
-            await stop_quietly(self._producer)
-            raise
+        self._producer = await transactional_producer(self._settings, self._settings.group("gates"))
 
     async def read_back(self, restore: Callable[[bytes, bytes | None], None]) -> int:
         """Pass every gate's records to `restore`, in order; returns how many there were. After `open`.
@@ -64,6 +54,7 @@ class GateWriter:
 
     async def publish(self, gates: Sequence[FeedRecord], alarms: Sequence[Alarm]) -> None:
         """All of it or nothing. Raises, ProducerFenced among others, when it is not known to be written."""
+        assert self._producer is not None, "it is open"
         written: dict[str, Sequence[Record]] = {
             self._alarms: [(*encode_alarm(alarm), []) for alarm in alarms],
             self._gates: [(key, value, []) for key, value in gates],
@@ -72,4 +63,5 @@ class GateWriter:
 
     async def close(self) -> None:
         """Release it."""
-        await stop_quietly(self._producer)
+        if self._producer is not None:
+            await stop_quietly(self._producer)

@@ -15,7 +15,7 @@ from agents.views.projector import GapError
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
 from streams.roles.owner import retried
-from streams.roles.partition import ReleasedError
+from streams.roles.partition import Partition, ReleasedError
 from streams.roles.progress import Progress
 from streams.roles.sinks.catch_up import CatchUp
 from streams.roles.sinks.memory import Memory
@@ -29,13 +29,14 @@ MOST_TIMES = 10
 R = TypeVar("R", bound=Range)
 
 
-class SinkPartition(Generic[R]):
-    """`streams.roles.partition.Partition` of a sink: fills ranges and commits them one after the other.
+class SinkPartition(Partition, Generic[R]):
+    """A partition of a sink: fills ranges and commits them one after the other.
 
     A range is closed when it is full, by `flush`, or when it is `max_seconds` old. While the partition is
     behind by more than that, its age does not count, as history would be split into tiny ranges: the time
-    starts when it has caught up, or is `MOST_TIMES` as long. `on_failure` is called once when no more can be
-    committed: the partition then drops its input until its owner has recovered it.
+    starts when it has caught up, or is `MOST_TIMES` as long. As a range may stay open for long, all that was
+    read counts as processed. `on_failure` is called once when no more can be committed: the partition then
+    drops its input until its owner has recovered it.
     """
 
     def __init__(
@@ -50,14 +51,9 @@ class SinkPartition(Generic[R]):
         on_failure: Callable[[SinkPartition[R]], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        super().__init__(source.identity, progress, resumed.range.first, clock)
         self.range: R = resumed.range
         self.newest_first: int | None = None
-        self.committed = self.range.first
-        self.min_epoch = 0
-        self.failure: Exception | None = None
-        self.identity = source.identity
-        self.progress = progress
-        self.unsure = False
         self._sink = sink
         self._source = source
         self._last_record = resumed.last_record
@@ -66,7 +62,6 @@ class SinkPartition(Generic[R]):
         self._begun_ms = clock.wall_ms()
         self._max_seconds = max_seconds
         self._on_failure = on_failure
-        self._clock = clock
         self._committing: R | None = None
         self._opened_at = clock.monotonic()
         self._catch_up = CatchUp(max_seconds)
@@ -83,11 +78,6 @@ class SinkPartition(Generic[R]):
         return self.range.next
 
     @property
-    def done_offset(self) -> int:
-        """All that was read counts as processed, as a range may stay open for long."""
-        return self.range.next
-
-    @property
     def waits(self) -> bool:
         """Whether a range is being committed now, or others have to be, as there is no memory left."""
         return self._committing is not None or self._waits_for_memory
@@ -95,8 +85,7 @@ class SinkPartition(Generic[R]):
     @property
     def stalled(self) -> bool:
         """See `Partition`; in addition, all that was read is committed."""
-        idle = self.failure is None and self._committing is None and self.range.empty
-        return idle and self.progress.stalled(self.position)
+        return self._committing is None and self.range.empty and super().stalled
 
     @property
     def held_bytes(self) -> int:
@@ -112,9 +101,6 @@ class SinkPartition(Generic[R]):
     def commits(self) -> bool:
         """See `streams.roles.sinks.memory.Holder`."""
         return self._committing is not None
-
-    def begins_reading(self) -> None:
-        """A range's age counts from its first record, so there is nothing to record."""
 
     async def process(self, fetched: Fetched) -> None:
         """Add what was fetched; waits while a full range cannot be committed yet. Raises `GapError`."""
@@ -194,10 +180,6 @@ class SinkPartition(Generic[R]):
         """Whichever worker owned the partition in between: the sink decides which range counts."""
         return self.failure is None
 
-    async def verify(self) -> None:
-        """See `Partition`."""
-        await self.identity.check()
-
     async def release(self) -> None:
         """Stop at once; what is not committed is read again by the next owner."""
         self._give_up(ReleasedError())
@@ -272,17 +254,12 @@ class SinkPartition(Generic[R]):
 
     def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
         """See `Partition`."""
-        self.progress.saw_end(stable_end, end, self.position)
         self._catch_up.saw_end(stable_end, self.position, self._clock.monotonic())
         self._news.set()  # it may have caught up
-        self.progress.check_recreated(stable_end, done_before)
+        super().saw_end(stable_end, end, done_before)
 
-    def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. What is not read yet came after all had been read, or after our start."""
-        for held in (self._committing, self.range):
-            if held is not None and held.first_timestamp_ms is not None:
-                return held.first_timestamp_ms
-        if self.progress.end_offset <= self.position:
-            return None
-        known = self.progress.caught_up_ms
-        return known if known is not None else self._begun_ms
+    def _held(self) -> tuple[R | None, R]:
+        return self._committing, self.range
+
+    def _unread_since_ms(self) -> int:
+        return self._begun_ms

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from typing import Generic, TypeVar
+from typing import TypeVar
 
 from faust.types import TP
 from prometheus_client import Gauge
 
 from agents.sink import Range
-from streams.faust.transport import BatchConsumerThread, OwnerApp
-from streams.roles.monitor import Seen
+from streams.faust.transport import BatchConsumerThread
+from streams.roles.monitor import Reporter, Seen
 from streams.roles.owner import PartitionOwner
 from streams.roles.sinks.partition import SinkPartition
 
 R = TypeVar("R", bound=Range)
 
 
-class SinkReporter(Generic[R]):
+class SinkReporter(Reporter[SinkPartition[R]]):
     """`oldest`: the gauge that is set to the age of the oldest record that is not committed."""
 
     def __init__(self, owner: PartitionOwner[SinkPartition[R]], oldest: Gauge | None = None) -> None:
         self._owner = owner
         self._oldest = oldest
-
-    def log(self) -> None:
-        """Nothing: failures were logged when they occurred."""
 
     async def report(
         self, seen: list[Seen[SinkPartition[R]]], owned: dict[TP, SinkPartition[R]], now_ms: int
@@ -45,6 +42,3 @@ class SinkReporter(Generic[R]):
                 if partition.newest_first is not None
             }
         )
-
-    async def leave(self, app: OwnerApp) -> None:
-        """Nothing: no reader expects a message."""

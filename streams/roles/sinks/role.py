@@ -8,7 +8,7 @@ from typing import Generic, TypeVar
 
 from faust.types import TP
 
-from agents.sink import OvertakenError, Range, Sink
+from agents.sink import OvertakenError, Range, Resumed, Sink
 from streams.roles.alarms import raise_lost
 from streams.roles.identity import Identity
 from streams.roles.owner import PartitionOwner, retried
@@ -48,9 +48,10 @@ class SinkRole(Generic[R]):
         name = self._sink.name
         identity = Identity(owner.queries, tp, done=f"what {name} has is of", remedy=self._remedy)
         source = PartitionSource(tp, owner.thread, await owner.first_seen(tp), identity)
-        resumed = await self._sink.resume(source)
-        opened = resumed.range
-        beginning, end = await source.beginning(), await source.end()
+        opened, last_record = await self._sink.resume(source)
+        beginning, end = (await owner.thread.beginnings({tp}))[tp], (await owner.thread.ends({tp}))[tp]
+        if opened.until is not None and opened.until <= beginning:
+            opened = self._sink.open_range(source, opened.first)
         done = f"newest {name} commit goes up to"
         progress = Progress(*tp, done=done, remedy=self._remedy, clock=owner.clock)
         progress.begins(end, opened.first)
@@ -61,7 +62,7 @@ class SinkRole(Generic[R]):
         return SinkPartition(
             self._sink,
             source,
-            resumed,
+            Resumed(opened, last_record),
             progress,
             self._memory,
             max_seconds=self._max_seconds,

@@ -26,14 +26,6 @@ class PartitionSource:
         """See `agents.sink.Source`."""
         return self.identity.topic_id
 
-    async def beginning(self) -> int:
-        """See `agents.sink.Source`. Raises `KafkaError`, `TimeoutError`."""
-        return (await self._thread.beginnings({self._tp}))[self._tp]
-
-    async def end(self) -> int:
-        """Where the partition ends for read_committed readers. Raises `KafkaError`, `TimeoutError`."""
-        return (await self._thread.ends({self._tp}))[self._tp]
-
     async def hint(self) -> tuple[int, int] | None:
         """From the group's offset, whose metadata is the first offset of the newest range."""
         published = await self._thread.published(self._tp)

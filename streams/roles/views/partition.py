@@ -15,7 +15,7 @@ from streams import metrics
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
 from streams.roles.identity import FeedRecreatedError, Identity
-from streams.roles.partition import ReleasedError
+from streams.roles.partition import Partition, ReleasedError
 from streams.roles.progress import Progress
 from streams.roles.views.quarantine_counts import QuarantineCounts
 
@@ -36,15 +36,13 @@ class PartitionLog(Log, Protocol):
         """Nothing is committed after it."""
 
 
-class ViewsPartition:
-    """`streams.roles.partition.Partition` of the views role: folds its input and writes a checkpoint at most
-    every `interval_s()` seconds.
+class ViewsPartition(Partition):
+    """A partition of the views role: folds its input and writes a checkpoint at most every `interval_s()`
+    seconds.
 
     After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
     recovered one.
     """
-
-    waits = False
 
     def __init__(
         self,
@@ -58,17 +56,12 @@ class ViewsPartition:
         quarantined: QuarantineCounts,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
+        super().__init__(identity, progress, projector.state.next_offset, clock)
         self.projector = projector
-        self.identity = identity
-        self.progress = progress
-        self.min_epoch = 0
-        self.committed = projector.state.next_offset
-        self.failure: Exception | None = None
         self._feed = feed
         self._interval_s = interval_s
         self._on_failure = on_failure
         self._quarantined = quarantined
-        self._clock = clock
         self._unsure_until = math.inf
         self._committing: Interval | None = None
         self._lock = asyncio.Lock()
@@ -87,11 +80,6 @@ class ViewsPartition:
     def done_offset(self) -> int:
         """What a checkpoint covers."""
         return self.committed
-
-    @property
-    def stalled(self) -> bool:
-        """See `Partition`."""
-        return self.failure is None and self.progress.stalled(self.position)
 
     @property
     def unsure(self) -> bool:
@@ -150,22 +138,11 @@ class ViewsPartition:
             async with self._lock:
                 self._fail(error)
 
-    # --- progress ------------------------------------------------------------------------------------------
+    def _held(self) -> tuple[Interval | None, Interval]:
+        return self._committing, self.projector.pending
 
-    def saw_end(self, stable_end: int, end: int, done_before: int) -> None:
-        """See `Partition`."""
-        self.progress.saw_end(stable_end, end, self.committed)
-        self.progress.check_recreated(stable_end, done_before)
-
-    def oldest_uncommitted_ms(self) -> int | None:
-        """See `Partition`. A record that is not known yet came after all had been read."""
-        for interval in (self._committing, self.projector.pending):
-            if interval is not None and interval.first_timestamp_ms is not None:
-                return interval.first_timestamp_ms
-        if self.progress.end_offset <= self.committed:
-            return None
-        known = self.progress.caught_up_ms
-        return known if known is not None else self.projector.state.kafka_ms or 0
+    def _unread_since_ms(self) -> int:
+        return self.projector.state.kafka_ms or 0
 
     # --- checkpoints ---------------------------------------------------------------------------------------
 

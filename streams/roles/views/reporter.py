@@ -13,8 +13,8 @@ from faust.types import TP
 from streams import metrics
 from streams.faust.instance_guard import InstanceTakenError
 from streams.faust.transport import BatchConsumerThread, OwnerApp
-from streams.kafka.client import client_kwargs, stop_quietly
-from streams.roles.monitor import Seen
+from streams.kafka.client import client_kwargs, started, stop_quietly
+from streams.roles.monitor import Reporter, Seen
 from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
@@ -26,7 +26,7 @@ SEND_SECONDS = 5.0
 LEAVE_SECONDS = 1.0
 
 
-class ViewsReporter:
+class ViewsReporter(Reporter[ViewsPartition]):
     """Writes the position and the end of every owned partition to the feed.
 
     Its record is plain, not transactional: it describes the present, and the next record supersedes it.
@@ -85,12 +85,7 @@ class ViewsReporter:
     async def _connected(self) -> AIOKafkaProducer:
         if self._producer is None:
             producer = AIOKafkaProducer(**client_kwargs(self._settings), client_id="sluice", acks="all")
-            try:
-                await producer.start()
-            except BaseException:
-                await stop_quietly(producer)
-                raise
-            self._producer = producer
+            self._producer = await started(producer)
         return self._producer
 
     def _measure(self, owned: dict[TP, ViewsPartition]) -> None:

@@ -76,6 +76,7 @@ async def test_a_transaction_left_open_by_a_dead_leader_is_not_seen(
     settings = await made(kafka, prefix)
     dead, heir = GateWriter(settings), GateWriter(settings)
     await dead.open()
+    assert dead._producer is not None
     await dead._producer.begin_transaction()
     await dead._producer.send_and_wait(settings.topic("ops.alarms"), b"half", key=b"half", partition=0)
     await heir.open()

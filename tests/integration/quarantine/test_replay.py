@@ -191,9 +191,8 @@ async def test_a_worker_does_without_the_audit(kafka: EmbeddedKafka, prefix: str
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
         audit = sluice.settings.topic(topics.AUDIT)
-        admin = await connected_admin(sluice.settings)
-        await admin.delete_topics([audit])
-        await admin.close()
+        async with connected_admin(sluice.settings) as admin:
+            await admin.delete_topics([audit])
         worker = sluice.worker()
         await worker.ready()
         assert f"topic {audit} does not exist: sluice topics create" in worker.output()

@@ -193,6 +193,24 @@ async def test_what_is_deleted_while_the_store_is_away_at_first_sight_is_lost(
     await worker.owner.drain()
 
 
+@pytest.mark.parametrize(("beginning", "until"), [(10, 20), (20, None), (30, None)])
+async def test_a_pending_range_is_finished_unless_kafka_has_deleted_all_of_it(
+    worker: Worker, monkeypatch: pytest.MonkeyPatch, beginning: int, until: int | None
+) -> None:
+    async def raise_lost(*_: Any) -> None:
+        pass
+
+    monkeypatch.setattr(role, "raise_lost", raise_lost)
+    entry = ObjectEntry("event=search.click/dt=2026-03-01/x", 20, 1, "AAAAAA==")
+    pending = Intent(first=0, last=19, next=20, objects=(entry,), nonce="dead")
+    await worker.store.create(intent_path(*ONE, 0), encode(pending))
+    beginnings(worker, monkeypatch, p0=beginning)
+    await worker.assigned(ONE)
+    made = worker.owner.owned[ONE].range
+    assert (made.first, made.next, made.lost, made.until) == (0, beginning, (0, beginning), until)
+    await worker.owner.drain()
+
+
 def test_a_position_that_cannot_be_is_refused_by_name() -> None:
     for data in (b"{", b'{"first":-1}', b'{"first":"1"}', b"\xff"):
         with pytest.raises(CorruptFileError, match=r"0\.position\.json cannot"):
