@@ -28,7 +28,7 @@ from mode.threads import WorkerThread
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
-from streams.kafka.client import client_kwargs
+from streams.kafka.client import client_kwargs, commit_once
 from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.kafka.topic_ids import TopicIdentities, topic_identities
@@ -206,7 +206,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         if not ours:
             return
         try:
-            await consumer.commit(ours)
+            await commit_once(consumer, ours)
         except KafkaError as error:
             log.debug("offsets for lag tools: %r", error)
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any, TypeVar
 
-from aiokafka import AIOKafkaConsumer, AIOKafkaProducer
+from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.structs import OffsetAndMetadata
 
 from streams.settings import SettingError, Settings
 
@@ -109,6 +111,18 @@ async def begin_transaction(producer: AIOKafkaProducer) -> None:
     """Begin a transaction; how it ends is retrieved here: a fenced producer replaces the future for that."""
     await producer.begin_transaction()
     _take_exception(producer._txn_manager.wait_for_transaction_end())
+
+
+async def commit_once(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
+    """Commit offsets with their metadata, of partitions that are assigned. Raises `KafkaError`; no retries.
+
+    Not `consumer.commit`: where that is cancelled, its request goes on in a task whose error nobody takes.
+    """
+    coordinator: Any = consumer._coordinator
+    await coordinator.ensure_coordinator_known()
+    async with coordinator._commit_lock:
+        committed = {tp: OffsetAndMetadata(*offset) for tp, offset in offsets.items()}
+        await coordinator._do_commit_offsets(consumer._subscription.subscription.assignment, committed)
 
 
 def _take_exception(future: asyncio.Future[Any]) -> None:
