@@ -164,10 +164,6 @@ class PaneSums:
         """The epoch hour of the newest pane that minutes were rolled into; None when there is none."""
         return max((at for at, hour in self._hours.items() if ("h", at) in hour.panes), default=None)
 
-    def panes(self) -> int:
-        """How many panes there are."""
-        return sum(len(hour.panes) for hour in self._hours.values())
-
     def name_all_groups(self) -> None:
         """Put the groups of all panes into `groups`, also of those that no query has needed yet."""
         for hour in self._hours.values():
