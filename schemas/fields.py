@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import types
-from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -14,29 +13,18 @@ _LIMITS = ("ge", "gt", "le", "lt", "min_length", "max_length")
 _PLAIN = (str, int, float, bool, type(None))
 
 
-def _flat(metadata: Iterable[Any]) -> Iterator[Any]:
-    for item in metadata:
-        if isinstance(item, FieldInfo):
-            yield from item.metadata
-        else:
-            yield item
-
-
 def _members(annotation: Any) -> tuple[Any, ...]:
     """The members of a union, or the annotation alone."""
     return get_args(annotation) if get_origin(annotation) in (Union, types.UnionType) else (annotation,)
 
 
-def _parts(field: FieldInfo) -> tuple[Any, tuple[Any, ...]]:
+def _parts(field: FieldInfo) -> tuple[Any, list[Any]]:
     """A field's own type, without `None` and `Annotated`, and all its metadata."""
     kinds = [kind for kind in _members(field.annotation) if kind is not type(None)]
-    metadata = list(field.metadata)
-    if get_origin(kinds[0]) is Annotated:
-        kinds[0], *nested = get_args(kinds[0])
-        metadata += nested
     if len(kinds) > 1:
         raise TypeError(f"a field of several types is not supported: {field.annotation!r}")
-    return kinds[0], tuple(_flat(metadata))
+    own = FieldInfo.from_annotation(kinds[0])
+    return own.annotation, [*field.metadata, *own.metadata]
 
 
 def kind_of(field: FieldInfo) -> Any:
@@ -54,11 +42,8 @@ def is_nullable(field: FieldInfo) -> bool:
 
 def pattern_of(field: FieldInfo) -> str | None:
     """The regular expression that the whole text has to match, if the field has one."""
-    for item in _parts(field)[1]:
-        pattern = getattr(item, "pattern", None)
-        if pattern is not None:
-            return str(pattern)
-    return None
+    patterns = (getattr(item, "pattern", None) for item in _parts(field)[1])
+    return next((str(pattern) for pattern in patterns if pattern is not None), None)
 
 
 def limits_of(field: FieldInfo) -> dict[str, Any]:
@@ -74,11 +59,11 @@ def limits_of(field: FieldInfo) -> dict[str, Any]:
 def msgspec_type(field: FieldInfo) -> Any:
     """The type that msgspec decodes the field as, with its limits. Instants are read as text; patterns are
     left out (msgspec matches them with Python's `re`, one by one)."""
-    kind = kind_of(field)
-    kind = str if kind is datetime else kind
-    limits = limits_of(field)
-    if kind in (int, float):
-        # What readers hold alike; of a float beyond it the complete judgement sees how it is written.
+    kind, limits = kind_of(field), limits_of(field)
+    if kind is datetime:
+        kind = str
+    elif kind in (int, float):
+        # What all readers can hold; the slow path looks at how a float beyond it is written.
         if not limits.keys() & {"ge", "gt"}:
             limits["ge"] = -(2**63)
         if not limits.keys() & {"le", "lt"}:

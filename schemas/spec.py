@@ -9,13 +9,7 @@ from typing import Any, Final
 
 from schemas.types import Payload
 
-
-class _Missing:
-    def __repr__(self) -> str:
-        return "MISSING"
-
-
-MISSING: Final = _Missing()
+MISSING: Final = object()
 """In a counter-example's patch: leave this field out."""
 
 Patch = Mapping[str, object]

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from itertools import compress
 from math import inf, nextafter
 from typing import Any, NamedTuple
 
@@ -29,6 +29,8 @@ FUTURE_MS = 300_000
 _EXACT_US = 2**33 * SECOND_US
 """As far from 1970 (in 1697 and 2242) seconds in a float are exact to the microsecond; not beyond."""
 _MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
+_LENGTHS = frozenset(range(20, 36))
+"""Of an instant with up to 9 digits of fraction."""
 _FEW = 12
 """Below this many texts numpy's fixed costs are higher than parsing one by one."""
 
@@ -81,13 +83,12 @@ def to_seconds(moment: datetime) -> float:
     return min(at_us / 1e6, nextafter(at_us // SECOND_US + 1, -inf))
 
 
-def _all_to_seconds(instants_us: npt.NDArray[np.int64]) -> list[float]:
+def _all_to_seconds(instants_us: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     """As `to_seconds`."""
     seconds = instants_us / 1e6
     if instants_us.min() < -_EXACT_US or instants_us.max() > _EXACT_US:
         seconds = np.minimum(seconds, np.nextafter(instants_us // SECOND_US + 1.0, -inf))
-    listed: list[float] = seconds.tolist()
-    return listed
+    return seconds
 
 
 def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
@@ -95,59 +96,25 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
 
     Texts of one length and form are parsed together, which takes a tenth of the time.
     """
-    times = [0.0] * len(texts)
+    if len(texts) >= _FEW and (uniform := _parse_uniform(texts)) is not None:
+        return uniform.tolist(), set()
+    times, done = np.zeros(len(texts)), np.zeros(len(texts), bool)
+    if len(texts) >= _FEW:
+        lengths = list(map(len, texts))
+        for length in _LENGTHS.intersection(lengths):
+            here = np.array(lengths) == length
+            if np.count_nonzero(here) < _FEW:
+                continue
+            parsed = _parse_uniform(list(compress(texts, here.tolist())))
+            if parsed is not None:
+                times[here], done = parsed, done | here
     refused: set[int] = set()
-    if len(texts) < _FEW:
-        _parse_each(texts, range(len(texts)), times, refused)
-        return times, refused
-    uniform = _parse_uniform("\n".join(texts), len(texts), texts[0][-1:] == "Z")
-    if uniform is not None:
-        return uniform, refused
-    together, odd = _parse_usual(texts)
-    if together is not None:
-        _parse_each(texts, odd, together, refused)
-        return together, refused
-    groups: dict[tuple[int, bool], list[int]] = {}
-    for index, text in enumerate(texts):
-        groups.setdefault((len(text), text[-1:] == "Z"), []).append(index)
-    for (_, utc), indexes in groups.items():
-        group = [texts[index] for index in indexes]
-        parsed = _parse_uniform("\n".join(group), len(group), utc) if len(group) >= _FEW else None
-        if parsed is None:
-            _parse_each(texts, indexes, times, refused)
-            continue
-        for index, seconds in zip(indexes, parsed, strict=True):
-            times[index] = seconds
-    return times, refused
-
-
-def _parse_usual(texts: list[str]) -> tuple[list[float] | None, list[int]]:
-    """Parse all texts of the usual length together; the indexes of the others, whose times are not theirs.
-
-    A few odd ones are what a batch with bad records has. None: there are many, or they are of several forms.
-    """
-    lengths = list(map(len, texts))
-    usual = max(set(lengths), key=lengths.count)
-    odd: list[int] = []
-    if lengths.count(usual) < len(lengths):
-        odd = [index for index, length in enumerate(lengths) if length != usual]
-    if len(odd) * 8 > len(texts):
-        return None, odd
-    sample = texts[lengths.index(usual)]
-    if odd:
-        texts = texts.copy()
-        for index in odd:
-            texts[index] = sample
-    return _parse_uniform("\n".join(texts), len(texts), sample[-1:] == "Z"), odd
-
-
-def _parse_each(texts: list[str], indexes: Iterable[int], times: list[float], refused: set[int]) -> None:
-    for index in indexes:
+    for index in np.flatnonzero(~done).tolist():
         try:
             times[index] = to_seconds(parse_instant(texts[index]))
         except ValueError:
-            times[index] = 0.0
             refused.add(index)
+    return times.tolist(), refused
 
 
 class _Layout(NamedTuple):
@@ -161,8 +128,7 @@ class _Layout(NamedTuple):
 
 @lru_cache(maxsize=32)
 def _layout(width: int, utc: bool) -> _Layout | None:
-    """The layout of `width` bytes, of which the last separates; None if no text with up to 9 digits of
-    fraction is as long as that."""
+    """The layout of `width` bytes, the last one a separator; None if no instant has that length."""
     tail = "Z\n" if utc else "+00:00\n"
     fraction = width - 19 - len(tail)
     if fraction != 0 and not 2 <= fraction <= 10:
@@ -175,20 +141,20 @@ def _layout(width: int, utc: bool) -> _Layout | None:
     return _Layout(low_bytes, high_bytes - low_bytes, local)
 
 
-def _parse_uniform(joined: str, count: int, utc: bool) -> list[float] | None:
-    """Parse `count` texts of one form, joined by newlines. None if one is of another form, or is no instant.
+def _parse_uniform(texts: list[str]) -> npt.NDArray[np.float64] | None:
+    """Seconds since 1970 UTC of texts of one form; None if one is of another form, or is no instant.
 
-    A text cannot smuggle a newline in: each has to be where the layout has it, and just the joints are there.
+    The texts are joined by newlines. One that contains a newline does not fit the layout.
     """
-    buffer = joined.encode() + b"\n"
-    width, rest = divmod(len(buffer), count)
+    buffer = "\n".join(texts).encode() + b"\n"
+    width, rest = divmod(len(buffer), len(texts))
+    utc = texts[0][-1:] == "Z"
     layout = _layout(width, utc)
     if rest or layout is None:
         return None
-    cells = np.frombuffer(buffer, np.uint8).reshape(count, width)
-    if not (cells - layout.low <= layout.span).all():  # what is below `low` wraps around to a large number
-        return None
-    if not _all_exist(cells):
+    cells = np.frombuffer(buffer, np.uint8).reshape(len(texts), width)
+    # What is below `low` wraps around to a large number.
+    if not (cells - layout.low <= layout.span).all() or not _all_exist(cells):
         return None
     local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
     earliest = local.min()  # also here: there is no year 0000, whatever its offset

@@ -18,7 +18,7 @@ A pane's number is its minute (m) or hour (h) since the epoch, negative before 1
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -209,14 +209,23 @@ class _GroupName(msgspec.Struct, array_like=True, gc=False):
     group: Group
 
 
+class _Version(msgspec.Struct):
+    """The format version of a checkpoint or heartbeat, whatever else is in it."""
+
+    v: int = FORMAT_VERSION
+
+
 _plain_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int]]])
 _groups = msgspec.msgpack.Decoder(list[_Group])
 _group_names = msgspec.msgpack.Decoder(list[_GroupName])
 _decoders: dict[type[EntityState], msgspec.msgpack.Decoder[EntityState]] = {}
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
-_any = msgspec.msgpack.Decoder().decode
+_version = msgspec.msgpack.Decoder(_Version)
 _encode = msgspec.msgpack.Encoder().encode
+encode_entity: Callable[[EntityState], bytes] = _encode
+encode_checkpoint: Callable[[Checkpoint], bytes] = _encode
+encode_heartbeat: Callable[[Heartbeat], bytes] = _encode
 
 
 def encode_partial(groups: Sequence[tuple[Group, Row]], sketches: int = 0) -> bytes:
@@ -270,11 +279,6 @@ def count_groups(value: bytes) -> int:
     return int.from_bytes(value[1:3] if first == 0xDC else value[1:5], "big")
 
 
-def encode_entity(state: EntityState) -> bytes:
-    """An entity's state."""
-    return _encode(state)
-
-
 def decode_entity(value: bytes, kind: type[EntityState] = EntityState) -> EntityState:
     """An entity's state; what an `EntityState` has, or that of a view. Raises `FeedFormatError`."""
     decoder = _decoders.get(kind)
@@ -286,19 +290,9 @@ def decode_entity(value: bytes, kind: type[EntityState] = EntityState) -> Entity
         raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
 
 
-def encode_checkpoint(checkpoint: Checkpoint) -> bytes:
-    """A checkpoint's value."""
-    return _encode(checkpoint)
-
-
 def decode_checkpoint(value: bytes) -> Checkpoint:
     """A checkpoint. Raises `FeedFormatError`, also for another format version."""
     return _versioned(value, _checkpoint, "checkpoint")
-
-
-def encode_heartbeat(heartbeat: Heartbeat) -> bytes:
-    """A heartbeat's value."""
-    return _encode(heartbeat)
 
 
 def decode_heartbeat(value: bytes) -> Heartbeat:
@@ -308,29 +302,12 @@ def decode_heartbeat(value: bytes) -> Heartbeat:
 
 def _versioned(value: bytes, decoder: msgspec.msgpack.Decoder[_Record], what: str) -> _Record:
     try:
-        decoded = decoder.decode(value)
-    except (msgspec.MsgspecError, ValueError) as error:
-        found = _version(value)
-        if found not in (None, FORMAT_VERSION):
-            raise _other_version(what, found) from None
+        version = _version.decode(value).v
+        if version == FORMAT_VERSION:
+            return decoder.decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise FeedFormatError(f"a {what} of the feed is damaged ({error})") from None
-    if decoded.v != FORMAT_VERSION:
-        raise _other_version(what, decoded.v)
-    return decoded
-
-
-def _version(value: bytes) -> int | None:
-    """The format version of a record that this release cannot decode; None if it has none."""
-    try:
-        found = _any(value)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
-        return None
-    version = found.get("v") if isinstance(found, dict) else None
-    return version if type(version) is int else None
-
-
-def _other_version(what: str, found: int | None) -> FeedVersionError:
-    return FeedVersionError(f"a {what} of the feed is of format version {found}, not {FORMAT_VERSION}")
+    raise FeedVersionError(f"a {what} of the feed is of format version {version}, not {FORMAT_VERSION}")
 
 
 def source_topic(key: bytes) -> bytes | None:

@@ -68,15 +68,9 @@ def _is_utf8(key: bytes) -> bool:
         return False
 
 
-def feed_problem(key: bytes | None, value: bytes | None, width: int | None = None) -> Problem | None:
-    """What is wrong with a record of the feed. `width`: how much a group of a windowed record keeps."""
-    if key is None or not is_feed_key(key):
-        return NOT_OURS
-    return None if value is None else value_problem(key, value, width)
-
-
 def value_problem(key: bytes, value: bytes, width: int | None = None) -> Problem | None:
-    """As `feed_problem`, for a key that is known to be ours."""
+    """What is wrong with the value of a feed record that is ours by its key. `width`: how many sums and
+    sketches a group of a windowed record has."""
     try:
         _check_value(key[:1], value, width)
     except FeedVersionError as error:

@@ -6,14 +6,19 @@ from schemas.spec import MISSING, EventSpec
 from schemas.types import Currency, Id, Instant, Money, Payload
 
 
-class BookingRequested(Payload):
-    """A user asks a provider for a booking, to be answered by `accept_by`."""
+class Booking(Payload):
+    """What a user books of a provider."""
 
     booking_id: Id
     user_id: Id
     provider_id: Id
     amount_minor: Money
     currency: Currency
+
+
+class BookingRequested(Booking):
+    """A user asks a provider for a booking, to be answered by `accept_by`."""
+
     accept_by: Instant
 
 
@@ -38,14 +43,8 @@ class BookingExpired(Payload):
     booking_id: Id
 
 
-class BookingConfirmed(Payload):
+class BookingConfirmed(Booking):
     """A booking is confirmed: it counts towards gross merchandise value."""
-
-    booking_id: Id
-    user_id: Id
-    provider_id: Id
-    amount_minor: Money
-    currency: Currency
 
 
 class BookingCancelled(Payload):
@@ -57,20 +56,19 @@ class BookingCancelled(Payload):
     reason: str | None = None
 
 
+_BOOKING = {
+    "booking_id": "bkg-70412",
+    "user_id": "usr-118",
+    "provider_id": "prv-31",
+    "amount_minor": 12500,
+    "currency": "EUR",
+}
+
 EVENTS = (
     EventSpec(
         name="booking.requested",
         payload=BookingRequested,
-        examples=(
-            {
-                "booking_id": "bkg-70412",
-                "user_id": "usr-118",
-                "provider_id": "prv-31",
-                "amount_minor": 12500,
-                "currency": "EUR",
-                "accept_by": "2026-03-02T12:00:00Z",
-            },
-        ),
+        examples=({**_BOOKING, "accept_by": "2026-03-02T12:00:00Z"},),
         counter_examples=(
             ({"accept_by": "2026-03-02T12:00:00"}, "accept_by"),
             ({"accept_by": 1772452800}, "accept_by"),
@@ -102,15 +100,7 @@ EVENTS = (
     EventSpec(
         name="booking.confirmed",
         payload=BookingConfirmed,
-        examples=(
-            {
-                "booking_id": "bkg-70412",
-                "user_id": "usr-118",
-                "provider_id": "prv-31",
-                "amount_minor": 12500,
-                "currency": "EUR",
-            },
-        ),
+        examples=(_BOOKING,),
         counter_examples=(
             ({"user_id": MISSING}, "user_id"),
             ({"amount_minor": "12500"}, "amount_minor"),

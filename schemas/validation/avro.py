@@ -63,15 +63,14 @@ class AvroDecoder:
         schema = self._schemas.get(schema_id)
         if schema is None:
             raise AvroRecordError(Reason.UNKNOWN_SCHEMA_ID, f"there is no Avro schema with id {schema_id}")
+        misfit = AvroRecordError(Reason.AVRO_UNDECODABLE, f"the body does not fit Avro schema {schema_id}")
         body = io.BytesIO(value[_HEADER.size :])
         try:
             members = fastavro.schemaless_reader(body, schema, None)
         except Exception:  # noqa: BLE001 - whatever the bytes led fastavro into: EOFError, IndexError, ValueError, …
-            fits = False
-        else:
-            fits = not body.read(1)
-        if not fits:
-            raise AvroRecordError(Reason.AVRO_UNDECODABLE, f"the body does not fit Avro schema {schema_id}")
+            raise misfit from None
+        if body.read(1):
+            raise misfit
         if not isinstance(members, dict):
             raise AvroRecordError(
                 Reason.AVRO_UNDECODABLE, f"Avro schema {schema_id} does not describe a record"

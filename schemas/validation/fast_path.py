@@ -13,7 +13,7 @@ from collections.abc import Callable
 from datetime import datetime
 from itertools import repeat
 from operator import length_hint
-from typing import Annotated, Any, ClassVar, Literal, Union, get_origin
+from typing import Annotated, Any, ClassVar, Literal, Union, cast, get_origin
 
 import msgspec
 from pydantic import BaseModel
@@ -178,7 +178,7 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
     }
     fields = spec.payload.model_fields
     envelope, payload_fixed = _fixed(Envelope), _fixed(spec.payload)
-    made: Any = msgspec.defstruct(
+    made = msgspec.defstruct(
         "".join(word.capitalize() for word in re.split(r"[._]", spec.name)) + "Event",
         [field for field in _fields(Envelope, given) if field[0] != "event"],
         bases=(Event,),
@@ -201,8 +201,7 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
         kw_only=True,
         gc=False,
     )
-    event_type: type[Event] = made
-    return event_type
+    return cast("type[Event]", made)
 
 
 PAYLOAD_TYPES: dict[str, type[msgspec.Struct]] = {

@@ -27,7 +27,5 @@ class KnownTexts:
         return True
 
 
-@cache
-def known_texts(pattern: str) -> KnownTexts:
-    """The texts known to match `pattern`, shared by all fields that have it."""
-    return KnownTexts(pattern)
+known_texts = cache(KnownTexts)
+"""The texts known to match a pattern, shared by all fields that have it."""

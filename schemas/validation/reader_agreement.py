@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from math import isinf
-from typing import Any, NamedTuple
+from typing import Any
 
 MAX_DEPTH = 64
 """How deep arrays and objects may be nested, the record itself counted as one."""
@@ -49,14 +49,6 @@ class Pairs(list[tuple[str, Any]]):
     """An object's members as they were written, with those that are there twice."""
 
 
-class Split(NamedTuple):
-    """An object's declared members. `twice`: those that are there more than once, or under a name in another
-    letter case."""
-
-    members: dict[str, Any]
-    twice: frozenset[str]
-
-
 def check_depth(value: bytes) -> None:
     """Raises `UnlikeError` if `value`, when it is JSON, is nested deeper than `MAX_DEPTH`."""
     if value.count(b"[") + value.count(b"{") <= MAX_DEPTH:
@@ -66,8 +58,7 @@ def check_depth(value: bytes) -> None:
         mark = token.group()
         if mark in b"[{":
             depth += 1
-            if depth > MAX_DEPTH:
-                raise UnlikeError(f"it is nested deeper than {MAX_DEPTH}")
+            _check_depth(depth)
         elif mark in b"]}":
             depth -= 1
 
@@ -151,10 +142,11 @@ def _check_names(pairs: Iterable[tuple[str, Any]], declared: Collection[str] = (
 
 def split(
     value: Pairs | dict[str, Any], declared: Mapping[str, str], *, depth: int, inner: str = ""
-) -> Split:
-    """The declared members of an object that begins at `depth`, once all others have been found good.
+) -> tuple[dict[str, Any], set[str]]:
+    """The declared members of an object that begins at `depth`, once all others have been found good; and the
+    names of those that are there more than once, or in another letter case.
 
-    `declared`: names by the same in lower case. `inner`: an object that is judged by a `split` of its own.
+    `declared`: lower-case name → name. `inner`: a member that, if it is an object, has a `split` of its own.
     Raises `UnlikeError`.
     """
     pairs = value if isinstance(value, Pairs) else list(value.items())
@@ -167,12 +159,7 @@ def split(
             if field in members or name != field:
                 twice.add(field)
             members[field] = member
-        if field is None or (
-            isinstance(member, Pairs | dict | list | tuple) and not _is_inner(field, inner, member)
-        ):
+        is_inner = field == inner and isinstance(member, Pairs | dict)
+        if field is None or (isinstance(member, Pairs | dict | list | tuple) and not is_inner):
             check(member, depth + 1)
-    return Split(members, frozenset(twice))
-
-
-def _is_inner(field: str, inner: str, member: Any) -> bool:
-    return field == inner and isinstance(member, Pairs | dict)
+    return members, twice

@@ -1,5 +1,5 @@
-"""The complete judgement of one record, in the order of docs/contract.md §1. Slow, so it is asked only about
-records that the fast decoder or the batch checks refuse: it gives reason and field, or overrules them.
+"""The slow path: complete validation of one record, in the order of docs/contract.md §1. It judges what the
+fast decoder or the batch checks refuse: it gives reason and field, or overrules them.
 """
 
 from __future__ import annotations
@@ -46,16 +46,16 @@ class _RefusedError(Exception):
 
 
 class _Members(NamedTuple):
-    """A record's declared members. `twice`, `payload_twice`: those that are there more than once, or under a
-    name in another letter case."""
+    """A record's declared members, and the names of those that are there more than once, or in another letter
+    case."""
 
     envelope: dict[str, Any]
-    twice: frozenset[str]
-    payload_twice: frozenset[str]
+    twice: set[str]
+    payload_twice: set[str]
 
 
 def validate_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
-    """Judge a record's JSON: the event, or why it is quarantined. Its size has been judged before."""
+    """Judge a record's JSON: the event, or why it is quarantined. Its size has been checked before."""
     try:
         return _judge(_members(_parsed(value)), timestamp_ms)
     except _RefusedError as refused:
@@ -94,27 +94,19 @@ def _members(record: Any) -> _Members:
         check(record)
         raise _RefusedError(Reason.NOT_OBJECT, "the record is JSON, but not an object")
     pairs = record if isinstance(record, Pairs) else Pairs(record.items())
-    top = split(pairs, _ENVELOPE, depth=1, inner="payload")
-    declared = _payload_names(pairs)
-    payload_twice: frozenset[str] = frozenset()
+    envelope, twice = split(pairs, _ENVELOPE, depth=1, inner="payload")
+    events = [member for name, member in pairs if name == "event"]
+    declared = _DECLARED.get(events[0], {}) if len(events) == 1 and isinstance(events[0], str) else {}
+    payload_twice: set[str] = set()
     for name, member in pairs:
         if name.lower() == "payload" and isinstance(member, Pairs | dict):
             payload, payload_twice = split(member, declared, depth=2)
-            for field in payload_twice:
-                payload[field] = _NOT_ALIKE
             for field, found in payload.items():
-                if problem_of_number(found) or (type(found) is int and found > MAX_SIGNED):
+                too_large = type(found) is int and found > MAX_SIGNED
+                if field in payload_twice or problem_of_number(found) or too_large:
                     payload[field] = _NOT_ALIKE
-            top.members["payload"] = payload
-    for field in top.twice:
-        top.members[field] = _NOT_ALIKE
-    return _Members(top.members, top.twice, payload_twice)
-
-
-def _payload_names(pairs: Pairs) -> dict[str, str]:
-    """The payload's declared members: of the event that the record names, if it names one and once."""
-    names = [member for name, member in pairs if name == "event"]
-    return _DECLARED.get(names[0], {}) if len(names) == 1 and isinstance(names[0], str) else {}
+            envelope["payload"] = payload
+    return _Members(envelope | dict.fromkeys(twice, _NOT_ALIKE), twice, payload_twice)
 
 
 def _judge(members: _Members, timestamp_ms: int) -> Event:
@@ -135,11 +127,13 @@ def _judge(members: _Members, timestamp_ms: int) -> Event:
 def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
     if envelope.version != spec.version:
         raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
+    occurred: str | datetime = members.envelope["occurred_at"]
     try:
         payload = spec.payload.model_validate(envelope.payload)
     except ValidationError as error:
         _refuse_field(Reason.PAYLOAD_FIELD, error, members.payload_twice)
-    if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
+    # -1: the record has no timestamp.
+    if timestamp_ms >= 0 and to_seconds(envelope.occurred_at) > timestamp_ms / 1000 + FUTURE_SECONDS:
         raise _RefusedError(
             Reason.IN_FUTURE,
             f"occurred_at is more than {FUTURE_SECONDS:g} s after the record's Kafka timestamp",
@@ -147,7 +141,7 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
     return EVENT_TYPES[spec.name](
         event_id=envelope.event_id,
         version=envelope.version,
-        occurred_text=_text(members.envelope["occurred_at"]),
+        occurred_text=occurred if isinstance(occurred, str) else occurred.isoformat(),
         source=envelope.source,
         city=envelope.city,
         trace_id=envelope.trace_id,
@@ -155,16 +149,7 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
     )
 
 
-def _text(moment: str | datetime) -> str:
-    return moment if isinstance(moment, str) else moment.isoformat()
-
-
-def is_future(occurred_seconds: float, timestamp_ms: int) -> bool:
-    """True if an event's time is too far after its record's, if that has one (-1: it has none)."""
-    return timestamp_ms >= 0 and occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS
-
-
-def _refuse_field(reason: Reason, error: ValidationError, twice: frozenset[str]) -> NoReturn:
+def _refuse_field(reason: Reason, error: ValidationError, twice: set[str]) -> NoReturn:
     """Name the first wrong field: pydantic reports them in the order they are declared."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     field = ".".join(str(part) for part in first["loc"])

@@ -19,10 +19,8 @@ from schemas.validation.avro import AvroDecoder, AvroRecordError
 from schemas.validation.fast_path import ABSENCES, DECODER, Event
 from schemas.validation.patterns import known_texts
 from schemas.validation.reasons import Quarantined, Reason, UnreadBatch, quarantined
-from schemas.validation.slow_path import FUTURE_SECONDS, is_future, validate_json, validate_object
+from schemas.validation.slow_path import FUTURE_SECONDS, validate_json, validate_object
 from schemas.validation.undeclared import differing
-
-DEFAULT_MAX_EVENT_BYTES = 65536
 
 
 class Decoded(NamedTuple):
@@ -38,9 +36,7 @@ class Validator:
     """Judges records of up to `max_event_bytes`. `avro` reads those in Confluent's wire format; without it
     every schema id is unknown."""
 
-    def __init__(
-        self, max_event_bytes: int = DEFAULT_MAX_EVENT_BYTES, avro: AvroDecoder | None = None
-    ) -> None:
+    def __init__(self, max_event_bytes: int = 65536, avro: AvroDecoder | None = None) -> None:
         self.max_event_bytes = max_event_bytes
         self._avro = avro or AvroDecoder({})
 
@@ -101,24 +97,17 @@ _BLANK = DECODER.decode(
 )
 
 
-class _Chunk(NamedTuple):
-    """`events`: of all records; in the place of one that is refused stands another event of the chunk, so
-    that it stays uniform for the checks. `refused`: the indexes of those, ascending. `absent`: how many
-    optional members the others did not have."""
-
-    events: list[Event]
-    refused: list[int]
-    absent: int
-
-
 _decoding = Lock()
-"""What is absent is counted for one chunk at a time."""
+"""Absent members are counted for one chunk at a time."""
 
 
-def _decode(values: list[bytes | None]) -> _Chunk:
-    """Decode all records.
+def _decode(values: list[bytes | None]) -> tuple[list[Event], list[int], int]:
+    """Decode all records: their events, the indexes of those that are refused, ascending, and how many
+    optional members the others did not have.
 
-    `list.extend` keeps what it had before its iterator raised: a bad record costs two exceptions, no restart.
+    In place of a refused record stands another event of the chunk, so that the chunk stays uniform for the
+    checks. `list.extend` keeps what it had before its iterator raised: a bad record costs two exceptions, no
+    restart.
     """
     events: list[Event] = []
     refused: list[int] = []
@@ -137,14 +126,14 @@ def _decode(values: list[bytes | None]) -> _Chunk:
         stand_in = next((event for event in events if event is not _BLANK), _BLANK)
         for index in refused:
             events[index] = stand_in
-    return _Chunk(events, refused, absent)
+    return events, refused, absent
 
 
 _REFUSALS = (msgspec.MsgspecError, ValueError, TypeError, RecursionError)
 
 
 def _absent_in_refused(value: bytes | None) -> int:
-    """What a record that is refused added to the absences before it was, twice: the second time here."""
+    """How many absences a refused record added before it was refused, twice: the second time here."""
     before = ABSENCES.count()
     try:
         DECODER.decode(value)  # type: ignore[arg-type]
@@ -217,7 +206,5 @@ def _in_future(times: list[float], timestamps_ms: list[int]) -> set[int]:
     if max(times) <= min(timestamps_ms) / 1000 + FUTURE_SECONDS:
         return set()
     stamps = np.array(timestamps_ms, np.float64)
-    ahead = np.array(times) > stamps / 1000 + FUTURE_SECONDS
-    return {
-        place for place in np.flatnonzero(ahead).tolist() if is_future(times[place], timestamps_ms[place])
-    }
+    ahead = (stamps >= 0) & (np.array(times) > stamps / 1000 + FUTURE_SECONDS)
+    return set(np.flatnonzero(ahead).tolist())

@@ -10,7 +10,7 @@ Each state is held as the value of its feed record (tables/codec.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from heapq import heapify, heappop, heappush
 from operator import attrgetter
 from struct import Struct
@@ -27,7 +27,8 @@ class _Stage(NamedTuple):
     rank: int
     opens: bool
     id_of: Callable[[Any], str]
-    kept_of: Callable[[Any], list[Any]]
+    readers: list[Callable[[Any], Any]]
+    """What reads each kept field of a payload."""
 
 
 class EntityStore:
@@ -76,7 +77,7 @@ class EntityStore:
                     continue
                 else:
                     opened = opened or was_opened
-            kept = stage.kept_of(payload)
+            kept = [read(payload) for read in stage.readers]
             self._put(entity_id, make(opened, occurred_us, rank, event.event_id, event.city, *kept))
 
     def changes(self, watermark_us: int) -> Iterator[tuple[bytes, bytes | None]]:
@@ -162,9 +163,10 @@ def _compile(tracks: Tracked, event_types: EventTypes) -> dict[type[Any], _Stage
     id_of = _id_getter(tracks.id_fields)
     stages = {}
     for stage in tracks.stages:
-        fields = payload_fields(event_types[stage.event])
-        kept_of = _kept_getter([kept if kept.field in fields else None for kept in tracks.keep])
-        stages[event_types[stage.event]] = _Stage(stage.rank, stage.opens, id_of, kept_of)
+        event_type = event_types[stage.event]
+        fields = payload_fields(event_type)
+        readers = [_field_reader(kept) if kept.field in fields else _null for kept in tracks.keep]
+        stages[event_type] = _Stage(stage.rank, stage.opens, id_of, readers)
     return stages
 
 
@@ -173,15 +175,11 @@ def _id_getter(id_fields: tuple[str, ...]) -> Callable[[Any], str]:
     return fields_of if len(id_fields) == 1 else lambda payload: ":".join(fields_of(payload))
 
 
-def _kept_getter(fields: Sequence[Kept | None]) -> Callable[[Any], list[Any]]:
-    """What reads the kept fields of a payload; None: it has no such field."""
-    readers = [_field_reader(kept) for kept in fields]
-    return lambda payload: [read(payload) for read in readers]
+def _null(_payload: Any) -> None:
+    """Reads a field that the payload does not have."""
 
 
-def _field_reader(kept: Kept | None) -> Callable[[Any], Any]:
-    if kept is None:
-        return lambda _: None
+def _field_reader(kept: Kept) -> Callable[[Any], Any]:
     value_of: Callable[[Any], Any] = attrgetter(kept.field)
     if kept.kind is not Kind.TIME:
         return value_of

@@ -33,7 +33,7 @@ from tables.codec import (
 from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_events
 from tables.fold.entities import EntityStore
-from tables.fold.late import late_places, may_be_late
+from tables.fold.late import late_places
 from tables.fold.panes import PaneStore
 from tables.fold.windowed import WindowedFold, without
 from tables.spec.fields import Event, EventTypes
@@ -294,10 +294,8 @@ class PartitionState:
         """Fold events that are no duplicates."""
         before = _NEVER if self.watermark is None else self.watermark
         newest = max(before, float(instants.max()))
-        hours = self.limits.pane_hours
-        if may_be_late(float(instants.min()), newest, hours) and (
-            late := late_places(instants.tolist(), before, hours)
-        ):
+        late = late_places(instants, before, newest, self.limits.pane_hours)
+        if late:
             live, instants = self._drop(live, instants, late, counts["late_dropped"])
             if not live:
                 return

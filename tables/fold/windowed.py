@@ -24,8 +24,7 @@ from tables.spec.windowed import Sketch, Term, Windowed
 class EventFold:
     """All that the windowed views make of one event."""
 
-    def __init__(self, event: str, looked_at: Sequence[str]) -> None:
-        self.event = event
+    def __init__(self, looked_at: Sequence[str]) -> None:
         self._fields = tuple(looked_at)
         self._dims_of = attrgetter(*(name if name == CITY else f"payload.{name}" for name in looked_at))
         self._cells: dict[Any, Cells] = {}
@@ -61,9 +60,9 @@ class EventFold:
         if cells is not None:
             return cells
         if name is None:
-            # A count comes along with any sum.
-            sums = [cells for key, cells in self._cells.items() if isinstance(key, str)]
-            return sums[0] if sums else self._cells.setdefault(None, Counted())
+            # Any sum comes with a count.
+            sums = (cells for key, cells in self._cells.items() if isinstance(key, str))
+            return next(sums, None) or self._cells.setdefault(None, Counted())
         cells = self._cells[name] = Summed(name)
         counted = self._cells.pop(None, None)
         cells.outputs += counted.outputs if counted else []
@@ -86,7 +85,6 @@ class EventFold:
 
     def _project(self, output: Output, minute: int, totals: Iterable[tuple[Dims, int, int]]) -> None:
         where, pick, counts, amounts = output.where, output.pick, output.counts, output.amounts
-        sketches = output.sketches
         single = len(self._fields) == 1
         row_of = output.store.hot(minute).row
         for dims, count, total in totals:
@@ -100,17 +98,14 @@ class EventFold:
                     row[place] += count
                 for place in amounts:
                     row[place] += total
-                for place, add in sketches:
+                for place, add in output.sketches:
                     add(row[place], total, count)
 
     def _picker(self, key: tuple[str, ...]) -> Callable[[Group], Group] | None:
         if key == self._fields:
             return None
         places = [self._fields.index(name) for name in key]
-        if len(places) == 1:
-            (place,) = places
-            return lambda values: (values[place],)
-        return itemgetter(*places)
+        return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
 
 
 def without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:
@@ -182,7 +177,7 @@ def compile_folds(views: Mapping[Windowed, PaneStore], event_types: EventTypes) 
         mine = [found for found in terms if found[3].event == event]
         looked_at = dict.fromkeys(name for view, _, _, _ in mine for name in view.key)
         looked_at |= dict.fromkeys(name for _, _, _, term in mine for name, _ in term.where)
-        fold = folds[event_types[event]] = EventFold(event, tuple(looked_at))
+        fold = folds[event_types[event]] = EventFold(tuple(looked_at))
         for view, store, place, term in mine:
             fold.feeds(view, store, place, term)
     return folds

@@ -6,7 +6,7 @@ step that the gate guards: a record expires.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -43,18 +43,13 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     window_to: str
 
 
-_encode = msgspec.json.Encoder().encode
+encode_gate: Callable[[GateRecord], bytes] = msgspec.json.Encoder().encode
 _decoder = msgspec.json.Decoder(GateRecord)
 
 
 def gate_key(city: str | None, currency: str) -> bytes:
     """The key of a gate's records: `city|currency`; `|currency` for events without a city."""
     return f"{city or ''}|{currency}".encode()
-
-
-def encode_gate(record: GateRecord) -> bytes:
-    """The value of a gate's record."""
-    return _encode(record)
 
 
 def decode_gate(value: bytes | None) -> GateRecord | None:

@@ -22,7 +22,7 @@ class GateState(StrEnum):
     @property
     def rank(self) -> int:
         """0 ok … 3 stale, as in `sluice_gate_state`."""
-        return _RANKS[self]
+        return _BY_RANK.index(self)
 
     @property
     def open(self) -> bool:
@@ -30,7 +30,6 @@ class GateState(StrEnum):
         return self in (GateState.OK, GateState.WARN)
 
 
-_RANKS = {state: rank for rank, state in enumerate(GateState)}
 _BY_RANK = tuple(GateState)
 
 
@@ -96,8 +95,8 @@ class Standing(NamedTuple):
 
     state: GateState = GateState.OK
     previous: GateState | None = None
-    worse: tuple[int, int] = (0, 0)
-    better: tuple[int, int, int] = (0, 0, 0)
+    worse: tuple[int, ...] = (0, 0)
+    better: tuple[int, ...] = (0, 0, 0)
 
     @property
     def held(self) -> GateState:
@@ -112,22 +111,15 @@ def step(standing: Standing, found: GateState | None, rule: Rule) -> Standing:
     one when the last `clear_after` found at most that. `stale` is reached at once.
     """
     rank = (standing.held if found is None else found).rank
-    worse = (
-        standing.worse[0] + 1 if rank >= 1 else 0,
-        standing.worse[1] + 1 if rank >= 2 else 0,
-    )
-    better = (
-        standing.better[0] + 1 if rank <= 0 else 0,
-        standing.better[1] + 1 if rank <= 1 else 0,
-        standing.better[2] + 1 if rank <= 2 else 0,
-    )
+    worse = tuple(count + 1 if rank >= at else 0 for at, count in enumerate(standing.worse, 1))
+    better = tuple(count + 1 if rank <= at else 0 for at, count in enumerate(standing.better))
     state = _moved(standing.state, rank, worse, better, rule)
     previous = standing.previous if state is standing.state else standing.state
     return Standing(state, previous, worse, better)
 
 
 def _moved(
-    state: GateState, rank: int, worse: tuple[int, int], better: tuple[int, int, int], rule: Rule
+    state: GateState, rank: int, worse: tuple[int, ...], better: tuple[int, ...], rule: Rule
 ) -> GateState:
     if rank == GateState.STALE.rank:
         return GateState.STALE

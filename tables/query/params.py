@@ -31,8 +31,7 @@ from tables.query.values import (
     split_list,
 )
 from tables.read.status import AsOf
-from tables.spec.entity import Entity
-from tables.spec.view import View
+from tables.spec.view import Entity, View
 from tables.times import HOUR_US, MINUTE_US
 
 UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}

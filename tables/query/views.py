@@ -161,17 +161,18 @@ def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: S
     merged = panes.merged([part.moved(shown_key)])
     names = [total.name for total in view.sums]
     nothing = view.nothing()
-    found = {
-        key: {**nothing, **dict(zip(names, sums, strict=True))}
+
+    def row_key(key: int) -> RowKey:
+        at, number = divmod(key, len(shown))
+        return at * (step or 0), shown[number]
+
+    table: dict[RowKey, Kept] = {
+        row_key(key): {**nothing, **dict(zip(names, sums, strict=True))}
         for key, sums in zip(merged.keys.tolist(), join(merged.limbs), strict=True)
     }
     for entries, names_of in zip(merged.sketches, view.sketches.values(), strict=True):
         for key, sketch in entries.by_key():
-            found[key].update(dict.fromkeys(names_of, sketch))
-    table: dict[RowKey, Kept] = {}
-    for key, kept in found.items():
-        at, number = divmod(key, len(shown))
-        table[at * (step or 0), shown[number]] = kept
+            table[row_key(key)].update(dict.fromkeys(names_of, sketch))
     return table
 
 

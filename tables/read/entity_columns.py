@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -209,35 +209,34 @@ class EntityColumns:
         return decode_entity(packed, self.tracks.state)
 
 
-class ChosenSlots:
+class ChosenSlots(NamedTuple):
     """The entities of a selection: their slots, the group of each, and how many groups there are."""
 
-    def __init__(self, columns: EntityColumns, slots: Column, groups: Column, size: int) -> None:
-        self._columns = columns
-        self._slots = slots
-        self._groups = groups
-        self._size = size
+    columns: EntityColumns
+    slots: Column
+    groups: Column
+    size: int
 
     def counts(self) -> PerGroup:
         """How many, by group number."""
-        counts: PerGroup = np.bincount(self._groups, minlength=self._size).tolist()
+        counts: PerGroup = np.bincount(self.groups, minlength=self.size).tolist()
         return counts
 
     def earliest(self) -> PerGroup:
         """The earliest times of their latest events, in µs; None where there is none."""
-        earliest = np.full(self._size, np.iinfo(np.int64).max)
-        np.minimum.at(earliest, self._groups, self._columns.column("occurred")[self._slots])
+        earliest = np.full(self.size, np.iinfo(np.int64).max)
+        np.minimum.at(earliest, self.groups, self.columns.column("occurred")[self.slots])
         return [at if count else None for at, count in zip(earliest.tolist(), self.counts(), strict=True)]
 
     def totals(self, field: str) -> PerGroup:
         """The exact sums of a kept int; None where no entity has one."""
-        values = self._columns.column(f"n:{field}")[self._slots]
+        values = self.columns.column(f"n:{field}")[self.slots]
         there = values != NULL
-        values, groups = values[there], self._groups[there]
-        high, low = np.zeros(self._size, np.int64), np.zeros(self._size, np.int64)
+        values, groups = values[there], self.groups[there]
+        high, low = np.zeros(self.size, np.int64), np.zeros(self.size, np.int64)
         np.add.at(high, groups, values >> LOW_BITS)
         np.add.at(low, groups, values & LOW_MASK)
-        found = np.bincount(groups, minlength=self._size).tolist()
+        found = np.bincount(groups, minlength=self.size).tolist()
         sums = zip(high.tolist(), low.tolist(), found, strict=True)
         return [(h << LOW_BITS) + n if count else None for h, n, count in sums]
 

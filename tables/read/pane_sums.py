@@ -9,7 +9,9 @@ overflow. Sketches lie beside them (tables/read/sketch_entries.py).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from functools import partial
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -117,27 +119,22 @@ class GroupTable:
         return len(self.groups)
 
 
+@dataclass(slots=True)
 class _Pane:
-    """One pane: packed partials by (source, shard), and their sum once it was asked for."""
+    """One pane: packed partials by (source, shard), and their sum once it was asked for. `named`: all its
+    groups are in the table of groups."""
 
-    __slots__ = ("merged", "named", "packed")
-
-    def __init__(self) -> None:
-        self.packed: dict[tuple[int, int], bytes] = {}
-        self.merged: Part | None = None
-        self.named = False
-        """Whether all its groups are in the table of groups."""
+    packed: dict[tuple[int, int], bytes] = field(default_factory=dict)
+    merged: Part | None = None
+    named: bool = False
 
 
+@dataclass(slots=True)
 class _Hour:
-    """The panes of one hour: those of its minutes, and the one they are rolled into."""
+    """The panes of one hour: those of its minutes, and the one they are rolled into; by unit and number."""
 
-    __slots__ = ("merged", "minutes", "whole")
-
-    def __init__(self) -> None:
-        self.minutes: dict[int, _Pane] = {}
-        self.whole: _Pane | None = None
-        self.merged: Part | None = None
+    panes: dict[tuple[str, int], _Pane] = field(default_factory=dict)
+    merged: Part | None = None
 
 
 class _Span(NamedTuple):
@@ -160,55 +157,33 @@ class PaneSums:
         self._spans: dict[int, _Span] = {}
         """By first hour: what windows that began there were made of, as long as none of it changes."""
 
-    def put(self, kind: str, number: int, source: int, shard: int, value: bytes | None) -> None:
-        """Take a partial's newest value (None: it expired). `kind` m or h, `number` = epoch minute or
-        hour.
-        """
-        at_hour = number if kind == "h" else number // HOUR_MINUTES
-        hour = self._hours.get(at_hour)
-        if hour is None:
-            if value is None:
-                return
-            hour = self._hours[at_hour] = _Hour()
-        pane = hour.whole if kind == "h" else hour.minutes.get(number)
-        if pane is None:
-            if value is None:
-                return
-            pane = _Pane()
-            if kind == "h":
-                hour.whole = pane
-            else:
-                hour.minutes[number] = pane
+    def put(self, unit: str, number: int, source: int, shard: int, value: bytes | None) -> None:
+        """Take a partial's value (None: it expired). `unit` m or h, `number`: epoch minute or hour."""
+        at_hour = number if unit == "h" else number // HOUR_MINUTES
+        hour = self._hours.setdefault(at_hour, _Hour())
+        pane = hour.panes.setdefault((unit, number), _Pane())
         hour.merged = pane.merged = None
         for start in [start for start, span in self._spans.items() if start <= at_hour < span.end_hour]:
             del self._spans[start]
         if value is not None:
             pane.named = False
             pane.packed[source, shard] = value
-        elif pane.packed.pop((source, shard), None) is not None and not pane.packed:
-            self._drop(hour, at_hour, kind, number)
-
-    def _drop(self, hour: _Hour, at_hour: int, kind: str, number: int) -> None:
-        if kind == "h":
-            hour.whole = None
         else:
-            del hour.minutes[number]
-        if hour.whole is None and not hour.minutes:
-            del self._hours[at_hour]
+            pane.packed.pop((source, shard), None)
+            if not pane.packed:
+                del hour.panes[unit, number]
+            if not hour.panes:
+                del self._hours[at_hour]
 
     def newest_hour_pane(self) -> int | None:
         """The epoch hour of the newest pane that minutes were rolled into; None when there is none."""
-        return max((at for at, hour in self._hours.items() if hour.whole is not None), default=None)
-
-    def panes(self) -> int:
-        """How many panes there are."""
-        return sum(len(hour.minutes) + (hour.whole is not None) for hour in self._hours.values())
+        return max((at for at, hour in self._hours.items() if ("h", at) in hour.panes), default=None)
 
     def name_all_groups(self) -> None:
         """Put the groups of all panes into `groups`, also of those that no query has needed yet."""
         for hour in self._hours.values():
-            for pane in (*hour.minutes.values(), hour.whole):
-                if pane is not None and not pane.named:
+            for pane in hour.panes.values():
+                if not pane.named:
                     for value in pane.packed.values():
                         for group in partial_groups(value):
                             self.groups.index(group)
@@ -270,18 +245,15 @@ class PaneSums:
             if by_hour and first <= start and start + HOUR_MINUTES <= end:
                 yield start, self._hour_sum(hour)
                 continue
-            if hour.whole is not None:
+            if ("h", at_hour) in hour.panes:
                 raise ValueError(f"epoch hour {at_hour} is kept as a whole; it can't be cut")
-            for minute in sorted(hour.minutes):
+            for (_, minute), pane in sorted(hour.panes.items(), key=itemgetter(0)):
                 if first <= minute < end:
-                    yield minute, self._pane_sum(hour.minutes[minute])
+                    yield minute, self._pane_sum(pane)
 
     def _hour_sum(self, hour: _Hour) -> Part:
         if hour.merged is None:
-            parts = [self._pane_sum(pane) for pane in hour.minutes.values()]
-            if hour.whole is not None:
-                parts.append(self._pane_sum(hour.whole))
-            hour.merged = self.merged(parts)
+            hour.merged = self.merged(self._pane_sum(pane) for pane in hour.panes.values())
         return hour.merged
 
     def _pane_sum(self, pane: _Pane) -> Part:

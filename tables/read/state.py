@@ -6,6 +6,7 @@ interval; heartbeats count as they come. Nothing here knows of Kafka: whoever re
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Container, Iterable, Mapping
 from typing import NamedTuple
 
@@ -97,7 +98,7 @@ class ReaderState:
             f"{name}@{view.definition_hash}".encode(): self.views[name] for name, view in views.items()
         }
         self._sources: dict[Source, int] = {}
-        self._pending: dict[tuple[int, bytes], _Pending] = {}
+        self._pending: dict[tuple[int, bytes], _Pending] = defaultdict(lambda: _Pending({}, {}))
 
     def apply(
         self, partition: int, records: Iterable[FeedItem], *, monotonic: float, wall_ms: int | None = None
@@ -115,10 +116,10 @@ class ReaderState:
                 self.mark(partition, key, damaged=False)
             if kind == b"e:":
                 _, definition, topic, entity_id = key.split(b":", 3)
-                self._waiting(partition, topic).entities.setdefault(definition, {})[entity_id] = value
+                self._pending[partition, topic].entities.setdefault(definition, {})[entity_id] = value
             elif kind == b"w:":
                 topic = key.split(b":", 3)[2]
-                self._waiting(partition, topic).partials[key] = value
+                self._pending[partition, topic].partials[key] = value
             elif kind == b"d:":
                 continue  # ids: the workers' own
             elif kind == b"c:":
@@ -138,12 +139,6 @@ class ReaderState:
         (keys.add if damaged else keys.discard)(key)
         if not keys:
             del self.damaged[source]
-
-    def _waiting(self, partition: int, topic: bytes) -> _Pending:
-        pending = self._pending.get((partition, topic))
-        if pending is None:
-            pending = self._pending[partition, topic] = _Pending({}, {})
-        return pending
 
     def _checkpoint(self, partition: int, key: bytes, value: bytes | None) -> set[str]:
         parsed = parse_key(key)

@@ -157,14 +157,9 @@ def source_staleness(reader: ReaderState, view: View, source: Source, situation:
     offset = checkpoint.next if checkpoint else report.next
     if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
         return f"a record has been unread for over {situation.stale_seconds} s"
-    if checkpoint is not None and not _computes(checkpoint.views.get(view.name), view):
+    if checkpoint and checkpoint.views.get(view.name, ("",))[0] != view.definition_hash:
         return f"its worker computes another definition of {view.name}"
     return None
-
-
-def _computes(entry: tuple[str, int] | None, view: View) -> bool:
-    """Whether a checkpoint's worker computes the view by the definition that is asked for."""
-    return entry is not None and entry[0] == view.definition_hash
 
 
 def _unread_seconds(

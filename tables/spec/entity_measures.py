@@ -27,6 +27,7 @@ class Chosen(Protocol):
         """The earliest times of their latest events, in µs."""
 
 
+@dataclass(frozen=True)
 class EntityMeasure(Measure):
     """A measure over the selection `of`."""
 
@@ -66,10 +67,6 @@ class EntityMeasure(Measure):
 class Count(EntityMeasure):
     """How many entities are in the selection `of`."""
 
-    name: str
-    description: str
-    of: str
-
     unit = Unit.COUNT
 
     def over(self, chosen: Chosen) -> PerGroup:
@@ -81,9 +78,6 @@ class Count(EntityMeasure):
 class Total(EntityMeasure):
     """The sum of the kept int `field` over the selection `of`; of none it is 0, or null if `null_if_none`."""
 
-    name: str
-    description: str
-    of: str
     field: str
     unit: Unit = Unit.MINOR
     null_if_none: bool = False
@@ -111,10 +105,6 @@ class Total(EntityMeasure):
 @dataclass(frozen=True)
 class Oldest(EntityMeasure):
     """as_of minus the earliest latest-event time over the selection `of`, in seconds; null over no entity."""
-
-    name: str
-    description: str
-    of: str
 
     unit = Unit.SECONDS
     json_type = "number"

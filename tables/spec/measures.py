@@ -35,13 +35,19 @@ class Known(NamedTuple):
     events: EventTypes
 
 
+@dataclass(frozen=True)
 class Measure(ABC):
     """One number of a row. `json_type`: its type in JSON."""
 
     name: str
     description: str
-    unit: Unit
+
     json_type = "integer"
+
+    @property
+    @abstractmethod
+    def unit(self) -> Unit:
+        """What its number is."""
 
     @property
     def nullable(self) -> bool:
@@ -87,8 +93,6 @@ def _total(row: Row, names: Sequence[str]) -> Number:
 class Difference(Measure):
     """The sum of the measures `plus` without those of `minus`."""
 
-    name: str
-    description: str
     plus: tuple[str, ...]
     minus: tuple[str, ...] = ()
     unit: Unit = Unit.MINOR
@@ -108,8 +112,6 @@ class Difference(Measure):
 class Absolute(Measure):
     """The absolute value of the measure `of`."""
 
-    name: str
-    description: str
     of: str
     unit: Unit = Unit.MINOR
 
@@ -128,8 +130,6 @@ class Absolute(Measure):
 class Ratio(Measure):
     """The sum of measures `over` ÷ the sum of `under`: null if `under` is 0 or one of them is null."""
 
-    name: str
-    description: str
     over: tuple[str, ...]
     under: tuple[str, ...]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
@@ -68,3 +68,21 @@ class View(ABC):
     @abstractmethod
     def events(self) -> frozenset[str]:
         """Names of the events that can change this view."""
+
+
+@dataclass(frozen=True)
+class Entity(View):
+    """The latest state of each entity, by `dimensions`: `city`, or kept fields."""
+
+    tracks: Tracked = field()
+
+    kind = "entity"
+
+    def computed(self) -> list[Any]:
+        """What workers compute, for the hash."""
+        return [self.tracks.computed()]
+
+    @property
+    def events(self) -> frozenset[str]:
+        """Names of the events that can change this view."""
+        return frozenset(self.tracks.by_event)

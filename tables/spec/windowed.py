@@ -77,8 +77,6 @@ class WindowedMeasure(Measure):
 class Sum(WindowedMeasure):
     """A sum over events. It is kept as it is."""
 
-    name: str
-    description: str
     terms: tuple[Term, ...]
     unit: Unit = Unit.COUNT
 
@@ -120,8 +118,6 @@ class Quantile(SketchMeasure):
     Per group and pane at most 4,101 buckets are kept (tables/sketches/quantiles.py).
     """
 
-    name: str
-    description: str
     q: float
     terms: tuple[Term, ...]
     unit: Unit = Unit.COUNT
@@ -148,8 +144,6 @@ class DistinctCount(SketchMeasure):
     Per group and pane at most 4,096 registers are kept (tables/sketches/distinct.py).
     """
 
-    name: str
-    description: str
     terms: tuple[Term, ...]
 
     unit = Unit.COUNT

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from tables.spec.entity import Entity
 from tables.spec.entity_measures import Count, Oldest, Total
 from tables.spec.fields import Kind
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
+from tables.spec.view import Entity
 
 OPS_PAYOUT_BACKLOG = Entity(
     name="ops_payout_backlog",

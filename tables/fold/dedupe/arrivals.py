@@ -1,12 +1,12 @@
 """When the ids of a source partition came: by a clock of its own, and as one of how many.
 
-The clock counts the time for which the partition has been folded. It is kept with the ids, begins at 0 and
-goes on after a restart where it stopped, so neither the records' timestamps nor another worker's wall clock
-move it, and it is never ahead of real time: a wall clock that is set back stops it, one that is set ahead
-(or a partition that was idle) moves it by a minute at most.
+The clock counts the time for which the partition has been folded. It is stored with the ids and goes on after
+a restart where it stopped, so neither timestamps nor another worker's wall clock move it. It is never ahead
+of real time: a wall clock set back stops it, one set ahead (or an idle partition) moves it by a minute at
+most.
 
-Ids that came together are of one generation. Generations are numbered in the order of time, and end when a
-small part of what is held for has passed or come: what is held is rounded up by that.
+Ids that came together are of one generation. A generation ends when a small part of the holding time has
+passed, or of the held ids has come: what is held is rounded up by that.
 """
 
 from __future__ import annotations
@@ -64,10 +64,8 @@ class Arrivals:
             self._held[-1].last_ms, self._held[-1].ids_until = self.elapsed_ms, self._ids
 
     def restore(self, elapsed_ms: int | None, chunks: Iterable[tuple[int, int]]) -> list[int]:
-        """Begin with what was kept: the clock, and of each chunk, in order, (when it came, its count of ids).
-
-        Returns the chunks' generations. Without a clock the last chunk's time counts.
-        """
+        """Begin with what was stored: the clock (without it the last chunk's time counts), and of each chunk,
+        in order, (when it came, its count of ids). Returns the chunks' generations."""
         generations = []
         for came_ms, ids in chunks:
             self.elapsed_ms = max(self.elapsed_ms, came_ms)

@@ -27,11 +27,7 @@ CHUNK_BYTES = 512 * 1024
 
 _FRESH_IDS = 40_000
 _FANOUT = 16
-_LEVEL_BYTES = (
-    3 * 1024,
-    48 * 1024,
-    240 * 1024,
-)  # above the last one a chunk is final: no more merged, nor held
+_LEVEL_BYTES = (3 * 1024, 48 * 1024, 240 * 1024)  # a larger chunk is final: no longer merged, nor held
 _HEADER = struct.Struct("<qqqq")
 _CAME = struct.Struct("<q")
 _HAS_CAME = 1 << 8
@@ -51,8 +47,7 @@ class Ids(NamedTuple):
 
 def joined(parts: Sequence[Ids]) -> Ids:
     """One after the other."""
-    if not parts:
-        return Ids(np.empty(0, np.uint64), np.empty(0, np.int64))
+    parts = [Ids(np.empty(0, np.uint64), np.empty(0, np.int64)), *parts]
     return Ids(np.concatenate([part.hashes for part in parts]), np.concatenate([part.ms for part in parts]))
 
 
@@ -95,8 +90,8 @@ def unpack(value: bytes) -> tuple[Ids, Made]:
 
 @dataclass(slots=True)
 class Chunk:
-    """One live chunk. `generation`: of tables/fold/dedupe/arrivals.py, of the last of its ids. `value` is
-    None once it is final; `written`: the feed has a record under this key."""
+    """One live chunk. `generation`: that of its last id. `value`: None once it is final; `written`: the feed
+    has a record under this key."""
 
     first_offset: int
     size: int
@@ -127,12 +122,13 @@ class Chunks:
             self._merge(above, level_bytes)
 
     def expire(self, clock_ms: int, first_held: int) -> None:
-        """Drop the chunks that nobody needs: over by the clock, and of no generation that is held."""
-        expired = [c for c in self._live if c.generation < first_held and c.made.until_ms < clock_ms]
-        if expired:
-            for chunk in expired:
+        """Drop the chunks that are not needed: over by the clock, and of no generation that is held."""
+        live, self._live = self._live, []
+        for chunk in live:
+            if chunk.generation < first_held and chunk.made.until_ms < clock_ms:
                 self._remove(chunk)
-            self._live = [c for c in self._live if c.generation >= first_held or c.made.until_ms >= clock_ms]
+            else:
+                self._live.append(chunk)
 
     def changes(self) -> dict[int, bytes | None]:
         """First offset → value (None: delete it) of what changed since the last call."""
@@ -179,13 +175,10 @@ class Chunks:
         run, newer = self._live[start:end], self._live[end:]
         if len(run) < 2:
             return
-        parts = [unpack(chunk.value) for chunk in run if chunk.value is not None]
-        made = Made(
-            max(chunk.made.clock_ms for chunk in run),
-            max(chunk.made.until_ms for chunk in run),
-            max(chunk.made.came_ms or 0 for chunk in run),
-        )
-        value = pack(joined([ids for ids, _ in parts]), made)
+        ids = joined([unpack(chunk.value)[0] for chunk in run if chunk.value is not None])
+        clocks, untils, came = zip(*(chunk.made for chunk in run), strict=True)
+        made = Made(max(clocks), max(untils), max(came_ms or 0 for came_ms in came))
+        value = pack(ids, made)
         for chunk in run[1:]:
             self._remove(chunk)
         del self._live[start:]

@@ -1,23 +1,21 @@
-"""Which events of a source partition have been there before (docs/contract.md §3).
+"""Which events of a source partition are duplicates (docs/contract.md §3).
 
-The rule: a record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window; after
-that it is a new first occurrence. To hold ids for ever would take endless memory, so one is forgotten when
-both of these are over:
+A record whose event_id was first seen at Kafka time t0 is a duplicate up to t0 + the window; after that it is
+a new first occurrence. To bound memory, an id is forgotten when both of these are over:
 
 - Its time: the partition's clock has passed t0 + window + 5 min, so records may be out of order by 5 min. The
   clock is the newest of the batches' older ends (or what each of many batches in a row has reached), never
-  ahead of the worker's own: one absurd timestamp cannot make it forget. A t0 more than a day ahead of both is
-  not waited for, nor one that says nothing (0 or less).
+  ahead of the worker's own: one absurd timestamp cannot make it forget. A t0 more than a day ahead of both
+  clocks, or of 0 or less, is not waited for.
 - Its stay: window + 5 min have passed since it came, by the clock of tables/fold/dedupe/arrivals.py, or
-  `HELD_IDS` others have come since. So it does not matter where a timestamp lies by the partition's clock:
-  that may begin in the past and jump (a mirror, a backfill, a replay with its own times), and what comes
-  again is known.
+  `HELD_IDS` others have come since. So timestamps may lie anywhere (a mirror, a backfill, a replay).
 
-What may be missed is a repetition more than 5 min out of order of an id that came more than a window ago, or
-more than `HELD_IDS` ids ago. That is so through restarts and new owners: chunks say when their ids came.
+What may be missed is a repetition more than 5 min out of order of an id that came more than a window, or more
+than `HELD_IDS` ids, ago. Restarts and new owners change nothing: chunks say when their ids came.
 
-Ids of the last minute lie in a dict, older ones packed in 18 bytes each. They are known by `hash_id`; with n
-held an event is taken for another one with a chance of n in 2^64: of 20 million, once in 10^12 events.
+Ids of the last minute are in a dict, older ones packed in 18 bytes each. They are known by 64-bit hashes:
+with n held, an event is taken for another one with a chance of n in 2^64; of 20 million, once in 10^12
+events.
 """
 
 from __future__ import annotations
@@ -37,26 +35,21 @@ from tables.spec.fields import Event
 SLACK_MS = FUTURE_MS
 """How long an id is held beyond its window."""
 HELD_IDS = 1 << 21
-"""So many ids of a partition are held for a window from when they came, whatever their timestamps."""
+"""How many ids of a partition are held for a window from when they came, whatever their timestamps."""
 
 _AHEAD_MS = 86_400_000
-"""An id further ahead than this of both clocks is not held for as long as it claims."""
+"""An id further ahead of both clocks than this is not held for as long as it claims."""
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 17
 _WARM_IDS = 1 << 19
 _STUCK_BATCHES = 1 << 12
-"""What each of so many batches in a row has reached, the clock has, whatever is at their ends: or producers
-that begin each batch with an old record would stop it, and nothing would be forgotten."""
+"""The clock moves to what each of so many batches in a row has reached: producers that begin every batch with
+an old record cannot stop it."""
 _NEVER = -(1 << 62)
 
 
-def hash_id(event_id: str) -> int:
-    """The 64-bit hash by which an id is known: the same in every process, part of the feed's format."""
-    return xxh3_64_intdigest(event_id.encode())
-
-
 def hash_events(events: Sequence[Event]) -> list[int]:
-    """`hash_id` of each event's event_id, in half the time."""
+    """The 64-bit hash of each event's id: the same in every process, part of the feed's format."""
     return [xxh3_64_intdigest(event.event_id.encode()) for event in events]
 
 
@@ -158,7 +151,7 @@ class IdWindow:
         """Call it when every chunk has been restored, before any search; the clocks: what was kept."""
         chunks = [(offset, *unpack(self._restored[offset])) for offset in sorted(self._restored)]
         self._clock_ms = max([_NEVER if clock_ms is None else clock_ms, *(m.clock_ms for _, _, m in chunks)])
-        # Of chunks of earlier releases nobody knows when they came: not after the next one, nor after now.
+        # Chunks of earlier releases do not say when they came: not after the next one, nor after now.
         came_ms = max([elapsed_ms or 0, *(made.came_ms or 0 for _, _, made in chunks)])
         came: list[tuple[int, int]] = []
         for _, ids, made in reversed(chunks):

@@ -35,16 +35,16 @@ class Held(NamedTuple):
 class SortedIds:
     """Hash → Kafka ms and generation, found by binary search.
 
-    Both share 64 bits, so that sizes of times compare as they are: the time above, the generation below,
-    counted from the first that is held. 0: it is over. At most 4,094 generations may be held at once.
+    Both share 64 bits: the time above, so that words compare as times do, and below it the generation,
+    counted from the first that is held (0: it is over). At most 4,094 generations may be held at once.
     """
 
     def __init__(self) -> None:
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._words: Hashes = np.empty(0, np.uint64)
         self._over = -1  # the last generation that is not held
-        # A bit for each sixteenth of the hashes' mean distance, set where there is one: of needles that are
-        # not here, one in sixteen has to be searched for.
+        # A bit for each sixteenth of the hashes' mean distance, set where there is one: of the needles that
+        # are not here, one in sixteen is searched for.
         self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
@@ -85,10 +85,6 @@ class SortedIds:
         other._drop(held)
         self._drop(held)
         self._put(other._hashes, other._words)
-
-    def all(self) -> tuple[Hashes, Millis]:
-        """Every hash, ascending, and its ms."""
-        return self._hashes.copy(), _times_of(self._words)
 
     def _put(self, hashes: Hashes, words: Hashes) -> None:
         places = self._hashes.searchsorted(hashes)

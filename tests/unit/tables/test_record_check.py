@@ -8,7 +8,7 @@ from aiokafka import TopicPartition
 
 from streams.feed.alien_records import OwnState, problem_of
 from tables.codec import FeedFormatError, checkpoint_key, dedupe_key, heartbeat_key
-from tables.record_check import Fault, feed_problem, gate_problem, is_feed_key, shown
+from tables.record_check import Fault, gate_problem, is_feed_key, shown, value_problem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial, reader
 
@@ -39,7 +39,7 @@ def test_keys_of_ours(key: bytes) -> None:
 @pytest.mark.parametrize("fields", [{"v": 2}, {"v": 2, "next": "other"}, {"v": 0, "views": 1}])
 @pytest.mark.parametrize("key", [checkpoint_key(TOPIC), heartbeat_key("w")])
 def test_another_version_is_no_damage(key: bytes, fields: dict[str, object]) -> None:
-    problem = feed_problem(key, msgspec.msgpack.encode(fields))
+    problem = value_problem(key, msgspec.msgpack.encode(fields))
     assert problem is not None
     assert problem.fault is Fault.VERSION
     assert f"format version {fields['v']}, not 1" in problem.why

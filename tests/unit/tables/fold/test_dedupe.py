@@ -11,7 +11,8 @@ import pytest
 
 from tables.fold.dedupe import duplicates
 from tables.fold.dedupe.chunks import CHUNK_BYTES, Ids, Made, pack
-from tables.fold.dedupe.duplicates import SLACK_MS, IdWindow, hash_id
+from tables.fold.dedupe.duplicates import SLACK_MS, IdWindow
+from tests.support.dedupe import hash_id
 
 T0 = 1_790_000_000_000
 WINDOW_MS = 3_600_000

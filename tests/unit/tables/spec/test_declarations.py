@@ -8,13 +8,12 @@ import msgspec
 
 from tables.codec import EntityKey, WindowedKey, decode_partial, parse_key
 from tables.fold.state import Limits, PartitionState
-from tables.spec.entity import Entity
 from tables.spec.entity_measures import Total
 from tables.spec.fields import Kind
 from tables.spec.measures import Ratio, Unit
 from tables.spec.problems import problems
 from tables.spec.tracked import Kept, Selection, Stage, Tracked
-from tables.spec.view import View
+from tables.spec.view import Entity, View
 from tables.spec.windowed import Sum, Term, Windowed
 
 

@@ -9,13 +9,12 @@ import pytest
 
 from schemas.validation.fast_path import EVENT_TYPES
 from tables.spec.declaration_error import DeclarationError
-from tables.spec.entity import Entity
 from tables.spec.entity_measures import Count, Total
 from tables.spec.fields import Kind
 from tables.spec.measures import Difference, Measure, Ratio, Unit
 from tables.spec.problems import checked, problems
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
-from tables.spec.view import View
+from tables.spec.view import Entity, View
 from tables.spec.windowed import DistinctCount, Quantile, Sum, Term, Windowed
 from tables.views import VIEWS
 from tables.views.kpi_funnel import KPI_FUNNEL
