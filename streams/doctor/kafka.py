@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.kafka import topics
-from streams.kafka.availability import connected_admin, why_away
+from streams.kafka.availability import why_away
 
 
 async def answers(patient: Patient) -> list[Finding]:
@@ -19,12 +19,7 @@ async def answers(patient: Patient) -> list[Finding]:
 
 async def topics_as_planned(patient: Patient) -> list[Finding]:
     """Whether all topics are there and as they should be."""
-    admin = await connected_admin(patient.settings)
-    try:
-        names = [topic.name for topic in topics.plan(patient.settings)]
-        found = topics.findings(patient.settings, await topics.describe(admin, names))
-    finally:
-        await admin.close()
+    found = await topics.inspect(patient.settings)
     if not found:
         return [Finding("topics", GOOD, "all are there and as they should be")]
     return [Finding(f"topic {one.topic}", WRONG, one.problem, one.mend) for one in found]
