@@ -1,5 +1,1 @@
 """The api role."""
-
-from streams.http.server import serve
-
-__all__ = ["serve"]

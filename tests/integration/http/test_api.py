@@ -300,7 +300,7 @@ async def test_kafka_away_at_the_start_is_waited_for(prefix: str) -> None:
 
 # --- the process --------------------------------------------------------------------------------------------
 
-SERVE = "from streams.http import serve; from streams.settings import Settings; serve(Settings.load())"
+SERVE = "from streams.http.server import serve; from streams.settings import Settings; serve(Settings.load())"
 
 
 @contextlib.contextmanager
