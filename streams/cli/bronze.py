@@ -8,35 +8,31 @@ import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, TypeVar
+from itertools import chain
+from typing import Any, TypeVar
 
 import click
 
+from agents.bronze.files import CorruptFileError
+from agents.bronze.store import Store, StoreError
 from schemas.catalogue import EVENTS
 from streams.cli.common import Failure, WrongUsage, echo_json, json_option, say
-from streams.cli.times import Time
+from streams.cli.parameters import is_within, names, period_options
 from streams.plain_text import json_escaped, plain
 from streams.settings import Settings
-from tables.query.values import EmptyElementError, did_you_mean, split_list
-
-if TYPE_CHECKING:
-    from streams.store.bronze_reader import BronzeReader
-    from streams.store.bronze_verify import Verdict
+from streams.store import bronze_verify
+from streams.store.bronze_reader import BronzeReader, occurred_at
+from tables.query.values import did_you_mean
 
 T = TypeVar("T")
+Events = tuple[list[str], ...]
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
 
 
-def _selection(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (
-        click.option(
-            "--event", "events", multiple=True, metavar="LIST", help="Only these events, with commas."
-        ),
-        click.option("--to", "to", type=Time(), help="Only what occurred before this time."),
-        click.option("--from", "since", type=Time(), help="Only what occurred at or after this time."),
-    ):
-        command = option(command)
-    return command
+def _selection(command: Any) -> Any:
+    text = "Only these events, with commas."
+    command = click.option("--event", "events", type=names, multiple=True, metavar="LIST", help=text)(command)
+    return period_options("occurred")(command)
 
 
 @click.group()
@@ -47,9 +43,7 @@ def bronze() -> None:
 @bronze.command("ls")
 @_selection
 @json_option
-def list_objects(
-    *, since: datetime | None, to: datetime | None, events: tuple[str, ...], as_json: bool
-) -> None:
+def list_objects(*, since: datetime | None, to: datetime | None, events: Events, as_json: bool) -> None:
     """List committed objects: rows, bytes, path. Quarantined ones too, unless an event is asked for.
 
     Objects are laid down by the day they occurred on: --from and --to choose whole days.
@@ -61,10 +55,10 @@ def list_objects(
     """
     wanted = _Wanted(since, to, events)
 
-    async def found(reader: BronzeReader) -> list[dict[str, Any]]:
+    async def found(store: Store) -> list[dict[str, Any]]:
         return [
             {"path": entry.path, "rows": entry.rows, "bytes": entry.bytes, "crc32c": entry.crc32c}
-            async for entry in reader.objects(wanted)
+            async for entry in BronzeReader(store).objects(wanted)
         ]
 
     objects = sorted(_ask(found), key=lambda entry: str(entry["path"]))
@@ -81,7 +75,7 @@ def list_objects(
 @bronze.command()
 @_selection
 @json_option
-def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...], as_json: bool) -> None:
+def cat(*, since: datetime | None, to: datetime | None, events: Events, as_json: bool) -> None:
     """Write committed rows, one JSON object a line (--json: as one list).
 
     \b
@@ -91,11 +85,11 @@ def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...],
     """
     wanted = _Wanted(since, to, events)
 
-    async def write(reader: BronzeReader) -> None:
+    async def write(store: Store) -> None:
         lines: list[bytes] = []
         to_look_at = sys.stdout.isatty()
-        async for line in reader.rows(lambda path: path.startswith("event=") and wanted(path)):
-            if not _is_in(line, since, to):
+        async for line in BronzeReader(store).rows(lambda path: path.startswith("event=") and wanted(path)):
+            if (since or to) and not is_within(occurred_at(line), since, to):
                 continue
             if as_json:
                 lines.append(line.rstrip(b"\n"))
@@ -114,7 +108,7 @@ def cat(*, since: datetime | None, to: datetime | None, events: tuple[str, ...],
 @bronze.command()
 @_selection
 @json_option
-def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ...], as_json: bool) -> None:
+def verify(*, since: datetime | None, to: datetime | None, events: Events, as_json: bool) -> None:
     """Hold every commit against its objects (rows, bytes, CRC-32C) and against its neighbours.
 
     --from, --to (by whole days) and --event choose which objects are read; ranges are judged in any case.
@@ -129,10 +123,8 @@ def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ..
       sluice bronze verify
       sluice bronze verify --from 2026-03-01 --to 2026-03-02
     """
-    from streams.store.bronze_verify import verify as judge  # noqa: PLC0415
-
     wanted = _Wanted(since, to, events)
-    verdict: Verdict = _ask_store(lambda store: judge(store, wanted))
+    verdict = _ask(lambda store: bronze_verify.verify(store, wanted))
     wanted.check()
     if as_json:
         echo_json(asdict(verdict))
@@ -150,27 +142,17 @@ def verify(*, since: datetime | None, to: datetime | None, events: tuple[str, ..
         raise click.exceptions.Exit(1)
 
 
-def _is_in(line: bytes, since: datetime | None, to: datetime | None) -> bool:
-    """Whether a row's event occurred in [since, to). Without a limit the row is not looked into."""
-    if since is None and to is None:
-        return True
-    from streams.store.bronze_reader import occurred_at  # noqa: PLC0415
-
-    at = occurred_at(line)
-    return (since is None or at >= since) and (to is None or at < to)
-
-
 class _Wanted:
     """Whether an object can have what was asked for, by its path."""
 
-    def __init__(self, since: datetime | None, to: datetime | None, events: tuple[str, ...]) -> None:
+    def __init__(self, since: datetime | None, to: datetime | None, events: Events) -> None:
         self._first = since.date().isoformat() if since else ""
         try:
             self._last = (to - timedelta(microseconds=1)).date().isoformat() if to else "9999-12-31"
         except OverflowError:
             problem = "0001-01-01 is the first moment there is: nothing occurred before it"
             raise click.BadParameter(problem, param_hint="'--to'") from None
-        named = [event for text in events for event in _named(text)]
+        named = list(chain.from_iterable(events))
         self._folders = tuple(f"event={event}/" for event in named) or ("event=", "_bad/")
         self._unknown = {f"event={event}/": event for event in named if event not in EVENTS}
 
@@ -186,24 +168,9 @@ class _Wanted:
             raise WrongUsage(f"no such event: {event}{did_you_mean(event, EVENTS)} (sluice schemas list)")
 
 
-def _named(text: str) -> list[str]:
-    try:
-        return split_list(text)
-    except EmptyElementError as error:
-        raise click.BadParameter(str(error), param_hint="'--event'") from None
-
-
-def _ask(question: Callable[[BronzeReader], Coroutine[Any, Any, T]]) -> T:
-    from streams.store.bronze_reader import BronzeReader  # noqa: PLC0415
-
-    return _ask_store(lambda store: question(BronzeReader(store)))
-
-
-def _ask_store(question: Callable[[Any], Coroutine[Any, Any, T]]) -> T:
+def _ask(question: Callable[[Store], Coroutine[Any, Any, T]]) -> T:
     """Ask the store of SLUICE_BRONZE_URL something. Raises `Failure` for what it answers with."""
-    from agents.bronze.files import CorruptFileError  # noqa: PLC0415
-    from agents.bronze.store import StoreError  # noqa: PLC0415
-    from streams.store.urls import bronze_store  # noqa: PLC0415
+    from streams.store.urls import bronze_store  # noqa: PLC0415 - obstore takes a moment
 
     try:
         return asyncio.run(question(bronze_store(Settings.load())))

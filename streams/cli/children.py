@@ -7,52 +7,41 @@ import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 from streams.plain_text import plain
 
 STOP_SECONDS = 12.0
 
 
-class Child:
-    """One process, in a session of its own: Ctrl-C in the terminal reaches only what started it."""
+class Child(NamedTuple):
+    """A process, and the log that it writes."""
 
-    def __init__(self, name: str, arguments: Sequence[str], environment: dict[str, str], log: Path) -> None:
-        self.name = name
-        self.log = log
-        with log.open("wb") as said:
-            self._process = subprocess.Popen(
-                arguments,
-                env=environment,
-                stdin=subprocess.DEVNULL,
-                stdout=said,
-                stderr=said,
-                start_new_session=True,
-            )
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
 
-    @property
-    def exit_code(self) -> int | None:
-        """None while it runs; negative: the signal that ended it."""
-        return self._process.poll()
 
-    def ask_to_end(self) -> None:
-        """SIGTERM."""
-        self._process.terminate()
-
-    def await_end(self) -> None:
-        """Return when it has ended; after a while SIGKILL, for it and whatever it started."""
-        try:
-            self._process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            os.killpg(self._process.pid, signal.SIGKILL)
-            self._process.wait()
+def start(name: str, arguments: Sequence[str], environment: dict[str, str], log: Path) -> Child:
+    """Start a process in a session of its own: Ctrl-C in the terminal reaches only what started it."""
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            arguments, env=environment, stdin=subprocess.DEVNULL, stdout=output, stderr=output,
+            start_new_session=True,
+        )  # fmt: skip
+    return Child(name, process, log)
 
 
 def stop_all(children: Sequence[Child]) -> None:
-    """End all of them at the same time."""
+    """End all of them at the same time: SIGTERM, after a while SIGKILL for each and what it has started."""
     for child in children:
-        child.ask_to_end()
-    for child in children:
-        child.await_end()
+        child.process.terminate()
+    for _, process, _ in children:
+        try:
+            process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
 
 
 def last_lines(log: Path, count: int = 15) -> str:

@@ -16,7 +16,7 @@ from pathlib import Path
 import click
 
 from streams import shutdown
-from streams.cli.children import Child, last_lines, stop_all
+from streams.cli.children import Child, last_lines, start, stop_all
 from streams.cli.common import Failure, console, plain_logs
 from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
 from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
@@ -94,10 +94,8 @@ def _alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            message = (
-                f"a demo is already running in {folder}: end it first, or set SLUICE_DATA_DIR to another"
-            )
-            raise Failure(f"{message} folder") from None
+            other = "end it first, or set SLUICE_DATA_DIR to another folder"
+            raise Failure(f"a demo is already running in {folder}: {other}") from None
         yield
 
 
@@ -127,7 +125,8 @@ class _Demo:
         self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
         self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
         click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
-        self._show(client, worker, settings)
+        console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
+        click.echo(next_steps(settings, client, worker, self._bronze, self._folder), nl=False)
         self._start_child("simulate", list(SIMULATE), environment)
         click.echo(ANNOUNCED)
         gates = GateWatch(client)
@@ -218,7 +217,7 @@ class _Demo:
 
     def _start_child(self, name: str, arguments: list[str], environment: dict[str, str]) -> None:
         command = sluice_command(*arguments)
-        self._children.append(Child(name, command, environment, self._folder / f"{arguments[0]}.log"))
+        self._children.append(start(name, command, environment, self._folder / f"{arguments[0]}.log"))
 
     def _replay(self, settings: Settings) -> int:
         source = OnlineRetail(InputFile(str(FIXTURE)))
@@ -267,18 +266,14 @@ class _Demo:
         """Raise `Failure` if something that should run has ended, with the end of what it said."""
         self._look_after_kafka()  # first: it takes the others with it
         for child in self._children:
-            if child.exit_code is not None:
-                raise _ended(f"{child.name} has ended with exit code {child.exit_code}", child.log)
+            code = child.process.poll()
+            if code is not None:
+                raise _ended(f"{child.name} has ended with exit code {code}", child.log)
 
     def _look_after_kafka(self) -> None:
         """Raise `Failure` if the demo's Kafka is gone: without it nothing else can go on, or end well."""
         if self._kafka.pid() is None:
             raise _ended("the demo's Kafka has ended, or was stopped by a signal", self._kafka.log_file)
-
-    def _show(self, client: ApiClient, worker: ApiClient, settings: Settings) -> None:
-        console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
-        bronze, logs = self._bronze, self._folder
-        click.echo(next_steps(settings, client, worker, bronze, logs), nl=False)
 
 
 def _folded(client: ApiClient) -> int:

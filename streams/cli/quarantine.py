@@ -24,7 +24,7 @@ from streams.cli.common import (
 )
 from streams.cli.formats import instant
 from streams.cli.quarantine_replay import replay
-from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
+from streams.cli.quarantine_selection import Chosen, ask, filters, position, why_cut
 from streams.kafka.producer import NoTopicError
 from streams.plain_text import plain_lines
 from streams.settings import Settings
@@ -133,7 +133,7 @@ def _cells(record: QuarantineRecord, done: Done | None) -> Sequence[str]:
 
 
 @quarantine.command()
-@click.argument("at", type=Id(), metavar="ID")
+@click.argument("at", type=position, metavar="ID")
 @click.option("--value", "with_value", is_flag=True, help="Its bytes too, which may hold personal data.")
 @timeout_option
 @json_option

@@ -10,7 +10,7 @@ import click
 
 from agents.quarantine.record import Position, QuarantineRecord
 from streams.cli.common import Failure, echo_json, json_option, say, timeout_option
-from streams.cli.quarantine_selection import Chosen, Id, ask, filters, why_cut
+from streams.cli.quarantine_selection import Chosen, ask, filters, position, why_cut
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources.quarantine import quarantine_record, quarantine_records
@@ -18,7 +18,7 @@ from streams.sources.quarantine_replay import Outcome, rehearse, send_again
 
 
 @click.command()
-@click.argument("ids", nargs=-1, type=Id(), metavar="[ID…]")
+@click.argument("ids", nargs=-1, type=position, metavar="[ID…]")
 @filters
 @click.option("--all", "everything", is_flag=True, help="Every record.")
 @click.option("--again", is_flag=True, help="Those too that were replayed before.")

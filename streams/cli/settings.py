@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import textwrap
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import click
@@ -52,9 +51,7 @@ def _text(value: Any) -> str:
         return ""
     if isinstance(value, tuple):
         return ",".join(value)
-    if isinstance(value, float):
-        return f"{value:g}"
-    return str(value) if isinstance(value, Path | str) else f"{value}"
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
 def _block(setting: dict[str, Any]) -> str:

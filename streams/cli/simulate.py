@@ -42,23 +42,18 @@ _DURATION = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(ms|s|m|h|d)?")
 _UNITS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 
 
-class _Duration(click.ParamType):
-    """Seconds, from `90`, `90s`, `15m`, `24h`, `7d`."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        match = _DURATION.fullmatch(str(value))
-        if match is None:
-            self.fail(f"{value!r} is not a duration such as 90s, 15m, 24h or 7d", param, ctx)
-        return float(match[1]) * _UNITS[match[2] or "s"]
+def duration(text: str) -> float:
+    """The type of an option that takes seconds, from `90`, `90s`, `15m`, `24h`, `7d`."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise click.BadParameter(f"{text!r} is not a duration such as 90s, 15m, 24h or 7d")
+    return float(match[1]) * _UNITS[match[2] or "s"]
 
 
 def _option(name: str, kind: Any, text: str, **more: Any) -> Callable[[Any], Any]:
     return click.option(name, type=kind, help=text, **more)
 
 
-_DUE = _Duration()
 _SHARE = click.FloatRange(0, 0.5)
 _RATE = click.FloatRange(0, 1_000_000)
 _DENSITY = click.FloatRange(0, 1_000_000, min_open=True)
@@ -66,12 +61,8 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
 @click.command()
-@_option(
-    "--rate",
-    _RATE,
-    "Events a second, as a day's mean. 0: as fast as possible.  [default: 200]",
-    default=200.0,
-)
+@_option("--rate", _RATE, "Events a second, as a day's mean. 0: as fast as possible.  [default: 200]",
+         default=200.0)  # fmt: skip
 @_option(
     "--density", _DENSITY, "With --rate 0: events a second of simulated time.  [default: 2000]", metavar="N"
 )
@@ -79,15 +70,15 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 @_option("--seed", click.INT, "The same seed and start give the same events.", default=1, show_default=True)
 @_option("--start", str, "Simulated time of the first event, RFC 3339, epoch ms, or now.  "
          "[default: now; --rate 0: so that it ends before now; --out: 2026-01-01T00:00:00Z]")  # fmt: skip
-@_option("--duration", _DUE, "How much simulated time, such as 90s, 15m, 7d.  [default: endless]")
+@_option("--duration", duration, "How much simulated time, such as 90s, 15m, 7d.  [default: endless]")
 @_option("--count", click.IntRange(1), "How many records.  [default: endless]", metavar="N")
 @_option("--cities", str, "How many, or which: london,oslo.  [default: 12]", default="12")
 @_option("--late", _SHARE, "Share of events that come late, by seconds to minutes.", default=0.0)
 @_option("--duplicates", _SHARE, "Share of events that are sent twice.", default=0.0)
 @_option("--bad", _SHARE, "Share of records that are to be quarantined.", default=0.0)
 @_option("--recon-leak", click.FloatRange(0, 1), "Share of payouts of 1.5 times their charge.", default=0.0)
-@_option("--leak-after", _DUE, "Leak from here on, from the start.  [default: 0s]", default="0s")
-@_option("--leak-until", _DUE, "Leak no longer.  [default: endless]")
+@_option("--leak-after", duration, "Leak from here on, from the start.  [default: 0s]", default="0s")
+@_option("--leak-until", duration, "Leak no longer.  [default: endless]")
 @_option("--out", _FILE, "Write NDJSON (.gz: packed; -: standard output), not to Kafka.", metavar="FILE")
 @_option("--topic", str, "Where to.  [default: the first of SLUICE_RAW_TOPICS]")
 @timeout_option

@@ -16,7 +16,7 @@ from rich.text import Text
 
 from streams import shutdown
 from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
-from streams.cli.views_table import entities_table, view_table, views_table
+from streams.cli.views_table import view_table, views_table
 from streams.http.client import ApiClient, ApiError, ApiRefusalError
 from streams.settings import Settings
 
@@ -24,16 +24,11 @@ CHANGES = ("from", "to", "watermark", "complete", "incomplete_because", "warning
 """Members of an answer that make it another one, besides its rows."""
 
 
-class _Filter(click.ParamType):
-    name = "dimension=value"
-
-    def convert(
-        self, value: Any, param: click.Parameter | None, ctx: click.Context | None
-    ) -> tuple[str, str]:
-        dimension, equals, wanted = str(value).partition("=")
-        if not equals or not re.fullmatch(r"[a-z_]+", dimension):
-            self.fail(f"{value!r} is not dimension=value, such as city=london", param, ctx)
-        return dimension, wanted
+def _filter(text: str) -> tuple[str, str]:
+    dimension, equals, wanted = text.partition("=")
+    if not equals or not re.fullmatch(r"[a-z_]+", dimension):
+        raise click.BadParameter(f"{text!r} is not dimension=value, such as city=london")
+    return dimension, wanted
 
 
 @click.command()
@@ -45,8 +40,9 @@ class _Filter(click.ParamType):
 @click.option("--step", metavar="LENGTH", help="A row per step, such as 5m.")
 @click.option("--group-by", metavar="DIMENSIONS", help="Fewer dimensions, such as city,currency.")
 @click.option(
-    "--filter", "filters", type=_Filter(), multiple=True, help="Only these rows, such as city=london,paris."
-)
+    "--filter", "filters", type=_filter, multiple=True, metavar="DIMENSION=VALUE",
+    help="Only these rows, such as city=london,paris.",
+)  # fmt: skip
 @click.option("--entities", is_flag=True, help="The entities themselves, oldest first.")
 @click.option("--state", metavar="STATE", help="Only entities in this state, such as open or overdue.")
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many entities.")
@@ -72,8 +68,7 @@ def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **as
         if name is None:
             _list(client, as_json=as_json)
         elif watch:
-            question = _Question(client, name, asked)
-            _watch(question, settings.stream_seconds, as_json=as_json)
+            _watch(_Question(client, name, asked), settings.stream_seconds, as_json=as_json)
         else:
             _show(_Question(client, name, asked), as_json=as_json)
     except ApiRefusalError as error:
@@ -86,12 +81,12 @@ class _Question:
     """What is asked of the api, ready to be asked again and again."""
 
     def __init__(self, client: ApiClient, name: str, asked: dict[str, Any]) -> None:
-        self.entities = bool(asked.pop("entities"))
+        entities = asked.pop("entities")
         for option in ("state", "limit", "cursor"):
-            if asked[option] is not None and not self.entities:
+            if asked[option] is not None and not entities:
                 raise click.UsageError(f"--{option} goes with --entities")
-        self._client = client
-        self._path = f"/v1/views/{name}" + ("/entities" if self.entities else "")
+        self.client = client
+        self._path = f"/v1/views/{name}" + ("/entities" if entities else "")
         filters = asked.pop("filters")
         parameters = {"from": asked.pop("from_"), **asked}
         self._parameters = [(key, str(value)) for key, value in parameters.items() if value is not None]
@@ -99,13 +94,9 @@ class _Question:
 
     def ask(self) -> dict[str, Any]:
         """The answer. Raises `ApiError`."""
-        answer = self._client.get(self._path, self._parameters)
+        answer = self.client.get(self._path, self._parameters)
         assert isinstance(answer, dict)
         return answer
-
-    def table(self, answer: dict[str, Any]) -> RenderableType:
-        """The answer as something to read."""
-        return entities_table(answer) if self.entities else view_table(answer)
 
 
 def _list(client: ApiClient, *, as_json: bool) -> None:
@@ -122,7 +113,7 @@ def _show(question: _Question, *, as_json: bool) -> None:
     if as_json:
         echo_json(answer)
     else:
-        console().print(question.table(answer))
+        console().print(view_table(answer))
 
 
 def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
@@ -130,13 +121,14 @@ def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
     screen = console()
     try:
         shutdown.interrupt_on_signals()
-        if as_json or not sys.stdout.isatty():
-            _print_changes(question, answer, seconds, as_json=as_json)
-        with Live(question.table(answer), console=screen, auto_refresh=False) as live:
-            while True:
-                time.sleep(seconds)
-                shown, answer = _again(question, answer)
-                live.update(shown, refresh=True)
+        with question.client.kept_open():
+            if as_json or not sys.stdout.isatty():
+                _print_changes(question, answer, seconds, as_json=as_json)
+            with Live(view_table(answer), console=screen, auto_refresh=False) as live:
+                while True:
+                    time.sleep(seconds)
+                    shown, answer = _again(question, answer)
+                    live.update(shown, refresh=True)
     except KeyboardInterrupt:
         screen.show_cursor()  # the way to end it, also while the first table is drawn
     except BrokenPipeError:  # such as `| head`: whoever reads has enough
@@ -152,7 +144,7 @@ def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, 
             if as_json:
                 echo_json(answer)
             else:
-                click.echo(_rendered(question.table(answer)))
+                click.echo(_rendered(view_table(answer)))
             sys.stdout.flush()
             shown = _what_counts(answer)
         time.sleep(seconds)
@@ -190,5 +182,5 @@ def _again(question: _Question, former: dict[str, Any]) -> tuple[RenderableType,
     except ApiRefusalError:
         raise
     except ApiError as error:
-        return Group(question.table(former), Text(), as_text(error, "red")), former
-    return question.table(answer), answer
+        return Group(view_table(former), Text(), as_text(error, "red")), former
+    return view_table(answer), answer

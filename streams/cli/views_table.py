@@ -16,13 +16,10 @@ MAX_REASONS = 8
 
 
 def view_table(answer: dict[str, Any]) -> RenderableType:
-    """A view's answer (docs/contract.md §6)."""
-    return Group(_head(answer), Text(), _rows(answer["rows"]))
-
-
-def entities_table(answer: dict[str, Any]) -> RenderableType:
-    """The entities of a view, oldest first."""
-    parts: list[RenderableType] = [_head(answer), Text(), _rows(answer["rows"])]
+    """A view's answer, or a page of its entities (docs/contract.md §6)."""
+    parts: list[RenderableType] = [_about(answer), *_why_incomplete(answer)]
+    parts += [as_text(f"  {warning}", "yellow") for warning in answer.get("warnings", [])]
+    parts += [Text(), _rows(answer["rows"])]
     if answer.get("cursor"):
         parts += [Text(), as_text(f"more: --cursor {answer['cursor']}", "dim")]
     return Group(*parts)
@@ -37,15 +34,6 @@ def views_table(listed: Sequence[dict[str, Any]]) -> RenderableType:
         dimensions = ", ".join(view["dimensions"])
         add_row(table, (as_text(view["name"], "bold"), view["kind"], dimensions, view["description"]))
     return table
-
-
-def _head(answer: dict[str, Any]) -> RenderableType:
-    warnings = answer.get("warnings", [])
-    return Group(
-        _about(answer),
-        *_why_incomplete(answer),
-        *(as_text(f"  {warning}", "yellow") for warning in warnings),
-    )
 
 
 def _about(answer: dict[str, Any]) -> Text:
@@ -108,12 +96,10 @@ def _rows(rows: Sequence[dict[str, Any]]) -> RenderableType:
 
 def _headings(names: Sequence[str]) -> dict[str, str]:
     """A heading for each column, none twice: of a count and an amount, the amount says that it is one."""
-    plain_ones = {name: heading(name) for name in names}
-    alike = Counter(plain_ones.values())
-    return {
-        name: f"{shown} amount" if alike[shown] > 1 and name.endswith("_minor") else shown
-        for name, shown in plain_ones.items()
-    }
+    shown = {name: heading(name) for name in names}
+    alike = Counter(shown.values())
+    ambiguous = [name for name in names if alike[shown[name]] > 1 and name.endswith("_minor")]
+    return shown | {name: f"{shown[name]} amount" for name in ambiguous}
 
 
 def _is_number(value: Any) -> bool:

@@ -12,6 +12,7 @@ State = Literal["good", "note", "wrong"]
 GOOD: State = "good"
 NOTE: State = "note"
 WRONG: State = "wrong"
+MOST_NAMED = 5
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,12 @@ class Patient:
     settings: Settings
     seconds: float
     without: frozenset[str] = frozenset()
+
+
+def some(names: Sequence[str]) -> str:
+    """The first `MOST_NAMED`, and how many more."""
+    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+    return ", ".join(names[:MOST_NAMED]) + more
 
 
 Check = Callable[[Patient], Awaitable[Sequence[Finding]]]

@@ -1,16 +1,17 @@
-"""The gates: which are open, closed, or no longer said anything of."""
+"""The gates: open, closed, or no longer evaluated."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from datetime import UTC, datetime
 
-from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State
-from streams.doctor.partitions import partitions_of, reading, records_from
+from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State, some
+from streams.doctor.records import records_from
+from streams.kafka.client import reading
+from streams.kafka.topology import partitions_of
 from tables.gates.records import decode_gate, expired
 from tables.gates.rule import GateState
 
-MOST_NAMED = 5
 EXPIRED = "expired"
 SAID: dict[str, tuple[State, str]] = {
     GateState.OK: (GOOD, ""),
@@ -31,7 +32,7 @@ async def gate_states(patient: Patient) -> list[Finding]:
     newest: dict[bytes, bytes | None] = {}
     if not topic or "gates" in patient.without:
         return []
-    async with reading(settings) as consumer:
+    async with reading(settings, "sluice-doctor") as consumer:
         consumer.assign(topic)
         starts = await consumer.beginning_offsets(topic)
         async for record in records_from(consumer, starts):
@@ -42,10 +43,8 @@ async def gate_states(patient: Patient) -> list[Finding]:
         if gate is not None:
             over = expired(gate.valid_until, datetime.now(UTC))
             by_state[EXPIRED if over else gate.state].append(f"{gate.city or '(no city)'} {gate.currency}")
-    return [_told(state, sorted(names)) for state, names in sorted(by_state.items())]
-
-
-def _told(state: str, names: list[str]) -> Finding:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    how, mend = SAID[state]
-    return Finding("gates", how, f"{len(names)} {state}: {', '.join(names[:MOST_NAMED])}{more}", mend)
+    found = []
+    for state, names in sorted(by_state.items()):
+        how, mend = SAID[state]
+        found.append(Finding("gates", how, f"{len(names)} {state}: {some(sorted(names))}", mend))
+    return found

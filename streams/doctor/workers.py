@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import time
-from typing import Any
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.errors import GroupCoordinatorNotAvailableError, for_code
+from aiokafka.errors import for_code
 
-from streams.doctor.finding import GOOD, WRONG, Finding, Patient
-from streams.doctor.partitions import partitions_of, reading, records_from
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient, some
+from streams.doctor.records import records_from, until_coordinated
 from streams.kafka.availability import connected_admin
+from streams.kafka.client import reading
+from streams.kafka.topology import partitions_of
 from tables.codec import Heartbeat, decode_heartbeat
 
 SKEW_SECONDS = 5.0
 LOOK_BACK_SECONDS = 5.0
-MOST_NAMED = 5
-RETRY_SECONDS = 0.3
 PATIENCE = 0.7
 """Share of the time there is in which a group's coordinator has to be found."""
 GROUP_ID_NOT_FOUND = 69
@@ -40,7 +39,7 @@ async def views(patient: Patient) -> list[Finding]:
     alone = [f"{tp.topic}-{tp.partition}" for tp in raw if (tp.topic, tp.partition) not in reported]
     if alone:
         mend = "wait for a rebalance to end; if it stays so, look into the workers' logs and their /readyz"
-        found.append(Finding("views worker", WRONG, f"no worker reports on {_some(alone)}", mend))
+        found.append(Finding("views worker", WRONG, f"no worker reports on {some(alone)}", mend))
     elif raw:
         found.append(Finding("views worker", GOOD, f"{len(beats)} on {len(raw)} partitions"))
     return [finding for finding in found if finding is not None]
@@ -54,7 +53,7 @@ async def heartbeats(patient: Patient, since_ms: int) -> list[Heartbeat]:
     if not feed:
         return []
     # Reports are in no transaction, and an open one of a dead worker must not hide them.
-    async with reading(settings, "read_uncommitted") as consumer:
+    async with reading(settings, "sluice-doctor", "read_uncommitted") as consumer:
         consumer.assign(feed)
         found = await consumer.offsets_for_times(dict.fromkeys(feed, since_ms))
         starts = {tp: at.offset for tp, at in found.items() if at is not None}
@@ -81,66 +80,39 @@ def _skew(beat: Heartbeat, now_ms: int) -> Finding | None:
 
 
 async def bronze(patient: Patient) -> list[Finding]:
-    """Whether somebody writes Bronze."""
+    """Whether Bronze is written."""
     return await _members(patient, "bronze", "`sluice worker bronze`")
 
 
 async def gates(patient: Patient) -> list[Finding]:
-    """Whether somebody evaluates the gates."""
+    """Whether the gates are evaluated."""
     return await _members(patient, "gates", "`sluice worker gates`: without one all gates count as closed")
 
 
 async def _members(patient: Patient, role: str, start: str) -> list[Finding]:
     if role in patient.without:
         return []
-    group = patient.settings.group(role)
+    what, group = f"{role} worker", patient.settings.group(role)
     async with connected_admin(patient.settings) as admin:
         try:
             async with asyncio.timeout(patient.seconds * PATIENCE):
-                state, members = await describe_group(admin, group)
+                state, members = await until_coordinated(lambda: _described(admin, group))
         except TimeoutError:
             state, members = "not known to any broker", 0
     if not members:
-        return [
-            Finding(
-                f"{role} worker",
-                WRONG,
-                f"no {role} worker (group {group}: {state})",
-                f"start one with {start}",
-            )
-        ]
+        return [Finding(what, WRONG, f"no {role} worker (group {group}: {state})", f"start one with {start}")]
     if state != "Stable":
         mend = "wait some seconds; if it stays so, two workers may have one SLUICE_INSTANCE: see their logs"
-        return [Finding(f"{role} worker", WRONG, f"group {group} is in {state}", mend)]
-    return [Finding(f"{role} worker", GOOD, f"{members} in group {group}")]
+        return [Finding(what, WRONG, f"group {group} is in {state}", mend)]
+    return [Finding(what, GOOD, f"{members} in group {group}")]
 
 
-async def describe_group(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
-    """A group's state and how many members it has; raises Kafka's errors.
-
-    Before the first group of a cluster, or while a broker starts, nobody can tell for some seconds.
-    """
-    while True:
-        code, state, members = await _described(admin, group)
-        if code == GROUP_ID_NOT_FOUND:
-            return "Dead", 0
-        if not code:
-            return state, members
-        error = for_code(code)
-        if not error.retriable:
-            raise error(f"looking at group {group}")
-        await asyncio.sleep(RETRY_SECONDS)
-
-
-async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[int, str, int]:
-    try:
-        (response,) = await admin.describe_consumer_groups([group])
-    except GroupCoordinatorNotAvailableError as error:
-        return error.errno, "", 0
-    described: Any = response.groups[0]
-    return int(described[0]), str(described[2]), len(described[5])
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-    return ", ".join(names[:MOST_NAMED]) + more
+async def _described(admin: AIOKafkaAdminClient, group: str) -> tuple[str, int]:
+    """A group's state and how many members it has. Raises Kafka's errors."""
+    (response,) = await admin.describe_consumer_groups([group])
+    code, _, state, _, _, members, *_ = response.groups[0]
+    if code == GROUP_ID_NOT_FOUND:
+        return "Dead", 0
+    if code:
+        raise for_code(code)(f"looking at group {group}")
+    return state, len(members)

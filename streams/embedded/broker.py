@@ -142,11 +142,6 @@ class EmbeddedKafka:
             self._await(lambda: self.pid() is None, STOP_SECONDS)
         self._clear_up()
 
-    def restart(self) -> None:
-        """Stop it if it runs, start it again in the same folder on the same port."""
-        self.stop()
-        self.start()
-
     @property
     def _pid_file(self) -> Path:
         return self.folder / "kafka.pid"

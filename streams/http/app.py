@@ -7,7 +7,7 @@ from fastapi import FastAPI, Request, Response
 from streams.feed.replica import Replica
 from streams.http import docs_page, gates, operation, problems, views
 from streams.http.gate_table import GateTable
-from streams.http.head import HeadAsGet
+from streams.http.head import head_as_get
 from streams.http.views import ScopeOf
 from streams.version import VERSION
 from tables.query.views import Scope
@@ -26,7 +26,7 @@ def everything(_: Request) -> Scope:
 def create_app(replica: Replica, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
     """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
     app = FastAPI(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
-    app.add_middleware(HeadAsGet)
+    app.add_middleware(head_as_get)
     problems.install(app, replica.views)
     app.include_router(views.router(replica, scope_of))
     app.include_router(gates.router(table or GateTable(replica.settings), replica.clock, scope_of))

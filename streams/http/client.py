@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -35,6 +37,7 @@ class ApiClient:
         self.url = url.rstrip("/")
         trust = ssl.create_default_context()  # this machine's authorities, not httpx's own list
         self._how: dict[str, Any] = {"timeout": timeout_seconds, "verify": trust, "follow_redirects": True}
+        self._send: Callable[..., httpx.Response] = partial(httpx.get, **self._how)
 
     @classmethod
     def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
@@ -42,6 +45,13 @@ class ApiClient:
         host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
         url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
         return cls(url, timeout_seconds)
+
+    @contextmanager
+    def kept_open(self) -> Iterator[None]:
+        """Ask over one connection from here on, until this ends."""
+        with httpx.Client(**self._how) as client:
+            self._send = client.get
+            yield
 
     def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> Any:
         """The JSON answer of GET `path`. Raises `ApiRefusalError` (400, 404) or another `ApiError`."""
@@ -62,7 +72,7 @@ class ApiClient:
         if not self.url.startswith(("http://", "https://")):
             raise ApiError(f"{self.url} is not an api's URL: it must begin with http:// or https://")
         try:
-            answer = httpx.get(self.url + quote(path), params=list(parameters), **self._how)
+            answer = self._send(self.url + quote(path), params=list(parameters))
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ApiError(f"{self.url} is not an api's URL: {error}") from None
         except (ImportError, ValueError) as error:  # a proxy of the environment that httpx does not know

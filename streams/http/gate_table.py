@@ -13,8 +13,8 @@ from agents.backoff import Backoff
 from streams.feed.alien_records import tell
 from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
-from streams.kafka.client import client_kwargs
-from streams.kafka.topology import partition_counts
+from streams.kafka.client import reading
+from streams.kafka.topology import partitions_of
 from streams.settings import Settings
 from tables.record_check import gate_problem
 
@@ -49,20 +49,11 @@ class GateTable:
 
     async def _follow(self, replica: Replica) -> None:
         """Read from the beginning and go on. Returns if there is no such topic."""
-        partitions = await self._partitions()
+        partitions = await partitions_of(self._settings, (self._topic,))
         if not partitions:
             self.waiting_for = f"topic {self._topic}: `sluice topics create` makes it"
             return
-        consumer = AIOKafkaConsumer(
-            **client_kwargs(self._settings),
-            client_id="sluice",
-            isolation_level="read_committed",
-            auto_offset_reset="earliest",
-            enable_auto_commit=False,
-            fetch_max_wait_ms=100,
-        )
-        try:
-            await consumer.start()
+        async with reading(self._settings) as consumer:
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
             ends = await consumer.end_offsets(partitions)
@@ -72,12 +63,6 @@ class GateTable:
                     _take(read, tp, records)
                 if self.records is not read and await _reached(consumer, ends):
                     self.records, self.waiting_for = read, None
-        finally:
-            await consumer.stop()
-
-    async def _partitions(self) -> list[TopicPartition]:
-        counts = await partition_counts(self._settings, (self._topic,))
-        return [TopicPartition(self._topic, number) for number in range(counts.get(self._topic, 0))]
 
 
 def _take(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> None:

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from schemas.times import format_time
 from streams.clock import Clock
 from streams.http.gate_table import GateTable
-from streams.http.models import TIME, asked
+from streams.http.models import TIME, asked, not_stored
 from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
@@ -76,16 +76,17 @@ def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope])
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
         now_us = clock.wall_us()
-        seen = answer(table.records, now_us, {}, scope_of(request))
+        seen = answer(table.records, now_us, scope_of(request))
         warnings = _unknown(seen, wanted)
         body = {
             "gate": RECON,
             "as_of": format_time(now_us),
             **({"warnings": warnings} if warnings else {}),
-            "rows": [row for row in seen if _asked_for(row, wanted)],
+            "rows": [
+                row for row in seen if all(getattr(row, name) in values for name, values in wanted.items())
+            ],
         }
-        headers = {"cache-control": "no-store"}
-        return Response(msgspec.json.encode(body), media_type="application/json", headers=headers)
+        return not_stored(msgspec.json.encode(body))
 
     return routes
 
@@ -99,7 +100,7 @@ def _filters(params: list[tuple[str, str]]) -> dict[str, set[str | None]]:
 
 
 def _unknown(seen: Sequence[GateRecord], wanted: Mapping[str, set[str | None]]) -> list[str]:
-    """What is to be said of values that no gate has."""
+    """Warnings about values that no gate has."""
     said = []
     for name, values in wanted.items():
         known = {value for row in seen if (value := getattr(row, name)) is not None}
@@ -107,29 +108,21 @@ def _unknown(seen: Sequence[GateRecord], wanted: Mapping[str, set[str | None]]) 
     return said[:MOST_NAMED]
 
 
-def _asked_for(record: GateRecord, wanted: Mapping[str, set[str | None]]) -> bool:
-    return all(getattr(record, name) in values for name, values in wanted.items())
-
-
-def answer(
-    records: Mapping[bytes, bytes], now_us: int, wanted: Mapping[str, set[str | None]], scope: Scope
-) -> list[GateRecord]:
-    """The gates that are asked for and may be seen, by city and currency; expired ones are stale.
+def answer(records: Mapping[bytes, bytes], now_us: int, scope: Scope) -> list[GateRecord]:
+    """The gates that may be seen, by city and currency; expired ones are stale.
 
     A record that can't be read is left out, which counts as closed.
     """
     shown = []
     for value in records.values():
         record = decode_gate(value)
-        if record is None or record.gate != RECON or (scope is not None and record.city not in scope):
-            continue
-        if _asked_for(record, wanted):
+        if record is not None and record.gate == RECON and (scope is None or record.city in scope):
             shown.append(_now(record, now_us))
     return sorted(shown, key=lambda record: sort_key((record.city, record.currency)))
 
 
 def _now(record: GateRecord, now_us: int) -> GateRecord:
-    """The record as it counts now: past its `valid_until` nobody knows any better, as if it were stale."""
+    """The record as it counts now: past its `valid_until` it counts as stale."""
     now = datetime.fromtimestamp(now_us / 1_000_000, UTC)
     if record.state is GateState.STALE or not expired(record.valid_until, now):
         return record

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -38,22 +37,16 @@ def router(replica: Replica) -> APIRouter:
 
     @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
-        for name, seconds in (await replica.run(_freshness(replica))).items():
-            metrics.VIEW_FRESHNESS.labels(name).set(seconds)
+        situation = replica.situation()
+
+        def ages(reader: ReaderState) -> dict[str, float | None]:
+            return {
+                name: status(reader, view, situation).freshness_seconds
+                for name, view in replica.views.items()
+            }
+
+        for name, seconds in (await replica.run(ages)).items():
+            metrics.VIEW_FRESHNESS.labels(name).set(math.inf if seconds is None else seconds)
         return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return routes
-
-
-def _freshness(replica: Replica) -> Callable[[ReaderState], dict[str, float]]:
-    """Freshness by view; infinite where it is not known."""
-    situation = replica.situation()
-
-    def ask(reader: ReaderState) -> dict[str, float]:
-        ages = {}
-        for name, view in replica.views.items():
-            age = status(reader, view, situation).freshness_seconds
-            ages[name] = math.inf if age is None else age
-        return ages
-
-    return ask

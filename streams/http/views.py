@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from streams.feed.replica import Replica
-from streams.http.models import ViewsListed, answer, asked, listed, page
+from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
 from tables.query.declarations import entity_parameters, view_parameters
@@ -35,10 +35,6 @@ class _EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-def _json(body: bytes) -> Response:
-    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
-
-
 def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     """The routes, answering from `replica`: those of each view come from its declaration."""
     routes = APIRouter(prefix="/v1", tags=["views"])
@@ -47,7 +43,7 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     async def list_views(request: Request) -> Response:
         for name in request.query_params:
             check_known(name, ())
-        return _json(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
+        return not_stored(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
 
     for view in replica.views.values():
         _add_answer(routes, replica, scope_of, view)
@@ -76,7 +72,7 @@ async def _answered(replica: Replica, answer: Answer[Q], view: View, query: Q, s
     def ask(reader: ReaderState) -> bytes:
         return msgspec.json.encode(answer(reader, view, query, situation, scope))
 
-    return _json(await replica.run(ask))
+    return not_stored(await replica.run(ask))
 
 
 def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, TypeVar
 
@@ -44,6 +45,22 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
         raise SettingError(
             "SLUICE_KAFKA_CA_FILE", str(settings.kafka_ca_file), f"a PEM file of certificates ({error})"
         ) from None
+
+
+@asynccontextmanager
+async def reading(
+    settings: Settings, client_id: str = "sluice", isolation_level: str = "read_committed"
+) -> AsyncIterator[AIOKafkaConsumer]:
+    """A started consumer that belongs to no group; it is stopped at the end."""
+    consumer = AIOKafkaConsumer(
+        **client_kwargs(settings), client_id=client_id, isolation_level=isolation_level,
+        auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100,
+    )  # fmt: skip
+    try:
+        await consumer.start()
+        yield consumer
+    finally:
+        await stop_quietly(consumer)
 
 
 async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 
+from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
 from streams.kafka.client import client_kwargs
@@ -17,6 +18,12 @@ async def partition_counts(settings: Settings, names: Collection[str]) -> dict[s
         return await topology.partition_counts(names)
     finally:
         await topology.close()
+
+
+async def partitions_of(settings: Settings, names: Collection[str]) -> list[TopicPartition]:
+    """All partitions of those of the topics that exist, in order. Raises aiokafka's errors."""
+    counts = await partition_counts(settings, names)
+    return [TopicPartition(name, number) for name in sorted(counts) for number in range(counts[name])]
 
 
 class Topology:

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, AsyncIterator, Mapping
-from contextlib import aclosing, asynccontextmanager
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import aclosing
 from itertools import chain
 from typing import Any
 
-from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka import TopicPartition
 from aiokafka.errors import TopicAuthorizationFailedError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from agents.quarantine.record import Position, QuarantineRecord, decode
-from streams.kafka.client import client_kwargs
+from streams.kafka.client import reading
 from streams.kafka.producer import ACCESS, RefusedError, partition_count
 from streams.settings import Settings
 
@@ -42,7 +42,7 @@ async def committed_records(
     partitions = [partition for partition in known if wanted is None or partition.partition in wanted]
     if not partitions:
         return
-    async with _consumer(settings) as consumer:
+    async with reading(settings, "sluice-quarantine") as consumer:
         # Assigned once: aiokafka's stop() hangs when an assignment has just been replaced by another.
         consumer.assign(partitions)
         if wanted is None:
@@ -74,22 +74,6 @@ async def first_offsets(settings: Settings) -> dict[int, int]:
     """The first offset that each partition of the quarantine topic still has. Raises `RefusedError`."""
     topic = settings.topic("events.quarantine")
     partitions = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
-    async with _consumer(settings) as consumer:
+    async with reading(settings, "sluice-quarantine") as consumer:
         first = await consumer.beginning_offsets(partitions)
     return {partition.partition: offset for partition, offset in first.items()}
-
-
-@asynccontextmanager
-async def _consumer(settings: Settings) -> AsyncIterator[AIOKafkaConsumer]:
-    consumer = AIOKafkaConsumer(
-        **client_kwargs(settings),
-        client_id="sluice-quarantine",
-        isolation_level="read_committed",
-        auto_offset_reset="earliest",
-        enable_auto_commit=False,
-    )
-    await consumer.start()
-    try:
-        yield consumer
-    finally:
-        await consumer.stop()

@@ -16,9 +16,11 @@ import fcntl
 import hashlib
 import os
 import time
+from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import TypeVar
 
@@ -30,16 +32,15 @@ LEFTOVER_SECONDS = 3600.0
 THREADS = 8
 
 T = TypeVar("T")
-Share = list[int]
-"""Which of the objects a thread creates: their indices."""
-Outcomes = list[ExistsError | OSError | None]
+Objects = Sequence[tuple[str, bytes]]
+"""Paths and contents."""
 
 
 class LocalStore:
     """`agents.bronze.store.Store` on a folder, which is made where it is missing."""
 
     def __init__(self, folder: Path) -> None:
-        self._root = folder
+        self.folder = folder
         self._parts = folder.absolute() / PARTS
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="store")
         self._folder = str(folder.absolute())
@@ -47,21 +48,14 @@ class LocalStore:
         self._cleaned = False
 
     def __str__(self) -> str:
-        return f"file://{self._root}"
-
-    @property
-    def folder(self) -> Path:
-        """Where the objects lie."""
-        return self._root
+        return f"file://{self.folder}"
 
     def exists(self) -> bool:
-        """Whether there is something where the folder should be: one that nobody has written to is not."""
+        """Whether there is anything at the folder's path. The folder is made by the first write."""
         try:
-            self._root.stat()
-        except FileNotFoundError:
-            return False
-        except OSError:  # something is: reading it says what
-            return True
+            self.folder.stat()
+        except OSError as error:
+            return not isinstance(error, FileNotFoundError)  # reading it says what is there instead
         return True
 
     async def create(self, path: str, data: bytes) -> None:
@@ -83,7 +77,7 @@ class LocalStore:
 
     async def delete(self, path: str) -> None:
         """Remove an object, if it is there."""
-        await self._run("deleting", path, lambda: (self._root / path).unlink(missing_ok=True))
+        await self._run("deleting", path, lambda: (self.folder / path).unlink(missing_ok=True))
 
     async def _run(self, doing: str, path: str, call: Callable[[], T]) -> T:
         try:
@@ -92,74 +86,53 @@ class LocalStore:
             raise self._failed(doing, path, error) from None
 
     def _failed(self, doing: str, path: str, error: OSError) -> StoreError:
-        return StoreError(f"{doing} {self._root / path}: {error.strerror or error}")
-
-    def _told(self, path: str, outcome: ExistsError | OSError | None) -> Outcome:
-        return self._failed("writing", path, outcome) if isinstance(outcome, OSError) else outcome
+        return StoreError(f"{doing} {self.folder / path}: {error.strerror or error}")
 
     def _create(self, path: str, data: bytes) -> None:
         self._make_folders([path])
-        (outcome,) = self._create_some([(path, data)], [])
+        outcome = self._create_some([(path, data)], [])[path]
         if outcome is not None:
             raise outcome
 
-    async def create_all(self, objects: Sequence[tuple[str, bytes]]) -> Sequence[Outcome]:
+    async def create_all(self, objects: Objects) -> Sequence[Outcome]:
         """Write objects (path, bytes) that are not there yet, side by side; answers the outcome of each."""
         try:
             await self._run("writing", "", lambda: self._make_folders([path for path, _ in objects]))
         except StoreError as error:
             return [error] * len(objects)
-        shares = _shares(objects)
         stop: list[bool] = []
+        calls = [partial(self._create_some, share, stop) for share in _shares(objects)]
         try:
-            done = await asyncio.gather(
-                *(
-                    self._run("writing", "", partial(self._create_share, share, objects, stop))
-                    for share in shares
-                )
-            )
+            done = await asyncio.gather(*(self._run("writing", "", call) for call in calls))
         except asyncio.CancelledError:
             stop.append(True)
             raise
-        outcomes: dict[int, Outcome] = {}
-        for share, found in zip(shares, done, strict=True):
-            for index, outcome in zip(share, found, strict=True):
-                outcomes[index] = self._told(objects[index][0], outcome)
-        return [outcomes[index] for index in range(len(objects))]
+        outcomes = {path: outcome for found in done for path, outcome in found.items()}
+        return [outcomes[path] for path, _ in objects]
 
-    def _create_share(
-        self, share: Share, objects: Sequence[tuple[str, bytes]], stop: Sequence[bool]
-    ) -> Outcomes:
-        return self._create_some([objects[index] for index in share], stop)
-
-    def _create_some(self, objects: Sequence[tuple[str, bytes]], stop: Sequence[bool]) -> Outcomes:
-        """Create objects one by one, sync each folder once, and answer the outcome of each. Ends early with
+    def _create_some(self, objects: Objects, stop: Sequence[bool]) -> dict[str, Outcome]:
+        """Create objects one by one, and sync each folder once; answers path to outcome. Ends early with
         `stop`: nobody waits for it any more."""
-        outcomes: Outcomes = []
-        folders: dict[str, OSError | None] = {}
+        outcomes: dict[str, Outcome] = {}
         for path, data in objects:
             if stop:
                 break
             try:
                 self._link(f"{self._folder}/{path}", data)
             except FileExistsError:
-                outcomes.append(ExistsError(path))
+                outcomes[path] = ExistsError(path)
             except OSError as error:
-                outcomes.append(error)
+                outcomes[path] = self._failed("writing", path, error)
             else:
-                outcomes.append(None)
-            folders[_folder_of(path)] = None
-        # Also those of objects that were there: they may be the work of one who has not come so far.
-        for folder in folders:
+                outcomes[path] = None
+        # Also the folders of objects that existed: whoever created them may not have synced them yet.
+        for folder in dict.fromkeys(map(_folder_of, outcomes)):
             try:
                 sync_folder(f"{self._folder}/{folder}")
             except OSError as error:
-                folders[folder] = error
-        outcomes += [OSError(errno.ECANCELED, os.strerror(errno.ECANCELED))] * (len(objects) - len(outcomes))
-        return [
-            folders.get(_folder_of(path)) or outcome
-            for (path, _), outcome in zip(objects, outcomes, strict=True)
-        ]
+                within = [path for path in outcomes if _folder_of(path) == folder]
+                outcomes |= {path: self._failed("writing", path, error) for path in within}
+        return outcomes
 
     def _link(self, target: str, data: bytes) -> None:
         """Write a file whole and synced, or not at all. Raises `FileExistsError`."""
@@ -172,31 +145,18 @@ class LocalStore:
             remove(part)
 
     def _replace(self, path: str, data: bytes, etag: str) -> None:
-        target = self._root / path
-        with self._part(data) as part, self._lock():
-            found = self._get(path)
-            if found is None or found.etag != etag:
-                raise ChangedError(path)
-            part.replace(target)
-            sync_folder(str(target.parent))
-
-    @contextlib.contextmanager
-    def _lock(self) -> Iterator[None]:
-        # Replacements are rare; `create` needs no lock, as it never touches a file that is there.
-        descriptor = os.open(self._parts / "lock", os.O_CREAT | os.O_RDWR, 0o644)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(descriptor)
-
-    @contextlib.contextmanager
-    def _part(self, data: bytes) -> Iterator[Path]:
-        """A synced file with these bytes under a name of its own, removed in the end."""
+        target = self.folder / path
         self._make_folders([])
         part = write_part(str(self._parts), data)
         try:
-            yield Path(part)
+            # Replacements are rare; `create` needs no lock, as it never touches a file that exists.
+            with (self._parts / "lock").open("a") as lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                found = self._get(path)
+                if found is None or found.etag != etag:
+                    raise ChangedError(path)
+                Path(part).replace(target)
+                sync_folder(str(target.parent))
         finally:
             remove(part)
 
@@ -216,15 +176,15 @@ class LocalStore:
 
     def _get(self, path: str) -> Found | None:
         try:
-            data = (self._root / path).read_bytes()
+            data = (self.folder / path).read_bytes()
         except (FileNotFoundError, NotADirectoryError):
             return None
         return Found(data, hashlib.sha256(data).hexdigest())
 
     def _walk(self, prefix: str, after: str) -> Iterator[Listed]:
-        if self.exists() and not self._root.is_dir():
+        if self.exists() and not self.folder.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
-        yield from _walk(self._root / prefix, prefix, after)
+        yield from _walk(self.folder / prefix, prefix, after)
 
 
 def _walk(folder: Path, prefix: str, after: str) -> Iterator[Listed]:
@@ -248,12 +208,12 @@ def _folder_of(path: str) -> str:
     return path.rpartition("/")[0]
 
 
-def _shares(objects: Sequence[tuple[str, bytes]]) -> list[list[int]]:
-    """The objects' indices by thread; those of a folder are together."""
-    by_folder: dict[str, list[int]] = {}
-    for index, (path, _) in enumerate(objects):
-        by_folder.setdefault(_folder_of(path), []).append(index)
-    shares: list[list[int]] = [[] for _ in range(min(THREADS, len(by_folder)))]
-    for number, indices in enumerate(by_folder.values()):
-        shares[number % len(shares)] += indices
-    return shares
+def _shares(objects: Objects) -> list[list[tuple[str, bytes]]]:
+    """The objects by thread; those of a folder are together."""
+    by_folder: defaultdict[str, list[tuple[str, bytes]]] = defaultdict(list)
+    for each in objects:
+        by_folder[_folder_of(each[0])].append(each)
+    folders = list(by_folder.values())
+    return [
+        list(chain.from_iterable(folders[thread::THREADS])) for thread in range(min(THREADS, len(folders)))
+    ]

@@ -68,7 +68,8 @@ async def test_records_survive_a_kill_and_a_restart_on_the_same_port(own_kafka: 
     assert own_kafka.pid() is None
     own_kafka.start()
     await produce(bootstrap, "kept", [Raw(b"2", b"key")])
-    own_kafka.restart()
+    own_kafka.stop()
+    own_kafka.start()
 
     assert own_kafka.bootstrap == bootstrap
     assert [record.value for record in await read_all(bootstrap, "kept")] == [b"1", b"2"]

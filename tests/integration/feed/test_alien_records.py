@@ -7,7 +7,7 @@ from typing import Any
 
 from aiokafka import TopicPartition
 
-from streams.doctor.alien_records import alien_records
+from streams.doctor.others import alien_records
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from tables.codec import checkpoint_key, heartbeat_key

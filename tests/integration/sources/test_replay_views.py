@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from streams.cli.children import Child, stop_all
+from streams.cli.children import Child, start, stop_all
 from streams.embedded.broker import EmbeddedKafka
 from streams.embedded.config import free_port
 from streams.http.client import ApiAwayError, ApiClient
@@ -40,7 +40,7 @@ class Sluice:
         self.children: list[Child] = []
         for name in ("worker views", "api"):
             command = [*SLUICE, *name.split()]
-            self.children.append(Child(name, command, self.environment, folder / f"{name.split()[0]}.log"))
+            self.children.append(start(name, command, self.environment, folder / f"{name.split()[0]}.log"))
 
     def run(self, *arguments: str) -> None:
         subprocess.run(
@@ -54,7 +54,7 @@ class Sluice:
 
     def has_folded(self, records: int) -> bool:
         for child in self.children:
-            assert child.exit_code is None, f"{child.name} has ended, see {child.log}"
+            assert child.process.poll() is None, f"{child.name} has ended, see {child.log}"
         try:
             ready = self.client.ready()[0]
             partitions = self.answer("kpi_gmv")["partitions"] if ready else []

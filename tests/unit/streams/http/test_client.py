@@ -74,3 +74,30 @@ def test_a_proxy_that_cannot_be_used_is_no_traceback(monkeypatch: pytest.MonkeyP
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(ApiError, match=r"cannot be asked: .*SOCKS"):
         ApiClient("http://127.0.0.1:1").get("/")
+
+
+def test_an_api_that_is_kept_open_is_asked_over_one_connection() -> None:
+    ports: set[int] = set()
+
+    class Keeping(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def do_GET(self) -> None:
+            ports.add(self.client_address[1])
+            self.send_response(200)
+            self.send_header("content-length", "1")
+            self.end_headers()
+            self.wfile.write(b"1")
+
+        def log_message(self, *_: object) -> None:
+            """Nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        client = ApiClient(f"http://127.0.0.1:{server.server_port}")
+        with client.kept_open():
+            assert [client.get("/") for _ in range(3)] == [1, 1, 1]
+        server.shutdown()
+        thread.join()
+    assert len(ports) == 1
