@@ -55,9 +55,8 @@ def answer_entities(
 
 def _allowed(entities: EntityColumns, view: View, query: EntityQuery, scope: Scope) -> Mask:
     allows = group_filter(view.key, query.filters, scope)
-    by_group = np.array([allows(group) for group in entities.groups.groups] or [False])
-    allowed: Mask = by_group[entities.column("group")]
-    return allowed
+    by_group: Mask = np.array([allows(group) for group in entities.groups.groups] or [False])
+    return by_group[entities.column("group")]
 
 
 def _page(
