@@ -32,7 +32,7 @@ def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywher
 
 
 def unknown_filters(reader: ReaderState, filters: Filters, scope: Scope) -> list[str]:
-    """What is to be said of values that no state has, and that are therefore hardly what was meant."""
+    """Warnings for values that no state has, and that are therefore probably a mistake."""
     said: list[str] = []
     for dimension, values in filters.items():
         asked = {value for value in values if value is not None}

@@ -66,7 +66,7 @@ class ViewQuery:
     filters: Filters
     group_by: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """What was understood, and hardly meant."""
+    """About values that were understood, and are probably a mistake."""
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ def answer_view(
 def warnings_of(
     reader: ReaderState, query: ViewQuery | EntityQuery, situation: Situation, scope: Scope
 ) -> list[str]:
-    """What was asked for and hardly meant. Which values there are is known once the feed has been read."""
+    """What is probably a mistake in a query. Which values exist is known once the feed has been read."""
     unknown = unknown_filters(reader, query.filters, scope) if situation.feed_read else []
     return [*query.warnings, *unknown]
 
