@@ -239,10 +239,7 @@ def _rows(
     order = {group: sort_key(group) for _, group in table}
     rows = []
     for at, group in sorted(table, key=lambda key: (key[0], order[key[1]])):
-        row: dict[str, Any] = (
-            {} if query.step_minutes is None else {"t": format_time(max(at, first) * MINUTE_US)}
-        )
-        row.update(zip(query.group_by, group, strict=True))
-        row.update(finish(view.measures, table[at, group], as_of_us))
-        rows.append(row)
+        step = {} if query.step_minutes is None else {"t": format_time(max(at, first) * MINUTE_US)}
+        dims = dict(zip(query.group_by, group, strict=True))
+        rows.append({**step, **dims, **finish(view.measures, table[at, group], as_of_us)})
     return rows
