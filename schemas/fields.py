@@ -1,4 +1,4 @@
-"""What a pydantic model says of a field, in the terms of others."""
+"""A pydantic field's type and limits, for msgspec, JSON Schema and Avro."""
 
 from __future__ import annotations
 

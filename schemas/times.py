@@ -193,8 +193,7 @@ def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None
     signs = ord(",") - cells[:, 0].astype(np.int64)  # "+" is 1 below ",", "-" 1 above
     if hours.max() > 23 or minutes.max() > 59 or not signs.all():
         return None
-    offsets: npt.NDArray[np.int64] = signs * (hours * 60 + minutes) * 60 * SECOND_US
-    return offsets
+    return signs * (hours * 60 + minutes) * 60 * SECOND_US
 
 
 def format_time(at_us: int) -> str:

@@ -97,7 +97,7 @@ class Checkpoint(msgspec.Struct, frozen=True):
     `dedupe_clock_ms`: the clock of tables/fold/dedupe/duplicates.py; `dedupe_elapsed_ms`: that of
     tables/fold/dedupe/arrivals.py. `topic_id`: that of the source topic; `last_record`: the newest record
     folded: these two tell whether the topic is still the same. `first_partitions`: how many partitions the
-    topic had when this one was first seen. None where nobody knows.
+    topic had when this one was first seen. None where it is not known.
     """
 
     next: int
@@ -130,7 +130,7 @@ class Assigned(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
-    """What one worker said of itself at wall clock `at`, ms."""
+    """What a worker reports of itself at wall clock `at`, ms."""
 
     worker: str
     at: int

@@ -1,4 +1,4 @@
-"""What tells a record from any other at its offset: kept where work was left off, and compared with Kafka."""
+"""A record's fingerprint: stored with the position it was read at, and later compared with Kafka."""
 
 from __future__ import annotations
 

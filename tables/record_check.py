@@ -1,8 +1,7 @@
 """Whose a record of `views.feed` or `ops.gates` is, and whether it can be read.
 
-A key is ours or it is not: a record with a null key, of another program, or of a kind that a later release
-may write, says nothing of any view and is passed over. What is ours by its key counts, so a damaged value is
-told to whoever needs it, and another format version is refused.
+A record that is not ours by its key (null, another program's, or of a kind that a later release may write) is
+passed over. One that is ours counts, so a damaged value is reported and another format version is refused.
 """
 
 from __future__ import annotations

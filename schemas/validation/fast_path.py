@@ -1,7 +1,7 @@
 """The fast decoder, derived from the declarations: each pydantic model becomes a msgspec Struct.
 
-Payloads are judged completely here. Of the envelope, what is dear for one record and cheap for a batch is
-left to `schemas.validation.validator`: the characters of `event_id` and `city`, the time, and UTF-8 in
+Payloads are validated completely here. Of the envelope, what is cheaper for a batch than for single records
+is left to `schemas.validation.validator`: the characters of `event_id` and `city`, the time, and UTF-8 in
 members that are not read.
 """
 
@@ -11,6 +11,7 @@ import re
 import sys
 from collections.abc import Callable
 from datetime import datetime
+from functools import cache
 from itertools import repeat
 from operator import length_hint
 from typing import Annotated, Any, ClassVar, Literal, Union, cast, get_origin
@@ -24,9 +25,34 @@ from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
 from schemas.spec import EventSpec
 from schemas.times import parse_instant
 from schemas.types import Envelope
-from schemas.validation.patterns import KnownTexts, known_texts
 
 ENVELOPE_NAMES = frozenset(Envelope.model_fields)
+_MAX_GOOD = 4096
+
+
+class KnownTexts:
+    """Texts that repeat, such as cities and currencies, of a pattern: those seen to match it as a whole.
+
+    `good` holds up to 4,096 of them, and None, for fields that may be null.
+    """
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = re.compile(pattern)
+        self.good: set[str | None] = {None}
+
+    def matches(self, text: str | None) -> bool:
+        """True if the text matches; it is then remembered, while there is room."""
+        if text in self.good:
+            return True
+        if text is None or not self._pattern.fullmatch(text):
+            return False
+        if len(self.good) < _MAX_GOOD:
+            self.good.add(text)
+        return True
+
+
+known_texts = cache(KnownTexts)
+"""The known texts of a pattern, shared by all fields that have it."""
 
 
 class _Absences:
@@ -59,7 +85,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """The event's name."""
     members: ClassVar[int] = 0
     """How many members are declared, the payload's included; far below zero where the count of a record's
-    names proves nothing: absent members cannot be told from those that are there, or a number is any text."""
+    names proves nothing: an absent member looks like one that is there, or a number has any length."""
     optional: ClassVar[tuple[str, ...]] = ()
     """The names of the payload's members that may be absent."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
@@ -74,7 +100,7 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     event_id: str
     version: int
     occurred_text: str
-    """`occurred_at` as it was written: few who handle an event need more of it than the batch's `times`."""
+    """`occurred_at` as it was written; most code needs the batch's `times` only."""
     source: str
     city: str | None = None
     trace_id: str | None = None

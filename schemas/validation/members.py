@@ -15,8 +15,8 @@ _ESCAPED = re.compile(rb"\\u00(?:5f|6[16b])", re.IGNORECASE)
 
 
 def without_kafka(value: bytes) -> bytes:
-    """The JSON object without the members `_kafka` of its own; the same bytes if there is none, or if it is
-    no JSON object that Sluice would take."""
+    """The JSON object without its own members `_kafka`; the same bytes if it has none, or is no JSON object
+    that Sluice accepts."""
     if b"_kafka" not in value and not (b"\\u00" in value and _ESCAPED.search(value)):
         return value
     try:
@@ -31,20 +31,18 @@ def _without(value: bytes, name: str) -> bytes:
     """A well-formed object's text without its members of this name."""
     start = value.index(b"{") + 1
     parts: list[bytes] = []
-    depth, begins, named = 0, start, False
-    is_ours = False
+    depth, begins = 0, start
     for token in _TOKEN.finditer(value, start):
         mark = token.group()
         if mark in b"[{":
             depth += 1
-        elif depth == 0 and mark in b",}":
-            if not is_ours:
-                parts.append(value[begins : token.start()])
+        elif depth and mark in b"]}":
+            depth -= 1
+        elif not depth and mark in b",}":
+            part = value[begins : token.start()]
+            if json.loads(next(_TOKEN.finditer(part)).group()) != name:
+                parts.append(part)
             if mark == b"}":
                 return value[:start] + b",".join(parts) + value[token.start() :]
-            begins, named, is_ours = token.end(), False, False
-        elif mark in b"]}":
-            depth -= 1
-        elif depth == 0 and not named and mark[:1] == b'"':
-            named, is_ours = True, json.loads(mark) == name
+            begins = token.end()
     raise AssertionError("the object has no end")

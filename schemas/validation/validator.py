@@ -16,8 +16,7 @@ from schemas.fields import pattern_of
 from schemas.times import parse_all, to_seconds
 from schemas.types import Envelope
 from schemas.validation.avro import AvroDecoder, AvroRecordError
-from schemas.validation.fast_path import ABSENCES, DECODER, Event
-from schemas.validation.patterns import known_texts
+from schemas.validation.fast_path import ABSENCES, DECODER, Event, known_texts
 from schemas.validation.reasons import Quarantined, Reason, UnreadBatch, quarantined
 from schemas.validation.slow_path import FUTURE_SECONDS, validate_json, validate_object
 from schemas.validation.undeclared import differing

@@ -39,15 +39,18 @@ class Counted:
         self.outputs: list[Output] = []
         self.cells: defaultdict[int, Counter[Dims]] = defaultdict(Counter)
 
-    def add_minute(self, minute: int, dims: Iterable[Dims], _events: Sequence[Event]) -> None:
+    def add_minute(self, minute: int, dims: Iterable[Dims], events: Sequence[Event]) -> None:
         """Add events of one minute."""
-        self.cells[minute].update(dims)
+        self.cells[minute].update(self._keys(dims, events))
 
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], _events: Sequence[Event]) -> None:
+    def add(self, minutes: Iterable[int], dims: Iterable[Dims], events: Sequence[Event]) -> None:
         """Add events, each with its own minute."""
         cells = self.cells
-        for minute, key in zip(minutes, dims, strict=True):
+        for minute, key in zip(minutes, self._keys(dims, events), strict=True):
             cells[minute][key] += 1
+
+    def _keys(self, dims: Iterable[Dims], _events: Sequence[Event]) -> Iterable[Any]:
+        return dims
 
     def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
         """(dims, count, 0) of every cell of a minute."""
@@ -98,16 +101,8 @@ class Sketched(Counted):
         self._value_of = attrgetter(f"payload.{name}")
         self._item_of = item_of
 
-    def add_minute(self, minute: int, dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events of one minute."""
-        super().add_minute(minute, zip(dims, self._items(events), strict=True), events)
-
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events, each with its own minute."""
-        super().add(minutes, zip(dims, self._items(events), strict=True), events)
-
-    def _items(self, events: Sequence[Event]) -> Iterable[int | None]:
-        return map(self._item_of, map(self._value_of, events))
+    def _keys(self, dims: Iterable[Dims], events: Sequence[Event]) -> Iterable[Any]:
+        return zip(dims, map(self._item_of, map(self._value_of, events)), strict=True)
 
     def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
         """(dims, count, item) of every cell of a minute."""

@@ -35,8 +35,7 @@ class EntityStore:
     """All entities of a view. `prefix`: what an id is put behind to make a feed key."""
 
     def __init__(self, prefix: str, tracks: Tracked, event_types: EventTypes, closed_us: int) -> None:
-        self.prefix = prefix
-        self.prefix_bytes = prefix.encode()
+        self.prefix = prefix.encode()
         self.states: dict[str, bytes] = {}
         self.stages = _compile(tracks, event_types)
         self._state = tracks.state
@@ -85,7 +84,7 @@ class EntityStore:
         self._forget(watermark_us - self._closed_us)
         states, prefix = self.states, self.prefix
         for entity_id in self._changed:
-            yield (prefix + entity_id).encode(), states.get(entity_id)
+            yield prefix + entity_id.encode(), states.get(entity_id)
         self._changed.clear()
 
     def restore(self, entity_id: str, value: bytes | None) -> None:

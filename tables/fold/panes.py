@@ -1,14 +1,15 @@
 """The panes of one windowed view and one source partition: what is kept by group, by minute, and by hour when
 old.
 
-A pane that is being added to is `hot` (a dict and lists); all others are the packed values of their feed
-records and nothing else, which is what keeps days of minutes in memory. Groups are cut into shards by their
-first appearance, so that no record outgrows what a broker takes.
+A pane that is being added to is hot (a dict and lists); all others are cold: only the packed values of their
+feed records, so that days of minutes fit in memory. Groups are cut into shards by their first appearance, so
+that no record outgrows what a broker takes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 from tables.codec import Group, Row, count_groups, decode_partial, encode_partial
 from tables.spec.windowed import Windowed
@@ -21,24 +22,22 @@ PaneKey = tuple[str, int]
 """Unit (`m` or `h`) and number (of the minute or hour since the epoch)."""
 
 
+@dataclass(slots=True, eq=False)
 class Pane:
-    """One pane of a view. Cold: `shards` are its packed records. Hot: `rows[index[group]]` is a group's."""
+    """One pane of a view. Cold: `shards` are its packed records. Hot: `rows[index[group]]` is a group's.
+    `written`: how many shards the feed has."""
 
-    __slots__ = ("dirty", "index", "rows", "shards", "view", "written")
-
-    def __init__(self, view: Windowed) -> None:
-        self.view = view
-        self.shards: list[bytes] = []
-        self.index: dict[Group, int] | None = None
-        self.rows: list[Row] = []
-        self.dirty: set[int] = set()
-        self.written = 0
-        """How many shards the feed has."""
+    view: Windowed
+    shards: list[bytes] = field(default_factory=list)
+    index: dict[Group, int] | None = None
+    rows: list[Row] = field(default_factory=list)
+    dirty: set[int] = field(default_factory=set)
+    written: int = 0
 
     def thaw(self) -> dict[Group, int]:
         """Make it hot; answers its index."""
         if self.index is None:
-            groups = [group for shard in self.shards for group in decode_partial(shard)]
+            groups = self.groups()
             self.index = {group: number for number, (group, _) in enumerate(groups)}
             self.rows = [row for _, row in groups]
             self.shards = []

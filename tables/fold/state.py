@@ -33,9 +33,8 @@ from tables.codec import (
 from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_events
 from tables.fold.entities import EntityStore
-from tables.fold.late import late_places
 from tables.fold.panes import PaneStore
-from tables.fold.windowed import WindowedFold, without
+from tables.fold.windowed import WindowedFold, late_places, without
 from tables.spec.fields import Event, EventTypes
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
@@ -203,8 +202,8 @@ class PartitionState:
         if key.startswith(b"h:"):
             return
         for store in self._entities.values():
-            if key.startswith(store.prefix_bytes):
-                store.restore(key[len(store.prefix_bytes) :].decode(), value)
+            if key.startswith(store.prefix):
+                store.restore(key[len(store.prefix) :].decode(), value)
                 return
         match parse_key(key):
             case CheckpointKey(topic) if topic == self.topic and value is not None:

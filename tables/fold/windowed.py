@@ -19,6 +19,7 @@ from tables.fold.cells import Cells, Counted, Dims, Output, Sketched, Summed
 from tables.fold.panes import PaneStore
 from tables.spec.fields import CITY, Event, EventTypes
 from tables.spec.windowed import Sketch, Term, Windowed
+from tables.times import HOUR_US
 
 
 class EventFold:
@@ -106,6 +107,26 @@ class EventFold:
             return None
         places = [self._fields.index(name) for name in key]
         return itemgetter(*places) if len(places) > 1 else lambda values: (values[places[0]],)
+
+
+def late_places(
+    times: npt.NDArray[np.float64], watermark: float, newest: float, pane_hours: int
+) -> list[int]:
+    """Places of the late ones among `times` (s, in the order of their offsets; docs/contract.md §3): those
+    older than all panes that the partition keeps.
+
+    `watermark`: the partition's before them, -inf at first; `newest`: that after them. Each time is judged by
+    what the watermark has become until then, so that no batching changes the verdict.
+    """
+    late: list[int] = []
+    if times.min() >= newest - pane_hours * 3600 + 1e-3:  # a float, where what follows counts in whole µs
+        return late
+    for place, time in enumerate(times.tolist()):
+        if time > watermark:
+            watermark = time
+        elif round(time * 1e6) < round(watermark * 1e6) - pane_hours * HOUR_US:
+            late.append(place)
+    return late
 
 
 def without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:

@@ -12,8 +12,8 @@ from schemas.times import format_time
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """An alarm raised or cleared.
 
-    `alarm_id` is the same for the raise and its clear, and whenever the same alarm is told again. `code` and
-    `severity` are those of an error code; `subject`: what it is about. `at`: RFC 3339, UTC.
+    `alarm_id` is the same for the raise and its clear, and for each repetition. `code` and `severity` are
+    those of an error code; `subject`: what it is about. `at`: RFC 3339, UTC.
     """
 
     alarm_id: str

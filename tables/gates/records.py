@@ -70,7 +70,7 @@ def is_open(record: bytes | str | Mapping[str, Any] | None, now: datetime | floa
     `record`: a record's value, as it was read or as the JSON object in it; None where there is none. `now`: a
     datetime with a time zone, or seconds since the epoch. A record that is missing, can't be read or is past
     its `valid_until` counts as closed; so does one that contradicts itself. Raises ValueError for a datetime
-    without a time zone: which instant it means is anybody's guess.
+    without a time zone.
     """
     if isinstance(now, datetime):
         if now.tzinfo is None:

@@ -30,17 +30,13 @@ def answer_entities(
     entities = reader.views[view.name].entities
     assert entities is not None
     assert view.tracks is not None
-    as_of_us = (
-        resolve_as_of(reader, query.as_of, situation)[0] if query.cursor is None else query.cursor.as_of_us
-    )
-    mask = (
-        entities.live()
-        if query.state is None
-        else entities.select(view.tracks.by_state[query.state], as_of_us)
-    )
+    cursor = query.cursor
+    as_of_us = cursor.as_of_us if cursor else resolve_as_of(reader, query.as_of, situation)[0]
+    selection = None if query.state is None else view.tracks.by_state[query.state]
+    mask = entities.live() if selection is None else entities.select(selection, as_of_us)
     if query.filters or scope is not None:
         mask &= _allowed(entities, view, query, scope)
-    page = _page(entities, mask, query.limit + 1, query.cursor)
+    page = _page(entities, mask, query.limit + 1, cursor)
     more = len(page) > query.limit
     warnings = warnings_of(reader, query, situation, scope)
     page = page[: query.limit]
@@ -55,9 +51,8 @@ def answer_entities(
 
 def _allowed(entities: EntityColumns, view: View, query: EntityQuery, scope: Scope) -> Mask:
     allows = group_filter(view.key, query.filters, scope)
-    by_group = np.array([allows(group) for group in entities.groups.groups] or [False])
-    allowed: Mask = by_group[entities.column("group")]
-    return allowed
+    by_group: Mask = np.array([allows(group) for group in entities.groups.groups] or [False])
+    return by_group[entities.column("group")]
 
 
 def _page(

@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 from tables.query.params import Filters
 from tables.query.values import MOST_NAMED, no_such
-from tables.read.pane_sums import GroupTable
-from tables.read.state import ReaderState, ViewState
+from tables.read.state import ReaderState
 from tables.spec.fields import CITY
 
 Scope = frozenset[str] | None
@@ -26,20 +23,16 @@ def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywher
         if everywhere and state.panes is not None:
             state.panes.name_all_groups()
         at, city = fields.index(dimension), fields.index(CITY)
-        for table in _tables(state):
+        for groups in (part.groups for part in (state.panes, state.entities) if part is not None):
             if scope is None:
-                found |= table.values(at)
+                found |= groups.values(at)
             else:
-                found |= {group[at] for group in table.groups if group[city] in scope}
+                found |= {group[at] for group in groups.groups if group[city] in scope}
     return {value for value in found if isinstance(value, str)}
 
 
-def _tables(state: ViewState) -> Iterable[GroupTable]:
-    return [part.groups for part in (state.panes, state.entities) if part is not None]
-
-
 def unknown_filters(reader: ReaderState, filters: Filters, scope: Scope) -> list[str]:
-    """What is to be said of values that no state has, and that are therefore hardly what was meant."""
+    """Warnings for values that no state has, and that are therefore probably a mistake."""
     said: list[str] = []
     for dimension, values in filters.items():
         asked = {value for value in values if value is not None}

@@ -36,6 +36,7 @@ from tables.times import HOUR_US, MINUTE_US
 
 UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}
 DEFAULT_WINDOW_US = 24 * HOUR_US
+_NAMED_TIMES: dict[str, AsOf] = {"now": "now", "watermark": "watermark"}
 
 Params = Sequence[tuple[str, str]]
 Filters = dict[str, frozenset[str | None]]
@@ -66,7 +67,7 @@ class ViewQuery:
     filters: Filters
     group_by: tuple[str, ...]
     warnings: tuple[str, ...] = ()
-    """What was understood, and hardly meant."""
+    """About values that were understood, and are probably a mistake."""
 
 
 @dataclass(frozen=True)
@@ -185,13 +186,7 @@ def _time_warnings(one: dict[str, str]) -> tuple[str, ...]:
 
 def _as_of(one: dict[str, str]) -> AsOf:
     text = one.get("as_of", "now")
-    match text:
-        case "now":
-            return "now"
-        case "watermark":
-            return "watermark"
-        case _:
-            return parse_time("as_of", text)
+    return _NAMED_TIMES[text] if text in _NAMED_TIMES else parse_time("as_of", text)
 
 
 def _duration_us(parameter: str, text: str) -> int:

@@ -14,7 +14,7 @@ from itertools import islice
 from schemas.times import FIRST_US, LAST_US, from_micros, parse_instant
 
 EARLY_MS = 100_000_000_000
-"""Milliseconds below it are in 1970 to 1973: seconds, a date or a year that somebody took for them."""
+"""Milliseconds below it are in 1970 to 1973: probably seconds, a date or a year."""
 MOST_CANDIDATES = 1000
 LONGEST_VALUE = 128
 """What is longer is no name of ours: ids have 1 to 128 characters."""
@@ -66,7 +66,7 @@ def parse_moment(text: str) -> datetime:
 
 
 def moment_warning(name: str, text: str) -> str | None:
-    """What to say of a number that is a time, and hardly the one that was meant; None of any other."""
+    """The warning for a number that is a time, and probably not the one meant; None for any other."""
     if not _MILLISECONDS.fullmatch(text) or not 0 < int(text) < EARLY_MS:
         return None
     at = from_micros(int(text) * 1000).isoformat(timespec="seconds").replace("+00:00", "Z")

@@ -67,7 +67,7 @@ def answer_view(
 def warnings_of(
     reader: ReaderState, query: ViewQuery | EntityQuery, situation: Situation, scope: Scope
 ) -> list[str]:
-    """What was asked for and hardly meant. Which values there are is known once the feed has been read."""
+    """What is probably a mistake in a query. Which values exist is known once the feed has been read."""
     unknown = unknown_filters(reader, query.filters, scope) if situation.feed_read else []
     return [*query.warnings, *unknown]
 
@@ -239,10 +239,7 @@ def _rows(
     order = {group: sort_key(group) for _, group in table}
     rows = []
     for at, group in sorted(table, key=lambda key: (key[0], order[key[1]])):
-        row: dict[str, Any] = (
-            {} if query.step_minutes is None else {"t": format_time(max(at, first) * MINUTE_US)}
-        )
-        row.update(zip(query.group_by, group, strict=True))
-        row.update(finish(view.measures, table[at, group], as_of_us))
-        rows.append(row)
+        step = {} if query.step_minutes is None else {"t": format_time(max(at, first) * MINUTE_US)}
+        dims = dict(zip(query.group_by, group, strict=True))
+        rows.append({**step, **dims, **finish(view.measures, table[at, group], as_of_us)})
     return rows

@@ -64,14 +64,13 @@ class EntityColumns:
 
     def put_many(self, source: int, items: Iterable[tuple[str, bytes | None]]) -> None:
         """Take entities' newest values on one source, no id twice; None: that source has forgotten it."""
-        slots: list[int] = []
-        states: list[EntityState] = []
+        changed: dict[int, EntityState] = {}
         for entity_id, value in items:
-            if len(states) == CHUNK:
-                self._store(slots, states)
-                slots, states = [], []
+            if len(changed) >= CHUNK:
+                self._store(changed)
+                changed = {}
             if value is None:
-                self._forget(source, entity_id, slots, states)
+                self._forget(source, entity_id, changed)
                 continue
             state = decode_entity(value, self.tracks.state)
             slot = self._slots.get(entity_id)
@@ -82,13 +81,12 @@ class EntityColumns:
                 assert packed is not None
                 shares = self._shared.setdefault(entity_id, {self._owner[slot]: packed})
                 shares[source] = value
-                self._settle(slot, shares, slots, states)
+                self._settle(slot, shares, changed)
                 continue
             self._owner[slot] = source
             self.packed[slot] = value
-            slots.append(slot)
-            states.append(state)
-        self._store(slots, states)
+            changed[slot] = state
+        self._store(changed)
 
     def _take_slot(self, entity_id: str) -> int:
         if self._free:
@@ -102,25 +100,22 @@ class EntityColumns:
         self._slots[entity_id] = slot
         return slot
 
-    def _settle(
-        self, slot: int, shares: dict[int, bytes], slots: list[int], states: list[EntityState]
-    ) -> None:
+    def _settle(self, slot: int, shares: dict[int, bytes], changed: dict[int, EntityState]) -> None:
         """Let the newest of several sources' states fill the slot."""
         decoded = {source: decode_entity(value, self.tracks.state) for source, value in shares.items()}
         winner = max(decoded, key=lambda source: decoded[source].place)
         self._owner[slot] = winner
         self.packed[slot] = shares[winner]
-        slots.append(slot)
-        states.append(decoded[winner])
+        changed[slot] = decoded[winner]
 
-    def _forget(self, source: int, entity_id: str, slots: list[int], states: list[EntityState]) -> None:
+    def _forget(self, source: int, entity_id: str, changed: dict[int, EntityState]) -> None:
         slot = self._slots.get(entity_id)
         if slot is None:
             return
         shares = self._shared.get(entity_id)
         if shares is not None:
             shares.pop(source, None)
-            self._settle(slot, shares, slots, states)
+            self._settle(slot, shares, changed)
             if len(shares) == 1:
                 del self._shared[entity_id]
         elif self._owner[slot] == source:
@@ -129,11 +124,9 @@ class EntityColumns:
             self._columns["rank"][slot] = FREE
             self._free.append(slot)
 
-    def _store(self, slots: list[int], states: list[EntityState]) -> None:
-        if not slots:
-            return
+    def _store(self, changed: dict[int, EntityState]) -> None:
         self._grow(len(self.ids))
-        columns = self._columns
+        columns, slots, states = self._columns, list(changed), list(changed.values())
         columns["rank"][slots] = [state.rank for state in states]
         columns["occurred"][slots] = [state.occurred_us for state in states]
         index, group_of = self.groups.index, self._group_of
@@ -145,15 +138,11 @@ class EntityColumns:
             columns[f"c:{field}"][slots] = [codes.index((getattr(state, field),)) for state in states]
 
     def _grow(self, needed: int) -> None:
-        capacity = len(self._columns["rank"])
-        if needed <= capacity:
-            return
-        while capacity < needed:
-            capacity *= 2
-        for name, column in self._columns.items():
-            grown = np.full(capacity, FREE if name == "rank" else 0, column.dtype)
-            grown[: len(column)] = column
-            self._columns[name] = grown
+        """Double the columns until they have room."""
+        while len(self._columns["rank"]) < needed:
+            for name, column in self._columns.items():
+                fresh = np.full_like(column, FREE if name == "rank" else 0)
+                self._columns[name] = np.concatenate((column, fresh))
 
     def column(self, name: str) -> Column:
         """A column over all slots, free ones included: `rank`, `occurred` (µs) or `group` (number)."""

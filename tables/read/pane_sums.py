@@ -41,33 +41,12 @@ class Part(NamedTuple):
     sketches: tuple[Entries, ...] = ()
 
     def moved(self, to: Callable[[Ints], Ints]) -> Part:
-        """The same under other keys, which may come twice: `merge` puts them in order."""
+        """The same under other keys, which may come twice: `PaneSums.merged` puts them in order."""
         keys = to(self.keys)
         kept = keys != DROPPED
         return Part(
             keys[kept], self.limbs[kept], tuple(entries.moved(to, DROPPED) for entries in self.sketches)
         )
-
-
-def merge(parts: Iterable[Part], width: int, combines: Sequence[np.ufunc] = ()) -> Part:
-    """Merge parts by key; `width` is the number of limbs (twice the sums), `combines` how the numbers of each
-    sketch are. Commutative and associative."""
-    kept = [part for part in parts if len(part.keys)]
-    if not kept:
-        nothing = np.empty(0, np.int64)
-        none = Entries(nothing, nothing, nothing)
-        return Part(nothing, np.empty((0, width), np.int64), (none,) * len(combines))
-    keys = np.concatenate([part.keys for part in kept])
-    limbs = np.concatenate([part.limbs for part in kept])
-    order = np.argsort(keys, kind="stable")
-    keys = keys[order]
-    starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
-    sums = np.add.reduceat(limbs[order], starts, axis=0)
-    half = width // 2
-    sums[:, :half] += sums[:, half:] >> LOW_BITS
-    sums[:, half:] &= LOW_MASK
-    sketches = [combine([part.sketches[at] for part in kept], how) for at, how in enumerate(combines)]
-    return Part(keys[starts], sums, tuple(sketches))
 
 
 def split(rows: list[list[int]]) -> Ints:
@@ -223,8 +202,24 @@ class PaneSums:
         return known.part
 
     def merged(self, parts: Iterable[Part]) -> Part:
-        """Parts of this view, merged by key."""
-        return merge(parts, self.width, self.combines)
+        """Parts of this view, merged by key. Commutative and associative."""
+        kept = [part for part in parts if len(part.keys)]
+        if not kept:
+            nothing = np.empty(0, np.int64)
+            sketches = (Entries(nothing, nothing, nothing),) * len(self.combines)
+            return Part(nothing, np.empty((0, self.width), np.int64), sketches)
+        keys = np.concatenate([part.keys for part in kept])
+        limbs = np.concatenate([part.limbs for part in kept])
+        order = np.argsort(keys, kind="stable")
+        keys = keys[order]
+        starts = np.flatnonzero(np.concatenate(([True], keys[1:] != keys[:-1])))
+        sums = np.add.reduceat(limbs[order], starts, axis=0)
+        half = self.width // 2
+        sums[:, :half] += sums[:, half:] >> LOW_BITS
+        sums[:, half:] &= LOW_MASK
+        entries = zip(*(part.sketches for part in kept), strict=True)
+        merged = [combine(those, how) for those, how in zip(entries, self.combines, strict=True)]
+        return Part(keys[starts], sums, tuple(merged))
 
     def steps(self, first: int, end: int, step: int) -> Part:
         """Sums by `minute // step * len(groups) + group number` over the epoch minutes [first, end).

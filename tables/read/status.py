@@ -12,7 +12,7 @@ from tables.read.state import ReaderState, Report, Source
 from tables.spec.view import View
 
 AsOf = int | Literal["now", "watermark"]
-"""What a question says its time is: µs, or what `resolve_as_of` finds out."""
+"""The time that a query names: µs, or what `resolve_as_of` finds out."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def status(reader: ReaderState, view: View, situation: Situation, from_us: int |
 
     `from_us`: where the answer's window begins; None: it looks back as far as there is anything.
     The watermark is the minimum over the partitions that have had an event: what all of them have got to.
-    A topic that is not in SLUICE_RAW_TOPICS is listed, what it brought is in the views; nobody waits for it.
+    A topic that is not in SLUICE_RAW_TOPICS is listed, and its events are in the views; it is not waited for.
     """
     partitions = [
         _partition(reader, view, source, situation, from_us) for source in _sources(reader, situation)
@@ -109,18 +109,15 @@ def _partition(
 ) -> PartitionStatus:
     checkpoint, report = reader.checkpoints.get(source), reader.reports.get(source)
     offset = checkpoint.next if checkpoint else report.next if report else None
-    freshness = (
-        None if report is None or offset is None else _freshness(reader, source, report, offset, situation)
-    )
+    lag = freshness = None
+    if report is not None and offset is not None:
+        lag = max(0, report.end - offset)
+        heard_seconds = max(0.0, situation.monotonic - report.heard_at)
+        freshness = max(heard_seconds, _unread_seconds(reader, source, report, offset, situation))
     why = [source_staleness(reader, view, source, situation), _why_partial(checkpoint, view, from_us)]
-    return PartitionStatus(
-        source,
-        checkpoint.watermark if checkpoint else None,
-        offset,
-        None if report is None or offset is None else max(0, report.end - offset),
-        freshness,
-        "; ".join(one for one in why if one is not None) or None,
-    )
+    because = "; ".join(one for one in why if one is not None) or None
+    watermark = checkpoint.watermark if checkpoint else None
+    return PartitionStatus(source, watermark, offset, lag, freshness, because)
 
 
 def _why_partial(checkpoint: Checkpoint | None, view: View, from_us: int | None) -> str | None:
@@ -175,24 +172,16 @@ def _unread_seconds(
     return max(0.0, seconds)
 
 
-def _freshness(
-    reader: ReaderState, source: Source, report: Report, offset: int, situation: Situation
-) -> float:
-    heard = max(0.0, situation.monotonic - report.heard_at)
-    return max(heard, _unread_seconds(reader, source, report, offset, situation))
-
-
 def resolve_as_of(reader: ReaderState, as_of: AsOf, situation: Situation) -> tuple[int, int]:
     """`as_of` in µs, and the end of a window that ends there, in µs, exclusive.
 
     A time taken from the events is that of the newest one, which belongs to the window: its end lies 1 µs
     after it. Before the first event it is the clock's.
     """
-    at_us = as_of if isinstance(as_of, int) else None
-    if at_us is None:
-        by_event = reader.newest_us() if situation.clock == "event" else None
-        from_events = reader.watermark_us(situation.topics) if as_of == "watermark" else by_event
-        if from_events is not None:
-            return from_events, from_events + 1
-        at_us = situation.wall_us
-    return at_us, at_us
+    if isinstance(as_of, int):
+        return as_of, as_of
+    if as_of == "watermark":
+        at_us = reader.watermark_us(situation.topics)
+    else:
+        at_us = reader.newest_us() if situation.clock == "event" else None
+    return (situation.wall_us, situation.wall_us) if at_us is None else (at_us, at_us + 1)

@@ -1,4 +1,4 @@
-"""What every kind of sketch says of itself."""
+"""What a kind of sketch is made of."""
 
 from __future__ import annotations
 

@@ -51,11 +51,6 @@ class EntityMeasure(Measure):
         """What is kept of two groups together."""
         return (left or 0) + (right or 0)
 
-    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
-        """What was kept."""
-        value: Number = kept[self.name]
-        return value
-
     def problems(self, known: Known) -> Iterator[str]:
         """What is wrong with its declaration, and what to do."""
         if self.of not in known.selections:

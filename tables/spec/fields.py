@@ -1,4 +1,4 @@
-"""The fields of events that declarations speak of."""
+"""The fields of events, as declarations name them."""
 
 from __future__ import annotations
 

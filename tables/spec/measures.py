@@ -59,9 +59,11 @@ class Measure(ABC):
         """The earlier measures that it is computed from."""
         return ()
 
-    @abstractmethod
-    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:
-        """Its number. `row`: the measures before it; `kept`: by name, what was merged for it."""
+    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
+        """Its number: what was merged for it, or is computed. `row`: the measures before it; `kept`: by
+        name."""
+        value: Number = kept[self.name]
+        return value
 
     def problems(self, known: Known) -> Iterator[str]:
         """What is wrong with its declaration, and what to do."""

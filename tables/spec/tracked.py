@@ -1,4 +1,4 @@
-"""What is kept of each entity, and the sets of entities that measures speak of."""
+"""What is kept of each entity, and the selections of entities that measures are over."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Kept:
 
 @dataclass(frozen=True)
 class Tracked:
-    """What is kept of each entity, and the sets of entities that measures speak of.
+    """What is kept of each entity, and the selections of entities that measures are over.
 
     `id_fields`: payload fields that name an entity, joined by ':' (so only the last may contain one).
     """
@@ -123,7 +123,7 @@ class Tracked:
         return tuple(kept.field for kept in self.keep)
 
     def computed(self) -> list[Any]:
-        """What is computed, for the hash: selections are not, they are looked at when a view is asked for."""
+        """What is computed, for the hash: all but selections, which a query evaluates."""
         stages = [[s.event, s.rank, s.opens, s.closes] for s in self.stages]
         return [self.id_fields, stages, [[kept.field, kept.kind] for kept in self.keep]]
 

@@ -1,7 +1,7 @@
 """What every view is (docs/contract.md §3): a declaration, it has no code of its own.
 
 Measures are listed in the order in which an answer shows them; one computed from others names and follows
-them. Workers keep only what `definition_hash` covers; everything else is computed when a view is asked for.
+them. Workers keep only what `definition_hash` covers; everything else is computed by queries.
 """
 
 from __future__ import annotations

@@ -88,11 +88,6 @@ class Sum(WindowedMeasure):
 
     merge = staticmethod(add)
 
-    def finish(self, row: Row, kept: Mapping[str, Any], as_of_us: int) -> Number:  # noqa: ARG002
-        """What was kept."""
-        value: int = kept[self.name]
-        return value
-
 
 class SketchMeasure(WindowedMeasure):
     """A measure of a sketch: kept once for all that have the same terms."""

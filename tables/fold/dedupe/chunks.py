@@ -17,7 +17,6 @@ from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
-import numpy.typing as npt
 
 from tables.codec import FeedFormatError
 from tables.fold.dedupe.sorted_ids import Hashes, Millis
@@ -40,10 +39,6 @@ class Ids(NamedTuple):
     hashes: Hashes
     ms: Millis
 
-    def where(self, mask: npt.NDArray[np.bool]) -> Ids:
-        """Those at the places where the mask is true."""
-        return Ids(self.hashes[mask], self.ms[mask])
-
 
 def joined(parts: Sequence[Ids]) -> Ids:
     """One after the other."""
@@ -65,10 +60,9 @@ def pack(ids: Ids, made: Made) -> bytes:
     width = 4 if int(ids.ms.max()) - base < 1 << 32 else 8
     times: bytes = (ids.ms - base).astype(_TIMES[width]).tobytes()
     hashes: bytes = ids.hashes.astype("<u8").tobytes()
-    if made.came_ms is None:
-        return _HEADER.pack(base, made.clock_ms, made.until_ms, width) + hashes + times
-    header = _HEADER.pack(base, made.clock_ms, made.until_ms, width | _HAS_CAME)
-    return header + _CAME.pack(made.came_ms) + hashes + times
+    came = b"" if made.came_ms is None else _CAME.pack(made.came_ms)
+    header = _HEADER.pack(base, made.clock_ms, made.until_ms, width | _HAS_CAME if came else width)
+    return header + came + hashes + times
 
 
 def unpack(value: bytes) -> tuple[Ids, Made]:
