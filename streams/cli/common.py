@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from streams.plain_text import PlainFormatter, json_text, plain, plain_lines
-from streams.settings import SettingError, Settings
-from tables.spec.declaration_error import DeclarationError
+from streams.settings import Settings
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -41,22 +40,6 @@ class WrongUsage(Failure):
     """A wrong setting or argument: one line on standard error and exit code 2."""
 
     exit_code = 2
-
-
-class ErrorsToExitCodes(click.Group):
-    """A group whose commands may raise `SettingError`, which is wrong usage, or `DeclarationError`."""
-
-    def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command."""
-        try:
-            return super().invoke(ctx)
-        except SettingError as error:
-            raise WrongUsage(str(error)) from None
-        except DeclarationError as error:
-            raise Failure(str(error)) from None
-        except click.ClickException as error:
-            error.message = plain_lines(error.message)  # click quotes what was typed
-            raise
 
 
 def echo_json(answer: Any) -> None:

@@ -18,7 +18,7 @@ import click
 from streams import shutdown
 from streams.cli.children import Child, last_lines, start, stop_all
 from streams.cli.common import Failure, console, plain_logs
-from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, GateWatch
+from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, say_gate_changes
 from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.views_table import view_table
 from streams.data_dir import writable_data_dir
@@ -129,10 +129,10 @@ class _Demo:
         click.echo(next_steps(settings, client, worker, self._bronze, self._folder), nl=False)
         self._start_child("simulate", list(SIMULATE), environment)
         click.echo(ANNOUNCED)
-        gates = GateWatch(client)
+        gates: dict[tuple[str, str], str] = {}
         while not self._stop.wait(WATCH_SECONDS):
             self._look_after()
-            gates.look()
+            say_gate_changes(client, gates)
         raise self._stopped()
 
     @staticmethod

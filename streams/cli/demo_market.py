@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from streams.cli.common import say
 from streams.http.client import ApiClient, ApiError
 
@@ -32,31 +30,23 @@ to pay out too much, for {LEAK_SECONDS} s: watch the gates close below, and open
 """
 
 
-class GateWatch:
-    """Says what changes about the simulated cities' gates. Call `look` about once a second."""
+def say_gate_changes(client: ApiClient, states: dict[tuple[str, str], str]) -> None:
+    """Say which gates of the simulated cities are no longer in the state that `states` has, and update it.
 
-    def __init__(self, client: ApiClient) -> None:
-        self._client = client
-        self._states: dict[tuple[str | None, str], str] = {}
-
-    def look(self) -> None:
-        """Ask the api, and say what has changed. An api that does not answer now is asked again later."""
-        try:
-            rows = self._client.get("/v1/gates/recon")["rows"]
-        except ApiError:
-            return
-        for row in rows:
-            if row["city"] in CITIES:
-                self._compare(row)
-
-    def _compare(self, row: dict[str, Any]) -> None:
-        gate = (row["city"], row["currency"])
-        before, now = self._states.get(gate), row["state"]
-        self._states[gate] = now
-        if now == before or (before is None and now == "ok"):
-            return
+    An api that does not answer now is asked again by the next call.
+    """
+    try:
+        rows = client.get("/v1/gates/recon")["rows"]
+    except ApiError:
+        return
+    for row in rows:
+        gate, now = (row["city"], row["currency"]), row["state"]
+        before = states.get(gate, "ok")
+        if row["city"] not in CITIES or now == before:
+            continue
+        states[gate] = now
         ratio = row["variance_ratio"]
         variance = "no charges" if ratio is None else f"variance {ratio:.1%} of charges"
         door = "open" if row["open"] else "closed"
         at = row["evaluated_at"][11:19]
-        say(f"{at}  gate {row['city']} {row['currency']}: {before or 'ok'} → {now}, {door} ({variance})")
+        say(f"{at}  gate {row['city']} {row['currency']}: {before} → {now}, {door} ({variance})")

@@ -12,8 +12,11 @@ from typing import Any
 import click
 
 from streams import shutdown
-from streams.cli.common import ErrorsToExitCodes
+from streams.cli.common import Failure, WrongUsage
+from streams.plain_text import plain_lines
+from streams.settings import SettingError
 from streams.version import VERSION
+from tables.spec.declaration_error import DeclarationError
 
 COMMANDS = {
     "api": "Serve the views over HTTP.",
@@ -32,13 +35,24 @@ COMMANDS = {
 }
 
 
-class LazyCommands(ErrorsToExitCodes):
+class LazyCommands(click.Group):
     """The commands of `COMMANDS`: command `x` is `streams.cli.x.x`."""
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the chosen command, which Ctrl-C and `kill -INT` end from the start."""
+        """Run the chosen command, which Ctrl-C and `kill -INT` end from the start.
+
+        A `SettingError` is wrong usage, a `DeclarationError` a failure.
+        """
         shutdown.hear_interrupts()
-        return super().invoke(ctx)
+        try:
+            return super().invoke(ctx)
+        except SettingError as error:
+            raise WrongUsage(str(error)) from None
+        except DeclarationError as error:
+            raise Failure(str(error)) from None
+        except click.ClickException as error:
+            error.message = plain_lines(error.message)  # click quotes what was typed
+            raise
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         """All names, in alphabetical order."""

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import click
-from pydantic.fields import FieldInfo
 
 from schemas.catalogue import EVENTS
-from schemas.spec import EventSpec
 from streams.cli.common import Failure, add_row, console, echo_json, json_option, new_table
 from streams.embedded.broker import ROOT
 
@@ -42,7 +39,10 @@ def list_(*, as_json: bool) -> None:
             "event": spec.name,
             "domain": spec.domain,
             "version": spec.version,
-            "payload": [name if field.is_required() else f"{name}?" for name, field in _fields(spec)],
+            "payload": [
+                name if field.is_required() else f"{name}?"
+                for name, field in spec.payload.model_fields.items()
+            ],
         }
         for spec in EVENTS.values()
     ]
@@ -94,10 +94,6 @@ def check(*, out: Path, as_json: bool) -> None:
         raise Failure(f"not as declared: {', '.join(differing)}; `sluice schemas render` writes them again")
     else:
         click.echo("all files are up to date")
-
-
-def _fields(spec: EventSpec) -> Iterable[tuple[str, FieldInfo]]:
-    return spec.payload.model_fields.items()
 
 
 def _differing(folder: Path) -> dict[str, str]:

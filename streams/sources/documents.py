@@ -18,9 +18,8 @@ from typing import NamedTuple
 import msgspec
 
 from schemas.validation.members import without_kafka
-from streams.sources.envelope import UNREADABLE_JSON, decode_envelope, members, seen
+from streams.sources.envelope import UNREADABLE_JSON, decode_envelope, key_in, members, seen
 from streams.sources.files import PIECE_BYTES, UNREADABLE, Text
-from streams.sources.keys import key_in
 from streams.sources.record import Record, SourceError
 
 MAX_VALUE_BYTES = 32 << 20

@@ -1,4 +1,4 @@
-"""What a JSON text looks like from outside: an event's envelope, some other object, or no object at all.
+"""What a JSON text looks like from outside: an event's envelope, some other object or no object, and its key.
 
 To judge an event is the workers' job; this is how a replay tells a file of events from any other file.
 """
@@ -9,12 +9,16 @@ from typing import Annotated, NamedTuple
 
 import msgspec
 
-from streams.sources.keys import key_of
-
 MEMBERS = frozenset({"event_id", "event", "version", "occurred_at", "source", "payload"})
 """What every envelope has (docs/contract.md §1)."""
 ENOUGH = 3
 """An object with half of them is a bad event rather than something else."""
+KEY_FIELDS = (
+    "payout_id", "dispute_id", "booking_id", "charge_id", "refund_id", "fee_id", "subject_id", "check_id",
+    "message_id", "quote_id", "session_id", "user_id", "studio_id", "campaign_id",
+)  # fmt: skip
+"""The first of these that a payload has is the event's Kafka key, so that all events of an entity share one
+(docs/contract.md §3, "Entity"): first what the event is about, last the person or the session behind it."""
 
 
 class Seen(NamedTuple):
@@ -30,14 +34,20 @@ class _Envelope(msgspec.Struct, gc=False):
     payload: dict[str, msgspec.Raw]
 
 
+class _Carrier(msgspec.Struct, gc=False):
+    payload: dict[str, msgspec.Raw]
+
+
 class _Named(msgspec.Struct, gc=False):
     event_id: Annotated[str, msgspec.Meta(max_length=64, pattern=r"^[A-Za-z0-9_.:-]+$")]
 
 
+_decode_carrier = msgspec.json.Decoder(_Carrier).decode
+_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _decode_named = msgspec.json.Decoder(_Named).decode
+_decode_text = msgspec.json.Decoder(str).decode
 decode_envelope = msgspec.json.Decoder(_Envelope).decode
 """An object with enough of them, and a payload that is an object. Raises one of `UNREADABLE_JSON`."""
-_decode_members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 UNREADABLE_JSON = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
 
@@ -61,3 +71,24 @@ def event_id_of(value: bytes | None) -> str | None:
         return _decode_named(value or b"").event_id
     except UNREADABLE_JSON:
         return None
+
+
+def key_of(value: bytes) -> bytes | None:
+    """The key for an event's JSON; None where it is no JSON object or its payload has no id."""
+    try:
+        return key_in(_decode_carrier(value).payload)
+    except UNREADABLE_JSON:
+        return None
+
+
+def key_in(payload: dict[str, msgspec.Raw]) -> bytes | None:
+    """The key for a payload's members; None if it has no id."""
+    for field in KEY_FIELDS:
+        raw = payload.get(field)
+        if raw is not None:
+            try:
+                return _decode_text(raw).encode() or None
+            except (msgspec.DecodeError, UnicodeDecodeError, UnicodeEncodeError):
+                if bytes(raw) != b"null":
+                    return None
+    return None

@@ -11,7 +11,6 @@ from __future__ import annotations
 import csv
 import gzip
 import io
-import sys
 from pathlib import Path
 
 import click
@@ -44,20 +43,17 @@ def derive(file: InputFile) -> bytes:
     return gzip.compress(text.getvalue().encode(), compresslevel=9, mtime=0)
 
 
-def main(arguments: list[str]) -> int:
-    """Write the fixture; 0 = done, 1 = the file cannot be read, 2 = wrong usage."""
-    if len(arguments) != 1:
-        click.echo("usage: python -m streams.sources.fixture FILE (the whole Online Retail CSV)", err=True)
-        return 2
+@click.command()
+@click.argument("path")
+def main(path: str) -> None:
+    """Write the fixture again from PATH, the whole Online Retail CSV."""
     try:
-        data = derive(InputFile(arguments[0]))
+        data = derive(InputFile(path))
     except SourceError as error:
-        click.echo(error, err=True)
-        return 1
+        raise click.ClickException(str(error)) from None
     FIXTURE.write_bytes(data)
     click.echo(f"{FIXTURE}: {len(data):,} bytes")
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main()

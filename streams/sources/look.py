@@ -91,7 +91,7 @@ def _columns(texts: Sequence[bytes]) -> list[str] | None:
 def _is_json(text: bytes) -> bool:
     try:
         msgspec.json.decode(text)
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+    except UNREADABLE_JSON:
         return False
     return True
 

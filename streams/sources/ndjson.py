@@ -26,14 +26,10 @@ class Ndjson:
     """A `Source` of envelopes. `force`: whatever the first lines look like."""
 
     def __init__(self, file: InputFile, *, force: bool = False) -> None:
+        self.name = file.name
         self.tally = Tally()
         self._file = file
         self._force = force
-
-    @property
-    def name(self) -> str:
-        """The path, or `-`."""
-        return self._file.name
 
     @property
     def fraction(self) -> float | None:

@@ -24,8 +24,8 @@ from typing import Any
 
 import msgspec
 
+from streams.sources.envelope import key_of
 from streams.sources.files import InputFile, Text
-from streams.sources.keys import key_of
 from streams.sources.online_retail_csv import RowReader, rows
 from streams.sources.record import Record, SourceError
 
@@ -62,13 +62,9 @@ class OnlineRetail:
     """A `Source` of the events of one Online Retail CSV file, plain or packed, in time order."""
 
     def __init__(self, file: InputFile) -> None:
+        self.name = file.name
         self._file = file
         self._sent = 0
-
-    @property
-    def name(self) -> str:
-        """The path, or `-`."""
-        return self._file.name
 
     @property
     def fraction(self) -> float | None:

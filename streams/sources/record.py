@@ -35,9 +35,8 @@ class Record(NamedTuple):
 class Source(Protocol):
     """Something that can be replayed, more than once if need be."""
 
-    @property
-    def name(self) -> str:
-        """What to call it in messages: the path, or `-`."""
+    name: str
+    """What to call it in messages: the path, or `-`."""
 
     @property
     def fraction(self) -> float | None:

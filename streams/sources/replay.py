@@ -14,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import NamedTuple
 
 from streams.kafka.producer import Outbox, outbox
 from streams.settings import Settings
@@ -50,9 +49,8 @@ class Progress:
 Report = Callable[[Progress], None]
 
 
-class _Item(NamedTuple):
-    record: Record
-    origin: str
+_Item = tuple[Record, str]
+"""A record, and where it comes from."""
 
 
 class _Reader:
@@ -104,7 +102,7 @@ class _Reader:
                     if self._stopped:
                         return
                     moved = record if self._by is None else shift(record, self._by)
-                    self._items.append(_Item(moved, f"{source.name}, line {record.line}"))
+                    self._items.append((moved, f"{source.name}, line {record.line}"))
             self._index = len(self._sources)
         except BaseException as error:  # noqa: BLE001 - raised again by take()
             self._error = error

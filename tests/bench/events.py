@@ -15,6 +15,7 @@ from random import Random
 
 from streams.sources.market import City, Faults, Market, Record
 from streams.sources.market.bad import draw_reason, spoil
+from tests.support.market import batches
 
 SEED = 20_260_301
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -41,7 +42,7 @@ def events(count: int | None, rate: float = EVENTS_PER_SECOND, start: datetime =
     """`count` records, or an endless stream of them, in the order of sending; every `BAD_EVERY`th is bad."""
     draw = Random(SEED).random
     made = impressions = 0
-    for batch in market(rate, start).batches():
+    for batch in batches(market(rate, start)):
         for record in batch:
             value = record.value
             assert value is not None

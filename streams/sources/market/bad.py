@@ -52,16 +52,6 @@ WEIGHTS: dict[Reason, int] = {
     Reason.AVRO_UNDECODABLE: 5,
     Reason.UNKNOWN_SCHEMA_ID: 6,
 }
-_PATCHED = frozenset(
-    {
-        Reason.ENVELOPE_FIELD,
-        Reason.IN_FUTURE,
-        Reason.UNKNOWN_EVENT,
-        Reason.UNKNOWN_VERSION,
-        Reason.PAYLOAD_FIELD,
-    }
-)
-"""Reasons that take JSON of the right shape; the others are of the bytes."""
 _REASONS = tuple(WEIGHTS)
 _UP_TO = tuple(accumulate(WEIGHTS.values()))
 
@@ -77,10 +67,23 @@ def spoil(reason: Reason, good: bytes, draw: Draw, max_event_bytes: int) -> tupl
 
     `good` is the JSON of an event that is accepted. None stands for a tombstone. No value has a line break.
     """
-    if reason not in _PATCHED:
-        return _raw(reason, good, draw, max_event_bytes), ""
     envelope = msgspec.json.decode(good)
-    patch, field = _patch(reason, envelope, draw)
+    field = ""
+    patch: Mapping[str, Any]
+    match reason:
+        case Reason.ENVELOPE_FIELD:
+            field, patch = _pick(ENVELOPE_PATCHES, draw)
+        case Reason.IN_FUTURE:
+            patch = {"occurred_at": FAR_FUTURE}
+        case Reason.UNKNOWN_EVENT:
+            patch = {"event": _pick(UNKNOWN_EVENTS, draw)}
+        case Reason.UNKNOWN_VERSION:
+            patch = {"version": 2 + int(draw() * 3)}
+        case Reason.PAYLOAD_FIELD:
+            wrong, field = _pick(EVENTS[envelope["event"]].counter_examples, draw)
+            patch = {"payload": _patched(envelope["payload"], wrong)}
+        case _:  # of the bytes, not of what is in the JSON
+            return _raw(reason, good, draw, max_event_bytes), ""
     return msgspec.json.encode(_patched(envelope, patch)), field
 
 
@@ -98,22 +101,6 @@ def _raw(reason: Reason, good: bytes, draw: Draw, max_event_bytes: int) -> bytes
             return b"\x00\x00\x00"  # ends within the schema id
         case _:
             return b"\x00" + _pick(SCHEMA_IDS, draw).to_bytes(4, "big") + b"\x02\x06abc"
-
-
-def _patch(reason: Reason, envelope: dict[str, Any], draw: Draw) -> tuple[Mapping[str, Any], str]:
-    match reason:
-        case Reason.ENVELOPE_FIELD:
-            field, patch = _pick(ENVELOPE_PATCHES, draw)
-            return patch, field
-        case Reason.IN_FUTURE:
-            return {"occurred_at": FAR_FUTURE}, ""
-        case Reason.UNKNOWN_EVENT:
-            return {"event": _pick(UNKNOWN_EVENTS, draw)}, ""
-        case Reason.UNKNOWN_VERSION:
-            return {"version": 2 + int(draw() * 3)}, ""
-        case _:
-            wrong, field = _pick(EVENTS[envelope["event"]].counter_examples, draw)
-            return {"payload": _patched(envelope["payload"], wrong)}, field
 
 
 def _patched(original: Mapping[str, Any], patch: Mapping[str, Any]) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 LARGEST_SHARE = 0.5
-LEAK_NUMERATOR, LEAK_DENOMINATOR = 3, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,8 +49,3 @@ class Faults:
     def records_per_event(self) -> float:
         """Records for each good event: itself, its repeats and the bad ones."""
         return (1 + self.duplicates) / (1 - self.bad)
-
-
-def leaked(charge_minor: int) -> int:
-    """The amount of a leaking payout: half as much again as its charge."""
-    return charge_minor * LEAK_NUMERATOR // LEAK_DENOMINATOR

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 from bisect import bisect
-from collections.abc import Iterator, Sequence
-from datetime import datetime
+from collections.abc import Iterator
 from math import log
 
-from streams.sources.market.cities import CATALOGUE, City, busyness
-from streams.sources.market.faults import Faults
-from streams.sources.market.simulation import DEFAULT_RATE, SECOND, Simulation
+from streams.sources.market.cities import busyness
+from streams.sources.market.simulation import SECOND, Simulation
 from streams.sources.market.visits import visit
 
 EVENTS_PER_VISIT = 9.83
@@ -26,25 +24,14 @@ class Market(Simulation):
     the visits and payments of some 10 s, and what is held back as late. Raises what `Simulation` raises.
     """
 
-    def __init__(
-        self, seed: int, start: datetime, cities: Sequence[City] = CATALOGUE, *, rate: float = DEFAULT_RATE,
-        flat: bool = False, faults: Faults | None = None, max_event_bytes: int = 65_536,
-    ) -> None:  # fmt: skip
-        super().__init__(
-            seed, start, cities, rate=rate, flat=flat, faults=faults, max_event_bytes=max_event_bytes
-        )
-        self._cities = cities
-        self._flat = flat
-        self._visits_per_us = rate / self.faults.records_per_event / EVENTS_PER_VISIT / SECOND
-        self.begin(self._arrivals())
-
-    def _arrivals(self) -> Iterator[int]:
+    def arrivals(self) -> Iterator[int]:
         """Begins visits: a Poisson process whose rate follows the rhythm, slot by slot."""
-        cities, random, at = self._cities, self.random, self.now
+        cities, random, at = self.cities, self.random, self.now
+        visits_per_us = self.rate / self.faults.records_per_event / EVENTS_PER_VISIT / SECOND
         while True:
             slot_end = (at // SLOT + 1) * SLOT
-            shares = busyness(cities, at // SLOT * SLOT, self._flat)
-            last, per_us = len(cities) - 1, self._visits_per_us * shares[-1]
+            shares = busyness(cities, at // SLOT * SLOT, self.flat)
+            last, per_us = len(cities) - 1, visits_per_us * shares[-1]
             while True:
                 at += int(log(1.0 - random()) / -per_us) + 1
                 if at >= slot_end:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
@@ -14,10 +15,9 @@ from typing import NamedTuple
 
 from streams.sources.market.bad import draw_reason, spoil
 from streams.sources.market.cities import CATALOGUE, City
-from streams.sources.market.faults import Faults, leaked
+from streams.sources.market.faults import Faults
 
 DEFAULT_RATE = 2_000.0
-BATCH = 1_000
 SECOND = 1_000_000
 
 LATE_MOSTLY_S, LATE_RARELY_S, LATE_RARELY = 20.0, 400.0, 0.1
@@ -36,11 +36,11 @@ class Record(NamedTuple):
     at_us: int
 
 
-class Simulation:
+class Simulation(ABC):
     """Runs lifecycles and yields what they emit in the order of sending, the same for the same arguments.
 
-    `max_event_bytes` is the size above which an event counts as too large. Raises `ValueError`, which names
-    the argument.
+    The first lifecycle is `arrivals`. Above `max_event_bytes` an event is too large. Raises `ValueError`,
+    which names the argument.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Simulation:
             raise ValueError("cities must not be empty")
         self.faults = faults or Faults()
         self.start_us = (start - datetime(1970, 1, 1, tzinfo=UTC)) // (datetime.resolution)
+        self.rate, self.flat, self.cities = rate, flat, cities
         self.now = self.start_us
         """The virtual clock, in µs since the epoch."""
         self.random: Callable[[], float] = Random(f"{seed}/life").random
@@ -78,23 +79,11 @@ class Simulation:
         self._out: list[Record] = []
         self._turn = itertools.count()
         self._heap: list[tuple[int, int, Callable[[], int]]] = []
+        self.begin(self.arrivals())
 
-    def batches(
-        self, size: int = BATCH, count: int | None = None, until_us: int | None = None
-    ) -> Iterator[list[Record]]:
-        """Batches of up to `size` records: `count` in all, or up to `until_us`, or without end."""
-        while count is None or count > 0:
-            batch = self.advance(size if count is None else min(size, count), until_us)
-            if not batch:
-                return
-            if count is not None:
-                count -= len(batch)
-            yield batch
-
-    @property
-    def under_way(self) -> int:
-        """How many lifecycles are begun and not ended, records held back as late included."""
-        return len(self._heap)
+    @abstractmethod
+    def arrivals(self) -> Iterator[int]:
+        """The lifecycle that begins all others."""
 
     def advance(self, limit: int, until_us: int | None = None) -> list[Record]:
         """The next records, at most `limit`; fewer if the virtual time `until_us` comes before."""
@@ -146,7 +135,7 @@ class Simulation:
         if self._leak_draw() >= faults.recon_leak:
             return due_minor
         self.leaks += 1
-        return leaked(charge_minor)
+        return charge_minor * 3 // 2
 
     def emit(self, name: str, tail: str, key: bytes, payload: str) -> None:
         """Send an event that happens now, with its faults. `tail` (source, city and trace_id) and `payload`

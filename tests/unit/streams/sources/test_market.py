@@ -13,9 +13,10 @@ import pytest
 
 from schemas.catalogue import EVENTS
 from schemas.validation.validator import Decoded, Validator
-from streams.sources.keys import key_of
+from streams.sources.envelope import key_of
 from streams.sources.market import Faults, Market, Record, choose_cities
 from streams.sources.market.cities import CATALOGUE, rhythm
+from tests.support.market import batches
 
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ALL_FAULTS = Faults(late=0.03, duplicates=0.02, bad=0.04, recon_leak=0.2)
@@ -24,7 +25,7 @@ HOUR_US = 3_600_000_000
 
 def run(count: int, seed: int = 1, size: int = 1_000, **settings: Any) -> list[Record]:
     market = Market(seed, START, **{"rate": 500.0, **settings})
-    return [record for batch in market.batches(size, count) for record in batch]
+    return [record for batch in batches(market, size, count) for record in batch]
 
 
 @cache
@@ -58,7 +59,7 @@ def test_another_seed_or_start_shares_no_id() -> None:
     runs = [
         run(2_000),
         run(2_000, seed=2),
-        [r for batch in Market(1, START.replace(hour=13)).batches(count=2_000) for r in batch],
+        [r for batch in batches(Market(1, START.replace(hour=13)), count=2_000) for r in batch],
     ]
     ids = [{event["event_id"] for event in decoded(records)} for records in runs]
     sessions = [{event["payload"].get("session_id", "") for event in decoded(records)} for records in runs]
@@ -97,7 +98,7 @@ def test_some_events_have_no_city() -> None:
 
 def test_faults_come_in_their_shares() -> None:
     market = Market(3, START, rate=500.0, faults=ALL_FAULTS)
-    records = [record for batch in market.batches(count=50_000) for record in batch]
+    records = [record for batch in batches(market, count=50_000) for record in batch]
     repeats = sum(
         count - 1
         for value, count in Counter(r.value for r in records if r.value).items()
@@ -166,11 +167,11 @@ def test_memory_is_what_is_under_way() -> None:
     market = Market(1, START, rate=250.0, flat=True, faults=Faults(late=0.05, duplicates=0.05))
     sizes = []
     for _ in range(6):
-        for _ in market.batches(count=15_000):
+        for _ in batches(market, count=15_000):
             pass
-        sizes.append(market.under_way)
+        sizes.append(len(market._heap))
     assert sizes[-1] < 1.5 * sizes[2]
-    assert market.under_way < 2_500
+    assert len(market._heap) < 2_500
 
 
 def payouts_of(records: list[Record]) -> list[tuple[float, int, int]]:

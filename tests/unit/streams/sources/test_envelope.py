@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.sources.keys import key_of
+from streams.sources.envelope import key_of
 
 
 @pytest.mark.parametrize(
