@@ -134,14 +134,14 @@ def test_a_file_that_is_not_there_is_said_without_waiting_for_kafka(
      ("replay", "--force", __file__), ("simulate", "--count", "1")],
 )  # fmt: skip
 @pytest.mark.parametrize(
-    ("server", "reason"),
-    [("127.0.0.1:1", "connection refused"), ("no-such-host.invalid:9092", "host not found")],
+    ("server", "seconds", "reason"),
+    [("127.0.0.1:1", "0.2", "connection refused"), ("no-such-host.invalid:9092", "1", "host not found")],
 )
 def test_no_command_waits_longer_for_kafka_than_it_is_told(
-    command: tuple[str, ...], server: str, reason: str
+    command: tuple[str, ...], server: str, seconds: str, reason: str
 ) -> None:
     started = time.monotonic()
-    done = CliRunner().invoke(main, [*command, "--timeout", "0.2"], env={"SLUICE_KAFKA": server})
+    done = CliRunner().invoke(main, [*command, "--timeout", seconds], env={"SLUICE_KAFKA": server})
     assert done.exit_code == 1
     assert done.output.splitlines()[-1] == (
         f"sluice: Kafka at {server} does not answer (SLUICE_KAFKA says where it is): {server}: {reason}"
