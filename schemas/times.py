@@ -100,9 +100,9 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
         return uniform.tolist(), set()
     times, done = np.zeros(len(texts)), np.zeros(len(texts), bool)
     if len(texts) >= _FEW:
-        lengths = list(map(len, texts))
-        for length in _LENGTHS.intersection(lengths):
-            here = np.array(lengths) == length
+        lengths = np.array(list(map(len, texts)))
+        for length in _LENGTHS.intersection(lengths.tolist()):
+            here = lengths == length
             if np.count_nonzero(here) < _FEW:
                 continue
             parsed = _parse_uniform(list(compress(texts, here.tolist())))

@@ -132,8 +132,7 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
         payload = spec.payload.model_validate(envelope.payload)
     except ValidationError as error:
         _refuse_field(Reason.PAYLOAD_FIELD, error, members.payload_twice)
-    # -1: the record has no timestamp.
-    if timestamp_ms >= 0 and to_seconds(envelope.occurred_at) > timestamp_ms / 1000 + FUTURE_SECONDS:
+    if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
         raise _RefusedError(
             Reason.IN_FUTURE,
             f"occurred_at is more than {FUTURE_SECONDS:g} s after the record's Kafka timestamp",
@@ -147,6 +146,12 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
         trace_id=envelope.trace_id,
         payload=PAYLOAD_TYPES[spec.name](**dict(payload)),
     )
+
+
+def is_future(occurred_seconds: Any, timestamp_ms: Any) -> Any:
+    """Whether an event's time is too far after its record's, if that has one (-1: it has none); of numbers or
+    of arrays."""
+    return (timestamp_ms >= 0) & (occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS)
 
 
 def _refuse_field(reason: Reason, error: ValidationError, twice: set[str]) -> NoReturn:

@@ -18,7 +18,7 @@ from schemas.types import Envelope
 from schemas.validation.avro import AvroDecoder, AvroRecordError
 from schemas.validation.fast_path import ABSENCES, DECODER, Event, known_texts
 from schemas.validation.reasons import Quarantined, Reason, UnreadBatch, quarantined
-from schemas.validation.slow_path import FUTURE_SECONDS, validate_json, validate_object
+from schemas.validation.slow_path import FUTURE_SECONDS, is_future, validate_json, validate_object
 from schemas.validation.undeclared import differing
 
 
@@ -204,6 +204,5 @@ def _bad_texts(events: list[Event], cities: list[str | None]) -> set[int]:
 def _in_future(times: list[float], timestamps_ms: list[int]) -> set[int]:
     if max(times) <= min(timestamps_ms) / 1000 + FUTURE_SECONDS:
         return set()
-    stamps = np.array(timestamps_ms, np.float64)
-    ahead = (stamps >= 0) & (np.array(times) > stamps / 1000 + FUTURE_SECONDS)
+    ahead = is_future(np.array(times), np.array(timestamps_ms, np.float64))
     return set(np.flatnonzero(ahead).tolist())

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
-from streams.kafka.client import reading
+from streams.doctor.records import reading
 from streams.kafka.topology import partitions_of
 
 RECENT_SECONDS = 600
@@ -30,7 +30,7 @@ async def bad_share(patient: Patient) -> list[Finding]:
     if not raw or not bad:
         return []
     now = time.time()
-    async with reading(settings, "sluice-doctor") as consumer:
+    async with reading(settings) as consumer:
         consumer.assign(raw + bad)
         recent = [await _since(consumer, tps, now - RECENT_SECONDS) for tps in (bad, raw)]
         whole = [await _since(consumer, tps, now - RECENT_SECONDS - BEFORE_SECONDS) for tps in (bad, raw)]

@@ -6,8 +6,7 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State, some
-from streams.doctor.records import records_from
-from streams.kafka.client import reading
+from streams.doctor.records import reading, records_from
 from streams.kafka.topology import partitions_of
 from tables.gates.records import decode_gate, expired
 from tables.gates.rule import GateState
@@ -32,7 +31,7 @@ async def gate_states(patient: Patient) -> list[Finding]:
     newest: dict[bytes, bytes | None] = {}
     if not topic or "gates" in patient.without:
         return []
-    async with reading(settings, "sluice-doctor") as consumer:
+    async with reading(settings) as consumer:
         consumer.assign(topic)
         starts = await consumer.beginning_offsets(topic)
         async for record in records_from(consumer, starts):

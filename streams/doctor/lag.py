@@ -7,9 +7,8 @@ import time
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
-from streams.doctor.records import records_from, until_coordinated
+from streams.doctor.records import reading, records_from, until_coordinated
 from streams.kafka.availability import connected_admin
-from streams.kafka.client import reading
 from streams.kafka.topology import partitions_of
 
 BRONZE_RANGES = 10
@@ -25,7 +24,7 @@ async def lags(patient: Patient) -> list[Finding]:
     }
     raw = await partitions_of(settings, settings.raw_topics)
     found = []
-    async with reading(settings, "sluice-doctor") as consumer:
+    async with reading(settings) as consumer:
         consumer.assign(raw)
         for role, limit in limits.items():
             if raw and role not in patient.without:

@@ -9,9 +9,8 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient, some
-from streams.doctor.records import records_from, until_coordinated
+from streams.doctor.records import reading, records_from, until_coordinated
 from streams.kafka.availability import connected_admin
-from streams.kafka.client import reading
 from streams.kafka.topology import partitions_of
 from tables.codec import Heartbeat, decode_heartbeat
 
@@ -53,7 +52,7 @@ async def heartbeats(patient: Patient, since_ms: int) -> list[Heartbeat]:
     if not feed:
         return []
     # Reports are in no transaction, and an open one of a dead worker must not hide them.
-    async with reading(settings, "sluice-doctor", "read_uncommitted") as consumer:
+    async with reading(settings, isolation_level="read_uncommitted") as consumer:
         consumer.assign(feed)
         found = await consumer.offsets_for_times(dict.fromkeys(feed, since_ms))
         starts = {tp: at.offset for tp, at in found.items() if at is not None}

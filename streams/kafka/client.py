@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
 from typing import Any, TypeVar
@@ -98,10 +98,10 @@ def _take_exceptions(producer: AIOKafkaProducer) -> None:
         _take_exception(future)
 
 
-async def started(client: Client) -> Client:
-    """The client once it has started; one that does not start is released."""
+async def started(client: Client, starting: Awaitable[None] | None = None) -> Client:
+    """The client once it has started (by `starting`, if that is given); one that does not is released."""
     try:
-        await client.start()
+        await (client.start() if starting is None else starting)
     except BaseException:
         await stop_quietly(client)
         raise

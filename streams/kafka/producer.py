@@ -28,7 +28,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 from streams.kafka.availability import connected_admin
-from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.client import client_kwargs, started
 from streams.kafka.raw_batch import RawBatch, RawHeader
 from streams.kafka.write_failures import FENCED
 from streams.settings import Settings
@@ -212,12 +212,7 @@ async def started_producer(settings: Settings, transactional_id: str | None = No
     # than the request time-out. That is a broker that comes back after a minute, and the batch's sequence
     # number would be lost with it.
     producer._message_accumulator._batch_ttl = math.inf
-    try:
-        await _start(producer, settings)
-    except BaseException:
-        await stop_quietly(producer)
-        raise
-    return producer
+    return await started(producer, _start(producer, settings))
 
 
 async def partition_count(settings: Settings, topic: str) -> int:
