@@ -48,10 +48,14 @@ class ApiClient:
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
-        """Ask over one connection from here on, until this ends."""
+        """Ask over one connection until this ends, then over one each time again."""
+        each_time = self._send
         with httpx.Client(**self._how) as client:
             self._send = client.get
-            yield
+            try:
+                yield
+            finally:
+                self._send = each_time
 
     def get(self, path: str, parameters: Sequence[tuple[str, str]] = ()) -> Any:
         """The JSON answer of GET `path`. Raises `ApiRefusalError` (400, 404) or another `ApiError`."""

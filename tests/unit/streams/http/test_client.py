@@ -98,6 +98,7 @@ def test_an_api_that_is_kept_open_is_asked_over_one_connection() -> None:
         client = ApiClient(f"http://127.0.0.1:{server.server_port}")
         with client.kept_open():
             assert [client.get("/") for _ in range(3)] == [1, 1, 1]
+        assert len(ports) == 1
+        assert client.get("/") == 1, "afterwards it is asked as before"
         server.shutdown()
         thread.join()
-    assert len(ports) == 1
