@@ -263,6 +263,8 @@ def test_sorted_ids_are_a_dict_that_drops_what_is_not_held(
             needles = np.array(sorted({*part, *plain, other}), np.uint64)
             assert dict(ids.find(needles)) == stamps
             assert len(ids) == len(plain)
+            kept = zip(ids._hashes.tolist(), sorted_ids._times_of(ids._words).tolist(), strict=True)
+            assert dict(kept) == stamps
 
 
 @given(
