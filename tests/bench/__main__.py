@@ -15,9 +15,9 @@ from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
 from tests.bench import bronze, latency, memory, recovery, report
 from tests.bench.contest import CONTESTANTS, TIMEOUT_SECONDS, Arena, hold
-from tests.bench.events import events
 from tests.bench.load import ends_of, load
 from tests.bench.worker import settings_of
+from tests.bench.workloads import WORKLOADS
 
 STARTED = time.monotonic()
 SECTIONS = ("memory", "recovery", "latency")
@@ -39,6 +39,9 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
         "--events", type=int, default=1_000_000, help="events in the topic (default 1,000,000)"
+    )
+    parser.add_argument(
+        "--workload", choices=WORKLOADS, default="market", help="which events (default market)"
     )
     parser.add_argument("--stock-events", type=int, default=50_000, help="how many of them stock Faust reads")
     everything = ",".join((*CONTESTANTS, *SECTIONS))
@@ -68,15 +71,15 @@ def folder_for(kept: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-async def filled_topic(server: str, count: int) -> str:
-    """The topic with `count` generated events; filled now, unless a former run has done so."""
-    topic = f"bench.raw.{count}"
+async def filled_topic(server: str, name: str, count: int) -> str:
+    """The topic with `count` events of a workload; filled now, unless a former run has done so."""
+    topic, workload = f"bench.{name}.{count}", WORKLOADS[name]
     settings = settings_of({"SLUICE_KAFKA": server, "SLUICE_RAW_TOPICS": topic, "SLUICE_PREFIX": "load."})
     await topics.create(settings)
     there = sum((await ends_of(settings, topic)).values())
     if there == 0:
-        say(f"generating {count:,} events")
-        await load(settings, topic, events(count))
+        say(f"generating {count:,} events of {name}")
+        await load(settings, topic, workload.events(count), workload.batch_bytes)
     elif there != count:
         raise SystemExit(
             f"{topic} has {there:,} events: a former run was cut short; remove the folder of --dir"
@@ -85,7 +88,7 @@ async def filled_topic(server: str, count: int) -> str:
 
 
 def contest(server: str, folder: Path, names: list[str], options: argparse.Namespace) -> str:
-    topic = asyncio.run(filled_topic(server, options.events))
+    topic = asyncio.run(filled_topic(server, options.workload, options.events))
     arena = Arena(server, topic, options.events, min(options.stock_events, options.events), folder)
     return report.contest_table(hold(arena, names, options.rounds, say))
 

@@ -17,9 +17,9 @@ from streams.sources.market import Record
 from streams.store.bronze_reader import BronzeReader
 from streams.store.urls import store_at
 from tests.bench import worker
-from tests.bench.events import events
 from tests.bench.load import ends_of, load
 from tests.bench.process import Child, Mark, python
+from tests.bench.workloads.market import events
 
 COMMAND = python("streams.cli.main", "worker", "bronze")
 CONTEST_SECONDS = 15

@@ -13,9 +13,9 @@ from typing import NamedTuple
 
 from streams.kafka import topics
 from tests.bench import bronze, worker
-from tests.bench.events import BAD_EVERY
 from tests.bench.load import PARTITIONS, ends_of
 from tests.bench.process import Child, Mark, python
+from tests.bench.workloads.market import BAD_EVERY
 
 TIMEOUT_SECONDS = 900.0
 

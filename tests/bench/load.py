@@ -1,4 +1,4 @@
-"""Puts records into a raw topic as producers would: by key, lz4, some 180 records a batch."""
+"""Puts records into a raw topic as producers would: by key, lz4, in batches that are full."""
 
 from __future__ import annotations
 
@@ -25,9 +25,14 @@ def partition_of(key: bytes | None) -> int:
 
 
 @asynccontextmanager
-async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
-    """A producer with the batches of this module."""
-    producer = AIOKafkaProducer(**client_kwargs(settings), compression_type="lz4", max_batch_size=BATCH_BYTES)
+async def producing(settings: Settings, batch_bytes: int = BATCH_BYTES) -> AsyncIterator[AIOKafkaProducer]:
+    """A producer of batches of this size, before compression."""
+    producer = AIOKafkaProducer(
+        **client_kwargs(settings),
+        compression_type="lz4",
+        max_batch_size=batch_bytes,
+        max_request_size=2 * batch_bytes,
+    )
     await producer.start()
     try:
         yield producer
@@ -35,9 +40,11 @@ async def producing(settings: Settings) -> AsyncIterator[AIOKafkaProducer]:
         await producer.stop()
 
 
-async def load(settings: Settings, topic: str, records: Iterable[Record]) -> None:
+async def load(
+    settings: Settings, topic: str, records: Iterable[Record], batch_bytes: int = BATCH_BYTES
+) -> None:
     """Write all records; Kafka timestamps are the times at which they were sent on the virtual clock."""
-    async with producing(settings) as producer:
+    async with producing(settings, batch_bytes) as producer:
         open_batches: dict[int, Any] = {}
         sent: set[asyncio.Future[Any]] = set()
         for record in records:

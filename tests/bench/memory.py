@@ -21,8 +21,8 @@ from typing import NamedTuple
 from schemas.validation.validator import Validator
 from tables.fold.state import Limits, PartitionState
 from tables.views import VIEWS
-from tests.bench.events import CITIES, CURRENCIES, START
 from tests.bench.process import python
+from tests.bench.workloads.market import CITIES, CURRENCIES, START
 
 LIMITS = Limits(pane_minutes=2880, pane_hours=840, dedupe_seconds=3600, closed_hours=168)
 START_MS = int(START.timestamp() * 1000)

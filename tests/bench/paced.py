@@ -19,9 +19,9 @@ from typing import Any
 from aiokafka import AIOKafkaProducer
 
 from streams.sources.market import Record
-from tests.bench.events import events
 from tests.bench.load import partition_of, producing
 from tests.bench.worker import settings_of
+from tests.bench.workloads.market import events
 
 TICK_SECONDS = 0.01
 """How long a producer collects a batch: linger.ms=10."""

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 
 from streams.sources.market import Record
-from tests.bench.events import CITIES, CURRENCIES, START
+from tests.bench.workloads.market import CITIES, CURRENCIES, START
 
 HOUR_US = 3_600_000_000
 START_US = int(START.timestamp()) * 1_000_000
