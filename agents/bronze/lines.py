@@ -6,6 +6,7 @@ A `_kafka` of its own is left out, so that no reader finds two.
 from __future__ import annotations
 
 import base64
+from collections.abc import Callable, Iterator
 from operator import itemgetter
 from typing import Any
 
@@ -18,7 +19,7 @@ from schemas.validation.reasons import Quarantined
 _CHUNK = 128
 """Values looked at together: enough to spread a call's cost, few enough to stay in the processor's cache."""
 _CLOSING_BRACE = ord("}")
-_last_byte = itemgetter(-1)
+_last_byte, _all_but_last = itemgetter(-1), itemgetter(slice(-1))
 
 
 class LineWriter:
@@ -28,16 +29,15 @@ class LineWriter:
         self._topic = topic
         self._partition = partition
         name = msgspec.json.encode(topic).decode()
-        self._source = f',"_kafka":{{"topic":{name},"partition":{partition},"offset":'
+        source = f',"_kafka":{{"topic":{name},"partition":{partition},"offset":'.encode()
+        line = b"%b" + source.replace(b"%", b"%%") + b'%d,"timestamp_ms":%d}}\n'
+        self._line_of: Callable[[tuple[bytes, int, int]], bytes] = line.__mod__
 
-    def lines(self, values: list[bytes], offsets: list[int], timestamps_ms: list[int]) -> list[bytes]:
+    def lines(self, values: list[bytes], offsets: list[int], timestamps_ms: list[int]) -> Iterator[bytes]:
         """The lines of JSON objects that have a member besides `_kafka`, as every event does; the lists are
         aligned."""
-        source = self._source
-        return [
-            value[:-1] + f'{source}{offset},"timestamp_ms":{timestamp_ms}}}}}\n'.encode()
-            for value, offset, timestamp_ms in zip(one_lined(values), offsets, timestamps_ms, strict=True)
-        ]
+        without_brace = map(_all_but_last, one_lined(values))
+        return map(self._line_of, zip(without_brace, offsets, timestamps_ms, strict=True))
 
     def bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> bytes:
         """The line of a bad record; a tombstone has `value_base64` null."""

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import time
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor
 from itertools import accumulate
 from operator import attrgetter, itemgetter
@@ -46,7 +47,10 @@ class BuiltObject(NamedTuple):
 
 
 class _Lines:
-    """The lines of one object: those compressed already, and those waiting."""
+    """The lines of one object: those compressed already, and those waiting, joined as they came.
+
+    Joined at once: the lines of each slice then take the memory of those before, which is in the cache.
+    """
 
     __slots__ = ("gzip", "rows", "waiting", "waiting_bytes")
 
@@ -56,10 +60,13 @@ class _Lines:
         self.waiting_bytes = 0
         self.rows = 0
 
-    def add(self, lines: list[bytes]) -> None:
-        self.waiting += lines
-        self.waiting_bytes += sum(map(len, lines))
+    def add(self, lines: list[bytes]) -> int:
+        """Returns how many bytes they have."""
+        data = b"".join(lines)
+        self.waiting.append(data)
+        self.waiting_bytes += len(data)
         self.rows += len(lines)
+        return len(data)
 
 
 class RangeBuilder:
@@ -189,28 +196,21 @@ class RangeBuilder:
         if first_day == last_day:
             self._group(first_day, events, lines)
             return
-        day_of = [int(time // DAY_SECONDS) for time in times]
-        for day in sorted({*day_of}):
-            self._group(
-                day,
-                [event for event, of in zip(events, day_of, strict=True) if of == day],
-                [line for line, of in zip(lines, day_of, strict=True) if of == day],
-            )
+        by_day: defaultdict[int, list[tuple[Any, bytes]]] = defaultdict(list)
+        for time_s, event, line in zip(times, events, lines, strict=True):
+            by_day[int(time_s // DAY_SECONDS)].append((event, line))
+        for day, of_day in by_day.items():
+            self._group(day, [event for event, _ in of_day], [line for _, line in of_day])
 
     def _json(self, value: bytes) -> bytes:
         return msgspec.json.encode(self._avro.decode(value))
 
     def _group(self, day: int, events: Iterable[Any], lines: Iterable[bytes]) -> None:
         """Put the lines of a day to their objects; an event that is None is a bad record's."""
-        groups: dict[Any, list[bytes]] = {}
-        by_city, no_city = self._types_by_city, self._layout.no_city
-        for event, line in zip(events, lines, strict=True):
-            kind = event.__class__
-            key = (kind, event.city or no_city) if kind in by_city else kind
-            try:
-                groups[key].append(line)
-            except KeyError:
-                groups[key] = [line]
+        groups: defaultdict[Any, list[bytes]] = defaultdict(list)
+        keys = self._keys_by_city(events) if self._types_by_city else map(type, events)
+        for key, line in zip(keys, lines, strict=True):
+            groups[key].append(line)
         groups.pop(type(None), None)
         for key, group in groups.items():
             folder = self._folders.get((day, key))
@@ -218,6 +218,12 @@ class RangeBuilder:
                 kind, city = key if isinstance(key, tuple) else (key, None)
                 folder = self._folders[day, key] = self._layout.folder(kind.event, day, city)
             self._add_lines(folder, group)
+
+    def _keys_by_city(self, events: Iterable[Any]) -> Iterator[Any]:
+        by_city, no_city = self._types_by_city, self._layout.no_city
+        for event in events:
+            kind = type(event)
+            yield (kind, event.city or no_city) if kind in by_city else kind
 
     def _add_bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> None:
         line = self._writer.bad(value, offset, timestamp_ms, why)
@@ -227,9 +233,7 @@ class RangeBuilder:
         held = self._objects.get(folder)
         if held is None:
             held = self._objects[folder] = _Lines(self._pool)
-        before = held.waiting_bytes
-        held.add(lines)
-        self._waiting_bytes += held.waiting_bytes - before
+        self._waiting_bytes += held.add(lines)
 
     def _compress(self) -> None:
         """The segment ends: compress the objects that are large enough."""
