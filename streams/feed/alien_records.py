@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from aiokafka import TopicPartition
 
 from streams import metrics
-from tables.codec import FeedFormatError, source_topic
+from tables.codec import FeedFormatError, decode_entity, source_topic
 from tables.record_check import NOT_OURS, Fault, Problem, definition, is_feed_key, shown, value_problem
 from tables.spec.windowed import Windowed
 from tables.views import VIEWS
@@ -22,6 +23,9 @@ from tables.views import VIEWS
 log = logging.getLogger(__name__)
 
 TELL_SECONDS = 60.0
+MOST_FAMILIES = 64
+"""So many views' entities are known again by the beginning of their keys; one view has one, or few."""
+_COLON = ord(":")
 
 SUMS = {
     f"{name}@{view.definition_hash}".encode(): len(view.kept) if isinstance(view, Windowed) else None
@@ -86,7 +90,18 @@ def _value_problem(key: bytes, value: bytes) -> Problem | None:
     name = definition(key)
     if name is None:
         return value_problem(key, value)
-    return value_problem(key, value, SUMS[name]) if name in SUMS else None
+    if name not in SUMS or (key[:1] == b"e" and _is_entity(value)):
+        return None
+    return value_problem(key, value, SUMS[name])
+
+
+def _is_entity(value: bytes) -> bool:
+    """What nearly every record of a recovery is asked, so that no more is done for it."""
+    try:
+        decode_entity(value)
+    except FeedFormatError:
+        return False
+    return True
 
 
 def remedy_of(key: bytes | None, problem: Problem) -> str:
@@ -112,21 +127,42 @@ class OwnState:
         self._topic = topic.encode()
         self._restore = restore
         self._bad: dict[bytes, tuple[int, Problem]] = {}
+        self._families: tuple[bytes, ...] = ()
 
-    def take(self, offset: int, key: bytes | None, value: bytes | None) -> None:
-        """One record, in order."""
+    def take_all(self, records: Sequence[Any]) -> None:
+        """Records in order; of those with one key only the last is looked at and restored.
+
+        Panes and checkpoints are written again and again: most of their values are never decoded.
+        """
+        newest: dict[bytes, Any] = {}
+        for record in records:
+            key = record.key
+            if key in newest or self._is_own(record.offset, key):
+                newest[key] = record
+        for key, record in newest.items():
+            value = record.value
+            problem = None if value is None else _value_problem(key, value)
+            if problem is not None:
+                self._bad[key] = record.offset, problem
+                continue
+            if self._bad:
+                self._bad.pop(key, None)
+            self._restore(key, value)
+
+    def _is_own(self, offset: int, key: bytes | None) -> bool:
+        """Whether a record is of this topic's state; tells of one that is not Sluice's."""
+        # The id, which an entity's key ends with, is any text that is not empty.
+        if key is not None and key.startswith(self._families) and key.isascii() and key[-1] != _COLON:
+            return True
         if key is None or not is_feed_key(key):
             tell(self._tp, offset, key, NOT_OURS)
-            return
+            return False
         if source_topic(key) != self._topic:
-            return
-        problem = None if value is None else _value_problem(key, value)
-        if problem is not None:
-            self._bad[key] = offset, problem
-            return
-        if self._bad:
-            self._bad.pop(key, None)
-        self._restore(key, value)
+            return False
+        if key[:1] == b"e" and len(self._families) < MOST_FAMILIES:
+            family = b":".join(key.split(b":", 3)[:3]) + b":"
+            self._families = (*{*self._families, family},)
+        return True
 
     def end(self) -> None:
         """Everything has been read. Raises `FeedFormatError` if a record that counts cannot be read."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -28,6 +29,8 @@ log = logging.getLogger(__name__)
 
 BATCH_BYTES = 256 * 1024
 RECOVERY_FETCH_BYTES = 4 << 20
+PART_RECORDS = 2048
+"""Records that are restored together: those of a dozen checkpoints and more."""
 
 
 class FeedWriter:
@@ -98,7 +101,7 @@ class FeedWriter:
         """
         feed = TopicPartition(self._feed, self._partition)
         own = OwnState(feed, self._topic, restore)
-        count = await read_partition(self._settings, feed, own.take)
+        count = await read_parts(self._settings, feed, own.take_all)
         own.end()
         return count
 
@@ -170,8 +173,22 @@ Take = Callable[[int, bytes | None, bytes | None], None]
 """Takes a record: offset, key, value."""
 
 
+TakeAll = Callable[[Sequence[Any]], None]
+"""Takes records with `.offset`, `.key` and `.value`, in order."""
+
+
 async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> int:
     """Pass a partition's committed records to `take`, in order, up to its current high watermark."""
+
+    def take_all(records: Sequence[Any]) -> None:
+        for record in records:
+            take(record.offset, record.key, record.value)
+
+    return await read_parts(settings, tp, take_all)
+
+
+async def read_parts(settings: Settings, tp: TopicPartition, take_all: TakeAll) -> int:
+    """The same, by up to `PART_RECORDS` records a call. Raises `UnreadableBatchError`."""
     consumer = AIOKafkaConsumer(
         **client_kwargs(settings),
         client_id="sluice",
@@ -184,22 +201,23 @@ async def read_partition(settings: Settings, tp: TopicPartition, take: Take) -> 
         await consumer.start()
         consumer.assign([tp])
         await consumer.seek_to_beginning(tp)
-        return await _read_to_end(consumer, tp, take)
+        return await _read_to_end(consumer, tp, take_all)
     finally:
         await stop_quietly(consumer)
 
 
-async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take: Take) -> int:
+async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take_all: TakeAll) -> int:
     # A new leader answers this only when its high watermark is what it was before.
     stable = (await consumer.end_offsets([tp]))[tp]
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
-            for record in records_of(fetched):
-                take(record.offset, record.key, record.value)
-                count += 1
+            records = records_of(fetched)
+            while part := list(islice(records, PART_RECORDS)):
+                take_all(part)
+                count += len(part)
+                await asyncio.sleep(0)
             position = fetched.after
-            await asyncio.sleep(0)
         if end is None:
             # The high watermark, not the last stable offset: an open transaction of another
             # source topic can hold the latter below our records.

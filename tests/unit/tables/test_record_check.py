@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import msgspec
 import pytest
 from aiokafka import TopicPartition
 
+from streams import metrics
 from streams.feed.alien_records import OwnState, problem_of
 from tables.codec import FeedFormatError, checkpoint_key, dedupe_key, heartbeat_key
 from tables.record_check import Fault, gate_problem, is_feed_key, shown, value_problem
@@ -50,21 +53,64 @@ def test_a_view_of_another_release_is_not_read() -> None:
     assert problem_of(key, b"\xc1") is None
 
 
+class Stored(NamedTuple):
+    """A record of the feed as a record batch yields it."""
+
+    offset: int
+    key: bytes | None
+    value: bytes | None
+
+
+def own_state() -> tuple[OwnState, list[tuple[bytes, bytes | None]]]:
+    taken: list[tuple[bytes, bytes | None]] = []
+    return OwnState(FEED, TOPIC, lambda key, value: taken.append((key, value))), taken
+
+
 def test_own_state_is_what_each_key_has_last() -> None:
-    taken: list[bytes] = []
-    state = OwnState(FEED, TOPIC, lambda key, _: taken.append(key))
+    state, taken = own_state()
     key, value, _ = checkpoint(10, 300.0)
     records = [(None, b"x"), (b"\xff", b"x"), (key, b"x"), (key, value), (checkpoint_key("other"), b"x")]
-    for offset, (one, content) in enumerate(records):
-        state.take(offset, one, content)
+    state.take_all([Stored(offset, one, content) for offset, (one, content) in enumerate(records)])
     state.end()
-    assert taken == [key]
-    state.take(7, key, b"secret")
+    assert taken == [(key, value)]
+    state.take_all([Stored(7, key, b"secret")])
     with pytest.raises(
         FeedFormatError, match=r"views.feed, partition 3, offset 7: .*sluice topics create"
     ) as error:
         state.end()
     assert "secret" not in str(error.value)
+
+
+@pytest.mark.parametrize("together", [1, 2, 7])
+def test_own_state_does_not_depend_on_what_is_taken_together(together: int) -> None:
+    state, taken = own_state()
+    (one, value, _), (shard, groups, _) = PAYOUT, SHARD
+    other = one + b"2"
+    records = [
+        *((shard, b"\xc1"), (one, value), (one, b"\xc1"), (shard, groups), (one, None)),
+        *((other, value), (None, b"x"), (one, value), (shard, None)),
+    ]
+    told = metrics.ALIEN_RECORDS.labels(FEED.topic)
+    before = told._value.get()
+    for start in range(0, len(records), together):
+        part = records[start : start + together]
+        state.take_all([Stored(start + place, *each) for place, each in enumerate(part)])
+    state.end()
+    assert dict(taken) == {shard: None, one: value, other: value}
+    assert told._value.get() == before + 1
+
+
+def test_an_entity_is_known_by_the_whole_of_its_key() -> None:
+    state, taken = own_state()
+    one, value, _ = PAYOUT
+    family = one[: -len("é:1".encode())]
+    odd = [family, family + b"\xff", family.replace(TOPIC.encode(), TOPIC.encode() + b"2") + b"1"]
+    good = [family + one for one in (b"a:b", b"\xc3\xa9", b":", b"\n")]
+    state.take_all([Stored(offset, key, value) for offset, key in enumerate([one, *odd, *good])])
+    state.take_all([Stored(9, good[0], b"\xc1")])
+    assert [key for key, _ in taken] == [one, *good]
+    with pytest.raises(FeedFormatError, match="offset 9: an entity record of the feed is damaged"):
+        state.end()
 
 
 def test_a_source_with_a_damaged_record_is_not_trusted_until_it_is_written_anew() -> None:
