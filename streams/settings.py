@@ -16,6 +16,8 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 PREFIX = "SLUICE_"
+ALL = ("all",)
+"""Where names are chosen from: no choice."""
 
 
 class SettingError(ValueError):
@@ -84,6 +86,12 @@ def _names(pattern: str, words: str) -> Rule[tuple[str, ...]]:
 def _perhaps(rule: Rule[tuple[str, ...]]) -> Rule[tuple[str, ...]]:
     """The same, or nothing."""
     return lambda text: rule[0](text) if text.strip() else (), rule[1]
+
+
+def _names_or_all(pattern: str, words: str) -> Rule[tuple[str, ...]]:
+    """Names, or `ALL`, which nothing stands for, too."""
+    names, _ = _names(pattern, "")
+    return lambda text: names(text) if text.strip() else ALL, words
 
 
 def _file() -> Rule[Path | None]:
@@ -162,6 +170,11 @@ class Settings:
         "",
         _matching(r".*", "a folder"),
         "folder of <schema id>.avsc files for records in Confluent's Avro format",
+    )
+    views: tuple[str, ...] = _setting(
+        "all",
+        _names_or_all(r"[a-z0-9_]{1,100}", "all, or names of views with commas, none twice"),
+        "views that workers compute and the api answers, the same in every process; the others cost nothing",
     )
     pane_minutes: int = _setting(
         "2880",
@@ -265,6 +278,7 @@ class Settings:
                 ",".join(self.raw_topics),
                 f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
+        self._check_views()
         self._check_domains()
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
@@ -275,6 +289,19 @@ class Settings:
                 "SLUICE_KAFKA_SECURITY",
                 self.kafka_security,
                 "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
+            )
+
+    def _check_views(self) -> None:
+        if self.views == ALL:
+            return
+        from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
+
+        unknown = [name for name in self.views if name not in VIEWS]
+        if unknown:
+            raise SettingError(
+                "SLUICE_VIEWS",
+                ",".join(self.views),
+                f"all, or some of {', '.join(VIEWS)}: there is no view {' or '.join(unknown)}",
             )
 
     def _check_domains(self) -> None:
@@ -292,10 +319,16 @@ class Settings:
             )
 
     def check_gates(self) -> None:
-        """The gates' window has to lie within what the views keep. Raises `SettingError`.
+        """The gates' view has to be computed, and their window to lie within what it keeps.
 
-        Only who runs gates needs it: the other roles go on with few hours.
+        Only who runs gates needs it: the other roles go on without. Raises `SettingError`.
         """
+        if self.views != ALL:
+            from tables.gates.figures import VIEW  # noqa: PLC0415 - the views take a moment
+
+            if VIEW not in self.views:
+                allowed = f"all, or with {VIEW} among them: the gates are evaluated from it"
+                raise SettingError("SLUICE_VIEWS", ",".join(self.views), allowed)
         if self.recon_window_hours + self.recon_settlement_hours > self.pane_hours:
             allowed = f"with SLUICE_RECON_SETTLEMENT_HOURS at most SLUICE_PANE_HOURS ({self.pane_hours})"
             raise SettingError("SLUICE_RECON_WINDOW_HOURS", str(self.recon_window_hours), allowed)

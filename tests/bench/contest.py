@@ -85,7 +85,7 @@ def run_views(arena: Arena) -> Run:
 async def run_worker(arena: Arena, changes: Mapping[str, str]) -> ViewsRun:
     """Run `sluice worker views` with these variables besides the usual ones."""
     prefix = f"views-{uuid.uuid4().hex[:8]}."
-    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix) | changes
+    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix) | dict(changes)
     settings = worker.settings_of(environ)
     await topics.create(settings)
     ends = await ends_of(settings, arena.topic)
@@ -165,4 +165,5 @@ def load_average() -> str:
 def medians(runs: list[Run]) -> Run:
     """Each column's median. One void run makes them void: a contestant is right, or it is not measured."""
     void = next((run.void for run in runs if run.void), "")
-    return Run(*(median(column) for column in zip(*(run[:4] for run in runs), strict=True)), void)
+    middle = Run(*(median(column) for column in zip(*(run[:4] for run in runs), strict=True)))
+    return middle._replace(void=void)

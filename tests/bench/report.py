@@ -23,8 +23,8 @@ def conditions() -> str:
         r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
     )
     return (
-        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), L2 {_l2()} each, Kafka {kafka},"
-        f" Python {platform.python_version()}"
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), L2 {_l2()} each,"
+        f" Kafka {kafka}, Python {platform.python_version()}"
     )
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from streams.kafka import topics
-from streams.kafka.topics import connected_admin, describe
+from streams.kafka.availability import connected_admin
 from streams.sources.market import Record
 from tests.bench.load import PARTITIONS, ends_of, load
 from tests.bench.worker import settings_of
@@ -45,7 +45,7 @@ async def filled_topic(server: str, name: str, count: int, watch: Watch = iter) 
     topic, workload = f"bench.{name}.{count}", WORKLOADS[name]
     settings = settings_of({"SLUICE_KAFKA": server, "SLUICE_RAW_TOPICS": topic, "SLUICE_PREFIX": "load."})
     async with connected_admin(settings) as admin:
-        is_new = topic not in await describe(admin, [topic])
+        is_new = topic not in await topics.describe(admin, [topic])
     if is_new:
         # A batch is measured before it is compressed, and has a header.
         await create_topics(server, topic, partitions=PARTITIONS, max_message_bytes=2 * workload.batch_bytes)

@@ -14,7 +14,7 @@ from streams.embedded.broker import EmbeddedKafka
 from tests.bench import report
 from tests.bench.contest import Arena, Run, hold
 from tests.bench.peers import sluice
-from tests.bench.peers.oracle import filled
+from tests.bench.peers.oracle import Expected, filled
 from tests.bench.peers.programs import JAVA, PYTHON, chosen
 from tests.bench.stage import folder_for, say
 from tests.bench.workloads import WORKLOADS
@@ -22,7 +22,7 @@ from tests.bench.workloads import WORKLOADS
 EVENTS = {"payments": 2_000_000, "market": 1_000_000}
 FAUST_EVENTS = 50_000
 AGAINST = ("aiokafka", "bytewax", "kafka-streams")
-SLUICE = {
+SLUICE: dict[str, Callable[[Arena, Expected], Run]] = {
     "views": sluice.run_views,
     "recon": partial(sluice.run_views, views=sluice.RECON),
     "bronze": sluice.run_bronze,

@@ -1,6 +1,7 @@
 """What the contestants must come to: money by group, computed from the generated events by itself.
 
-It knows which events are bad from the generator, not by judging them, and reads the others with Python's json.
+It knows which events are bad from the generator, not by judging them, and reads the others with Python's own
+json.
 """
 
 from __future__ import annotations

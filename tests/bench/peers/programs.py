@@ -64,7 +64,7 @@ def run_program(which: str, arena: Arena, expected: Expected) -> Run:
     name = f"{which}-{uuid.uuid4().hex[:8]}"
     program, folder = PROGRAMS[which], arena.folder / name
     folder.mkdir()
-    task = {
+    task: dict[str, Any] = {
         "server": arena.server, "topic": arena.topic, "partitions": PARTITIONS, "events": arena.events,
         "name": name, "quarantine": f"{name}.quarantine", "schemas": str(SCHEMAS), "folder": str(folder),
     }  # fmt: skip

@@ -21,9 +21,9 @@ RECON = "ops_recon_variance"
 READ_SECONDS = 120.0
 
 
-def run_views(arena: Arena, expected: Expected, views: str = "") -> Run:
-    """`sluice worker views`; `views`: SLUICE_VIEWS, empty for all."""
-    return asyncio.run(_run_views(arena, expected, {"SLUICE_VIEWS": views} if views else {}))
+def run_views(arena: Arena, expected: Expected, views: str = "all") -> Run:
+    """`sluice worker views`; `views`: SLUICE_VIEWS."""
+    return asyncio.run(_run_views(arena, expected, {"SLUICE_VIEWS": views}))
 
 
 async def _run_views(arena: Arena, expected: Expected, changes: dict[str, str]) -> Run:

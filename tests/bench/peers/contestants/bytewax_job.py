@@ -39,7 +39,7 @@ def flow_of(asked: Task, totals: dict[str, Total]) -> Dataflow:
         out: list[Any] = []
         for message in batch:
             verdict = judge(message.value, message.timestamp[1])
-            if verdict.__class__ is tuple:
+            if isinstance(verdict, tuple):
                 group, amount = verdict
                 total = money.get(group)
                 if total is None:

@@ -48,8 +48,9 @@ def _struct(name: str, schema: Schema, types: dict[str, Any], tag: str | None = 
         (member, kind) if member in required else (member, kind, schema["properties"][member].get("default"))
         for member, kind in types.items()
     ]
-    tagged = {"tag_field": "event", "tag": tag} if tag else {}
-    return msgspec.defstruct(name, fields, kw_only=True, gc=False, **tagged)
+    return msgspec.defstruct(
+        name, fields, kw_only=True, gc=False, tag=tag, tag_field="event" if tag else None
+    )
 
 
 def event_structs(schemas: dict[str, Schema], kind_of: Any) -> dict[str, type[msgspec.Struct]]:

@@ -19,12 +19,12 @@ FETCH = {"fetch.message.max.bytes": 4 << 20, "queued.max.messages.kbytes": 64 <<
 SEND = {"linger.ms": 50, "compression.type": "lz4"}
 
 
-class OneState(Deserializer):
+class OneState(Deserializer):  # type: ignore[misc]
     """Gives all records one key, by which state is found; `own` is the last record's own key."""
 
     own: bytes | None = None
 
-    def __call__(self, value: bytes | None, ctx: Any) -> bytes:
+    def __call__(self, value: bytes | None, ctx: Any) -> bytes:  # noqa: ARG002
         self.own = value
         return b"all"
 
@@ -53,7 +53,7 @@ def application(asked: Task) -> Application:
         if left == 0:
             app.stop()
         verdict = judge(value, timestamp)
-        if verdict.__class__ is tuple:
+        if isinstance(verdict, tuple):
             group, amount = verdict
             total = state.get(name := key_of(group))
             state.set(name, [1, amount] if total is None else [total[0] + 1, total[1] + amount])

@@ -1,14 +1,14 @@
 /** RFC 3339. */
 final class Instants {
     static final long WRONG = Long.MIN_VALUE;
-    private static final long FIRST = -62_135_596_800_000L;
-    private static final long LAST = 253_402_300_799_999L;
+    private static final long FIRST = -62_135_596_800_000_000L;
+    private static final long LAST = 253_402_300_799_999_999L;
     private static final int[] DAYS = {31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31};
 
     private Instants() { }
 
-    /** Milliseconds since 1970 UTC, rounded down; {@link #WRONG} for what is none. */
-    static long millis(String text) {
+    /** Microseconds since 1970 UTC, rounded down; {@link #WRONG} for what is none. */
+    static long micros(String text) {
         int length = text.length();
         if (length < 20 || text.charAt(4) != '-' || text.charAt(7) != '-' || (text.charAt(10) | 0x20) != 't'
             || text.charAt(13) != ':' || text.charAt(16) != ':') {
@@ -25,12 +25,12 @@ final class Instants {
             return WRONG;
         }
         int at = 19;
-        int millis = 0;
+        int micros = 0;
         if (text.charAt(at) == '.') {
-            int scale = 100;
+            int scale = 100_000;
             int from = ++at;
             while (at < length && isDigit(text.charAt(at))) {
-                millis += scale * (text.charAt(at++) - '0');
+                micros += scale * (text.charAt(at++) - '0');
                 scale /= 10;
             }
             if (at == from) {
@@ -42,7 +42,7 @@ final class Instants {
             return WRONG;
         }
         long seconds = epochDay(year, month, day) * 86_400L + hour * 3_600L + minute * 60L + second - offset * 60;
-        long result = seconds * 1000 + millis;
+        long result = seconds * 1_000_000 + micros;
         return result < FIRST || result > LAST ? WRONG : result;
     }
 

@@ -73,15 +73,15 @@ final class Judge {
         if (wrong != null) {
             return wrong;
         }
-        long occurred = Instants.millis(envelope.texts[envelope.find("occurred_at")]);
-        if (timestampMs >= 0 && occurred > timestampMs + AHEAD_MS) {
+        long occurred = Instants.micros(envelope.texts[envelope.find("occurred_at")]);
+        if (timestampMs >= 0 && occurred > (timestampMs + AHEAD_MS) * 1000) {
             return "in_future";
         }
         if (event.hasMoney) {
             int city = envelope.find("city");
             amount = payload.numbers[payload.find("amount_minor")];
             group = envelope.texts[at] + '|' + (city < 0 || envelope.texts[city] == null ? "" : envelope.texts[city])
-                + '|' + payload.texts[payload.find("currency")] + '|' + Math.floorDiv(occurred, 60_000L);
+                + '|' + payload.texts[payload.find("currency")] + '|' + Math.floorDiv(occurred, 60_000_000L);
         }
         return null;
     }

@@ -77,7 +77,7 @@ final class Schemas {
                 return false;
             }
             if (kind == Kind.INSTANT) {
-                return Instants.millis(text) != Instants.WRONG;
+                return Instants.micros(text) != Instants.WRONG;
             }
             if (known != null && known.contains(text)) {
                 return true;
