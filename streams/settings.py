@@ -9,7 +9,7 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
@@ -278,8 +278,7 @@ class Settings:
                 ",".join(self.raw_topics),
                 f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
-        self._check_views()
-        self._check_domains()
+        self._check_names()
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
                 "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
@@ -291,32 +290,16 @@ class Settings:
                 "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
             )
 
-    def _check_views(self) -> None:
-        if self.views == ALL:
-            return
-        from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
+    def _check_names(self) -> None:
+        if self.views != ALL:
+            from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
 
-        unknown = [name for name in self.views if name not in VIEWS]
-        if unknown:
-            raise SettingError(
-                "SLUICE_VIEWS",
-                ",".join(self.views),
-                f"all, or some of {', '.join(VIEWS)}: there is no view {' or '.join(unknown)}",
-            )
+            _check_known("SLUICE_VIEWS", self.views, VIEWS, "view")
+        if self.bronze_city_domains:
+            from agents.bronze.layout import known_domains  # noqa: PLC0415 - so does the catalogue
 
-    def _check_domains(self) -> None:
-        if not self.bronze_city_domains:
-            return
-        from agents.bronze.layout import known_domains  # noqa: PLC0415 - the catalogue takes a moment
-
-        known = known_domains()
-        unknown = [domain for domain in self.bronze_city_domains if domain not in known]
-        if unknown:
-            raise SettingError(
-                "SLUICE_BRONZE_CITY_DOMAINS",
-                ",".join(self.bronze_city_domains),
-                f"some of {', '.join(known)}: there is no domain {' or '.join(unknown)}",
-            )
+            domains = self.bronze_city_domains
+            _check_known("SLUICE_BRONZE_CITY_DOMAINS", domains, known_domains(), "domain")
 
     def check_gates(self) -> None:
         """The gates' view has to be computed, and their window to lie within what it keeps.
@@ -340,6 +323,13 @@ class Settings:
     def group(self, role: str) -> str:
         """The consumer group of a role, also the stem of its transactional ids."""
         return f"{self.prefix}sluice-{role}"
+
+
+def _check_known(variable: str, names: Collection[str], known: Collection[str], what: str) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        allowed = f"some of {', '.join(known)}: there is no {what} {' or '.join(unknown)}"
+        raise SettingError(variable, ",".join(names), allowed)
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:
