@@ -61,7 +61,7 @@ class Child:
         return self._process.pid
 
     def _read(self, lines: IO[str]) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
+        with lines, self.log.open("a", encoding="utf-8") as log:
             for line in lines:
                 mark = self.mark(line.rstrip())
                 log.write(line)
