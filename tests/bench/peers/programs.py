@@ -51,7 +51,15 @@ PROGRAMS = {
         _module("quixstreams_job"), changelog="changelog__{name}--{topic}--default", parse=topics.of_quix
     ),
     "kafka-streams": Program(
-        ("java", "-Xms1g", "-Xmx1g", "-cp", f"{JAVA}/target/classes:{JAVA}/target/lib/*", "MoneyJob"),
+        (
+            "java",
+            "-Xms1g",
+            "-Xmx1g",
+            "-XX:+UseParallelGC",
+            "-cp",
+            f"{JAVA}/target/classes:{JAVA}/target/lib/*",
+            "MoneyJob",
+        ),
         changelog="{name}-sums-changelog",
         parse=topics.of_kafka_streams,
     ),

@@ -1,7 +1,7 @@
 """What is done with a record, the same in each Python job: judged completely, and its money named.
 
 docs/contract.md §1 is followed but for the rule that common readers must agree on a record. Texts that
-repeat (cities, currencies, minutes) are checked once and remembered.
+repeat (cities, currencies, minutes, deadlines) are checked once and remembered.
 """
 
 from __future__ import annotations
@@ -96,6 +96,7 @@ def judge_of(folder: Path) -> Callable[[bytes | None, int], Verdict]:  # noqa: C
     cities, currencies = _Texts(envelope["city"]), _Texts(_currency(schemas))
     known_cities, known_currencies = cities.known, currencies.known
     minutes: dict[str, int] = {}
+    known_instants: set[str] = set()
 
     def minute_of(text: str, timestamp_ms: int) -> int | str:
         """The minute of `occurred_at`, or why it is wrong."""
@@ -133,8 +134,12 @@ def judge_of(folder: Path) -> Callable[[bytes | None, int], Verdict]:  # noqa: C
         payload = event.payload
         name, instants, has_money = kinds[event.__class__]
         for member in instants:
-            if instant_us(getattr(payload, member)) is None:
-                return member
+            instant = getattr(payload, member)
+            if instant not in known_instants:
+                if instant_us(instant) is None:
+                    return member
+                if len(known_instants) < REMEMBERED:
+                    known_instants.add(instant)
         text = event.occurred_at
         minute: Any = minutes.get(text[:16])
         # A minute that was seen, in the usual form, that ends before what would be too far ahead.
