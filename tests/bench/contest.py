@@ -149,12 +149,25 @@ def hold(
     for number in range(1, rounds + 1):
         say(f"round {number}: load average {load_average()}")
         for name, once in contestants.items():
-            run = once()
+            run = _tried(once)
             runs[name].append(run)
-            speed = f"{run.cpu_us_per_event:.2f} µs CPU an event, {run.events_per_s:,.0f} events/s"
-            say(f"round {number} ({name}): {f'void: {run.void}' if run.void else speed}")
+            say(f"round {number} ({name}): {_told(run)}")
         say(f"after round {number}: load average {load_average()}")
     return {name: medians(of_one) for name, of_one in runs.items()}
+
+
+def _tried(once: Callable[[], Run]) -> Run:
+    """A run; one that fails is void, and the others go on."""
+    try:
+        return once()
+    except (RuntimeError, TimeoutError) as error:
+        return Run(0, 0.0, 0.0, 0.0, next(iter(str(error).splitlines()), type(error).__name__))
+
+
+def _told(run: Run) -> str:
+    if run.void:
+        return f"void: {run.void}"
+    return f"{run.cpu_us_per_event:.2f} µs CPU an event, {run.events_per_s:,.0f} events/s"
 
 
 def load_average() -> str:

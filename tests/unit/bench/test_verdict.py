@@ -7,7 +7,7 @@ import json
 import pytest
 
 from streams.sources.market import Record
-from tests.bench.contest import Run, medians
+from tests.bench.contest import Run, hold, medians
 from tests.bench.load import partition_of
 from tests.bench.peers.oracle import Expected, Oracle
 from tests.bench.peers.verdict import Result, recon_of, wrong_job, wrong_limit, wrong_views
@@ -109,6 +109,18 @@ def test_wrong_views_are_told(expected: Expected) -> None:
     assert "sums are wrong" in wrong_views(expected, [ROWS[0], {**ROWS[1], "charges_minor": 200}], COUNTS, 1)
     assert "counted as duplicate" in wrong_views(expected, ROWS, {**COUNTS, "duplicate": 0}, 1)
     assert "in quarantine" in wrong_views(expected, ROWS, COUNTS, 2)
+
+
+def test_a_contestant_that_fails_is_void_and_the_others_are_measured() -> None:
+    def fails() -> Run:
+        raise RuntimeError("the process ended with 1\nand more")
+
+    right = Run(10, 1.0, 2e-5, 1.0)
+    said: list[str] = []
+    results = hold({"broken": fails, "right": lambda: right}, 2, said.append)
+    assert results["broken"].void == "the process ended with 1"
+    assert results["right"] == right
+    assert "round 2 (broken): void: the process ended with 1" in said
 
 
 def test_one_wrong_run_makes_the_row_void_and_no_ratio_is_taken_to_it() -> None:

@@ -96,7 +96,7 @@ def judge_of(folder: Path) -> Callable[[bytes | None, int], Verdict]:  # noqa: C
     cities, currencies = _Texts(envelope["city"]), _Texts(_currency(schemas))
     known_cities, known_currencies = cities.known, currencies.known
     minutes: dict[str, int] = {}
-    known_instants: set[str] = set()
+    known_instants: set[str | None] = {None}
 
     def minute_of(text: str, timestamp_ms: int) -> int | str:
         """The minute of `occurred_at`, or why it is wrong."""
@@ -159,8 +159,12 @@ def judge_of(folder: Path) -> Callable[[bytes | None, int], Verdict]:  # noqa: C
 
 def _kind(name: str, schema: Schema) -> _Kind:
     members: dict[str, Any] = schema["properties"]["payload"]["properties"]
-    instants = tuple(member for member, of in members.items() if of.get("format") == "date-time")
+    instants = tuple(member for member, of in members.items() if _is_instant(of))
     return _Kind(name, instants, "amount_minor" in members)
+
+
+def _is_instant(schema: Schema) -> bool:
+    return any(option.get("format") == "date-time" for option in schema.get("anyOf", [schema]))
 
 
 def _currency(schemas: dict[str, Schema]) -> Schema:
