@@ -9,16 +9,20 @@ MAKEFLAGS += --no-print-directory
 BIN := .venv/bin
 VENV := .venv/.installed
 READERS := .venv-readers/.installed
+PEERS := .venv-peers/.installed
 JARS := deploy/kafka/target/lib/.complete
+STREAMS := tests/bench/peers/contestants/kafka_streams
+STREAMS_JARS := $(STREAMS)/target/lib/.complete
+STREAMS_JOB := $(STREAMS)/target/classes/.complete
 CODE := schemas tables agents streams tests
 # More than there are cores, as most tests wait for brokers and sessions.
 TEST_PROCESSES ?= 3
 
-.PHONY: help setup demo unit test check lint drift bench chaos readers lock clean
+.PHONY: help setup demo unit test check lint drift bench bench-peers chaos readers lock clean
 
 help: ## this list
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
-		printf '  make %-8s %s\n' "$$name" "$$text"; done
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
+		printf '  make %-11s %s\n' "$$name" "$$text"; done
 
 setup: $(VENV) $(JARS) ## .venv with locked dependencies and the embedded Kafka; nothing when up to date
 
@@ -46,6 +50,9 @@ drift: setup # files that are generated and committed must equal what generates 
 bench: setup ## the table of docs/performance.md, on this machine
 	@$(BIN)/python -m tests.bench
 
+bench-peers: setup $(PEERS) $(STREAMS_JOB) ## Sluice beside Bytewax, Quix Streams, Kafka Streams, Faust; takes ARGS="--only …"
+	@$(BIN)/python -m tests.bench.peers $(ARGS)
+
 chaos: setup ## the chaos tests with far more kills and SIGTERMs, and every property with 20,000 new examples
 	@$(BIN)/pytest tests/chaos --kills 50 --terms 200 --timeout 3600
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
@@ -59,10 +66,11 @@ lock: $(VENV) ## all requirements.lock anew from pyproject.toml; UPGRADE=1 takes
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \
 	$$compile --custom-compile-command 'make lock' --extra build --extra dev pyproject.toml -o requirements.lock; \
 	$$compile --custom-compile-command 'make lock' --extra build pyproject.toml -c requirements.lock -o deploy/requirements.lock; \
-	$$compile --custom-compile-command 'make lock' tests/readers/requirements.in -o tests/readers/requirements.lock
+	$$compile --custom-compile-command 'make lock' tests/readers/requirements.in -o tests/readers/requirements.lock; \
+	$$compile --custom-compile-command 'make lock' tests/bench/peers/requirements.in -o tests/bench/peers/requirements.lock
 
 clean: ## removes all that the other targets made; stop the demo first
-	@rm -rf .venv .venv-readers deploy/kafka/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
+	@rm -rf .venv .venv-readers .venv-peers deploy/kafka/target $(STREAMS)/target .sluice build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis \
 		.import_linter_cache
 	@find $(CODE) -name __pycache__ -type d -prune -exec rm -rf {} +
 
@@ -76,6 +84,22 @@ $(READERS): tests/readers/requirements.lock $(VENV)
 	@$(BIN)/uv pip install --quiet --require-hashes --no-deps --python .venv-readers -r tests/readers/requirements.lock
 	@touch $@
 
+$(PEERS): tests/bench/peers/requirements.lock $(VENV)
+	@echo "Installing the benchmark's peers"
+	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python .venv-peers
+	@$(BIN)/uv pip install --quiet --require-hashes --no-deps --python .venv-peers -r tests/bench/peers/requirements.lock
+	@touch $@
+
 $(JARS): deploy/kafka/pom.xml
 	@deploy/dev/fetch-kafka.sh
+	@touch $@
+
+$(STREAMS_JARS): $(STREAMS)/pom.xml
+	@deploy/dev/fetch-kafka.sh $(STREAMS)
+	@touch $@
+
+$(STREAMS_JOB): $(wildcard $(STREAMS)/*.java) $(STREAMS_JARS)
+	@command -v javac >/dev/null || { echo "javac is missing: install a JDK (for example openjdk-17-jdk-headless)" >&2; exit 1; }
+	@rm -rf $(STREAMS)/target/classes
+	@javac -Xlint:all -Werror -d $(STREAMS)/target/classes -cp '$(STREAMS)/target/lib/*' $(STREAMS)/*.java
 	@touch $@

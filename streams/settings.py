@@ -9,13 +9,15 @@ from __future__ import annotations
 import difflib
 import os
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, TypeVar
 
 PREFIX = "SLUICE_"
+ALL = ("all",)
+"""Where names are chosen from: no choice."""
 
 
 class SettingError(ValueError):
@@ -84,6 +86,12 @@ def _names(pattern: str, words: str) -> Rule[tuple[str, ...]]:
 def _perhaps(rule: Rule[tuple[str, ...]]) -> Rule[tuple[str, ...]]:
     """The same, or nothing."""
     return lambda text: rule[0](text) if text.strip() else (), rule[1]
+
+
+def _names_or_all(pattern: str, words: str) -> Rule[tuple[str, ...]]:
+    """Names, or `ALL`, which nothing stands for, too."""
+    names, _ = _names(pattern, "")
+    return lambda text: names(text) if text.strip() else ALL, words
 
 
 def _file() -> Rule[Path | None]:
@@ -162,6 +170,11 @@ class Settings:
         "",
         _matching(r".*", "a folder"),
         "folder of <schema id>.avsc files for records in Confluent's Avro format",
+    )
+    views: tuple[str, ...] = _setting(
+        "all",
+        _names_or_all(r"[a-z0-9_]{1,100}", "all, or names of views with commas, none twice"),
+        "views that workers compute and the api answers, the same in every process; the others cost nothing",
     )
     pane_minutes: int = _setting(
         "2880",
@@ -265,7 +278,7 @@ class Settings:
                 ",".join(self.raw_topics),
                 f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
-        self._check_domains()
+        self._check_names()
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
                 "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
@@ -277,25 +290,28 @@ class Settings:
                 "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
             )
 
-    def _check_domains(self) -> None:
-        if not self.bronze_city_domains:
-            return
-        from agents.bronze.layout import known_domains  # noqa: PLC0415 - the catalogue takes a moment
+    def _check_names(self) -> None:
+        if self.views != ALL:
+            from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
 
-        known = known_domains()
-        unknown = [domain for domain in self.bronze_city_domains if domain not in known]
-        if unknown:
-            raise SettingError(
-                "SLUICE_BRONZE_CITY_DOMAINS",
-                ",".join(self.bronze_city_domains),
-                f"some of {', '.join(known)}: there is no domain {' or '.join(unknown)}",
-            )
+            _check_known("SLUICE_VIEWS", self.views, VIEWS, "view")
+        if self.bronze_city_domains:
+            from agents.bronze.layout import known_domains  # noqa: PLC0415 - so does the catalogue
+
+            domains = self.bronze_city_domains
+            _check_known("SLUICE_BRONZE_CITY_DOMAINS", domains, known_domains(), "domain")
 
     def check_gates(self) -> None:
-        """The gates' window has to lie within what the views keep. Raises `SettingError`.
+        """The gates' view has to be computed, and their window to lie within what it keeps.
 
-        Only who runs gates needs it: the other roles go on with few hours.
+        Only who runs gates needs it: the other roles go on without. Raises `SettingError`.
         """
+        if self.views != ALL:
+            from tables.gates.figures import VIEW  # noqa: PLC0415 - the views take a moment
+
+            if VIEW not in self.views:
+                allowed = f"all, or with {VIEW} among them: the gates are evaluated from it"
+                raise SettingError("SLUICE_VIEWS", ",".join(self.views), allowed)
         if self.recon_window_hours + self.recon_settlement_hours > self.pane_hours:
             allowed = f"with SLUICE_RECON_SETTLEMENT_HOURS at most SLUICE_PANE_HOURS ({self.pane_hours})"
             raise SettingError("SLUICE_RECON_WINDOW_HOURS", str(self.recon_window_hours), allowed)
@@ -307,6 +323,13 @@ class Settings:
     def group(self, role: str) -> str:
         """The consumer group of a role, also the stem of its transactional ids."""
         return f"{self.prefix}sluice-{role}"
+
+
+def _check_known(variable: str, names: Collection[str], known: Collection[str], what: str) -> None:
+    unknown = [name for name in names if name not in known]
+    if unknown:
+        allowed = f"some of {', '.join(known)}: there is no {what} {' or '.join(unknown)}"
+        raise SettingError(variable, ",".join(names), allowed)
 
 
 def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[str, str]]:

@@ -1,7 +1,9 @@
 #!/usr/bin/env bash
-# Fetches the embedded Kafka of deploy/kafka/pom.xml from Maven Central into deploy/kafka/target/lib.
+# Fetches what a pom.xml lists from Maven Central into target/lib beside it: fetch-kafka.sh [FOLDER], which is
+# deploy/kafka, the embedded Kafka, unless another one is named.
 set -euo pipefail
-cd "$(dirname "${BASH_SOURCE[0]}")/../kafka"
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+cd "${1:-deploy/kafka}"
 
 if ! version=$(java -version 2>&1); then
     echo "Java is missing: install Java 17 or newer (for example openjdk-17-jdk-headless)" >&2

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from streams.http.client import ApiAwayError, ApiClient, ApiError
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
-from streams.settings import Settings, child_environment
+from streams.settings import ALL, Settings, child_environment
 from streams.sources import replay
 from streams.sources.files import InputFile
 from streams.sources.fixture import FIXTURE
@@ -59,7 +60,7 @@ def demo() -> None:
       sluice demo
       SLUICE_HTTP_PORT=8081 sluice demo
     """
-    settings = Settings.load()
+    settings = replace(Settings.load(), views=ALL)  # it shows all
     settings.check_gates()
     plain_logs()
     stop = _stop_on_signals()
@@ -172,6 +173,7 @@ class _Demo:
                 "SLUICE_KAFKA": self._kafka.bootstrap,
                 "SLUICE_KAFKA_SECURITY": "PLAINTEXT",
                 "SLUICE_REPLICATION": "1",
+                "SLUICE_VIEWS": "all",
                 "SLUICE_HTTP_HOST": HOST,
                 "SLUICE_HTTP_PORT": str(http_port),
                 "SLUICE_METRICS_HOST": HOST,

@@ -7,11 +7,15 @@ from streams.settings import SettingError, unknown_variables
 
 
 async def settings_together(patient: Patient) -> list[Finding]:
-    """The gates' window against what the views keep. What is not allowed at all has ended the command."""
+    """The gates' view and window against what is computed and kept, where gates are run.
+
+    What is not allowed at all has ended the command.
+    """
     try:
-        patient.settings.check_gates()
+        if "gates" not in patient.without:
+            patient.settings.check_gates()
     except SettingError as error:
-        mend = "until then `sluice worker gates` and `all` refuse to run"
+        mend = "until then `sluice worker gates` and `all` refuse to run; `--without gates` if you run none"
         return [Finding("settings", WRONG, str(error), mend)]
     return [Finding("settings", GOOD, "all are allowed")]
 

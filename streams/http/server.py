@@ -12,6 +12,7 @@ from typing import Any
 import uvicorn
 
 from streams import logs, metrics, shutdown
+from streams.chosen_views import chosen_views
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
@@ -20,7 +21,6 @@ from streams.kafka.message_formats import UnreadableBatchError
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
 from tables.codec import FeedFormatError
-from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class _Server(uvicorn.Server):
 
 async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
-    replica = Replica(VIEWS, settings)
+    replica = Replica(chosen_views(settings), settings)
     table = GateTable(settings)
     config = uvicorn.Config(
         create_app(replica, table=table),

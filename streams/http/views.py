@@ -13,6 +13,7 @@ from streams.feed.replica import Replica
 from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
+from streams.settings import ALL
 from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.entities import answer_entities
 from tables.query.params import check_known, parse_entity_query, parse_view_query
@@ -59,8 +60,9 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
         if name in replica.views:
             tracking = [view.name for view in replica.views.values() if view.tracks]
             raise NotFoundError(f"{name} has no entities", views=tracking)
+        left_out = "" if replica.settings.views == ALL else "; SLUICE_VIEWS says which are computed"
         raise NotFoundError(
-            f"there is no view {name!r}{did_you_mean(name, replica.views)}", views=[*replica.views]
+            f"there is no view {name!r}{did_you_mean(name, replica.views)}{left_out}", views=[*replica.views]
         )
 
     return routes

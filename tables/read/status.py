@@ -155,7 +155,8 @@ def source_staleness(reader: ReaderState, view: View, source: Source, situation:
     if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
         return f"a record has been unread for over {situation.stale_seconds} s"
     if checkpoint and checkpoint.views.get(view.name, ("",))[0] != view.definition_hash:
-        return f"its worker computes another definition of {view.name}"
+        does = "computes another definition of" if view.name in checkpoint.views else "does not compute"
+        return f"its worker {does} {view.name}"
     return None
 
 

@@ -1,4 +1,7 @@
-"""What modules under tests import of each other: helpers lie in tests/support, and benchmarks stay alone."""
+"""What modules under tests import of each other: helpers lie in tests/support, and benchmarks stay alone.
+
+Tests of the benchmarks lie in folders named bench, and the peers' programs import none of our code.
+"""
 
 from __future__ import annotations
 
@@ -6,6 +9,8 @@ import ast
 from collections.abc import Iterator
 
 from tests.support.paths import TESTS, told
+
+CONTESTANTS = "tests.bench.peers.contestants"
 
 
 def forbidden(text: str, *, bench: bool = False) -> Iterator[str]:
@@ -20,9 +25,35 @@ def forbidden(text: str, *, bench: bool = False) -> Iterator[str]:
 
 
 def test_tests_import_what_is_there_for_them() -> None:
-    benchmarks = {*(TESTS / "bench").rglob("*.py")}
+    benchmarks = {file for file in TESTS.rglob("*.py") if "bench" in file.relative_to(TESTS).parts}
     assert told({*TESTS.rglob("*.py")} - benchmarks, forbidden) == {}
     assert told(benchmarks, lambda text: forbidden(text, bench=True)) == {}
+
+
+def ours(text: str) -> Iterator[str]:
+    """The imports of the project's code: all but those of the contestants' own modules."""
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            names = [node.module or "."] if isinstance(node, ast.ImportFrom) else [a.name for a in node.names]
+            yield from (
+                f"line {node.lineno}: {name}"
+                for name in names
+                if name.partition(".")[0] in {"schemas", "tables", "agents", "streams", "tests", ""}
+                and not name.startswith(f"{CONTESTANTS}.")
+            )
+
+
+def test_the_peers_contain_none_of_our_code() -> None:
+    files = [*(TESTS / "bench/peers/contestants").rglob("*.py")]
+    assert len(files) > 5
+    assert told(files, ours) == {}
+
+
+def test_an_import_of_our_code_is_found() -> None:
+    lines = ["import schemas.times", "from tables import codec", "from streams.settings import Settings"]
+    lines += ["import agents", "from tests.bench.load import load", "from . import judging"]
+    assert len([*ours("\n".join(lines))]) == len(lines)
+    assert [*ours(f"from {CONTESTANTS}.judging import judge_of\nimport msgspec")] == []
 
 
 def test_an_import_of_another_test_or_of_a_benchmark_is_found() -> None:

@@ -1,25 +1,18 @@
-"""`make bench`: measures Sluice against what people would pick instead, in one run on one embedded Kafka."""
+"""`make bench`: measures Sluice, part by part, in one run on one embedded Kafka."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-import sys
-import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from streams.embedded.broker import EmbeddedKafka
-from streams.kafka import topics
 from tests.bench import bronze, latency, memory, recovery, report
 from tests.bench.contest import CONTESTANTS, TIMEOUT_SECONDS, Arena, hold
-from tests.bench.load import ends_of, load
-from tests.bench.worker import settings_of
+from tests.bench.stage import filled_topic, folder_for, say
 from tests.bench.workloads import WORKLOADS
 
-STARTED = time.monotonic()
 SECTIONS = ("memory", "recovery", "latency")
 OPEN_PAYOUTS = 1_000_000
 MEMORY = {
@@ -30,11 +23,6 @@ MEMORY = {
 LATENCY_EVENTS_PER_S, LATENCY_SECONDS = 5_000, 30
 
 
-def say(text: str) -> None:
-    """Progress, on standard error."""
-    print(f"[{time.monotonic() - STARTED:6.1f} s] {text}", file=sys.stderr, flush=True)
-
-
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     parser.add_argument(
@@ -43,7 +31,6 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--workload", choices=WORKLOADS, default="market", help="which events (default market)"
     )
-    parser.add_argument("--stock-events", type=int, default=50_000, help="how many of them stock Faust reads")
     everything = ",".join((*CONTESTANTS, *SECTIONS))
     parser.add_argument("--only", default=everything, help=f"some of {everything}")
     parser.add_argument(
@@ -60,37 +47,12 @@ def arguments() -> argparse.Namespace:
     return options
 
 
-@contextmanager
-def folder_for(kept: Path | None) -> Iterator[Path]:
-    """The folder for Kafka's data and logs: one to keep, or one that is removed in the end."""
-    if kept is not None:
-        kept.mkdir(parents=True, exist_ok=True)
-        yield kept.resolve()
-        return
-    with tempfile.TemporaryDirectory(prefix="sluice-bench-") as name:
-        yield Path(name)
-
-
-async def filled_topic(server: str, name: str, count: int) -> str:
-    """The topic with `count` events of a workload; filled now, unless a former run has done so."""
-    topic, workload = f"bench.{name}.{count}", WORKLOADS[name]
-    settings = settings_of({"SLUICE_KAFKA": server, "SLUICE_RAW_TOPICS": topic, "SLUICE_PREFIX": "load."})
-    await topics.create(settings)
-    there = sum((await ends_of(settings, topic)).values())
-    if there == 0:
-        say(f"generating {count:,} events of {name}")
-        await load(settings, topic, workload.events(count), workload.batch_bytes)
-    elif there != count:
-        raise SystemExit(
-            f"{topic} has {there:,} events: a former run was cut short; remove the folder of --dir"
-        )
-    return topic
-
-
 def contest(server: str, folder: Path, names: list[str], options: argparse.Namespace) -> str:
     topic = asyncio.run(filled_topic(server, options.workload, options.events))
-    arena = Arena(server, topic, options.events, min(options.stock_events, options.events), folder)
-    return report.contest_table(hold(arena, names, options.rounds, say))
+    arena = Arena(server, topic, options.events, folder)
+    chosen = {name: partial(CONTESTANTS[name].run, arena) for name in names}
+    labels = {name: CONTESTANTS[name].label for name in names}
+    return report.contest_table(hold(chosen, options.rounds, say), labels, ("a", "a500", "c"))
 
 
 def memory_section() -> str:

@@ -41,6 +41,8 @@ class Written(NamedTuple):
     small: int
     """Objects under 1 MiB."""
     stored_mib: float
+    bad: int
+    """Records under `_bad`."""
 
 
 async def write(
@@ -70,7 +72,8 @@ async def write(
         raise RuntimeError(f"of {count} records {rows} are in Bronze")
     sizes = [entry.bytes for entry in entries]
     small = sum(size < SMALL_BYTES for size in sizes)
-    return Written(first, last, peak_rss_mib, len(sizes), small, sum(sizes) / 2**20)
+    bad = sum(entry.rows for entry in entries if entry.path.startswith("_bad/"))
+    return Written(first, last, peak_rss_mib, len(sizes), small, sum(sizes) / 2**20, bad)
 
 
 async def _committed(store: Store, child: Child, ends: Mapping[int, int], timeout_s: float) -> None:

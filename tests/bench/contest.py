@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -12,6 +14,7 @@ from statistics import median
 from typing import NamedTuple
 
 from streams.kafka import topics
+from streams.settings import Settings
 from tests.bench import bronze, worker
 from tests.bench.load import PARTITIONS, ends_of
 from tests.bench.process import Child, Mark, python
@@ -21,12 +24,13 @@ TIMEOUT_SECONDS = 900.0
 
 
 class Run(NamedTuple):
-    """One run of one contestant."""
+    """One run of one contestant; `void` says why its result is wrong, and nothing else counts then."""
 
     events: int
     elapsed_s: float
     cpu_s: float
     peak_rss_mib: float
+    void: str = ""
 
     @property
     def cpu_us_per_event(self) -> float:
@@ -44,7 +48,6 @@ class Arena:
     server: str
     topic: str
     events: int
-    stock_events: int
     folder: Path
 
 
@@ -63,26 +66,26 @@ def run_getmany(arena: Arena, limit: int = 0) -> Run:
         return measured(child, first, child.wait_line("^done$", TIMEOUT_SECONDS), arena.events)
 
 
-def run_stock_faust(arena: Arena) -> Run:
-    """Contestant (b), with an application id of its own, so that it begins at the beginning."""
-    app_id = f"stock-{uuid.uuid4().hex[:8]}"
-    argv = python(
-        "tests.bench.stock_faust", app_id, arena.server, arena.topic, str(PARTITIONS),
-        str(arena.stock_events), str(arena.folder / app_id),
-    )  # fmt: skip
-    with Child(argv, arena.folder / "b.log") as child:
-        first = child.wait_line("^first$|] first$", TIMEOUT_SECONDS)
-        return measured(child, first, child.wait_line("done$", TIMEOUT_SECONDS), arena.stock_events)
+class ViewsRun(NamedTuple):
+    """What a run of the views worker left: its settings find its topics."""
+
+    run: Run
+    settings: Settings
+    outcomes: Mapping[str, int]
 
 
 def run_views(arena: Arena) -> Run:
     """Contestant (c), with topics of its own, so that it begins with no state."""
-    return asyncio.run(_run_views(arena))
+    found = asyncio.run(run_worker(arena, {}))
+    if found.outcomes["quarantined"] != arena.events // BAD_EVERY:
+        raise RuntimeError(f"of {arena.events} events the worker has counted {dict(found.outcomes)}")
+    return found.run
 
 
-async def _run_views(arena: Arena) -> Run:
+async def run_worker(arena: Arena, changes: Mapping[str, str]) -> ViewsRun:
+    """Run `sluice worker views` with these variables besides the usual ones."""
     prefix = f"views-{uuid.uuid4().hex[:8]}."
-    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix)
+    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix) | dict(changes)
     settings = worker.settings_of(environ)
     await topics.create(settings)
     ends = await ends_of(settings, arena.topic)
@@ -91,52 +94,89 @@ async def _run_views(arena: Arena) -> Run:
             first = await asyncio.to_thread(child.wait_line, worker.OWNS, worker.START_SECONDS)
             await worker.wait_covered(feed, child, ends, TIMEOUT_SECONDS)
             run = measured(child, first, child.mark(), arena.events)
-            await _check(child, arena.events)
-            return run
+            return ViewsRun(run, settings, await _outcomes(child, arena.events))
 
 
-async def _check(child: Child, events: int) -> None:
-    """The worker has judged every event: fast and wrong is not to be measured."""
+async def _outcomes(child: Child, events: int) -> Counter[str]:
+    """What the worker has counted. It has judged every event: fast and wrong is not to be measured."""
     for _ in range(100):  # counts are added right after the checkpoint was seen
         counts = worker.outcomes(child)
         if counts.total() == events:
-            break
+            return counts
         await asyncio.sleep(0.1)
-    if counts.total() != events or counts["quarantined"] != events // BAD_EVERY:
-        raise RuntimeError(f"of {events} events the worker has counted {dict(counts)}")
+    raise RuntimeError(f"of {events} events the worker has counted {dict(counts)}")
 
 
 def run_bronze(arena: Arena) -> Run:
     """Contestant (d), with a group and a store of its own. It waits for the last ranges' time to close."""
+    return run_bronze_worker(arena)[0]
+
+
+def run_bronze_worker(arena: Arena) -> tuple[Run, int]:
+    """Contestant (d), and how many records it has put under `_bad`."""
     written = bronze.write(
         arena.server, arena.topic, arena.events, arena.folder,
         max_seconds=bronze.CONTEST_SECONDS, timeout_s=TIMEOUT_SECONDS,
     )  # fmt: skip
     done = asyncio.run(written)
     elapsed_s = done.last.at_s - done.first.at_s
-    return Run(arena.events, elapsed_s, done.last.cpu_s - done.first.cpu_s, done.peak_rss_mib)
+    run = Run(arena.events, elapsed_s, done.last.cpu_s - done.first.cpu_s, done.peak_rss_mib)
+    return run, done.bad
 
 
-CONTESTANTS: dict[str, tuple[str, Callable[[Arena], Run]]] = {
-    "a": ("aiokafka getmany, decoded and validated, nothing kept", run_getmany),
-    "a500": ("the same by 500 records a call, in the processor's cache", partial(run_getmany, limit=500)),
-    "b": ("stock Faust, agent by event, one table write", run_stock_faust),
-    "c": ("sluice worker views, all views, exactly once", run_views),
-    "d": ("sluice worker bronze, to a local folder", run_bronze),
+class Contestant(NamedTuple):
+    """Who takes part: what the table calls it, and how it runs."""
+
+    label: str
+    run: Callable[[Arena], Run]
+
+
+CONTESTANTS = {
+    "a": Contestant("(a) aiokafka getmany, decoded and validated, nothing kept", run_getmany),
+    "a500": Contestant(
+        "(a500) the same by 500 records a call, in the processor's cache", partial(run_getmany, limit=500)
+    ),
+    "c": Contestant("(c) sluice worker views, all views, exactly once", run_views),
+    "d": Contestant("(d) sluice worker bronze, to a local folder", run_bronze),
 }
 
 
-def hold(arena: Arena, names: list[str], rounds: int, say: Callable[[str], None]) -> dict[str, Run]:
+def hold(
+    contestants: Mapping[str, Callable[[], Run]], rounds: int, say: Callable[[str], None]
+) -> dict[str, Run]:
     """Run the contestants by turns, `rounds` times; answers each one's median of every column."""
-    runs: dict[str, list[Run]] = {name: [] for name in names}
+    runs: dict[str, list[Run]] = {name: [] for name in contestants}
     for number in range(1, rounds + 1):
-        for name in names:
-            run = CONTESTANTS[name][1](arena)
+        say(f"round {number}: load average {load_average()}")
+        for name, once in contestants.items():
+            run = _tried(once)
             runs[name].append(run)
-            speed = f"{run.cpu_us_per_event:.2f} µs CPU an event, {run.events_per_s:,.0f} events/s"
-            say(f"round {number} ({name}): {speed}")
-    return {name: _medians(of_one) for name, of_one in runs.items()}
+            say(f"round {number} ({name}): {_told(run)}")
+        say(f"after round {number}: load average {load_average()}")
+    return {name: medians(of_one) for name, of_one in runs.items()}
 
 
-def _medians(runs: list[Run]) -> Run:
-    return Run(*(median(column) for column in zip(*runs, strict=True)))
+def _tried(once: Callable[[], Run]) -> Run:
+    """A run; one that fails is void, and the others go on."""
+    try:
+        return once()
+    except (RuntimeError, TimeoutError) as error:
+        return Run(0, 0.0, 0.0, 0.0, next(iter(str(error).splitlines()), type(error).__name__))
+
+
+def _told(run: Run) -> str:
+    if run.void:
+        return f"void: {run.void}"
+    return f"{run.cpu_us_per_event:.2f} µs CPU an event, {run.events_per_s:,.0f} events/s"
+
+
+def load_average() -> str:
+    """Of the last 1, 5 and 15 minutes."""
+    return " ".join(f"{load:.2f}" for load in os.getloadavg())
+
+
+def medians(runs: list[Run]) -> Run:
+    """Each column's median. One void run makes them void: a contestant is right, or it is not measured."""
+    void = next((run.void for run in runs if run.void), "")
+    middle = Run(*(median(column) for column in zip(*(run[:4] for run in runs), strict=True)))
+    return middle._replace(void=void)

@@ -1,12 +1,13 @@
 """A contestant: one process, started, watched and ended from here, measured from outside.
 
-CPU is the process's own clock as the kernel keeps it (user + system, all threads, ended ones included),
-read at the moment when a line that it writes arrives here. Memory is the kernel's high-water mark of its
-resident set.
+CPU is the process's own clock as the kernel keeps it (user + system, all threads, ended ones included) and
+those of the processes that it has started, read at the moment when a line that it writes arrives here.
+Memory is the kernel's high-water mark of its resident set; of several processes their sum.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -14,7 +15,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, NamedTuple, Self
@@ -60,7 +61,7 @@ class Child:
         return self._process.pid
 
     def _read(self, lines: IO[str]) -> None:
-        with self.log.open("a", encoding="utf-8") as log:
+        with lines, self.log.open("a", encoding="utf-8") as log:
             for line in lines:
                 mark = self.mark(line.rstrip())
                 log.write(line)
@@ -73,11 +74,7 @@ class Child:
 
     def mark(self, line: str = "") -> Mark:
         """This moment. A process that has ended has the CPU time 0."""
-        clock = (~self.pid << 3) | 2  # CPUCLOCK_SCHED of a process: what clock_getcpuclockid(3) gives
-        try:
-            return Mark(time.monotonic(), time.clock_gettime(clock), line)
-        except OSError:
-            return Mark(time.monotonic(), 0.0, line)
+        return Mark(time.monotonic(), sum(map(_cpu_s, _family(self.pid))), line)
 
     def wait_line(self, pattern: str, timeout_s: float) -> Mark:
         """The first line that matches. Raises `RuntimeError` when the process ends or the time runs out."""
@@ -113,10 +110,7 @@ class Child:
 
     def peak_rss_mib(self) -> float:
         """High-water mark of its resident set so far, in MiB."""
-        status = Path(f"/proc/{self.pid}/status").read_text(encoding="ascii")
-        found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
-        assert found is not None
-        return int(found[1]) / 1024
+        return sum(map(_peak_mib, _family(self.pid)))
 
     def stop(self) -> None:
         """End it, and whatever it has started."""
@@ -128,6 +122,34 @@ class Child:
                 os.killpg(self.pid, signal.SIGKILL)
                 self._process.wait(STOP_SECONDS)
         self._reader.join(5.0)
+
+
+def _family(pid: int) -> Iterator[int]:
+    """A process and all that it has started and that still runs."""
+    yield pid
+    with contextlib.suppress(OSError):  # a thread, or the whole process, has just ended
+        for children in Path(f"/proc/{pid}/task").glob("*/children"):
+            for child in children.read_text(encoding="ascii").split():
+                yield from _family(int(child))
+
+
+def _cpu_s(pid: int) -> float:
+    """CPU of one process, and of those that it has started and waited for."""
+    clock = (~pid << 3) | 2  # CPUCLOCK_SCHED of a process: what clock_getcpuclockid(3) gives
+    try:
+        own = time.clock_gettime(clock)
+        stat = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8")
+    except OSError:
+        return 0.0
+    ended = stat.rpartition(")")[2].split()[13:15]  # cutime and cstime of proc(5)
+    return own + sum(map(int, ended)) / os.sysconf("SC_CLK_TCK")
+
+
+def _peak_mib(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text(encoding="ascii")
+    found = re.search(r"^VmHWM:\s+(\d+) kB$", status, re.MULTILINE)
+    assert found is not None
+    return int(found[1]) / 1024
 
 
 def python(module: str, *arguments: str) -> list[str]:

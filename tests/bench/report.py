@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from streams.embedded.broker import JARS
 from tests.bench.bronze import Written
-from tests.bench.contest import CONTESTANTS, Run
+from tests.bench.contest import Run
 from tests.bench.latency import Latency
 from tests.bench.memory import Use
 from tests.bench.recovery import Recovery
@@ -23,9 +23,17 @@ def conditions() -> str:
         r"^model name\s*: (.+)$", Path("/proc/cpuinfo").read_text(encoding="utf-8"), re.MULTILINE
     )
     return (
-        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), Kafka {kafka},"
-        f" Python {platform.python_version()}"
+        f"{os.cpu_count()} cores ({model[1] if model else platform.machine()}), L2 {_l2()} each,"
+        f" Kafka {kafka}, Python {platform.python_version()}"
     )
+
+
+def _l2() -> str:
+    """The size of the second level of the first core's cache, as the kernel writes it."""
+    for cache in Path("/sys/devices/system/cpu/cpu0/cache").glob("index*"):
+        if (cache / "level").read_text(encoding="ascii").strip() == "2":
+            return (cache / "size").read_text(encoding="ascii").strip().replace("K", " KiB")
+    return "of unknown size"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -41,19 +49,24 @@ def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "\n".join(line(row) for row in (header, rule, *rows))
 
 
-def contest_table(results: dict[str, Run]) -> str:
-    """The contest's one table: ratios are of CPU per event."""
-    against = [name for name in ("a", "a500", "c") if name in results]
-    header = ["", "events", "events/s", "CPU µs/event", "peak RSS MiB", *(f"÷ ({name})" for name in against)]
+def contest_table(results: Mapping[str, Run], labels: Mapping[str, str], against: Sequence[str]) -> str:
+    """A contest's one table. Ratios are of CPU per event, to those of `against` that are right.
+
+    Of a contestant whose result is wrong nothing is shown; why it is wrong stands below the table.
+    """
+    others = [name for name in against if name in results and not results[name].void]
+    header = ["", "events", "events/s", "CPU µs/event", "peak RSS MiB", *(f"÷ {name}" for name in others)]
     rows = [
+        [labels[name], *["void"] * (len(header) - 1)] if run.void else
         [
-            f"({name}) {CONTESTANTS[name][0]}", f"{run.events:,.0f}", f"{run.events_per_s:,.0f}",
+            labels[name], f"{run.events:,.0f}", f"{run.events_per_s:,.0f}",
             f"{run.cpu_us_per_event:.2f}", f"{run.peak_rss_mib:.0f}",
-            *(f"{run.cpu_us_per_event / results[other].cpu_us_per_event:.2f}" for other in against),
+            *(f"{run.cpu_us_per_event / results[other].cpu_us_per_event:.2f}" for other in others),
         ]
         for name, run in results.items()
     ]  # fmt: skip
-    return table(header, rows)
+    voids = [f"void: {labels[name]}: {run.void}" for name, run in results.items() if run.void]
+    return "\n".join([table(header, rows), *voids])
 
 
 def memory_table(uses: dict[str, Use]) -> str:

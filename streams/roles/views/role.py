@@ -20,6 +20,7 @@ from faust.types import TP
 from agents.views.projector import Projector
 from schemas.validation.avro import AvroDecoder
 from schemas.validation.validator import Validator
+from streams.chosen_views import chosen_views
 from streams.feed.writer import FeedWriter
 from streams.kafka.record_size import TOO_LARGE
 from streams.kafka.write_failures import log_failed_write
@@ -34,7 +35,6 @@ from streams.roles.views.positions import REMEDY, identity_of, is_grown, recogni
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
 from tables.fold.state import Limits, PartitionState
-from tables.views import VIEWS
 
 log = logging.getLogger(__name__)
 
@@ -94,7 +94,7 @@ class ViewsRole:
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
         identity = identity_of(owner.queries, tp, self._settings)
         feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
-        state = PartitionState(tp.topic, tuple(VIEWS.values()), self._limits)
+        state = PartitionState(tp.topic, tuple(chosen_views(self._settings).values()), self._limits)
         try:
             await feed.open()
             await identity.sees_feed()

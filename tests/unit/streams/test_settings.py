@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from streams.chosen_views import chosen_views
 from streams.cli.main import main
 from streams.roles.views.role import limits_of
-from streams.settings import OWN_TOPICS, SettingError, Settings
+from streams.settings import OWN_TOPICS, SettingError, Settings, unknown_variables
+from tables.views import VIEWS
 
 
 @pytest.mark.parametrize("port", ["0", "65536", "99999"])
@@ -100,3 +102,38 @@ def test_domains_with_a_city_level_are_those_of_the_catalogue(text: str, taken: 
 def test_other_domains_are_refused_by_name(text: str, said: str) -> None:
     with pytest.raises(SettingError, match=f"^SLUICE_BRONZE_CITY_DOMAINS='{text}' is not allowed.*{said}"):
         Settings.load({"SLUICE_BRONZE_CITY_DOMAINS": text})
+
+
+@pytest.mark.parametrize(
+    ("text", "chosen"),
+    [
+        ("all", [*VIEWS]),
+        ("", [*VIEWS]),
+        ("kpi_funnel, ops_payout_backlog", ["ops_payout_backlog", "kpi_funnel"]),
+    ],
+)
+def test_views_are_chosen_by_name(text: str, chosen: list[str]) -> None:
+    settings = Settings.load({"SLUICE_VIEWS": text})
+    assert [*chosen_views(settings)] == chosen
+    assert "SLUICE_VIEWS" not in dict(unknown_variables({"SLUICE_VIEWS": text}))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("kpi_gmw", r"some of ops_payout_backlog, .*: there is no view kpi_gmw$"),
+        ("kpi_gmv,foo,bar", r"there is no view foo or bar$"),
+        ("kpi_gmv,all", r"there is no view all$"),
+        ("kpi_gmv,", "none twice"),
+        ("kpi_gmv,kpi_gmv", "none twice"),
+    ],
+)
+def test_other_views_are_refused_by_name(text: str, said: str) -> None:
+    with pytest.raises(SettingError, match=f"^SLUICE_VIEWS='{text}' is not allowed.*{said}"):
+        Settings.load({"SLUICE_VIEWS": text})
+
+
+def test_gates_need_their_view() -> None:
+    Settings.load({"SLUICE_VIEWS": "kpi_gmv,ops_recon_variance"}).check_gates()
+    with pytest.raises(SettingError, match=r"^SLUICE_VIEWS='kpi_gmv' .* with ops_recon_variance among them"):
+        Settings.load({"SLUICE_VIEWS": "kpi_gmv"}).check_gates()
