@@ -26,6 +26,7 @@ from faust.types import TP, ConsumerMessage
 from mode.threads import WorkerThread
 
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
+from streams.faust.pace import FetchPace
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs, commit_once
@@ -37,8 +38,8 @@ from tables.fingerprint import RecordFingerprint
 
 log = logging.getLogger(__name__)
 
-FETCH_MIN_BYTES = 1 << 20
-FETCH_MAX_WAIT_MS = 50
+FETCH_MAX_WAIT_MS = 250
+"""How long a fetch of nothing waits at the broker; a seek, and a request for offsets, waits behind it."""
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
@@ -48,7 +49,11 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Processes the partitions that this process owns. All of it runs in the application's event loop."""
+    """Processes the partitions that this process owns. All but `fetch_pause_s` runs in the application's
+    event loop."""
+
+    def fetch_pause_s(self) -> float:
+        """Seconds for which records may wait at a broker while this process keeps up. In any thread."""
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Partitions are assigned as of this generation: recover them; returns where to read each from."""
@@ -114,11 +119,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.epochs: dict[Any, int] = {}
 
     async def on_start(self) -> None:
-        """Check which process has our instance before the first join and before any later one."""
+        """Check which process has our instance before any join; pace the fetches."""
         await super().on_start()
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
+        FetchPace(app.owner.fetch_pause_s).attach(self._ensure_consumer())
 
     def _stopped_set(self) -> None:
         with suppress(RuntimeError):  # a crashed one may have closed its loop: nothing waits in it
@@ -142,7 +148,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             session_timeout_ms=settings.session_seconds * 1000,

@@ -207,8 +207,10 @@ class ViewsPartition(Partition):
         while self.failure is None:
             await self._news.wait()
             self._news.clear()
+            began = self._clock.monotonic()
             await self.checkpoint()
-            pause = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
+            interval = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
+            pause = max(0.0, began + interval - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), pause)
             self._full.clear()
@@ -217,6 +219,4 @@ class ViewsPartition(Partition):
         for (event, outcome), count in interval.outcomes.items():
             metrics.EVENTS.labels(event, outcome).inc(count)
         metrics.CHECKPOINT.observe(self._clock.monotonic() - started)
-        if interval.first_timestamp_ms is not None:
-            age_ms = self._clock.wall_ms() - interval.first_timestamp_ms
-            metrics.EVENT_TO_VIEW.observe(max(0.0, age_ms / 1000))
+        interval.ages.observe(self._clock.wall_ms(), metrics.EVENT_TO_VIEW)

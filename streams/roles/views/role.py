@@ -135,6 +135,10 @@ class ViewsRole:
         """Seconds between two checkpoints of a partition, in a worker of so many."""
         return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
 
+    def fetch_pause_s(self, partitions: int) -> float:
+        """What is fetched is written at once: a checkpoint begins as its records arrive."""
+        return self.interval_s(partitions)
+
     def on_failure(self, tp: TP, error: Exception) -> bool:
         """See `streams.roles.owner.Role`: a failure that a retry cannot fix ends the process."""
         if isinstance(error, FeedRecreatedError):
