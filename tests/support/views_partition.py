@@ -77,9 +77,10 @@ class Owned:
         on_failure: OnFailure | None = None,
         quarantined: QuarantineCounts | None = None,
         tp: TP = ONE,
+        clock: FixedClock | None = None,
     ) -> None:
         self.log = MemoryLog()
-        self.clock = FixedClock(NOW_MS)
+        self.clock = clock or FixedClock(NOW_MS)
         self.failures: list[Exception] = []
         state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
         self.projector = Projector(*tp, state, Validator(), lambda: NOW_MS)
