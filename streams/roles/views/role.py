@@ -40,6 +40,11 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_CPU_SECONDS = 0.0015
 """CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
+BEHIND_RECORDS = 10_000
+"""A worker that has more to read than this is behind: it is to catch up first."""
+BEHIND_SECONDS = 1.0
+BEHIND_INTERVALS = 4
+"""While it is behind, checkpoints are so many times as far apart, and at least `BEHIND_SECONDS`."""
 NAMED = 8
 HOPELESS = (
     *TOO_LARGE,
@@ -125,15 +130,21 @@ class ViewsRole:
             feed,
             identity,
             made,
-            interval_s=lambda: self.interval_s(len(owner.owned)),
+            interval_s=lambda unread: self.interval_s(
+                len(owner.owned), unread * len(owner.owned) + owner.waiting_records
+            ),
             on_failure=lambda partition: owner.failed(tp, partition),
             quarantined=self.quarantined,
             clock=owner.clock,
         )
 
-    def interval_s(self, partitions: int) -> float:
-        """Seconds between two checkpoints of a partition, in a worker of so many."""
-        return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
+    def interval_s(self, partitions: int, unread: int = 0) -> float:
+        """Seconds between two checkpoints of a partition, in a worker of so many; `unread`: about how many
+        records it has not processed yet, of all of them."""
+        seconds = max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
+        if unread > BEHIND_RECORDS:
+            return max(BEHIND_SECONDS, BEHIND_INTERVALS * seconds)
+        return seconds
 
     def fetch_pause_s(self, partitions: int) -> float:
         """What is fetched is written at once: a checkpoint begins as its records arrive."""

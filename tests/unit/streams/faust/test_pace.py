@@ -42,7 +42,7 @@ def request(*offsets: int) -> Any:
 
 
 def paced(fetcher: Fetcher) -> Any:
-    FetchPace(lambda: LONG_SECONDS).attach(SimpleNamespace(_fetcher=fetcher))  # type: ignore[arg-type]
+    FetchPace(lambda: LONG_SECONDS).attach(SimpleNamespace(_fetcher=fetcher))
     return fetcher._proc_fetch_request
 
 
@@ -98,6 +98,6 @@ async def test_nodes_have_paces_of_their_own() -> None:
 
 async def test_the_pause_ends() -> None:
     fetcher = Fetcher()
-    FetchPace(lambda: 0.01).attach(SimpleNamespace(_fetcher=fetcher))  # type: ignore[arg-type]
+    FetchPace(lambda: 0.01).attach(SimpleNamespace(_fetcher=fetcher))
     await fetcher._proc_fetch_request(Ends(None), 1, request(0))
     assert await asyncio.wait_for(fetcher._proc_fetch_request(Ends(10), 1, request(10)), 30) is True
