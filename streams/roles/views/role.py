@@ -44,7 +44,7 @@ BEHIND_RECORDS = 10_000
 """A worker that has more to read than this is behind: it is to catch up first."""
 BEHIND_SECONDS = 1.0
 BEHIND_INTERVALS = 4
-"""While it is behind, checkpoints are so many times as far apart, and at least `BEHIND_SECONDS`."""
+"""While it is behind, transactions take so much less of the CPU; they are at least `BEHIND_SECONDS` apart."""
 NAMED = 8
 HOPELESS = (
     *TOO_LARGE,
@@ -141,10 +141,10 @@ class ViewsRole:
     def interval_s(self, partitions: int, unread: int = 0) -> float:
         """Seconds between two checkpoints of a partition, in a worker of so many; `unread`: about how many
         records it has not processed yet, of all of them."""
-        seconds = max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
+        least = 10 * TRANSACTION_CPU_SECONDS * partitions
         if unread > BEHIND_RECORDS:
-            return max(BEHIND_SECONDS, BEHIND_INTERVALS * seconds)
-        return seconds
+            least = max(BEHIND_SECONDS, BEHIND_INTERVALS * least)
+        return max(self._settings.checkpoint_ms / 1000, least)
 
     def fetch_pause_s(self, partitions: int) -> float:
         """What is fetched is written at once: a checkpoint begins as its records arrive."""
