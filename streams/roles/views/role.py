@@ -45,6 +45,7 @@ BEHIND_RECORDS = 10_000
 BEHIND_SECONDS = 1.0
 BEHIND_INTERVALS = 4
 """While it is behind, transactions take so much less of the CPU; they are at least `BEHIND_SECONDS` apart."""
+LONGEST_FETCH_PAUSE_SECONDS = 0.5
 NAMED = 8
 HOPELESS = (
     *TOO_LARGE,
@@ -147,8 +148,8 @@ class ViewsRole:
         return max(self._settings.checkpoint_ms / 1000, least)
 
     def fetch_pause_s(self, partitions: int) -> float:
-        """What is fetched is written at once: a checkpoint begins as its records arrive."""
-        return self.interval_s(partitions)
+        """As often as it writes, so that a checkpoint begins as its records arrive."""
+        return min(self.interval_s(partitions), LONGEST_FETCH_PAUSE_SECONDS)
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
         """See `streams.roles.owner.Role`: a failure that a retry cannot fix ends the process."""
