@@ -295,6 +295,7 @@ class BatchConsumer(FaustConsumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
         """Yield one message per partition that has records; nothing once the flow stopped or moved on."""
+        self.waiting_records = 0
         records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
         generation = self.app.consumer_generation_id
         shares = cast(Mapping[TP, Fetched], records or {})

@@ -6,6 +6,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agents.views.projector import GapError
 from streams.roles.progress import RecreatedTopicError
@@ -161,3 +162,18 @@ async def test_a_checkpoint_that_took_the_whole_interval_is_followed_by_the_next
     made.log.gate.set()
     await wait_until(lambda: made.log.next_offsets == [1, 5], "the second checkpoint")
     await made.partition.release()
+
+
+async def test_the_age_of_every_record_is_observed_when_its_checkpoint_is_committed(owned: Owned) -> None:
+    def observed(what: str) -> float:
+        return REGISTRY.get_sample_value(f"sluice_event_to_view_seconds_{what}") or 0.0
+
+    count, total = observed("count"), observed("sum")
+    await owned.process(1, 8)
+    assert observed("count") == count
+    owned.clock.ms = NOW_MS + 250
+    assert await owned.partition.checkpoint() is True
+    assert observed("count") == count + 7
+    assert observed("sum") == pytest.approx(total + 7 * 0.25)
+    assert await owned.partition.still_ours() is True  # writes a checkpoint without records
+    assert observed("count") == count + 7
