@@ -20,16 +20,23 @@ QUIET_SECONDS = 10.0
 OUR_QUIET_SECONDS = 60.0
 MOST_COMPLAINTS = 1000
 
+_process: str | None = None
+
 _emf = logging.getLogger("streams.emf")
 """Standard output for CloudWatch; silent unless `configure` was told so."""
 
 
 class _JsonLines(logging.Formatter):
+    def __init__(self, process: str | None) -> None:
+        super().__init__()
+        self._process = {} if process is None else {"process": process}
+
     def format(self, record: logging.LogRecord) -> str:
         line: dict[str, Any] = {
             "at": time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
             + f".{int(record.msecs):03d}Z",
             "level": record.levelname,
+            **self._process,
             "logger": record.name,
             "message": record.getMessage(),
         }
@@ -76,13 +83,19 @@ def warn_of_unknown_variables() -> None:
         logging.getLogger(__name__).warning("%s is no setting%s (`sluice settings` lists all)", name, hint)
 
 
+def name_process(name: str) -> None:
+    """What this process is called in each of its lines, where several write to one log."""
+    global _process  # noqa: PLW0603 - as logging's own configuration, there is one a process
+    _process = name
+
+
 def configure(level: str, *, emf: bool = False) -> None:
     """Set up logging for a process.
 
     Libraries stay at WARNING whatever our own level is: aiokafka at DEBUG builds a log record per message.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines())
+    handler.setFormatter(_JsonLines(_process))
     handler.addFilter(_OnceInAWhile())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)

@@ -186,7 +186,7 @@ class Settings:
         "3600", _whole(0, 604800), "window in which an event_id counts once, in seconds"
     )
     closed_hours: int = _setting("168", _whole(1, 1000000), "how long a closed entity is kept, in hours")
-    checkpoint_ms: int = _setting("100", _whole(10, 60000), "shortest time between checkpoints, in ms")
+    checkpoint_ms: int = _setting("50", _whole(10, 60000), "shortest time between checkpoints, in ms")
     stale_seconds: int = _setting(
         "60", _whole(1, 86400), "age at which an unread record makes views incomplete"
     )

@@ -10,6 +10,7 @@ from typing import Any
 from agents.protocols import SLICE_RECORDS, FeedRecord
 from agents.quarantine.record import Message, encode
 from agents.records import Unpacked
+from agents.views.ages import Ages
 from schemas.times import FUTURE_MS
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
@@ -33,6 +34,7 @@ class Interval:
     first_timestamp_ms: int | None = None
     records: int = 0
     bad_bytes: int = 0
+    ages: Ages = field(default_factory=Ages)
     feed: list[FeedRecord] = field(default_factory=list)
     quarantine: list[Message] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
@@ -117,6 +119,7 @@ class Projector:
         interval.records += len(records)
         self._newest = records[-1]
         timestamps = [record.timestamp for record in records]
+        interval.ages.add(timestamps)
         decoded = self._validator.decode_batch([record.value for record in records], timestamps)
         if decoded.bad:
             self._quarantine(records, decoded.bad)

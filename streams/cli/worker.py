@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
+from typing import Any
 
 import click
 
-from streams import shutdown
+from streams import logs, shutdown
 from streams.cli.common import Failure, WrongUsage
 from streams.settings import Settings
 
@@ -18,16 +19,34 @@ def worker() -> None:
 
 
 @worker.command()
-def views() -> None:
+@click.option(
+    "--processes",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    metavar="N",
+    help="Run so many workers as processes of this one command, and keep them up.",
+)
+@click.option("--named", hidden=True, help="The name of this process in its log lines.")
+def views(processes: int, named: str | None) -> None:
     """Fold events into the views, and put bad records into the quarantine.
+
+    With --processes the workers share the partitions. Their metrics are on SLUICE_METRICS_PORT and the ports
+    after it, and it ends with 1 if one of them does not stay up.
 
     \b
     Examples:
       sluice worker views
+      sluice worker views --processes 4                 one for each core
       SLUICE_METRICS_PORT=9101 sluice worker views      a second one on the same machine
     """
-    # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
-    _run("streams.roles.views.worker", "run_views")
+    if named is not None:
+        logs.name_process(named)
+    if processes == 1:
+        # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
+        _run("streams.roles.views.worker", "run_views")
+    else:
+        _supervise(lambda supervisor, settings: supervisor.run_views_processes(settings, processes))
 
 
 @worker.command()
@@ -66,13 +85,18 @@ def every_role() -> None:
       sluice worker all
       SLUICE_METRICS_PORT=9200 sluice worker all      metrics on 9200, 9201 and 9202
     """
+    _supervise(lambda supervisor, settings: supervisor.run_all(settings))
+
+
+def _supervise(run: Callable[[Any, Settings], None]) -> None:
+    """Run workers as processes until it is told to stop. `run` gets `streams.roles.supervisor`."""
     settings = Settings.load()
-    importlib.import_module("tables.views")  # refuses a wrong declaration before any role is started
-    from streams.roles.supervisor import RoleFailedError, run_all  # noqa: PLC0415
+    importlib.import_module("tables.views")  # refuses a wrong declaration before any worker is started
+    from streams.roles import supervisor  # noqa: PLC0415
 
     try:
-        run_all(settings)
-    except RoleFailedError as error:
+        run(supervisor, settings)
+    except supervisor.RoleFailedError as error:
         raise Failure(str(error)) from None
     shutdown.end()
 

@@ -26,6 +26,7 @@ from faust.types import TP, ConsumerMessage
 from mode.threads import WorkerThread
 
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
+from streams.faust.pace import FetchPace
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs, commit_once
@@ -37,8 +38,8 @@ from tables.fingerprint import RecordFingerprint
 
 log = logging.getLogger(__name__)
 
-FETCH_MIN_BYTES = 1 << 20
-FETCH_MAX_WAIT_MS = 50
+FETCH_MAX_WAIT_MS = 250
+"""How long a fetch of nothing waits at the broker; a seek, and a request for offsets, waits behind it."""
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
@@ -48,7 +49,11 @@ T = TypeVar("T")
 
 
 class Owner(Protocol):
-    """Processes the partitions that this process owns. All of it runs in the application's event loop."""
+    """Processes the partitions that this process owns. All but `fetch_pause_s` runs in the application's
+    event loop."""
+
+    def fetch_pause_s(self) -> float:
+        """Seconds for which records may wait at a broker while this process keeps up. In any thread."""
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Partitions are assigned as of this generation: recover them; returns where to read each from."""
@@ -114,11 +119,12 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
         self.epochs: dict[Any, int] = {}
 
     async def on_start(self) -> None:
-        """Check which process has our instance before the first join and before any later one."""
+        """Check which process has our instance before any join; pace the fetches."""
         await super().on_start()
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
+        FetchPace(app.owner.fetch_pause_s).attach(self._ensure_consumer())
 
     def _stopped_set(self) -> None:
         with suppress(RuntimeError):  # a crashed one may have closed its loop: nothing waits in it
@@ -142,7 +148,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             isolation_level="read_committed",
-            fetch_min_bytes=FETCH_MIN_BYTES,
+            fetch_min_bytes=1,
             fetch_max_wait_ms=FETCH_MAX_WAIT_MS,
             max_partition_fetch_bytes=PARTITION_FETCH_BYTES,
             session_timeout_ms=settings.session_seconds * 1000,
@@ -259,6 +265,8 @@ class BatchConsumer(FaustConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _Unread()
+        self.waiting_records = 0
+        """How many were fetched and have not been passed on yet, because others are processed first."""
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -287,15 +295,19 @@ class BatchConsumer(FaustConsumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
         """Yield one message per partition that has records; nothing once the flow stopped or moved on."""
+        self.waiting_records = 0
         records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
         generation = self.app.consumer_generation_id
-        for tp, fetched in (records or {}).items():
+        shares = cast(Mapping[TP, Fetched], records or {})
+        waiting = sum(fetched.after - fetched.before for fetched in shares.values())
+        for tp, fetched in shares.items():
+            waiting -= fetched.after - fetched.before
+            self.waiting_records = waiting
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 return
             yield tp, self._to_message(tp, fetched)
 
-    def _to_message(self, tp: TP, record: Any) -> Any:
-        fetched: Fetched = record
+    def _to_message(self, tp: TP, fetched: Any) -> Any:
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -83,9 +83,12 @@ class Monitor(Generic[P]):
     async def _pause(self) -> None:
         """Until the next heartbeat, sent as soon as partitions left out of this one can be reported."""
         left_out = [partition for partition in self._owner.owned.values() if partition.unsure]
+        if not left_out:
+            await asyncio.sleep(BEAT_SECONDS)
+            return
         for _ in range(10):
             await asyncio.sleep(BEAT_SECONDS / 10)
-            if left_out and not any(partition.unsure for partition in left_out):
+            if not any(partition.unsure for partition in left_out):
                 return
 
     async def _beat(self) -> None:

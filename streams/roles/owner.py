@@ -42,6 +42,9 @@ class Role(Protocol[P]):
     name: str
     drain_seconds: float
 
+    def fetch_pause_s(self, partitions: int) -> float:
+        """See `streams.faust.transport.Owner`, for a worker of so many partitions."""
+
     async def recover(self, owner: PartitionOwner[P], tp: TP) -> P:
         """Begin a partition where its work has ended, retrying while what it needs is unavailable."""
 
@@ -102,6 +105,11 @@ class PartitionOwner(Generic[P]):
         return self._owned
 
     @property
+    def waiting_records(self) -> int:
+        """How many records are in this process and wait for others to be processed first."""
+        return 0 if self.app is None else consumer_of(self.app).waiting_records
+
+    @property
     def recovering_since_ms(self) -> Mapping[TP, int]:
         """The partitions that are being recovered, and since when (wall clock, ms)."""
         return self._recoveries.waiting
@@ -129,6 +137,10 @@ class PartitionOwner(Generic[P]):
         await self.app.crash(error)
 
     # --- Owner ---------------------------------------------------------------------------------------------
+
+    def fetch_pause_s(self) -> float:
+        """Seconds for which records may wait at a broker while this process keeps up."""
+        return self._role.fetch_pause_s(len(self._owned))
 
     async def assigned(self, tps: set[TP], generation: int) -> Mapping[TP, int]:
         """Release revoked partitions, prove those that were kept, recover the rest.

@@ -1,7 +1,8 @@
-"""`sluice worker all`: the worker roles as processes of one command, for one machine.
+"""`sluice worker all` and `sluice worker views --processes N`: workers as processes of one command, for one
+machine.
 
-A role that ends is restarted after a pause that doubles; a role that keeps ending ends all of them. A signal
-is forwarded, and every role drains as if it had been started alone.
+A worker that ends is restarted after a pause that doubles; one that keeps ending ends all of them. A signal
+is forwarded, and every worker drains as if it had been started alone.
 """
 
 from __future__ import annotations
@@ -12,8 +13,8 @@ import logging
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from agents.backoff import Backoff
 from streams import logs, shutdown
@@ -43,11 +44,15 @@ class RoleFailedError(Exception):
 
 @dataclass(frozen=True)
 class RoleCommand:
-    """A role and the command line that runs it. `port`: its metrics port, 0 for any free one."""
+    """A worker and the command line that runs it.
+
+    `port`: its metrics port, 0 for any free one. `variables`: other settings of its own.
+    """
 
     name: str
     arguments: tuple[str, ...]
     port: int
+    variables: Mapping[str, str] = field(default_factory=dict)
 
 
 def sluice_command(*arguments: str) -> tuple[str, ...]:
@@ -60,27 +65,52 @@ def sluice_command(*arguments: str) -> tuple[str, ...]:
 
 def commands(settings: Settings, roles: Sequence[str]) -> list[RoleCommand]:
     """Each role's command line, and its metrics port: SLUICE_METRICS_PORT, + 1, … Raises `SettingError`."""
-    base = settings.metrics_port
-    if base + len(roles) - 1 > 65535:
-        allowed = f"at most {65536 - len(roles)}: each of {len(roles)} roles takes one more"
-        raise SettingError(f"{PREFIX}METRICS_PORT", str(base), allowed)
     return [
-        RoleCommand(
-            role,
-            sluice_command("worker", role),
-            base + number if base else 0,
-        )
-        for number, role in enumerate(roles)
+        RoleCommand(role, sluice_command("worker", role), port)
+        for role, port in zip(roles, _ports(settings, len(roles), "roles"), strict=True)
     ]
+
+
+def views_commands(settings: Settings, processes: int) -> list[RoleCommand]:
+    """So many views workers, each with a metrics port, a data folder and, if SLUICE_INSTANCE is set, an
+    instance of its own. Raises `SettingError`."""
+    ports = _ports(settings, processes, "processes")
+    made = []
+    for number, port in enumerate(ports, 1):
+        name = f"views-{number}"
+        variables = {f"{PREFIX}DATA_DIR": str(settings.data_dir.absolute() / name)}
+        if settings.instance:
+            variables[f"{PREFIX}INSTANCE"] = f"{settings.instance}-{number}"
+        made.append(RoleCommand(name, sluice_command("worker", "views", "--named", name), port, variables))
+    Settings.load(child_environment(made[-1].variables))  # the longest instance may be too long
+    return made
+
+
+def _ports(settings: Settings, count: int, of: str) -> list[int]:
+    """Consecutive metrics ports; all 0 if that is the setting. Raises `SettingError`."""
+    base = settings.metrics_port
+    if base + count - 1 > 65535:
+        allowed = f"at most {65536 - count}: each of {count} {of} takes one more"
+        raise SettingError(f"{PREFIX}METRICS_PORT", str(base), allowed)
+    return [base + number if base else 0 for number in range(count)]
 
 
 def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
     settings.check_gates()
+    _run(settings, commands(settings, roles))
+
+
+def run_views_processes(settings: Settings, processes: int) -> None:
+    """Run so many views workers until SIGTERM or SIGINT. Raises what `run_all` raises."""
+    _run(settings, views_commands(settings, processes))
+
+
+def _run(settings: Settings, workers: Sequence[RoleCommand]) -> None:
     writable_data_dir(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
-    shutdown.run(_run_all(commands(settings, roles)), LEAVE_SECONDS)
+    shutdown.run(_run_all(workers), LEAVE_SECONDS)
 
 
 async def _run_all(roles: Sequence[RoleCommand]) -> None:
@@ -127,7 +157,7 @@ async def _run_once(role: RoleCommand, stop: asyncio.Event) -> int:
     process = await asyncio.create_subprocess_exec(
         *role.arguments,
         stdin=asyncio.subprocess.DEVNULL,
-        env=child_environment({f"{PREFIX}METRICS_PORT": str(role.port)}),
+        env=child_environment({f"{PREFIX}METRICS_PORT": str(role.port), **role.variables}),
         # Ctrl-C reaches this process alone, which forwards it.
         start_new_session=True,
         preexec_fn=_die_with_parent(),

@@ -77,15 +77,16 @@ class Owned:
         on_failure: OnFailure | None = None,
         quarantined: QuarantineCounts | None = None,
         tp: TP = ONE,
+        clock: FixedClock | None = None,
     ) -> None:
         self.log = MemoryLog()
-        self.clock = FixedClock(NOW_MS)
+        self.clock = clock or FixedClock(NOW_MS)
         self.failures: list[Exception] = []
         state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
         self.projector = Projector(*tp, state, Validator(), lambda: NOW_MS)
         self.partition = ViewsPartition(
             self.projector, self.log, identity_of(tp), progress_of(tp, "checkpoint is at", self.clock),
-            interval_s=lambda: 3600.0, on_failure=on_failure or self.failed,
+            interval_s=lambda _: 3600.0, on_failure=on_failure or self.failed,
             quarantined=quarantined or QuarantineCounts(), clock=self.clock,
         )  # fmt: skip
         self.partition.min_epoch = 1

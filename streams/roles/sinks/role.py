@@ -19,6 +19,9 @@ from streams.roles.sinks.source import PartitionSource
 
 log = logging.getLogger(__name__)
 
+FETCH_PAUSE_SECONDS = 0.2
+"""Nothing reads a range before it is committed, which is seldom."""
+
 R = TypeVar("R", bound=Range)
 
 
@@ -69,6 +72,10 @@ class SinkRole(Generic[R]):
             on_failure=lambda partition: owner.failed(tp, partition),
             clock=owner.clock,
         )
+
+    def fetch_pause_s(self, partitions: int) -> float:  # noqa: ARG002 - the role's signature
+        """See `streams.faust.transport.Owner`."""
+        return FETCH_PAUSE_SECONDS
 
     def on_failure(self, tp: TP, error: Exception) -> bool:
         """See `streams.roles.owner.Role`: only for another writer the process does not end."""

@@ -21,8 +21,6 @@ from streams.roles.views.quarantine_counts import QuarantineCounts
 
 log = logging.getLogger(__name__)
 
-BEHIND_RECORDS = 10_000
-BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
@@ -37,8 +35,8 @@ class PartitionLog(Log, Protocol):
 
 
 class ViewsPartition(Partition):
-    """A partition of the views role: folds its input and writes a checkpoint at most every `interval_s()`
-    seconds.
+    """A partition of the views role: folds its input and writes a checkpoint every `interval_s(unread)`
+    seconds at most, `unread` being how many records Kafka has beyond what was read last.
 
     After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
     recovered one.
@@ -51,7 +49,7 @@ class ViewsPartition(Partition):
         identity: Identity,
         progress: Progress,
         *,
-        interval_s: Callable[[], float],
+        interval_s: Callable[[int], float],
         on_failure: Callable[[ViewsPartition], None],
         quarantined: QuarantineCounts,
         clock: Clock = SYSTEM_CLOCK,
@@ -68,7 +66,7 @@ class ViewsPartition(Partition):
         self._news = asyncio.Event()
         self._written = asyncio.Event()
         self._full = asyncio.Event()
-        self._behind = False
+        self._unread = 0
         self._task = asyncio.create_task(self._checkpoints(), name=f"checkpoints-{projector.partition}")
 
     @property
@@ -107,7 +105,7 @@ class ViewsPartition(Partition):
             raise
         self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
-        self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
+        self._unread = fetched.highwater - fetched.after
         self._news.set()
         while self._too_much() and self.failure is None:
             self._full.set()
@@ -207,8 +205,9 @@ class ViewsPartition(Partition):
         while self.failure is None:
             await self._news.wait()
             self._news.clear()
+            began = self._clock.monotonic()
             await self.checkpoint()
-            pause = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
+            pause = max(0.0, began + self._interval_s(self._unread) - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), pause)
             self._full.clear()
@@ -217,6 +216,4 @@ class ViewsPartition(Partition):
         for (event, outcome), count in interval.outcomes.items():
             metrics.EVENTS.labels(event, outcome).inc(count)
         metrics.CHECKPOINT.observe(self._clock.monotonic() - started)
-        if interval.first_timestamp_ms is not None:
-            age_ms = self._clock.wall_ms() - interval.first_timestamp_ms
-            metrics.EVENT_TO_VIEW.observe(max(0.0, age_ms / 1000))
+        interval.ages.observe(self._clock.wall_ms(), metrics.EVENT_TO_VIEW)

@@ -15,7 +15,7 @@ import pytest
 from streams.embedded.broker import EmbeddedKafka
 from streams.embedded.config import free_port
 from streams.kafka import topics
-from streams.roles.supervisor import RoleCommand, RoleFailedError, commands, supervise
+from streams.roles.supervisor import RoleCommand, RoleFailedError, commands, supervise, views_commands
 from streams.settings import SettingError, Settings
 from tests.support.gates import GateTopics, payment
 from tests.support.kafka import wait_until
@@ -123,3 +123,25 @@ def test_each_role_has_a_metrics_port_of_its_own() -> None:
     too_high = Settings.load({"SLUICE_METRICS_PORT": "65534"})
     with pytest.raises(SettingError, match="SLUICE_METRICS_PORT"):
         commands(too_high, ("views", "bronze", "gates"))
+
+
+def test_each_process_has_a_port_a_folder_and_an_instance_of_its_own(tmp_path: Path) -> None:
+    environ = {"SLUICE_METRICS_PORT": "9200", "SLUICE_DATA_DIR": str(tmp_path), "SLUICE_INSTANCE": "pod-0"}
+    made = views_commands(Settings.load(environ), 2)
+    assert [(one.name, one.port) for one in made] == [("views-1", 9200), ("views-2", 9201)]
+    assert [one.variables for one in made] == [
+        {"SLUICE_DATA_DIR": str(tmp_path / f"views-{number}"), "SLUICE_INSTANCE": f"pod-0-{number}"}
+        for number in (1, 2)
+    ]
+
+
+def test_processes_are_members_without_an_instance_where_none_is_set() -> None:
+    made = views_commands(Settings.load({}), 3)
+    assert [set(one.variables) for one in made] == [{"SLUICE_DATA_DIR"}] * 3
+
+
+def test_what_no_process_could_be_given_is_refused_before_any_is_started() -> None:
+    with pytest.raises(SettingError, match=r"SLUICE_METRICS_PORT.*at most 65534: each of 2 processes"):
+        views_commands(Settings.load({"SLUICE_METRICS_PORT": "65535"}), 2)
+    with pytest.raises(SettingError, match="SLUICE_INSTANCE"):
+        views_commands(Settings.load({"SLUICE_INSTANCE": "x" * 99}), 2)

@@ -6,10 +6,12 @@ import asyncio
 from typing import Any
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agents.views.projector import GapError
 from streams.roles.progress import RecreatedTopicError
 from tests.support.kafka import wait_until
+from tests.support.roles import FixedClock
 from tests.support.views_partition import NOW_MS, Owned
 
 
@@ -138,3 +140,40 @@ async def test_the_age_of_what_is_unread(owned: Owned) -> None:
     assert owned.partition.oldest_uncommitted_ms() == NOW_MS
     await owned.process(1, 3)
     assert owned.partition.oldest_uncommitted_ms() == NOW_MS, "its own timestamp, until it is written"
+
+
+class StoppedClock(FixedClock):
+    """Both clocks stand still until they are set."""
+
+    seconds = 1_000.0
+
+    def monotonic(self) -> float:
+        return self.seconds
+
+
+async def test_a_checkpoint_that_took_the_whole_interval_is_followed_by_the_next_at_once() -> None:
+    clock = StoppedClock(NOW_MS)
+    made = Owned(clock=clock)
+    made.log.gate.clear()
+    await made.process(0, 1)
+    await made.log.entered.wait()
+    await made.process(1, 5)  # while the first is on its way
+    clock.seconds += 3_600
+    made.log.gate.set()
+    await wait_until(lambda: made.log.next_offsets == [1, 5], "the second checkpoint")
+    await made.partition.release()
+
+
+async def test_the_age_of_every_record_is_observed_when_its_checkpoint_is_committed(owned: Owned) -> None:
+    def observed(what: str) -> float:
+        return REGISTRY.get_sample_value(f"sluice_event_to_view_seconds_{what}") or 0.0
+
+    count, total = observed("count"), observed("sum")
+    await owned.process(1, 8)
+    assert observed("count") == count
+    owned.clock.ms = NOW_MS + 250
+    assert await owned.partition.checkpoint() is True
+    assert observed("count") == count + 7
+    assert observed("sum") == pytest.approx(total + 7 * 0.25)
+    assert await owned.partition.still_ours() is True  # writes a checkpoint without records
+    assert observed("count") == count + 7
