@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from itertools import islice
 from typing import Any
 
@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 
 from agents.protocols import FeedRecord
 from agents.quarantine.record import Message
+from agents.quarantine.source_headers import Header
 from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState
 from streams.feed.quarantine import QuarantineWriter, Record
@@ -77,7 +78,8 @@ class FeedWriter:
         producer = self._producer
         if producer is None:
             raise RuntimeError(f"the log of {self._topic}-{self._partition} is not open")
-        plain: list[Record] = [(key, value, []) for key, value in feed]
+        no_headers: list[Header] = []
+        plain = ((key, value, no_headers) for key, value in feed)
         bad = (
             QuarantineWriter(producer, self._quarantine, self._partition, self._largest)
             if quarantine
@@ -109,7 +111,7 @@ class FeedWriter:
 async def commit_all(
     producer: AIOKafkaProducer,
     partition: int,
-    records: Mapping[str, Sequence[Record]],
+    records: Mapping[str, Iterable[Record]],
     bad_log: QuarantineWriter | None = None,
     bad: Sequence[Record] = (),
     *,
@@ -143,7 +145,7 @@ async def commit_all(
 
 
 async def _send(
-    producer: AIOKafkaProducer, topic: str, partition: int, records: Sequence[Record]
+    producer: AIOKafkaProducer, topic: str, partition: int, records: Iterable[Record]
 ) -> list[asyncio.Future[Any]]:
     sent: list[asyncio.Future[Any]] = []
     batch = producer.create_batch()
