@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from agents.quarantine.source_headers import Header, carried, original
@@ -86,7 +87,6 @@ class QuarantineRecord:
 
 def encode(topic: str, partition: int, record: Any, why: Quarantined, now_ms: int) -> Message:
     """What a bad Kafka record becomes: key and value untouched; headers say why, where it was and when."""
-    now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
     headers: list[Header] = [
         ("code", why.code.encode()),
         ("reason", why.reason.encode()),
@@ -95,10 +95,16 @@ def encode(topic: str, partition: int, record: Any, why: Quarantined, now_ms: in
         ("topic", topic.encode()),
         ("partition", str(partition).encode()),
         ("offset", str(record.offset).encode()),
-        ("quarantined_at", now.replace("+00:00", "Z").encode()),
+        ("quarantined_at", _written(now_ms)),
         *carried(getattr(record, "headers", ())),
     ]
     return Message(record.key, record.value, headers)
+
+
+@lru_cache(maxsize=1)
+def _written(now_ms: int) -> bytes:
+    now = datetime.fromtimestamp(now_ms / 1000, UTC).isoformat(timespec="milliseconds")
+    return now.replace("+00:00", "Z").encode()
 
 
 def decode(record: Any) -> QuarantineRecord:

@@ -28,6 +28,8 @@ def carried(headers: Sequence[Header]) -> list[Header]:
     Of more than `LARGEST_BYTES`, those of a trace and then each one, from the first, that still fits; the
     last header is then `TRUNCATED`.
     """
+    if not headers:
+        return []
     made = [(PREFIX + _escaped(name), value) for name, value in headers]
     sizes = [len(name.encode()) + len(value or b"") for name, value in made]
     if sum(sizes) <= LARGEST_BYTES:
