@@ -5,8 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from itertools import compress
-from math import inf, nextafter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
@@ -14,6 +13,9 @@ import numpy.typing as npt
 
 FIRST, LAST = datetime.min.replace(tzinfo=UTC), datetime.max.replace(tzinfo=UTC)
 """Where an instant may lie, whatever its offset: the years 0001 to 9999, in UTC."""
+
+Micros = npt.NDArray[np.int64]
+"""µs since 1970 UTC."""
 
 _decode = msgspec.json.Decoder(datetime).decode
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -24,11 +26,9 @@ FIRST_US, LAST_US = ((moment - EPOCH) // MICROSECOND for moment in (FIRST, LAST)
 _DIGITS = "0123456789"
 _TO_MICROSECONDS = len("0000-00-00T00:00:00.000000Z")
 SECOND_US = 1_000_000
+DAY_US = 86_400 * SECOND_US
 FUTURE_MS = 300_000
 """How far occurred_at may be ahead of a record's Kafka timestamp, and that of the clock: 5 min."""
-_EXACT_US = 2**33 * SECOND_US
-"""As far from 1970 (in 1697 and 2242) seconds in a float are exact to the microsecond; not beyond."""
-_MONTH_DAYS = np.array((0, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31), np.uint8)
 _LENGTHS = frozenset(range(20, 36))
 """Of an instant with up to 9 digits of fraction."""
 _FEW = 12
@@ -68,37 +68,25 @@ def micros(instant: datetime) -> int:
     return (instant - EPOCH) // MICROSECOND
 
 
+@lru_cache(maxsize=4096)
+def instant_us(text: str) -> int:
+    """µs since 1970 UTC of RFC 3339 text, as `parse_instant` reads it. Raises `ValueError`."""
+    return micros(parse_instant(text))
+
+
 def from_micros(at_us: int) -> datetime:
     """The instant so many µs after 1970 UTC."""
     return EPOCH + at_us * MICROSECOND
 
 
-def to_seconds(moment: datetime) -> float:
-    """Seconds since 1970 UTC, from whole microseconds.
-
-    Where a float is coarser than that, it is the nearest that still lies in the same second: no instant
-    gets into the next minute, or the year 10000.
-    """
-    at_us = micros(moment)
-    return min(at_us / 1e6, nextafter(at_us // SECOND_US + 1, -inf))
-
-
-def _all_to_seconds(instants_us: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
-    """As `to_seconds`."""
-    seconds = instants_us / 1e6
-    if instants_us.min() < -_EXACT_US or instants_us.max() > _EXACT_US:
-        seconds = np.minimum(seconds, np.nextafter(instants_us // SECOND_US + 1.0, -inf))
-    return seconds
-
-
-def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
-    """Seconds since 1970 UTC of each text (0.0 if it is wrong), and the indexes that `parse_instant` refuses.
+def parse_all(texts: list[str]) -> tuple[Micros, set[int]]:
+    """µs since 1970 UTC of each text (0 if it is wrong), and the indexes that `parse_instant` refuses.
 
     Texts of one length and form are parsed together, which takes a tenth of the time.
     """
     if len(texts) >= _FEW and (uniform := _parse_uniform(texts)) is not None:
-        return uniform.tolist(), set()
-    times, done = np.zeros(len(texts)), np.zeros(len(texts), bool)
+        return uniform, set()
+    times, done = np.zeros(len(texts), np.int64), np.zeros(len(texts), bool)
     if len(texts) >= _FEW:
         lengths = np.array(list(map(len, texts)))
         for length in _LENGTHS.intersection(lengths.tolist()):
@@ -111,19 +99,27 @@ def parse_all(texts: list[str]) -> tuple[list[float], set[int]]:
     refused: set[int] = set()
     for index in np.flatnonzero(~done).tolist():
         try:
-            times[index] = to_seconds(parse_instant(texts[index]))
+            times[index] = micros(parse_instant(texts[index]))
         except ValueError:
             refused.add(index)
-    return times.tolist(), refused
+    return times, refused
 
 
 class _Layout(NamedTuple):
-    """How texts of one form lie in a buffer: bytes in [low, low + span]; `local` cuts out the local time,
-    down to microseconds."""
+    """How texts of one form lie in a buffer: bytes in [low, low + span], for up to `_ROWS` texts; what each
+    byte weighs in a text's date (as the number yyyymmdd) and its µs of the day, less what zeros weigh."""
 
     low: npt.NDArray[np.uint8]
     span: npt.NDArray[np.uint8]
-    local: np.dtype[Any]
+    weights: npt.NDArray[np.float64]
+    zero: npt.NDArray[np.float64]
+
+
+_ROWS = 512
+"""So many texts are laid out beforehand."""
+_DATE_PLACES = {0: 10**7, 1: 10**6, 2: 10**5, 3: 10**4, 5: 1000, 6: 100, 8: 10, 9: 1}
+_TIME_PLACES = {11: 36_000, 12: 3_600, 14: 600, 15: 60, 17: 10, 18: 1}
+"""What the digit at each place is worth, in days written as yyyymmdd and in seconds."""
 
 
 @lru_cache(maxsize=32)
@@ -136,57 +132,75 @@ def _layout(width: int, utc: bool) -> _Layout | None:
     rest = ".000000000"[:fraction] + tail
     low = "0000-00-00T00:00:00" + rest
     high = "9999-19-39T29:59:59" + rest.replace("0", "9").replace("+", "-")
-    local = np.dtype({"names": ["local"], "formats": [f"S{19 + min(fraction, 7)}"], "itemsize": width})
     low_bytes, high_bytes = (np.frombuffer(text.encode(), np.uint8) for text in (low, high))
-    return _Layout(low_bytes, high_bytes - low_bytes, local)
+    weights = np.zeros((width, 2))
+    for place, worth in _DATE_PLACES.items():
+        weights[place, 0] = worth
+    for place, worth in _TIME_PLACES.items():
+        weights[place, 1] = worth * SECOND_US
+    for place in range(20, min(19 + fraction, 26)):
+        weights[place, 1] = 10 ** (25 - place)
+    return _Layout(
+        np.tile(low_bytes, _ROWS), np.tile(high_bytes - low_bytes, _ROWS), weights, ord("0") * weights.sum(0)
+    )
 
 
-def _parse_uniform(texts: list[str]) -> npt.NDArray[np.float64] | None:
-    """Seconds since 1970 UTC of texts of one form; None if one is of another form, or is no instant.
+def _parse_uniform(texts: list[str]) -> Micros | None:
+    """µs since 1970 UTC of texts of one form; None if one is of another form, or is no instant.
 
     The texts are joined by newlines. One that contains a newline does not fit the layout.
     """
-    buffer = "\n".join(texts).encode() + b"\n"
-    width, rest = divmod(len(buffer), len(texts))
-    utc = texts[0][-1:] == "Z"
-    layout = _layout(width, utc)
-    if rest or layout is None:
-        return None
-    cells = np.frombuffer(buffer, np.uint8).reshape(len(texts), width)
+    if len(texts) > _ROWS:
+        parts = [_parse_uniform(texts[start : start + _ROWS]) for start in range(0, len(texts), _ROWS)]
+        return None if any(part is None for part in parts) else np.concatenate(parts)  # type: ignore[arg-type]
+    codes = np.frombuffer("\n".join(texts).encode() + b"\n", np.uint8)
+    size = len(codes)
+    width, rest = divmod(size, len(texts))
+    is_utc = texts[0][-1:] == "Z"
+    layout = _layout(width, is_utc)
     # What is below `low` wraps around to a large number.
-    if not (cells - layout.low <= layout.span).all() or not _all_exist(cells):
+    if rest or layout is None or not (codes - layout.low[:size] <= layout.span[:size]).all():
         return None
-    local = np.frombuffer(buffer, layout.local)["local"].astype("datetime64[us]").view(np.int64)
-    earliest = local.min()  # also here: there is no year 0000, whatever its offset
-    if not utc:
-        offsets = _offset_micros(cells[:, -7:-1])
-        if offsets is None:
-            return None
-        local -= offsets
-    if min(earliest, local.min()) < FIRST_US or local.max() > LAST_US:
+    cells = codes.reshape(len(texts), width)
+    dates, of_day = (cells.astype(np.float64) @ layout.weights - layout.zero).T
+    midnights = _midnights(dates)
+    if midnights is None or of_day.max() >= DAY_US:
         return None
-    return _all_to_seconds(local)
+    local: Micros = of_day.astype(np.int64) + midnights
+    return local if is_utc else _in_utc(local, cells[:, -7:-1])
 
 
-def _all_exist(cells: npt.NDArray[np.uint8]) -> bool:
-    """Whether all texts begin with a date of the calendar and an hour of the day; all have their digits.
-
-    numpy cannot be asked: in an array of more than 500 it raises for a wrong date without holding the
-    interpreter's lock, which ends the process.
-    """
-    tens, ones = cells[:, (5, 8, 11)] - ord("0"), cells[:, (6, 9, 12)] - ord("0")
-    months, days, hours = (tens * 10 + ones).T
-    if not (months.all() and days.all()) or months.max() > 12 or hours.max() > 23:
-        return False
-    over = days > _MONTH_DAYS[months]
-    if not over.any():
-        return True
-    years = (cells[over, :4] - ord("0")) @ np.array((1000, 100, 10, 1))
-    leap = (years % 4 == 0) & ((years % 100 != 0) | (years % 400 == 0))
-    return bool((leap & (months[over] == 2) & (days[over] == 29)).all())
+def _in_utc(local: Micros, cells: npt.NDArray[np.uint8]) -> Micros | None:
+    """Local times less their offsets, written in `cells`; None if one is no offset, or leads out of range."""
+    offsets = _offset_micros(cells)
+    if offsets is None:
+        return None
+    instants = local - offsets
+    return None if instants.min() < FIRST_US or instants.max() > LAST_US else instants
 
 
-def _offset_micros(cells: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64] | None:
+def _midnights(dates: npt.NDArray[np.float64]) -> Micros | int | None:
+    """When these dates (yyyymmdd) begin, µs since 1970 UTC: one number if all are one; None if one is not."""
+    first = dates[0]
+    if (dates == first).all():
+        return _midnight(int(first))
+    of_dates = {date: _midnight(int(date)) for date in set(dates.tolist())}
+    if None in of_dates.values():
+        return None
+    midnights: Micros = np.array([of_dates[date] for date in dates.tolist()], np.int64)
+    return midnights
+
+
+@lru_cache(maxsize=1024)
+def _midnight(date: int) -> int | None:
+    """When a date (yyyymmdd) begins, in µs since 1970 UTC; None if the calendar does not have it."""
+    try:
+        return micros(datetime(date // 10_000, date // 100 % 100, date % 100, tzinfo=UTC))
+    except ValueError:
+        return None
+
+
+def _offset_micros(cells: npt.NDArray[np.uint8]) -> Micros | None:
     """The offsets `±hh:mm` in microseconds; None if one is out of range. The digits have been checked."""
     digits = cells.astype(np.int64) - ord("0")
     hours, minutes = digits[:, 1] * 10 + digits[:, 2], digits[:, 4] * 10 + digits[:, 5]

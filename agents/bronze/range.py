@@ -9,7 +9,7 @@ from __future__ import annotations
 import time
 from bisect import bisect_left
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import accumulate
 from operator import attrgetter, itemgetter
@@ -21,7 +21,9 @@ from agents.bronze.files import bad_folder, range_name
 from agents.bronze.gzip import GzipPieces
 from agents.bronze.layout import Layout
 from agents.bronze.lines import LineWriter
+from schemas.times import DAY_US
 from schemas.validation.avro import AvroDecoder
+from schemas.validation.decoded import Decoded
 from schemas.validation.fast_path import EVENT_TYPES
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
@@ -33,7 +35,6 @@ PIECE_BYTES = 64 << 10
 """Fewer bytes than that are not worth a piece: twice the window of deflate."""
 OBJECT_BYTES = 1024
 """What an object takes in memory beside its lines, about: a backfill has thousands."""
-DAY_SECONDS = 86_400
 _first_byte = itemgetter(0)
 _offset = attrgetter("offset")
 
@@ -180,38 +181,36 @@ class RangeBuilder:
         if self.first_timestamp_ms is None:
             # Without a timestamp its age counts from here on. No object depends on it.
             self.first_timestamp_ms = timestamps[0] if timestamps[0] >= 0 else int(time.time() * 1000)
-        events, times, bad = self._validator.decode_batch(values, timestamps)
+        decoded = self._validator.decode_batch(values, timestamps, {})
         good: list[Any] = values
-        if bad:
+        if decoded.bad:
             good = values.copy()
-            for index, why in bad:
+            for index, why in decoded.bad:
                 good[index] = b"{}"
                 self._add_bad(values[index], offsets[index], timestamps[index], why)
         if 0 in map(_first_byte, good):
             good = [value if value[0] else self._json(value) for value in good]
         lines = self._writer.lines(good, offsets, timestamps)
-        if bad:
-            _date_like_others(times, bad)
-        first_day, last_day = int(min(times) // DAY_SECONDS), int(max(times) // DAY_SECONDS)
-        if first_day == last_day:
-            self._group(first_day, events, lines)
+        keys = self._keys_by_city(decoded) if self._types_by_city else decoded.kinds
+        days = decoded.times // DAY_US
+        if (days == days[0]).all():
+            self._group(int(days[0]), keys, lines)
             return
         by_day: defaultdict[int, list[tuple[Any, bytes]]] = defaultdict(list)
-        for time_s, event, line in zip(times, events, lines, strict=True):
-            by_day[int(time_s // DAY_SECONDS)].append((event, line))
+        for day, key, line in zip(days.tolist(), keys, lines, strict=True):
+            by_day[day].append((key, line))
         for day, of_day in by_day.items():
-            self._group(day, [event for event, _ in of_day], [line for _, line in of_day])
+            self._group(day, [key for key, _ in of_day], [line for _, line in of_day])
 
     def _json(self, value: bytes) -> bytes:
         return msgspec.json.encode(self._avro.decode(value))
 
-    def _group(self, day: int, events: Iterable[Any], lines: Iterable[bytes]) -> None:
-        """Put the lines of a day to their objects; an event that is None is a bad record's."""
+    def _group(self, day: int, keys: Iterable[Any], lines: Iterable[bytes]) -> None:
+        """Put the lines of a day to their objects, which the keys name; the key of a bad record's is None."""
         groups: defaultdict[Any, list[bytes]] = defaultdict(list)
-        keys = self._keys_by_city(events) if self._types_by_city else map(type, events)
         for key, line in zip(keys, lines, strict=True):
             groups[key].append(line)
-        groups.pop(type(None), None)
+        groups.pop(None, None)
         for key, group in groups.items():
             folder = self._folders.get((day, key))
             if folder is None:
@@ -219,11 +218,12 @@ class RangeBuilder:
                 folder = self._folders[day, key] = self._layout.folder(kind.event, day, city)
             self._add_lines(folder, group)
 
-    def _keys_by_city(self, events: Iterable[Any]) -> Iterator[Any]:
+    def _keys_by_city(self, decoded: Decoded) -> list[Any]:
         by_city, no_city = self._types_by_city, self._layout.no_city
-        for event in events:
-            kind = type(event)
-            yield (kind, event.city or no_city) if kind in by_city else kind
+        return [
+            (kind, city or no_city) if kind in by_city else kind
+            for kind, city in zip(decoded.kinds, decoded.cities, strict=True)
+        ]
 
     def _add_bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> None:
         line = self._writer.bad(value, offset, timestamp_ms, why)
@@ -262,13 +262,6 @@ class RangeBuilder:
             BuiltObject(folder + name, held.rows, held.gzip.finished())
             for folder, held in sorted(self._objects.items())
         ]
-
-
-def _date_like_others(times: list[float], bad: list[tuple[int, Quarantined]]) -> None:
-    """Give bad records, which have the time 0, that of a good one: they are not stored by it."""
-    some = max(times)
-    for index, _ in bad:
-        times[index] = some
 
 
 def _size(values: list[bytes | None]) -> int:

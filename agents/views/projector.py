@@ -120,12 +120,12 @@ class Projector:
         self._newest = records[-1]
         timestamps = [record.timestamp for record in records]
         interval.ages.add(timestamps)
-        decoded = self._validator.decode_batch([record.value for record in records], timestamps)
+        values = [record.value for record in records]
+        decoded = self._validator.decode_batch(values, timestamps, self.state.readers)
         if decoded.bad:
             self._quarantine(records, decoded.bad)
         counts = self.state.fold(
-            decoded.events,
-            decoded.times,
+            decoded,
             timestamps,
             first_offset=records[0].offset,
             next_offset=records[-1].offset + 1,

@@ -1,15 +1,14 @@
 """The fast decoder, derived from the declarations: each pydantic model becomes a msgspec Struct.
 
-Payloads are validated completely here. Of the envelope, what is cheaper for a batch than for single records
-is left to `schemas.validation.validator`: the characters of `event_id` and `city`, the time, and UTF-8 in
-members that are not read.
+What is cheaper for a batch than for single records is left to `schemas.validation.validator`: texts that have
+a pattern, the time, and members that are not declared.
 """
 
 from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from functools import cache
 from itertools import repeat
@@ -23,7 +22,7 @@ from pydantic.fields import FieldInfo
 from schemas.catalogue import EVENTS
 from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
 from schemas.spec import EventSpec
-from schemas.times import parse_instant
+from schemas.times import instant_us, parse_instant
 from schemas.types import Envelope
 
 ENVELOPE_NAMES = frozenset(Envelope.model_fields)
@@ -79,7 +78,7 @@ ABSENCES = _Absences()
 
 class Event(msgspec.Struct, kw_only=True, gc=False):
     """A valid event. Each event of the catalogue has its own class, see `EVENT_TYPES`. Its `payload` has the
-    fields declared: absent ones have their defaults, instants are datetimes."""
+    fields declared: absent ones have their defaults, instants are text as it was written."""
 
     event: ClassVar[str] = ""
     """The event's name."""
@@ -97,6 +96,8 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     """How many of these are texts."""
     has_fraction: ClassVar[bool] = False
     """Whether a declared member is a number of any length."""
+    instants: ClassVar[tuple[str, ...]] = ()
+    """The names of the payload's instants."""
     event_id: str
     version: int
     occurred_text: str
@@ -126,21 +127,34 @@ def _fields(model: type[BaseModel], given: dict[str, tuple[str, Any]]) -> list[F
     return fields
 
 
-def _check_of(model: type[BaseModel]) -> Callable[[Any], None] | None:
-    """The `__post_init__` for what msgspec is slow at (patterns) or judges otherwise (instants), if needed.
+def _patterns() -> dict[str, KnownTexts]:
+    patterns: dict[str, str] = {}
+    for spec in EVENTS.values():
+        for name, field in spec.payload.model_fields.items():
+            pattern = pattern_of(field)
+            if patterns.setdefault(name, pattern or "") != (pattern or ""):
+                raise TypeError(
+                    f"{spec.name}: {name} has another pattern in another event: give them one type"
+                )
+    return {name: known_texts(pattern) for name, pattern in patterns.items() if pattern}
 
-    Two forms, because the one for payloads with a currency and no more is called for nearly every payment.
-    """
+
+PATTERNS = _patterns()
+"""The payloads' fields that have a pattern, by name: a name has one pattern in all payloads. What is decoded
+has still to be matched; payloads without such a field have None under its name."""
+
+
+def _check_of(model: type[BaseModel], patterns: Collection[str]) -> Callable[[Any], None] | None:
+    """The `__post_init__` for what msgspec is slow at (patterns, but for these) or judges otherwise
+    (instants), if needed."""
     patterned = [
         (name, known_texts(pattern))
         for name, field in model.model_fields.items()
-        if (pattern := pattern_of(field)) is not None
+        if (pattern := pattern_of(field)) is not None and name not in patterns
     ]
     instants = [name for name, field in model.model_fields.items() if kind_of(field) is datetime]
     if not patterned and not instants:
         return None
-    if patterned == [("currency", patterned[0][1])] and not instants:
-        return _currency_check(patterned[0][1])
 
     def check(self: Any) -> None:
         for name, known in patterned:
@@ -149,28 +163,20 @@ def _check_of(model: type[BaseModel]) -> Callable[[Any], None] | None:
         for name in instants:
             value = getattr(self, name)
             if value is not None:
-                setattr(self, name, parse_instant(value))
+                instant_us(value)
 
     return check
 
 
-def _currency_check(known: KnownTexts) -> Callable[[Any], None]:
-    good = known.good
-
-    def check(self: Any) -> None:
-        if self.currency not in good and not known.matches(self.currency):
-            raise ValueError("currency")
-
-    return check
-
-
-def payload_struct(model: type[BaseModel]) -> type[msgspec.Struct]:
-    """The Struct of a payload model. Its constructor raises ValueError for a wrong text or instant."""
-    check = _check_of(model)
+def payload_struct(model: type[BaseModel], patterns: Collection[str] = ()) -> type[msgspec.Struct]:
+    """The Struct of a payload model. Its constructor raises ValueError for a wrong instant, and for a text
+    that does not match its pattern; those of the fields `patterns` are left to others."""
+    check = _check_of(model, patterns)
+    missing: dict[str, Any] = dict.fromkeys(name for name in patterns if name not in model.model_fields)
     return msgspec.defstruct(
         model.__name__,
         _fields(model, {}),
-        namespace={"__post_init__": check} if check else None,
+        namespace=missing | ({"__post_init__": check} if check else {}),
         module=model.__module__,
         kw_only=True,
         gc=False,
@@ -219,6 +225,7 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
             "payload_fixed": frozenset(payload_fixed),
             "texts": sum(envelope.values()) + sum(payload_fixed.values()),
             "has_fraction": any(kind_of(field) is float for field in fields.values()),
+            "instants": tuple(name for name, field in fields.items() if kind_of(field) is datetime),
         },
         module=__name__,
         tag_field="event",
@@ -231,7 +238,7 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
 
 
 PAYLOAD_TYPES: dict[str, type[msgspec.Struct]] = {
-    name: payload_struct(spec.payload) for name, spec in EVENTS.items()
+    name: payload_struct(spec.payload, PATTERNS) for name, spec in EVENTS.items()
 }
 """Event name to the class of its payload."""
 

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from schemas.catalogue import EVENTS
 from schemas.spec import EventSpec
-from schemas.times import FUTURE_MS, to_seconds
+from schemas.times import FUTURE_MS, micros
 from schemas.types import Envelope
 from schemas.validation.fast_path import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.validation.reader_agreement import (
@@ -26,15 +26,14 @@ from schemas.validation.reader_agreement import (
     split,
 )
 from schemas.validation.reasons import Quarantined, Reason, quarantined
-
-FUTURE_SECONDS = FUTURE_MS / 1000
-"""How far `occurred_at` may be ahead of the record's Kafka timestamp, in seconds."""
+from schemas.validation.undeclared import plain_object
 
 _ENVELOPE = {name: name for name in Envelope.model_fields}
 _DECLARED = {
     name: {field.lower(): field for field in spec.payload.model_fields} for name, spec in EVENTS.items()
 }
 """Event name to its payload's members, by their names in lower case."""
+_PAYLOAD_NAMES = {name: frozenset(spec.payload.model_fields) for name, spec in EVENTS.items()}
 _NOT_ALIKE = object()
 """Stands for a member that readers would not read alike: right for no field."""
 
@@ -57,7 +56,7 @@ class _Members(NamedTuple):
 def validate_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
     """Judge a record's JSON: the event, or why it is quarantined. Its size has been checked before."""
     try:
-        return _judge(_members(_parsed(value)), timestamp_ms)
+        return _judge(_plain_members(value) or _members(_parsed(value)), timestamp_ms)
     except _RefusedError as refused:
         return refused.verdict
     except UnlikeError as error:
@@ -72,6 +71,19 @@ def validate_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quara
         return refused.verdict
     except UnlikeError as error:
         return quarantined(Reason.AVRO_UNDECODABLE, f"as JSON it is not read alike by all readers: {error}")
+
+
+def _plain_members(value: bytes) -> _Members | None:
+    """What `_members` finds, at a fraction of its price, where no reader can differ; None where it may."""
+    record = plain_object(value, _PAYLOAD_NAMES)
+    if record is None:
+        return None
+    payload = record.get("payload")
+    if type(payload) is dict:
+        event = record.get("event")
+        declared = _PAYLOAD_NAMES.get(event, ()) if type(event) is str else ()
+        record["payload"] = {name: member for name, member in payload.items() if name in declared}
+    return _Members(record, set(), set())
 
 
 def _parsed(value: bytes) -> Any:
@@ -127,31 +139,37 @@ def _judge(members: _Members, timestamp_ms: int) -> Event:
 def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
     if envelope.version != spec.version:
         raise _RefusedError(Reason.UNKNOWN_VERSION, f"{spec.name} is known in version {spec.version} only")
-    occurred: str | datetime = members.envelope["occurred_at"]
     try:
         payload = spec.payload.model_validate(envelope.payload)
     except ValidationError as error:
         _refuse_field(Reason.PAYLOAD_FIELD, error, members.payload_twice)
-    if is_future(to_seconds(envelope.occurred_at), timestamp_ms):
+    if is_future(micros(envelope.occurred_at), timestamp_ms):
         raise _RefusedError(
             Reason.IN_FUTURE,
-            f"occurred_at is more than {FUTURE_SECONDS:g} s after the record's Kafka timestamp",
+            f"occurred_at is more than {FUTURE_MS // 1000} s after the record's Kafka timestamp",
         )
-    return EVENT_TYPES[spec.name](
+    known = EVENT_TYPES[spec.name]
+    written = {name: _written(members.envelope["payload"].get(name)) for name in known.instants}
+    return known(
         event_id=envelope.event_id,
         version=envelope.version,
-        occurred_text=occurred if isinstance(occurred, str) else occurred.isoformat(),
+        occurred_text=_written(members.envelope["occurred_at"]),
         source=envelope.source,
         city=envelope.city,
         trace_id=envelope.trace_id,
-        payload=PAYLOAD_TYPES[spec.name](**dict(payload)),
+        payload=PAYLOAD_TYPES[spec.name](**{**dict(payload), **written}),
     )
 
 
-def is_future(occurred_seconds: Any, timestamp_ms: Any) -> Any:
-    """Whether an event's time is too far after its record's, if that has one (-1: it has none); of numbers or
-    of arrays."""
-    return (timestamp_ms >= 0) & (occurred_seconds > timestamp_ms / 1000 + FUTURE_SECONDS)
+def _written(instant: Any) -> Any:
+    """An instant as text; Avro's logical types give datetimes."""
+    return instant.isoformat() if isinstance(instant, datetime) else instant
+
+
+def is_future(occurred_us: Any, timestamp_ms: Any) -> Any:
+    """Whether an event's time (µs) is too far after its record's, if that has one (-1: it has none); of
+    numbers or of arrays."""
+    return (timestamp_ms >= 0) & (-(-occurred_us // 1000) - FUTURE_MS > timestamp_ms)
 
 
 def _refuse_field(reason: Reason, error: ValidationError, twice: set[str]) -> NoReturn:

@@ -1,15 +1,16 @@
 """Which decoded records hold more than their declared members, and whether readers agree on the rest.
 
 A record has a name for each declared member, but for those that are absent, which the decoder counts. Where
-a chunk of records has no more names than that, none has another member, and none has one twice: nothing in it
-is left to look at. Only where the sums differ is a record looked at by itself, and decoded a second time, now
-with every member. What is not surely good is left to `schemas.validation.slow_path`.
+a few records have no more names than that, none has another member, and none has one twice: nothing in them
+is left to look at, and all their texts have been decoded, so that they are UTF-8. Only where the sums differ
+is a record looked at by itself, and decoded a second time, now with every member. What is not surely good is
+left to `schemas.validation.slow_path`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from operator import attrgetter
 from typing import Any, NamedTuple
 
@@ -23,6 +24,7 @@ from schemas.validation.reader_agreement import (
     MAX_INTEGER,
     MAX_NAME_CHARS,
     MAX_NUMBER_CHARS,
+    MAX_SIGNED,
     MIN_INTEGER,
 )
 
@@ -37,15 +39,14 @@ _decode = msgspec.json.Decoder().decode
 
 
 def differing(
-    joined: bytes, values: list[bytes], events: list[Event], absent: int, refused: Collection[int]
+    values: list[bytes], events: list[Event], absent: int, refused: Collection[int]
 ) -> Iterator[int]:
     """Indexes of records that are perhaps not read alike.
 
-    `joined`: the values, with a comma in between; events are aligned with them. `absent`: how many optional
-    members the events did not have. `refused`: indexes of records that were not decoded, in whose place
-    stands some other event.
+    `events`: what the values were decoded as; `absent`: how many optional members these did not have;
+    `refused`: indexes of records that were not decoded, in whose place stands some other event.
     """
-    names = _count_names(joined)
+    names = _count_names(b",".join(values))
     expected = sum(map(_members, events)) - absent
     for index in refused:
         expected -= events[index].members
@@ -99,6 +100,34 @@ def _is_alike(value: bytes, event: Event) -> bool:
         and b"\\u0022" not in value
         and surplus == _quotes_within(record)
     )
+
+
+def _is_plain(payload: dict[str, Any], declared: frozenset[str]) -> bool:
+    too_large = any(type(member) is int and member > MAX_SIGNED for member in payload.values())
+    return not too_large and _known_agreed((*payload,), declared)
+
+
+def plain_object(value: bytes, payload_names: Mapping[str, frozenset[str]]) -> dict[str, Any] | None:
+    """The record's object, if it is surely read alike, and has no escapes; None where it is not known.
+
+    `payload_names`: event name → its payload's declared members. No integer among these is beyond 63 bits.
+    """
+    if b"\\" in value or len(value) > MAX_NAME_CHARS:
+        return None
+    try:
+        record = _decode(value)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return None
+    if type(record) is not dict or not _known_agreed((*record,), ENVELOPE_NAMES):
+        return None
+    event, payload = record.get("event"), record.get("payload")
+    declared = payload_names.get(event, _NO_NAMES) if type(event) is str else _NO_NAMES
+    if type(payload) is dict and not _is_plain(payload, declared):
+        return None
+    quotes = _inner_quotes(record, 1, 0 if len(value) <= MAX_NUMBER_CHARS else _UNKNOWN)
+    if quotes < 0 or (quotes >= _ZERO and _FAR.search(value)) or value.count(b'"') != quotes % _ZERO:
+        return None
+    return record
 
 
 def _varying_quotes(record: dict[str, Any], shape: _Shape, number: int) -> int:
@@ -167,16 +196,18 @@ def _agreed(names: _Names, declared: Collection[str]) -> bool:
     return not any(name.lower() in declared or name.lower() == KAFKA != name for name in others)
 
 
-_good_names: set[_Names] = set()
-"""Names of objects within members that readers agree on."""
+_NO_NAMES: frozenset[str] = frozenset()
+_good_names: set[tuple[_Names, frozenset[str]]] = set()
+"""Names of objects that readers agree on, with those that are declared."""
 
 
-def _agreed_within(names: _Names) -> bool:
-    if names in _good_names:
+def _known_agreed(names: _Names, declared: frozenset[str] = _NO_NAMES) -> bool:
+    key = names, declared
+    if key in _good_names:
         return True
-    agreed = _agreed(names, ())
+    agreed = _agreed(names, declared)
     if agreed and len(_good_names) < _MAX_SHAPES and sum(map(len, names)) <= _MAX_SHAPED_BYTES:
-        _good_names.add(names)
+        _good_names.add(key)
     return agreed
 
 
@@ -203,8 +234,12 @@ def _inner_quotes(value: Any, depth: int, number: int) -> int:
     elif isinstance(value, dict | list) and depth > MAX_DEPTH:
         quotes = _UNKNOWN
     elif isinstance(value, dict):
-        quotes = 2 * len(value) if _agreed_within((*value,)) else _UNKNOWN
-        quotes += sum(_inner_quotes(member, depth + 1, number) for member in value.values())
+        quotes = 2 * len(value) if _known_agreed((*value,)) else _UNKNOWN
+        for member in value.values():
+            if type(member) is str:
+                quotes += 2
+            elif member is not None:
+                quotes += _inner_quotes(member, depth + 1, number)
     elif isinstance(value, list):
         quotes = sum(_inner_quotes(item, depth + 1, number) for item in value)
     return quotes

@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from abc import ABC, abstractmethod
+from collections import defaultdict
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from operator import attrgetter
 from typing import Any
 
 from tables.codec import Group
 from tables.fold.panes import PaneStore
 from tables.sketches.kind import State
-from tables.spec.fields import Event, Value
+from tables.spec.fields import Value
 
-Dims = Any
-"""The looked-at fields of an event: a tuple, or the bare value if it is one."""
+Dims = tuple[Any, ...]
+"""The looked-at fields of an event."""
+CellKey = tuple[Any, ...]
+"""The minute, since the epoch, and the dims."""
 
 
 @dataclass(slots=True)
@@ -32,82 +34,102 @@ class Output:
     sketches: list[tuple[int, Callable[[State, int, int], None]]] = field(default_factory=list)
 
 
-class Counted:
-    """Cells of an event that is only counted: minute → dims → count."""
+class Cells(ABC):
+    """Cells of one event: what is added to one of them for each event, as lines of Python.
+
+    The lines know the fields that are kept of the event, and `key`, its cell's; `names` are theirs besides.
+    Each name ends with a `suffix` of these cells' own.
+    """
+
+    field: str | None = None
+    """The payload's field that is added."""
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
-        self.cells: defaultdict[int, Counter[Dims]] = defaultdict(Counter)
 
-    def add_minute(self, minute: int, dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events of one minute."""
-        self.cells[minute].update(self._keys(dims, events))
+    @abstractmethod
+    def lines(self, suffix: str) -> list[str]:
+        """What adds an event."""
 
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events, each with its own minute."""
-        cells = self.cells
-        for minute, key in zip(minutes, self._keys(dims, events), strict=True):
-            cells[minute][key] += 1
+    @abstractmethod
+    def names(self, suffix: str) -> dict[str, Any]:
+        """The objects that the lines name."""
 
-    def _keys(self, dims: Iterable[Dims], _events: Sequence[Event]) -> Iterable[Any]:
-        return dims
+    @abstractmethod
+    def totals(self) -> Iterator[tuple[int, Dims, int, int]]:
+        """(minute, dims, count, and the sum or item) of every cell."""
 
-    def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
-        """(dims, count, 0) of every cell of a minute."""
-        return ((dims, count, 0) for dims, count in self.cells[minute].items())
+    @abstractmethod
+    def clear(self) -> None:
+        """Begin anew."""
 
 
-class Summed:
-    """Cells of an event with an amount: minute → dims → [count, sum]."""
+class Counted(Cells):
+    """Cells of an event that is only counted."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._counts: defaultdict[CellKey, int] = defaultdict(int)
+
+    def lines(self, suffix: str) -> list[str]:  # noqa: D102 - as all
+        return [f"counts{suffix}[key] += 1"]
+
+    def names(self, suffix: str) -> dict[str, Any]:  # noqa: D102
+        return {f"counts{suffix}": self._counts}
+
+    def totals(self) -> Iterator[tuple[int, Dims, int, int]]:  # noqa: D102
+        return ((key[0], key[1:], count, 0) for key, count in self._counts.items())
+
+    def clear(self) -> None:  # noqa: D102
+        self._counts.clear()
+
+
+class Summed(Cells):
+    """Cells of an event with an amount."""
 
     def __init__(self, amount: str) -> None:
-        self.outputs: list[Output] = []
-        self.cells: defaultdict[int, dict[Dims, list[int]]] = defaultdict(dict)
-        self._amount_of = attrgetter(f"payload.{amount}")
+        super().__init__()
+        self.field = amount
+        self._cells: dict[CellKey, list[int]] = {}
 
-    def add_minute(self, minute: int, dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events of one minute."""
-        cells = self.cells[minute]
-        find = cells.get
-        for key, amount in zip(dims, map(self._amount_of, events), strict=True):
-            cell = find(key)
-            if cell is None:
-                cells[key] = [1, amount]
-            else:
-                cell[0] += 1
-                cell[1] += amount
+    def lines(self, suffix: str) -> list[str]:  # noqa: D102
+        return [
+            f"cell = find{suffix}(key)",
+            "if cell is None:",
+            f"    cells{suffix}[key] = [1, {self.field}]",
+            "else:",
+            "    cell[0] += 1",
+            f"    cell[1] += {self.field}",
+        ]
 
-    def add(self, minutes: Iterable[int], dims: Iterable[Dims], events: Sequence[Event]) -> None:
-        """Add events, each with its own minute."""
-        cells = self.cells
-        for minute, key, amount in zip(minutes, dims, map(self._amount_of, events), strict=True):
-            cell = cells[minute].get(key)
-            if cell is None:
-                cells[minute][key] = [1, amount]
-            else:
-                cell[0] += 1
-                cell[1] += amount
+    def names(self, suffix: str) -> dict[str, Any]:  # noqa: D102
+        return {f"cells{suffix}": self._cells, f"find{suffix}": self._cells.get}
 
-    def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
-        """(dims, count, sum) of every cell of a minute."""
-        return ((dims, count, total) for dims, (count, total) in self.cells[minute].items())
+    def totals(self) -> Iterator[tuple[int, Dims, int, int]]:  # noqa: D102
+        return ((key[0], key[1:], count, total) for key, (count, total) in self._cells.items())
+
+    def clear(self) -> None:  # noqa: D102
+        self._cells.clear()
 
 
-class Sketched(Counted):
-    """Cells of an event whose field is sketched: minute → (dims, item) → count."""
+class Sketched(Cells):
+    """Cells of an event whose field is sketched: one for each item, too."""
 
     def __init__(self, name: str, item_of: Callable[[Any], int | None]) -> None:
         super().__init__()
-        self._value_of = attrgetter(f"payload.{name}")
+        self.field = name
         self._item_of = item_of
+        self._counts: defaultdict[tuple[CellKey, int | None], int] = defaultdict(int)
 
-    def _keys(self, dims: Iterable[Dims], events: Sequence[Event]) -> Iterable[Any]:
-        return zip(dims, map(self._item_of, map(self._value_of, events)), strict=True)
+    def lines(self, suffix: str) -> list[str]:  # noqa: D102
+        return [f"items{suffix}[key, item_of{suffix}({self.field})] += 1"]
 
-    def totals(self, minute: int) -> Iterable[tuple[Dims, int, int]]:
-        """(dims, count, item) of every cell of a minute."""
-        found = self.cells[minute].items()
-        return ((dims, count, item) for (dims, item), count in found if item is not None)
+    def names(self, suffix: str) -> dict[str, Any]:  # noqa: D102
+        return {f"items{suffix}": self._counts, f"item_of{suffix}": self._item_of}
 
+    def totals(self) -> Iterator[tuple[int, Dims, int, int]]:  # noqa: D102
+        found = self._counts.items()
+        return ((key[0], key[1:], count, item) for (key, item), count in found if item is not None)
 
-Cells = Counted | Summed
+    def clear(self) -> None:  # noqa: D102
+        self._counts.clear()

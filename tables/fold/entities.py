@@ -10,25 +10,28 @@ Each state is held as the value of its feed record (tables/codec.py).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from operator import attrgetter
 from struct import Struct
 from typing import Any, NamedTuple
 
-from schemas.times import micros
 from tables.codec import decode_entity, encode_entity
-from tables.spec.fields import Event, EventTypes, Kind, payload_fields
-from tables.spec.tracked import EntityState, Kept, Tracked
+from tables.fold.readers import field, instant, tuple_of
+from tables.fold.times import Times
+from tables.spec.fields import CITY, EventTypes, Kind, payload_fields
+from tables.spec.tracked import Kept, Tracked
 from tables.times import MINUTE_US
 
 
 class _Stage(NamedTuple):
     rank: int
     opens: bool
-    id_of: Callable[[Any], str]
-    readers: list[Callable[[Any], Any]]
-    """What reads each kept field of a payload."""
+    kept: str
+    """What is kept of an event: the entity's id, and a tuple of event_id, city and the kept fields."""
+
+
+Item = tuple[int, type[Any], tuple[Any, ...], int]
+"""An event's place in its batch, its class, what is kept of it, and its occurred_at in µs."""
 
 
 class EntityStore:
@@ -41,7 +44,7 @@ class EntityStore:
         self._state = tracks.state
         self._closing = frozenset(stage.rank for stage in tracks.stages if stage.closes)
         self._closed_us = closed_us
-        self._changed: set[str] = set()
+        self._changed: dict[str, bytes | None] = {}
         # Ids that closed, by minute: 8 bytes each. Those of a minute whose time has come are put on the heap.
         self._closed: dict[int, list[str]] = {}
         self._due: list[tuple[int, str]] = []
@@ -50,41 +53,49 @@ class EntityStore:
     def __len__(self) -> int:
         return len(self.states)
 
-    def fold(self, items: Iterable[tuple[Event, int, int]]) -> None:
+    def fold(self, items: Iterable[Item], times: Times, at: Mapping[type[Any], int]) -> None:
         """Join events, in the order of their offsets; those of no stage are passed over.
 
-        An item: the event, its occurred_at in µs, the partition's watermark with it in, in µs.
+        `times`: of the batch; `at`: where among what is kept of an event of a class this view's values are.
         """
-        states, stages, closing, make = self.states, self.stages, self._closing, self._state
-        for event, occurred_us, watermark_us in items:
-            stage = stages.get(event.__class__)
+        states, changed, stages, closing = self.states, self._changed, self.stages, self._closing
+        forgotten_us = times.watermark - self._closed_us
+        for place, kind, kept, occurred_us in items:
+            stage = stages.get(kind)
             if stage is None:
                 continue
-            payload = event.payload
-            entity_id = stage.id_of(payload)
+            entity_id, values = kept[at[kind]]
             rank, opened = stage.rank, stage.opens
             old = states.get(entity_id)
             if old is not None:
                 was_opened, was_us, was_rank = _head(old)
-                if was_opened and was_rank in closing and was_us < watermark_us - self._closed_us:
+                if (
+                    was_us < forgotten_us
+                    and was_opened
+                    and was_rank in closing
+                    and was_us < times.watermark_at(place) - self._closed_us
+                ):
                     pass  # forgotten, if not yet deleted
-                elif not _follows(old, (was_us, was_rank), (occurred_us, rank), event.event_id):
+                elif not _follows(old, (was_us, was_rank), (occurred_us, rank), values[0]):
                     if opened and not was_opened:
                         state = decode_entity(old, self._state)
                         state.opened = True
-                        self._put(entity_id, state)
+                        states[entity_id] = changed[entity_id] = encode_entity(state)
+                        if was_rank in closing:
+                            self._close(entity_id, was_us)
                     continue
                 else:
                     opened = opened or was_opened
-            kept = [read(payload) for read in stage.readers]
-            self._put(entity_id, make(opened, occurred_us, rank, event.event_id, event.city, *kept))
+            states[entity_id] = changed[entity_id] = encode_entity((opened, occurred_us, rank, *values))
+            if opened and rank in closing:
+                self._close(entity_id, occurred_us)
 
     def changes(self, watermark_us: int) -> Iterator[tuple[bytes, bytes | None]]:
         """Forget what is due, then the feed records that changed."""
         self._forget(watermark_us - self._closed_us)
-        states, prefix = self.states, self.prefix
-        for entity_id in self._changed:
-            yield prefix + entity_id.encode(), states.get(entity_id)
+        prefix = self.prefix
+        for entity_id, value in self._changed.items():
+            yield prefix + entity_id.encode(), value
         self._changed.clear()
 
     def restore(self, entity_id: str, value: bytes | None) -> None:
@@ -101,12 +112,6 @@ class EntityStore:
             opened, occurred_us, rank = _head(value)
             if opened and rank in closing:
                 self._close(entity_id, occurred_us)
-
-    def _put(self, entity_id: str, state: EntityState) -> None:
-        self._changed.add(entity_id)
-        self.states[entity_id] = encode_entity(state)
-        if state.opened and state.rank in self._closing:
-            self._close(entity_id, state.occurred_us)
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
@@ -125,7 +130,7 @@ class EntityStore:
             opened, occurred_us, rank = _head(value)
             if opened and rank in self._closing and occurred_us < before_us:
                 del self.states[entity_id]
-                self._changed.add(entity_id)
+                self._changed[entity_id] = None
 
     def _call_due(self, before_us: int) -> None:
         minute = before_us // MINUTE_US
@@ -159,32 +164,17 @@ def _follows(old: bytes, was: tuple[int, int], now: tuple[int, int], event_id: s
 
 
 def _compile(tracks: Tracked, event_types: EventTypes) -> dict[type[Any], _Stage]:
-    id_of = _id_getter(tracks.id_fields)
+    ids = [field(name) for name in tracks.id_fields]
+    entity_id = ids[0] if len(ids) == 1 else f"':'.join({tuple_of(ids)})"
     stages = {}
     for stage in tracks.stages:
         event_type = event_types[stage.event]
         fields = payload_fields(event_type)
-        readers = [_field_reader(kept) if kept.field in fields else _null for kept in tracks.keep]
-        stages[event_type] = _Stage(stage.rank, stage.opens, id_of, readers)
+        kept = [_value_of(one) if one.field in fields else "None" for one in tracks.keep]
+        values = tuple_of([entity_id, tuple_of(["event.event_id", field(CITY), *kept])])
+        stages[event_type] = _Stage(stage.rank, stage.opens, values)
     return stages
 
 
-def _id_getter(id_fields: tuple[str, ...]) -> Callable[[Any], str]:
-    fields_of: Callable[[Any], Any] = attrgetter(*id_fields)
-    return fields_of if len(id_fields) == 1 else lambda payload: ":".join(fields_of(payload))
-
-
-def _null(_payload: Any) -> None:
-    """Reads a field that the payload does not have."""
-
-
-def _field_reader(kept: Kept) -> Callable[[Any], Any]:
-    value_of: Callable[[Any], Any] = attrgetter(kept.field)
-    if kept.kind is not Kind.TIME:
-        return value_of
-
-    def micros_of(payload: Any) -> int | None:
-        instant = value_of(payload)
-        return None if instant is None else micros(instant)
-
-    return micros_of
+def _value_of(kept: Kept) -> str:
+    return instant(kept.field) if kept.kind is Kind.TIME else field(kept.field)

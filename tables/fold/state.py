@@ -7,15 +7,12 @@ checkpoint's offset.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
-from itertools import compress
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-import numpy as np
-import numpy.typing as npt
-
-from schemas.times import SECOND_US
-from schemas.validation.fast_path import EVENT_TYPES
+from schemas.validation.decoded import Decoded
+from schemas.validation.fast_path import EVENT_TYPES, Event
 from tables.codec import (
     Checkpoint,
     CheckpointKey,
@@ -31,19 +28,17 @@ from tables.codec import (
     windowed_prefix,
 )
 from tables.fingerprint import RecordFingerprint
-from tables.fold.dedupe.duplicates import IdWindow, hash_events
+from tables.fold.dedupe.duplicates import IdWindow, hash_ids
 from tables.fold.entities import EntityStore
 from tables.fold.panes import PaneStore
-from tables.fold.windowed import WindowedFold, late_places, without
-from tables.spec.fields import Event, EventTypes
+from tables.fold.readers import Reader, field, reader_of
+from tables.fold.times import Times
+from tables.fold.windowed import Add, WindowedFold
+from tables.spec.fields import EventTypes
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
-from tables.times import HOUR_MINUTES, HOUR_US, hour_start
+from tables.times import HOUR_MINUTES, HOUR_US, MINUTE_US, hour_start
 
-_NEVER = float("-inf")
-
-Instants = npt.NDArray[np.float64]
-"""Seconds since the epoch."""
 FoldCounts = dict[str, dict[str, int]]
 """Outcome (`accepted`, `duplicate`, `late_dropped`) → event name → how many."""
 
@@ -61,7 +56,7 @@ class PartitionState:
     """The fold of one partition of `topic` into views that are right (tables/spec/problems.py).
 
     `next_offset`: source offset of the next record; `fold` moves it, and so may the caller, upwards.
-    `watermark`: newest accepted occurred_at, s; `kafka_ms`: newest Kafka timestamp; both None at first.
+    `watermark`: newest accepted occurred_at, µs; `kafka_ms`: newest Kafka timestamp; both None at first.
     `lost`: offsets [from, to) that were deleted before they were read; see `lose`. `partial_until`: view →
     µs, before which events may be missing from it; forgotten with the hour panes. `topic_id`, `last_record`,
     `first_partitions`: as in the checkpoint; the caller's to set.
@@ -73,7 +68,7 @@ class PartitionState:
         self.topic = topic
         self.limits = limits
         self.next_offset = 0
-        self.watermark: float | None = None
+        self.watermark: int | None = None
         self.kafka_ms: int | None = None
         self.lost: list[list[int]] = []
         self.partial_until: dict[str, int] = {}
@@ -104,7 +99,13 @@ class PartitionState:
         }
         self._names = {known: name for name, known in event_types.items()}
         self._tracked = {known for store in self._entities.values() for known in store.stages}
-        self._tracked_names = {self._names[known] for known in self._tracked}
+        self.readers: dict[type[Event], Reader] = {}
+        self._add_of: dict[type[Event] | None, Add] = {}
+        self._kept_at: list[tuple[EntityStore, dict[type[Event], int]]] = [
+            (store, {}) for store in self._entities.values()
+        ]
+        for known in {*self._fold.folds, *self._tracked}:
+            self._compile(known)
 
     @property
     def dirty(self) -> bool:
@@ -113,38 +114,41 @@ class PartitionState:
 
     def fold(
         self,
-        events: Sequence[Event | None],
-        times: Sequence[float],
+        batch: Decoded,
         timestamps_ms: Sequence[int],
         *,
         first_offset: int,
         next_offset: int,
         now_ms: int,
     ) -> FoldCounts:
-        """Fold records in the order of their offsets; all lists are aligned, None among `events` is skipped.
+        """Fold the events of a batch of records, which are in the order of their offsets.
 
-        `times`: occurred_at, s since the epoch; `timestamps_ms`: Kafka's; `first_offset`: the first one's,
-        `next_offset`: that behind the last one; `now_ms`: the wall clock.
+        `timestamps_ms`: Kafka's, aligned with the batch; `first_offset`: the first one's, `next_offset`: that
+        behind the last one; `now_ms`: the wall clock.
         """
         counts: FoldCounts = {"accepted": {}, "duplicate": {}, "late_dropped": {}}
-        if not events:
+        if not batch.kinds:
             return counts
         self._date_views()
         newest_ms = max(timestamps_ms)
         self.kafka_ms = newest_ms if self.kafka_ms is None else max(self.kafka_ms, newest_ms)
-        live = list(filter(None, events))
-        if len(live) < len(events):
-            times = list(compress(times, events))
-            timestamps_ms = list(compress(timestamps_ms, events))
-        if live:
-            instants = np.array(times, np.float64)
-            repeated = self._ids.find_duplicates(hash_events(live), timestamps_ms, first_offset, now_ms)
-            if repeated:
-                live, instants = self._drop(live, instants, repeated, counts["duplicate"])
-            if live:
-                self._fold_first_seen(live, instants, counts)
+        if len(batch.bad) < len(batch.kinds):
+            repeated = self._find_duplicates(batch, timestamps_ms, first_offset, now_ms)
+            self._fold_first_seen(batch, repeated, counts)
         self.next_offset = next_offset
         return counts
+
+    def _compile(self, known: type[Event]) -> None:
+        """Decide what is kept of a class's events: what windowed views add up, then each entity view's."""
+        fold = self._fold.folds.get(known)
+        kept = [] if fold is None else [field(name) for name in fold.kept]
+        if fold is not None:
+            self._add_of[known] = fold.compiled(more=known in self._tracked)
+        for store, at in self._kept_at:
+            if known in store.stages:
+                at[known] = len(kept)
+                kept.append(store.stages[known].kept)
+        self.readers[known] = reader_of(kept)
 
     def lose(self, until: int, until_us: int) -> None:
         """Kafka deleted the records up to offset `until` unread; their events occurred before `until_us`."""
@@ -158,7 +162,7 @@ class PartitionState:
         records: list[tuple[bytes, bytes | None]] = [(key, None) for key in self._stale]
         self._stale.clear()
         if self.watermark is not None:
-            minute = int(self.watermark // 60)
+            minute = self.watermark // MINUTE_US
             rolled_until = hour_start(minute - self.limits.pane_minutes)
             for panes in self._panes.values():
                 panes.advance(rolled_until, minute // HOUR_MINUTES - self.limits.pane_hours)
@@ -166,7 +170,7 @@ class PartitionState:
             for panes in self._panes.values():
                 records += panes.changes(minute)
             for entities in self._entities.values():
-                records += entities.changes(round(self.watermark * 1e6))
+                records += entities.changes(self.watermark)
         records += [(dedupe_key(self.topic, first), value) for first, value in self._ids.changes().items()]
         records.append(self.checkpoint_record(now_ms))
         self._written_offset = self.next_offset
@@ -178,7 +182,7 @@ class PartitionState:
         self._forget_losses()
         checkpoint = Checkpoint(
             next=self.next_offset,
-            watermark=None if self.watermark is None else round(self.watermark * 1e6),
+            watermark=self.watermark,
             kafka_ms=self.kafka_ms,
             at=at_ms,
             views={
@@ -227,7 +231,7 @@ class PartitionState:
         checkpoint, self._checkpoint = self._checkpoint, None
         if checkpoint is not None:
             self.next_offset = self._written_offset = checkpoint.next
-            self.watermark = None if checkpoint.watermark is None else checkpoint.watermark / SECOND_US
+            self.watermark = checkpoint.watermark
             self.kafka_ms = checkpoint.kafka_ms
             self.topic_id = checkpoint.topic_id
             self.last_record = checkpoint.last_record
@@ -264,14 +268,14 @@ class PartitionState:
             for name in self._views.keys() - self._since.keys():
                 self._since[name] = self.next_offset
                 if self.watermark is not None:
-                    self._miss_until(name, round(self.watermark * 1e6))
+                    self._miss_until(name, self.watermark)
 
     def _miss_until(self, view: str, until_us: int) -> None:
         self.partial_until[view] = max(until_us, self.partial_until.get(view, until_us))
 
     def _forget_losses(self) -> None:
         if self.watermark is not None and self.partial_until:
-            kept_us = (int(self.watermark // 3600) - self.limits.pane_hours) * HOUR_US
+            kept_us = (self.watermark // HOUR_US - self.limits.pane_hours) * HOUR_US
             self.partial_until = {name: us for name, us in self.partial_until.items() if us > kept_us}
             if not self.partial_until:
                 self.lost = []
@@ -280,40 +284,63 @@ class PartitionState:
         """Of a view that is no more, or was declared otherwise: to be deleted with the next checkpoint."""
         (self._stale.discard if value is None else self._stale.add)(key)
 
-    def _drop(
-        self, live: list[Event], instants: Instants, places: list[int], counts: dict[str, int]
-    ) -> tuple[list[Event], Instants]:
-        """Count the events at these places and leave them out."""
-        for place in places:
-            name = self._names[live[place].__class__]
-            counts[name] = counts.get(name, 0) + 1
-        return without(live, places), np.delete(instants, places)
+    def _find_duplicates(
+        self, batch: Decoded, timestamps_ms: Sequence[int], first_offset: int, now_ms: int
+    ) -> list[int]:
+        """Places of the events that have been folded before; all are noted."""
+        bad = [place for place, _ in batch.bad]
+        hashes, stamps_ms = hash_ids(_without(batch.ids, bad)), _without(timestamps_ms, bad)
+        repeated = self._ids.find_duplicates(hashes, stamps_ms, first_offset, now_ms)
+        if bad and repeated:
+            places = _without(range(len(batch.ids)), bad)
+            return [places[at] for at in repeated]
+        return repeated
 
-    def _fold_first_seen(self, live: list[Event], instants: Instants, counts: FoldCounts) -> None:
-        """Fold events that are no duplicates."""
-        before = _NEVER if self.watermark is None else self.watermark
-        newest = max(before, float(instants.max()))
-        late = late_places(instants, before, newest, self.limits.pane_hours)
-        if late:
-            live, instants = self._drop(live, instants, late, counts["late_dropped"])
-            if not live:
-                return
-        self.watermark = newest
-        counts["accepted"] = self._fold.add(live, (instants // 60).astype(np.int64))
-        if not self._tracked_names.isdisjoint(counts["accepted"]):
-            self._join_entities(live, instants, before)
+    def _fold_first_seen(self, batch: Decoded, repeated: list[int], counts: FoldCounts) -> None:
+        """Fold all events but those at the places of the repeated ones."""
+        out = [place for place, _ in batch.bad] + repeated
+        counts["duplicate"] = self._count(batch.kinds[place] for place in repeated)
+        times = Times.of(batch.times, out, self.watermark)
+        if times is None:
+            return
+        self.watermark = times.watermark
+        late = times.late(self.limits.pane_hours * HOUR_US)
+        counts["late_dropped"] = self._count(batch.kinds[place] for place in late)
+        kinds: Sequence[type[Event] | None] = batch.kinds
+        if out or late:
+            kinds = list(kinds)
+            for place in (*out, *late):
+                kinds[place] = None
+        counts["accepted"] = self._count(kinds)
+        minutes: list[int] = (batch.times // MINUTE_US).tolist()
+        for add, kept, minute in zip(map(self._add_of.get, kinds), batch.kept, minutes, strict=True):
+            if add is not None:
+                add(kept, minute)
+        if self._tracked:
+            self._join_entities(kinds, batch, times)
 
-    def _join_entities(self, live: list[Event], instants: Instants, before: float) -> None:
-        """Hand the entity views their events, in order, each with the watermark as it was then."""
-        is_tracked = map(self._tracked.__contains__, map(type, live))
-        places = list(compress(range(len(live)), is_tracked))
-        watermarks = np.maximum(np.maximum.accumulate(instants), before)
-        occurred_us, watermarks_us = _micros(instants[places]), _micros(watermarks[places])
-        items = list(zip([live[place] for place in places], occurred_us, watermarks_us, strict=True))
-        for store in self._entities.values():
-            store.fold(items)
+    def _count(self, kinds: Iterable[type[Event] | None]) -> dict[str, int]:
+        counts = Counter(kinds)
+        del counts[None]
+        return {self._names[known]: count for known, count in counts.items() if known is not None}
+
+    def _join_entities(self, kinds: Sequence[Any], batch: Decoded, times: Times) -> None:
+        """Hand the entity views the events of these kinds, in order."""
+        tracked, kept = self._tracked, batch.kept
+        places = [place for place, kind in enumerate(kinds) if kind in tracked]
+        if places:
+            occurred: list[int] = batch.times[places].tolist()
+            items = [
+                (place, kinds[place], kept[place], at_us)
+                for place, at_us in zip(places, occurred, strict=True)
+            ]
+            for store, at in self._kept_at:
+                store.fold(items, times, at)
 
 
-def _micros(instants: Instants) -> list[int]:
-    micros: list[int] = np.rint(instants * 1e6).astype(np.int64).tolist()
-    return micros
+def _without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    """The items that are not at these places, which ascend and are few."""
+    left = list(items)
+    for place in reversed(places):
+        del left[place]
+    return left

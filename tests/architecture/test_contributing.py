@@ -35,14 +35,12 @@ def value(payload):
 now_ms = 1_772_359_200_000
 good = [value(example) for example in spec.examples]
 bad = [value(spec.patched(patch)) for patch, _ in spec.counter_examples]
-decoded = Validator().decode_batch(good + bad, [now_ms] * len(good + bad))
+state = PartitionState("events.raw", VIEWS.values(), Limits(2880, 840, 3600, 168))
+decoded = Validator().decode_batch(good + bad, [now_ms] * len(good + bad), state.readers)
 named = [verdict.field for _, verdict in decoded.bad]
 assert named == [field for _, field in spec.counter_examples], decoded.bad
-state = PartitionState("events.raw", VIEWS.values(), Limits(2880, 840, 3600, 168))
-count = len(decoded.events)
-state.fold(
-    decoded.events, decoded.times, [now_ms] * count, first_offset=0, next_offset=count, now_ms=now_ms
-)
+count = len(decoded.kinds)
+state.fold(decoded, [now_ms] * count, first_offset=0, next_offset=count, now_ms=now_ms)
 partials = [decode_partial(record) for key, record in state.changes(now_ms) if b"comms_digest" in key]
 assert partials == [[(("quiet_hours", "oslo"), [1])]], partials
 '''

@@ -106,10 +106,11 @@ def _fill(state: PartitionState, events: Iterator[Timed]) -> None:
     validator, offset, checkpoint_ms = Validator(), 0, 0
     while batch := list(islice(events, BATCH)):
         stamps = [START_MS + event.at_ms for event in batch]
-        decoded = validator.decode_batch([_encode(offset + at, e) for at, e in enumerate(batch)], [*stamps])
+        values: list[bytes | None] = [_encode(offset + at, event) for at, event in enumerate(batch)]
+        decoded = validator.decode_batch(values, stamps, state.readers)
         assert not decoded.bad, decoded.bad[0]
         state.fold(
-            decoded.events, decoded.times, stamps,
+            decoded, stamps,
             first_offset=offset, next_offset=offset + len(batch), now_ms=stamps[-1],
         )  # fmt: skip
         offset += len(batch)

@@ -35,7 +35,13 @@ def make(
     """A decoded event; payload fields that are not given and not optional get some value."""
     event_type = EVENT_TYPES[name]
     (payload_type,) = (f.type for f in msgspec.structs.fields(event_type) if f.name == "payload")
-    fallback = {"currency": "EUR", "amount_minor": 0, "position": 0, "due_at": EPOCH, "accept_by": EPOCH}
+    fallback = {
+        "currency": "EUR",
+        "amount_minor": 0,
+        "position": 0,
+        "due_at": EPOCH.isoformat(),
+        "accept_by": EPOCH.isoformat(),
+    }
     values = {f.name: fallback.get(f.name, "x") for f in msgspec.structs.fields(payload_type) if f.required}
     occurred = (EPOCH + timedelta(microseconds=occurred_us)).isoformat()
     event = event_type(

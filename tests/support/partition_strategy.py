@@ -12,6 +12,7 @@ from tests.oracle.tables import (
     Made,
     make,
 )
+from tests.support.decoded import decoded_for
 
 LIMITS = Limits(pane_minutes=60, pane_hours=3, dedupe_seconds=60, closed_hours=1)
 START_US = 1_790_000_000_000_000 // HOUR_US * HOUR_US
@@ -74,8 +75,7 @@ def records(draw: st.DrawFn, most: int = 30) -> list[Made]:
 
 def fold(state: PartitionState, batch: list[Made], counts: dict[str, dict[str, int]]) -> None:
     counted = state.fold(
-        [made.event for made in batch],
-        [made.occurred_us / 1e6 if made.event else 0.0 for made in batch],
+        decoded_for(state, [made.event for made in batch], [made.occurred_us for made in batch]),
         [made.kafka_ms for made in batch],
         first_offset=state.next_offset,
         next_offset=state.next_offset + len(batch),

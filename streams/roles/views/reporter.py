@@ -10,6 +10,7 @@ from collections import Counter
 from aiokafka import AIOKafkaProducer
 from faust.types import TP
 
+from schemas.times import SECOND_US
 from streams import metrics
 from streams.faust.instance_guard import InstanceTakenError
 from streams.faust.transport import BatchConsumerThread, OwnerApp
@@ -92,7 +93,7 @@ class ViewsReporter(Reporter[ViewsPartition]):
         for tp, partition in owned.items():
             watermark = partition.projector.state.watermark
             if watermark is not None:
-                metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark)
+                metrics.WATERMARK.labels(tp.topic, tp.partition).set(watermark / SECOND_US)
         for tp in self._measured - set(owned):  # another worker measures it now
             with contextlib.suppress(KeyError):  # a partition without an event has no watermark
                 metrics.WATERMARK.remove(tp.topic, tp.partition)

@@ -20,17 +20,17 @@ events.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from xxhash import xxh3_64_intdigest
+from xxhash import xxh3_64_digest
 
 from schemas.times import FUTURE_MS
 from tables.fold.dedupe.arrivals import Arrivals
 from tables.fold.dedupe.chunks import Chunks, Ids, Made, joined, unpack
 from tables.fold.dedupe.sorted_ids import LAST_MS, Hashes, Held, SortedIds
-from tables.spec.fields import Event
 
 SLACK_MS = FUTURE_MS
 """How long an id is held beyond its window."""
@@ -48,9 +48,9 @@ an old record cannot stop it."""
 _NEVER = -(1 << 62)
 
 
-def hash_events(events: Sequence[Event]) -> list[int]:
-    """The 64-bit hash of each event's id: the same in every process, part of the feed's format."""
-    return [xxh3_64_intdigest(event.event_id.encode()) for event in events]
+def hash_ids(ids: Iterable[bytes]) -> Hashes:
+    """The 64-bit hash of each event id (UTF-8): the same in every process, part of the feed's format."""
+    return np.frombuffer(b"".join(map(xxh3_64_digest, ids)), ">u8").astype(np.uint64)
 
 
 class IdWindow:
@@ -63,6 +63,7 @@ class IdWindow:
         self._arrivals = Arrivals(window_ms + SLACK_MS, HELD_IDS)
         self._reached_ms, self._reached_in = LAST_MS, 0
         self._recent: dict[int, int] = {}
+        self._recent_parts: list[Ids] = []  # the same, as they came
         self._recent_since_ms = 0
         # Two sizes, so that taking in a minute's ids does not move an hour's.
         self._warm = SortedIds()
@@ -92,7 +93,7 @@ class IdWindow:
         return len(self._chunks)
 
     def find_duplicates(
-        self, hashes: list[int], stamps_ms: Sequence[int], first_offset: int, now_ms: int
+        self, hashes: Hashes, stamps_ms: Sequence[int], first_offset: int, now_ms: int
     ) -> list[int]:
         """Indices of the duplicates among these records, in the order of their offsets; the others are noted.
 
@@ -113,21 +114,21 @@ class IdWindow:
             self._settle()
         if not self._pending:
             self._pending_offset = first_offset
-        array = np.array(hashes, np.uint64)
-        needles = np.sort(array)
-        firsts = self._firsts_of(needles)
-        firsts.update([(hashed, self._recent[hashed]) for hashed in hashes if hashed in self._recent])
-        doubled: list[int] = needles[1:][needles[1:] == needles[:-1]].tolist()
+        ids: list[int] = hashes.tolist()
+        fresh = dict(zip(ids, stamps_ms, strict=True))
+        firsts = self._firsts_of(hashes)
         repeated: list[int] = []
-        if firsts or doubled:
-            repeated = self._find_each(hashes, stamps_ms, firsts, firsts.keys() | doubled)
-            fresh = np.ones(len(hashes), bool)
-            fresh[repeated] = False
-            array, stamps = array[fresh], stamps[fresh]
+        if firsts or len(fresh) < len(ids) or not self._recent.keys().isdisjoint(fresh):
+            repeated = self._find_each(ids, stamps_ms, firsts, fresh)
+            is_fresh = np.ones(len(ids), bool)
+            is_fresh[repeated] = False
+            hashes, stamps = hashes[is_fresh], stamps[is_fresh]
         else:
-            self._recent.update(zip(hashes, stamps_ms, strict=True))
-        self._pending.append(Ids(array, stamps))
-        self._arrivals.count(len(array))
+            self._recent.update(fresh)
+        first_seen = Ids(hashes, stamps)
+        self._pending.append(first_seen)
+        self._recent_parts.append(first_seen)
+        self._arrivals.count(len(hashes))
         return repeated
 
     def changes(self) -> dict[int, bytes | None]:
@@ -199,20 +200,28 @@ class IdWindow:
         return firsts
 
     def _find_each(
-        self, hashes: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], suspects: set[int]
+        self, ids: list[int], stamps_ms: Sequence[int], firsts: dict[int, int], fresh: dict[int, int]
     ) -> list[int]:
-        """Note all of a batch, and judge the `suspects`; `firsts`: when those held were first seen."""
+        """Note all of a batch, and judge those that may be repeated.
+
+        `firsts`: when those that are packed were first seen; `fresh`: all, each once.
+        """
         recent, window_ms = self._recent, self._window_ms
+        suspects = firsts.keys() | (recent.keys() & fresh.keys())
+        if len(fresh) < len(ids):
+            suspects |= {hashed for hashed, count in Counter(ids).items() if count > 1}
         held = {hashed: recent.get(hashed) for hashed in suspects}
-        recent.update(zip(hashes, stamps_ms, strict=True))
+        recent.update(fresh)
         repeated = []
-        for place in [place for place, hashed in enumerate(hashes) if hashed in suspects]:
-            hashed, stamp = hashes[place], stamps_ms[place]
-            first = firsts.get(hashed)
+        for place in [place for place, hashed in enumerate(ids) if hashed in suspects]:
+            hashed, stamp = ids[place], stamps_ms[place]
+            first = held[hashed]
+            if first is None:
+                first = firsts.get(hashed)
             if first is not None and stamp <= first + window_ms:
                 repeated.append(place)
             else:
-                firsts[hashed] = held[hashed] = stamp
+                held[hashed] = stamp
         for hashed, ms in held.items():
             if ms is None:
                 del recent[hashed]  # packed, and not seen anew
@@ -222,13 +231,11 @@ class IdWindow:
 
     def _settle(self) -> None:
         """Pack the recent ids, and forget those of which all is over."""
-        count, held, elapsed_ms = len(self._recent), self._held, self._arrivals.elapsed_ms
-        ids = np.fromiter(self._recent.keys(), np.uint64, count)
-        ms = np.fromiter(self._recent.values(), np.int64, count)
-        self._recent = {}
+        held, elapsed_ms = self._held, self._arrivals.elapsed_ms
+        ids, _ = _newest_of_each(joined(self._recent_parts))
+        self._recent, self._recent_parts = {}, []
         self._recent_since_ms = elapsed_ms
-        order = ids.argsort()
-        self._warm.merge(ids[order], ms[order], self._arrivals.current, held)
+        self._warm.merge(*ids, self._arrivals.current, held)
         # Also when few come now: the many that came before are to be forgotten.
         if (
             len(self._warm) > max(_WARM_IDS, len(self._cold) // 8)

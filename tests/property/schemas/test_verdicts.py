@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from schemas.times import to_seconds
+from schemas.times import micros
 from schemas.validation.reasons import MAX_DETAIL_BYTES, Quarantined
 from schemas.validation.validator import Validator
 from tests.support.examples import examples
@@ -36,10 +36,13 @@ def test_both_ways_give_one_verdict(value: bytes | None, timestamp_ms: int) -> N
 def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None], repeats: int) -> None:
     batch = batch * (repeats * 4 + 1)
     decoded = VALIDATOR.decode_batch(list(batch), [NOW_MS] * len(batch))
-    assert len(decoded.events) == len(decoded.times) == len(batch)
+    assert {len(column) for column in decoded[:-1]} == {len(batch)}
     bad = dict(decoded.bad)
     assert list(bad) == sorted(bad)
     for index, value in enumerate(batch):
-        event = decoded.events[index]
+        event = decoded.kept[index]
         assert (bad[index] if event is None else event) == VALIDATOR.validate_one(value, NOW_MS)
-        assert decoded.times[index] == (0.0 if event is None else to_seconds(event.occurred_at))
+        if event is not None:
+            assert decoded.kinds[index] is event.__class__
+            assert decoded.times[index] == micros(event.occurred_at)
+            assert (decoded.ids[index].decode(), decoded.cities[index]) == (event.event_id, event.city)

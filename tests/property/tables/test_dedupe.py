@@ -175,7 +175,7 @@ def play(steps: list[Batch]) -> None:
                 true_ms += record.passed_ms
                 stamps.append(record.stamp_ms(true_ms))
             wall_ms = true_ms + wrong_ms
-            hashes = [hash_id(str(record.id)) for record in step.records]
+            hashes = np.array([hash_id(str(record.id)) for record in step.records], np.uint64)
             found = window.find_duplicates(hashes, stamps, offset, now_ms=wall_ms)
             promise.batch(stamps, wall_ms)
             for place, record in enumerate(step.records):

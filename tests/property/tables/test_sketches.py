@@ -27,6 +27,7 @@ from tables.spec.problems import checked
 from tables.spec.windowed import DistinctCount, Quantile, Sum, Term, Windowed
 from tables.times import HOUR_US, MINUTE_US
 from tests.oracle.tables import Feed, Made, make, write
+from tests.support.decoded import decoded_for
 from tests.support.examples import examples
 from tests.support.feed_records import situation
 
@@ -109,8 +110,7 @@ def folded(made: list[tuple[int, Made]], data: st.DataObject) -> list[Feed]:
 
 def fold(state: PartitionState, batch: list[Made]) -> None:
     state.fold(
-        [made.event for made in batch],
-        [made.occurred_us / 1e6 for made in batch],
+        decoded_for(state, [made.event for made in batch], [made.occurred_us for made in batch]),
         [made.kafka_ms for made in batch],
         first_offset=state.next_offset,
         next_offset=state.next_offset + len(batch),

@@ -351,16 +351,19 @@ def test_a_batch_keeps_its_order_around_bad_records() -> None:
     decoded = VALIDATOR.decode_batch(batch, [OCCURRED_MS] * 300)
     assert [index for index, _ in decoded.bad] == sorted(bad)
     for index in range(300):
-        event = decoded.events[index]
-        assert (event is None) == (index in bad)
-        assert decoded.times[index] == (0.0 if index in bad else OCCURRED_MS / 1000)
-        assert event is None or event.event_id == f"evt-{index}"
+        event = decoded.kept[index]
+        assert (event is None) == (decoded.kinds[index] is None) == (index in bad)
+        if event is not None:
+            assert decoded.kinds[index] is event.__class__
+            assert decoded.times[index] == OCCURRED_MS * 1000
+            assert decoded.ids[index] == event.event_id.encode() == f"evt-{index}".encode()
+            assert decoded.cities[index] == event.city
 
 
 def test_a_batch_of_nothing_and_of_nothing_good() -> None:
-    assert VALIDATOR.decode_batch([], []) == ([], [], [])
+    assert VALIDATOR.decode_batch([], []).kinds == []
     decoded = VALIDATOR.decode_batch([None, b"["], [0, 0])
-    assert decoded.events == [None, None]
+    assert decoded.kinds == decoded.kept == [None, None]
     assert [found.reason for _, found in decoded.bad] == [Reason.EMPTY, Reason.NOT_JSON]
 
 

@@ -12,7 +12,8 @@ import msgspec
 import pytest
 
 from schemas.catalogue import EVENTS
-from schemas.validation.validator import Decoded, Validator
+from schemas.validation.decoded import Decoded
+from schemas.validation.validator import Validator
 from streams.sources.envelope import key_of
 from streams.sources.market import Faults, Market, Record, choose_cities
 from streams.sources.market.cities import CATALOGUE, rhythm
@@ -74,9 +75,9 @@ def test_every_event_is_accepted_keyed_by_its_entity_and_never_early() -> None:
     judged = judge(records)
     assert judged.bad == []
     assert all(record.key == key_of(record.value or b"") for record in records)
-    sent_seconds = [record.at_us / 1e6 for record in records]
-    assert all(abs(t - sent) < 1e-5 for t, sent in zip(judged.times, sent_seconds, strict=True))
-    assert sent_seconds == sorted(sent_seconds)
+    sent = [record.at_us for record in records]
+    assert all(abs(occurred - at) < 10 for occurred, at in zip(judged.times, sent, strict=True))
+    assert sent == sorted(sent)
 
 
 def test_every_event_of_its_domains_comes_up() -> None:
@@ -107,9 +108,9 @@ def test_faults_come_in_their_shares() -> None:
     good = 50_000 - market.bad.total() - repeats
     judged = judge(records)
     late = sum(
-        record.at_us / 1e6 - seconds >= 2
-        for record, event, seconds in zip(records, judged.events, judged.times, strict=True)
-        if event is not None
+        record.at_us - occurred >= 2_000_000
+        for record, kind, occurred in zip(records, judged.kinds, judged.times, strict=True)
+        if kind is not None
     )
 
     assert market.bad.total() / 50_000 == pytest.approx(ALL_FAULTS.bad, rel=0.1)

@@ -20,7 +20,7 @@ WINDOW_MS = 3_600_000
 
 def seen(window: IdWindow, event_id: str, stamp_ms: int, now_ms: int = T0 + 10**9) -> bool:
     """Whether a record is a duplicate."""
-    return bool(window.find_duplicates([hash_id(event_id)], [stamp_ms], 2, now_ms))
+    return bool(window.find_duplicates(np.array([hash_id(event_id)], np.uint64), [stamp_ms], 2, now_ms))
 
 
 def test_the_window_counts_from_the_first_occurrence_and_begins_anew_after_it() -> None:
@@ -53,7 +53,7 @@ class Restarts:
 
     def seen(self, *ids_and_stamps: tuple[str, int]) -> list[bool]:
         """Which records of a batch are duplicates."""
-        hashes = [hash_id(event_id) for event_id, _ in ids_and_stamps]
+        hashes = np.array([hash_id(event_id) for event_id, _ in ids_and_stamps], np.uint64)
         stamps = [stamp for _, stamp in ids_and_stamps]
         repeated = self.window.find_duplicates(hashes, stamps, self._offset, self.now_ms)
         self._offset += len(hashes)
@@ -309,7 +309,7 @@ def test_old_records_at_the_ends_of_all_batches_do_not_stop_the_clock() -> None:
 
 def test_duplicates_inside_a_batch_are_caught_in_order() -> None:
     window = IdWindow(WINDOW_MS)
-    hashes = [hash_id(event_id) for event_id in ("a", "b", "a", "a")]
+    hashes = np.array([hash_id(event_id) for event_id in ("a", "b", "a", "a")], np.uint64)
     assert window.find_duplicates(hashes, [T0, T0, T0 + 1, T0 + WINDOW_MS + 1], 0, T0) == [2]
 
 
@@ -329,7 +329,10 @@ def test_what_no_one_needs_is_forgotten_and_deleted_from_the_feed() -> None:
     for minute in range(200):
         stamp = T0 + minute * 60_000
         window.find_duplicates(
-            [hash_id(f"{minute}:{n}") for n in range(10)], [stamp] * 10, minute * 10, stamp
+            np.array([hash_id(f"{minute}:{n}") for n in range(10)], np.uint64),
+            [stamp] * 10,
+            minute * 10,
+            stamp,
         )
         for first_offset, value in window.changes().items():
             if value is None:
@@ -349,7 +352,10 @@ def test_an_hour_of_ids_is_few_chunks_none_too_large() -> None:
     for interval in range(6000):
         stamp, size = T0 + interval * 600, draw.randrange(60, 90)
         window.find_duplicates(
-            [draw.getrandbits(64) for _ in range(size)], [stamp] * size, interval * 100, stamp
+            np.array([draw.getrandbits(64) for _ in range(size)], np.uint64),
+            [stamp] * size,
+            interval * 100,
+            stamp,
         )
         for first_offset, value in window.changes().items():
             written += len(value or b"")
@@ -365,7 +371,7 @@ def test_an_hour_of_ids_is_few_chunks_none_too_large() -> None:
 def test_a_flood_in_one_interval_is_split() -> None:
     window = IdWindow(WINDOW_MS)
     count = 100_000
-    window.find_duplicates(list(range(count)), [T0] * count, 500, T0)
+    window.find_duplicates(np.arange(count, dtype=np.uint64), [T0] * count, 500, T0)
     chunks = window.changes()
     assert len(chunks) == 3
     assert all(value is not None and len(value) <= CHUNK_BYTES for value in chunks.values())
@@ -373,7 +379,9 @@ def test_a_flood_in_one_interval_is_split() -> None:
     for first_offset, value in chunks.items():
         again.restore(first_offset, value)
     again.restored()
-    assert len(again.find_duplicates(list(range(count)), [T0 + 5] * count, 100_500, T0)) == count
+    assert (
+        len(again.find_duplicates(np.arange(count, dtype=np.uint64), [T0 + 5] * count, 100_500, T0)) == count
+    )
 
 
 @pytest.mark.parametrize("between_ms", [3, 105_000])
@@ -381,7 +389,7 @@ def test_an_id_older_than_a_minute_takes_at_most_20_bytes(between_ms: int) -> No
     """Live, and in a replay of two years that is read within an hour."""
     draw, count = random.Random(2), 600_000
     # Not among the numbers measured: what the test itself makes.
-    batches = [[draw.getrandbits(64) for _ in range(1000)] for _ in range(count // 1000)]
+    batches = [np.array([draw.getrandbits(64) for _ in range(1000)], np.uint64) for _ in range(count // 1000)]
     window = IdWindow(WINDOW_MS)
     tracemalloc.start()
     for number, batch in enumerate(batches):
@@ -390,7 +398,9 @@ def test_an_id_older_than_a_minute_takes_at_most_20_bytes(between_ms: int) -> No
         window.changes()
     for minute in (1, 2):  # packs the last minute's
         now_ms = T0 + 10**11 + number * 3000 + minute * 61_000
-        window.find_duplicates([minute], [stamp + minute * 61_000], count + minute, now_ms)
+        window.find_duplicates(
+            np.array([minute], np.uint64), [stamp + minute * 61_000], count + minute, now_ms
+        )
     window.changes()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()

@@ -6,12 +6,15 @@ import tracemalloc
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 from schemas.validation.fast_path import EVENT_TYPES
 from tables.fold.entities import EntityStore
+from tables.fold.readers import reader_of
+from tables.fold.times import Times
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
-from tests.oracle.tables import HOUR_US, make
+from tests.oracle.tables import HOUR_US, Made, make
 
 HOUR = 497_000 * HOUR_US
 CLOSED_US = 2 * HOUR_US
@@ -25,7 +28,16 @@ def join(
     entities: EntityStore, name: str, at_us: int, watermark_us: int | None = None, event_id: str = "e"
 ) -> None:
     made = make(f"payout.{name}", event_id, at_us, 0, "ulm", payout_id="p", amount_minor=at_us % 97)
-    entities.fold([(made.event, at_us, at_us if watermark_us is None else watermark_us)])
+    join_all(entities, [made], watermark_us)
+
+
+def join_all(entities: EntityStore, made: list[Made], watermark_us: int | None = None) -> None:
+    """Events of one name."""
+    kind = made[0].event.__class__
+    read = reader_of([entities.stages[kind].kept])
+    items = [(place, kind, read(one.event), one.occurred_us) for place, one in enumerate(made)]
+    times = Times(np.array([one.occurred_us for one in made]), None, watermark_us)
+    entities.fold(items, times, {kind: 0})
 
 
 def state(entities: EntityStore) -> list[Any] | None:
@@ -134,27 +146,23 @@ def test_times_that_are_written_shorter_are_understood(at_us: int) -> None:
 
 def test_a_live_one_takes_at_most_400_bytes() -> None:
     count = 10_000
-    events = [
-        (
-            make(
-                "payout.initiated",
-                f"{n:036d}",
-                HOUR + n,
-                0,
-                "san-francisco",
-                payout_id=f"po_{n:024d}",
-                provider_id=f"prov_{n:012d}",
-                amount_minor=n,
-                currency="USD",
-            ).event,
+    made = [
+        make(
+            "payout.initiated",
+            f"{n:036d}",
             HOUR + n,
-            HOUR + n,
+            0,
+            "san-francisco",
+            payout_id=f"po_{n:024d}",
+            provider_id=f"prov_{n:012d}",
+            amount_minor=n,
+            currency="USD",
         )
         for n in range(count)
     ]
     tracemalloc.start()
     entities = store()
-    entities.fold(events)
+    join_all(entities, made)
     for _ in entities.changes(HOUR):
         pass
     held = tracemalloc.get_traced_memory()[0]

@@ -16,6 +16,7 @@ from tables.views.kpi_funnel import KPI_FUNNEL
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tables.views.ops_recon_variance import OPS_RECON_VARIANCE
 from tests.oracle.tables import HOUR_US, Feed, Made, entities_in, make, windowed_in, write
+from tests.support.decoded import decoded_for
 
 HOUR = 497_000
 """An hour since the epoch."""
@@ -32,9 +33,9 @@ def begin(feed: Feed | None = None, views: Sequence[View] = ALL, topic: str = "t
 
 
 def fold(state: PartitionState, *made: Made | None) -> FoldCounts:
+    events = [record and record.event for record in made]
     return state.fold(
-        [record and record.event for record in made],
-        [record.occurred_us / 1e6 if record else 0.0 for record in made],
+        decoded_for(state, events, [record.occurred_us if record else 0 for record in made]),
         [record.kafka_ms if record else 77 for record in made],
         first_offset=state.next_offset,
         next_offset=state.next_offset + len(made),
@@ -96,7 +97,7 @@ def test_the_time_of_folding_goes_on_after_a_restart_where_it_stopped() -> None:
         for seconds in (0, 20, 50):
             made = click(f"{restarted_at}-{seconds}", 0)
             state.fold(
-                [made.event], [made.occurred_us / 1e6], [made.kafka_ms],
+                decoded_for(state, [made.event], [made.occurred_us]), [made.kafka_ms],
                 first_offset=state.next_offset, next_offset=state.next_offset + 1,
                 now_ms=restarted_at + seconds * 1000,
             )  # fmt: skip
@@ -184,7 +185,7 @@ def test_times_before_1970_have_panes_too() -> None:
     fold(state, make("search.click", "a", -1, 5, "ulm"))
     write(feed, state.changes(0))
     assert windowed_in(feed)["kpi_funnel"] == {("m", -1, ("ulm",)): [0, 1, 0, 0, 0]}
-    assert begin(feed).watermark == -1e-6
+    assert begin(feed).watermark == -1
 
 
 def test_a_changed_view_begins_anew_and_its_old_records_are_deleted() -> None:

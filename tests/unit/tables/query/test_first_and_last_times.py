@@ -42,11 +42,11 @@ def payout(number: int, occurred_at: str, due_at: str = LAST, name: str = "payou
 
 def read(*values: bytes) -> ReaderState:
     """What a reader has after a worker has folded these records."""
-    decoded = Validator().decode_batch(list(values), [NEVER_MS] * len(values))
-    assert not decoded.bad
     state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
     timestamps = [NEVER_MS] * len(values)
-    state.fold(decoded.events, decoded.times, timestamps, first_offset=0, next_offset=len(values), now_ms=0)
+    decoded = Validator().decode_batch(list(values), timestamps, state.readers)
+    assert not decoded.bad
+    state.fold(decoded, timestamps, first_offset=0, next_offset=len(values), now_ms=0)
     reader = ReaderState(VIEWS, 2880)
     records = [(key, value, 0) for key, value in state.changes(0)]
     again = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))

@@ -15,6 +15,7 @@ from tables.spec.problems import problems
 from tables.spec.tracked import Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity, View
 from tables.spec.windowed import Sum, Term, Windowed
+from tests.support.decoded import decoded_for
 
 
 class Event(msgspec.Struct):
@@ -131,8 +132,8 @@ def folded(*payloads: Any) -> tuple[dict[str, dict[Any, list[int]]], dict[str, d
     state = PartitionState("t", ALL, Limits(60, 1, 60, 1), TYPES)
     count = len(payloads)
     events = [event(payload, f"e{n}") for n, (event, payload) in enumerate(payloads)]
-    times = [float(n) for n in range(count)]
-    state.fold(events, times, [0] * count, first_offset=0, next_offset=count, now_ms=0)
+    times = [n * 1_000_000 for n in range(count)]
+    state.fold(decoded_for(state, events, times), [0] * count, first_offset=0, next_offset=count, now_ms=0)
     groups: dict[str, dict[Any, list[int]]] = {}
     entities: dict[str, dict[str, list[Any]]] = {}
     for key, value in state.changes(0):

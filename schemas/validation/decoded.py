@@ -1,0 +1,25 @@
+"""The verdicts on a batch of records, in columns: what a fold needs of every event lies together."""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from schemas.times import Micros
+from schemas.validation.fast_path import Event
+from schemas.validation.reasons import Quarantined
+
+
+class Decoded(NamedTuple):
+    """A batch's verdicts; all columns but `bad` are aligned with the batch.
+
+    `kinds`: each event's class; None for a bad record. `kept`: what was kept of the event, or None. `ids`: as
+    UTF-8. `cities`. `times`: when it occurred, µs since 1970 UTC. Of a bad record these three are anything.
+    `bad` holds (index, verdict), ascending.
+    """
+
+    kinds: list[type[Event] | None]
+    kept: list[Any]
+    ids: list[bytes]
+    cities: list[str | None]
+    times: Micros
+    bad: list[tuple[int, Quarantined]]
