@@ -21,7 +21,7 @@ events.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -40,8 +40,10 @@ HELD_IDS = 1 << 21
 _AHEAD_MS = 86_400_000
 """An id further ahead of both clocks than this is not held for as long as it claims."""
 _RECENT_MS = 60_000
-_RECENT_IDS = 1 << 17
+_RECENT_IDS = 1 << 16
 _WARM_IDS = 1 << 19
+_MERGED_AT_ONCE = 1 << 16
+"""Packed ids are merged so many at a time, with every batch: some milliseconds."""
 _STUCK_BATCHES = 1 << 12
 """The clock moves to what each of so many batches in a row has reached: producers that begin every batch with
 an old record cannot stop it."""
@@ -65,17 +67,20 @@ class IdWindow:
         self._recent: dict[int, int] = {}
         self._recent_parts: list[Ids] = []  # the same, as they came
         self._recent_since_ms = 0
-        # Two sizes, so that taking in a minute's ids does not move an hour's.
+        # Two sizes, so that taking in a minute's ids does not move an hour's; and those that are taken in.
+        self._settled = SortedIds()
         self._warm = SortedIds()
         self._cold = SortedIds()
         self._cold_since_ms = 0
+        self._merging: Iterator[int] = iter(())
+        self._is_merged = True
         self._chunks = Chunks()
         self._pending: list[Ids] = []
         self._pending_offset = 0
         self._restored: dict[int, bytes] = {}
 
     def __len__(self) -> int:
-        return len(self._recent) + len(self._warm) + len(self._cold)
+        return len(self._recent) + len(self._settled) + len(self._warm) + len(self._cold)
 
     @property
     def clock_ms(self) -> int | None:
@@ -109,8 +114,10 @@ class IdWindow:
         self._move_clocks(min(stamps_ms[0], stamps_ms[-1]), newest_ms, now_ms)
         if is_first:
             self._cold.absorb(SortedIds(), self._held)  # what was restored and is ahead of the worker's clock
+        self._go_on_merging()
         stay_ms = self._arrivals.elapsed_ms - self._recent_since_ms
-        if len(self._recent) >= _RECENT_IDS or stay_ms >= _RECENT_MS:
+        is_due = len(self._recent) >= _RECENT_IDS or stay_ms >= _RECENT_MS
+        if is_due and (self._is_merged or len(self._recent) >= 2 * _RECENT_IDS):
             self._settle()
         if not self._pending:
             self._pending_offset = first_offset
@@ -194,7 +201,7 @@ class IdWindow:
     def _firsts_of(self, needles: Hashes) -> dict[int, int]:
         """Of the packed ids among these: when each was first seen. What came anew has a later time."""
         firsts: dict[int, int] = {}
-        for packed in (self._cold, self._warm):
+        for packed in (self._cold, self._warm, self._settled):
             for hashed, ms in packed.find(needles):
                 firsts[hashed] = max(ms, firsts.get(hashed, ms))
         return firsts
@@ -230,20 +237,37 @@ class IdWindow:
         return repeated
 
     def _settle(self) -> None:
-        """Pack the recent ids, and forget those of which all is over."""
-        held, elapsed_ms = self._held, self._arrivals.elapsed_ms
+        """Pack the recent ids, and begin to merge them, which goes on with every batch."""
+        sum(self._merging)
+        held = self._held
         ids, _ = _newest_of_each(joined(self._recent_parts))
         self._recent, self._recent_parts = {}, []
-        self._recent_since_ms = elapsed_ms
-        self._warm.merge(*ids, self._arrivals.current, held)
+        self._recent_since_ms = self._arrivals.elapsed_ms
+        self._settled = SortedIds()
+        self._settled.merge(*ids, self._arrivals.current, held)
+        self._is_merged = False
+        self._merging = self._merge(held)
+        self._go_on_merging()
+
+    def _go_on_merging(self) -> None:
+        entries = 0
+        while entries < _MERGED_AT_ONCE and not self._is_merged:
+            entries += next(self._merging, 0)
+
+    def _merge(self, held: Held) -> Iterator[int]:
+        """Take in what has settled, and forget that of which all is over."""
+        yield from self._warm.taking_in(self._settled, held)
+        self._settled = SortedIds()
+        elapsed_ms = self._arrivals.elapsed_ms
         # Also when few come now: the many that came before are to be forgotten.
         if (
             len(self._warm) > max(_WARM_IDS, len(self._cold) // 8)
             or elapsed_ms - self._cold_since_ms > self._window_ms + SLACK_MS
         ):
-            self._cold.absorb(self._warm, held)
+            yield from self._cold.absorbing(self._warm, held)
             self._cold_since_ms = elapsed_ms
             self._warm = SortedIds()
+        self._is_merged = True
 
 
 def _newest_of_each(ids: Ids) -> tuple[Ids, npt.NDArray[np.intp]]:

@@ -3,6 +3,7 @@ in place."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -16,7 +17,7 @@ LAST_MS = (1 << 51) - 1
 """No time may be further than this from 1970, on either side: some 71,000 years."""
 
 _Scalar = TypeVar("_Scalar", bound=np.generic)
-_BLOCK = 1 << 16  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
+_BLOCK = 1 << 15  # entries moved at once: a merge needs this much room besides the arrays, not a second copy
 _PUT_OFF = 16  # generations: a pass over all, to drop a few, costs as much as a merge
 _MARK_BITS = 16  # of the marks, per entry
 _HALF, _THREE, _SEVEN = np.uint64(32), np.uint64(3), np.uint64(7)
@@ -37,66 +38,85 @@ class SortedIds:
 
     Both share 64 bits: the time above, so that words compare as times do, and below it the generation,
     counted from the first that is held (0: it is over). At most 4,094 generations may be held at once.
+
+    A merge goes on a block at a time, and whatever was here is found between any two of them.
     """
 
     def __init__(self) -> None:
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._words: Hashes = np.empty(0, np.uint64)
+        self._gap = slice(0, 0)  # what lies there belongs to nothing, in the middle of a merge
         self._over = -1  # the last generation that is not held
         # A bit for each sixteenth of the hashes' mean distance, set where there is one: of the needles that
         # are not here, one in sixteen is searched for.
         self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
-        return len(self._hashes)
+        return len(self._hashes) - (self._gap.stop - self._gap.start)
 
     def find(self, needles: Hashes) -> list[tuple[int, int]]:
         """(hash, ms) of the `needles` that are here."""
-        if not len(self._hashes):
+        if not len(self._marks):
             return []
-        bits = self._bits_of(needles)
+        bits = _bits_of(needles, self._marks)
         needles = needles[self._marks[bits >> _THREE] >> (bits & _SEVEN).astype(np.uint8) & 1 == 1]
-        if not len(needles):
-            return []
-        places = self._hashes.searchsorted(needles)
-        np.minimum(places, len(self._hashes) - 1, out=places)
-        hits = places[self._hashes[places] == needles]
-        if not len(hits):
-            return []
-        times: list[int] = _times_of(self._words[hits]).tolist()
-        found: list[int] = self._hashes[hits].tolist()
-        return list(zip(found, times, strict=True))
+        found: list[tuple[int, int]] = []
+        for region in (slice(self._gap.start), slice(self._gap.stop, None)) if len(needles) else ():
+            hashes = self._hashes[region]
+            if not len(hashes):
+                continue
+            places = hashes.searchsorted(needles)
+            np.minimum(places, len(hashes) - 1, out=places)
+            hits = places[hashes[places] == needles]
+            times: list[int] = _times_of(self._words[region][hits]).tolist()
+            found += zip(hashes[hits].tolist(), times, strict=True)
+        return found
 
     def merge(self, hashes: Hashes, ms: Millis, generations: Generations | int, held: Held) -> None:
-        """Take in what is to be `held` of these (ascending, none twice), which override.
-
-        What was here and is not is dropped now and then, and by `absorb`.
-        """
-        if held.generation - 1 - self._over >= _PUT_OFF:
-            self._drop(held)
-        generations = np.asarray(generations)
-        times = _word(ms)
+        """Take in what is to be `held` of these (ascending, none twice), which override."""
+        more = SortedIds()
+        more._over = held.generation - 1
+        generations, times = np.asarray(generations), _word(ms)
         stays = _stays(times | (generations >= held.generation), held)
-        words = times | np.maximum(generations - self._over, 0).astype(np.uint64)
-        self._put(hashes[stays], words[stays])
+        words = times | np.maximum(generations - more._over, 0).astype(np.uint64)
+        more._hashes, more._words = hashes[stays], words[stays]
+        _all(self.taking_in(more, held))
 
     def absorb(self, other: SortedIds, held: Held) -> None:
         """Drop what is not to be `held`, and merge all of another one, which is of no use afterwards."""
-        other._drop(held)
-        self._drop(held)
-        self._put(other._hashes, other._words)
+        _all(self.absorbing(other, held))
 
-    def _put(self, hashes: Hashes, words: Hashes) -> None:
-        places = self._hashes.searchsorted(hashes)
-        if len(self._hashes):
-            at = np.minimum(places, len(self._hashes) - 1)
-            known = self._hashes[at] == hashes
-            self._words[at[known]] = words[known]
-            hashes, words, places = hashes[~known], words[~known], places[~known]
-        self._insert(hashes, words, places)
-        self._mark()
+    def absorbing(self, other: SortedIds, held: Held) -> Iterator[int]:
+        """The same in steps, each of which tells how many entries it took. Until the last one, `other` still
+        has all that it has and is to be held."""
+        yield from other._drop(held)
+        yield from self._drop(held)
+        yield from self.taking_in(other, held)
 
-    def _drop(self, held: Held) -> None:
+    def taking_in(self, other: SortedIds, held: Held) -> Iterator[int]:
+        """Merge in steps what another one has, all of which is to be held. What was here and is not is
+        dropped now and then, and by `absorb`."""
+        if held.generation - 1 - self._over >= _PUT_OFF:
+            yield from self._drop(held)
+        later = np.uint64(other._over - self._over)
+        fresh: list[tuple[Hashes, Hashes, npt.NDArray[np.intp]]] = []
+        for start in range(0, len(other._hashes), _BLOCK):
+            at_once = slice(start, start + _BLOCK)
+            hashes, words = other._hashes[at_once], other._words[at_once]
+            words = words + (words & _GENERATION > 0) * later
+            count, places = len(hashes), self._hashes.searchsorted(hashes)
+            if len(self._hashes):
+                at = np.minimum(places, len(self._hashes) - 1)
+                known = self._hashes[at] == hashes
+                self._words[at[known]] = words[known]
+                hashes, words, places = hashes[~known], words[~known], places[~known]
+            fresh.append((hashes, words, places))
+            yield count
+        if fresh:
+            yield from self._insert(*(np.concatenate(column) for column in zip(*fresh, strict=True)))
+        yield from self._mark()
+
+    def _drop(self, held: Held) -> Iterator[int]:
         """Forget what is not held, and count generations from the first that is."""
         shift, self._over = np.uint64(held.generation - 1 - self._over), held.generation - 1
         kept, size = 0, len(self._hashes)
@@ -111,12 +131,16 @@ class SortedIds:
                 words = words[stays]
             self._words[kept:end] = words
             kept = end
+            self._gap = slice(kept, min(start + _BLOCK, size))
+            yield len(stays)
+        self._gap = slice(0, 0)
         self._resize(kept)
 
-    def _insert(self, hashes: Hashes, words: Hashes, places: npt.NDArray[np.intp]) -> None:
+    def _insert(self, hashes: Hashes, words: Hashes, places: npt.NDArray[np.intp]) -> Iterator[int]:
         """Put each new entry before the old one at its place: from the end, block by block, in place."""
         end, last = len(self._hashes), len(hashes)
         self._resize(end + last)
+        self._gap = slice(end, end + last)
         while last:
             start = max(0, end - _BLOCK)
             first = int(places.searchsorted(start)) if start else 0
@@ -126,24 +150,34 @@ class SortedIds:
             self._hashes[into] = _woven(self._hashes[start:end], hashes[first:last], fresh)
             self._words[into] = _woven(self._words[start:end], words[first:last], fresh)
             end, last = start, first
+            self._gap = slice(end, end + last)
+            yield len(fresh)
+        self._gap = slice(0, 0)
 
-    def _bits_of(self, hashes: Hashes) -> Hashes:
-        return (hashes >> _HALF) * np.uint64(8 * len(self._marks)) >> _HALF
-
-    def _mark(self) -> None:
-        self._marks = np.zeros(_MARK_BITS * len(self._hashes) // 8, np.uint8)
+    def _mark(self) -> Iterator[int]:
+        marks = np.zeros(_MARK_BITS * len(self._hashes) // 8, np.uint8)
         for start in range(0, len(self._hashes), _BLOCK):
-            bits = self._bits_of(self._hashes[start : start + _BLOCK])
+            bits = _bits_of(self._hashes[start : start + _BLOCK], marks)
             first_byte = bits[0] >> _THREE
             is_set = np.zeros((int(bits[-1] >> _THREE) - int(first_byte) + 1) * 8, bool)
             is_set[bits - (first_byte << _THREE)] = True
-            marks = np.packbits(is_set, bitorder="little")
-            self._marks[int(first_byte) : int(first_byte) + len(marks)] |= marks
+            packed = np.packbits(is_set, bitorder="little")
+            marks[int(first_byte) : int(first_byte) + len(packed)] |= packed
+            yield len(bits)
+        self._marks = marks
 
     def _resize(self, size: int) -> None:
         # refcheck: no view of these arrays outlives the call that made it
         self._hashes.resize(size, refcheck=False)
         self._words.resize(size, refcheck=False)
+
+
+def _all(steps: Iterator[int]) -> None:
+    sum(steps)
+
+
+def _bits_of(hashes: Hashes, marks: npt.NDArray[np.uint8]) -> Hashes:
+    return (hashes >> _HALF) * np.uint64(8 * len(marks)) >> _HALF
 
 
 def _woven(

@@ -34,6 +34,7 @@ def small() -> Iterator[None]:
             _RECENT_IDS=5,
             _RECENT_MS=20_000,
             _WARM_IDS=9,
+            _MERGED_AT_ONCE=4,
             HELD_IDS=HELD_IDS,
             _STUCK_BATCHES=STUCK_BATCHES,
         ),
