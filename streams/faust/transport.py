@@ -265,8 +265,6 @@ class BatchConsumer(FaustConsumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._read_offset = _Unread()
-        self.waiting_records = 0
-        """How many were fetched and have not been passed on yet, because others are processed first."""
 
     def _new_consumer_thread(self) -> BatchConsumerThread:
         return BatchConsumerThread(self, loop=self.loop, beacon=self.beacon)
@@ -295,19 +293,15 @@ class BatchConsumer(FaustConsumer):
 
     async def getmany(self, timeout: float) -> AsyncIterator[tuple[TP, Any]]:  # noqa: ARG002, ASYNC109
         """Yield one message per partition that has records; nothing once the flow stopped or moved on."""
-        self.waiting_records = 0
         records, _ = await self._wait_next_records(FETCH_TIMEOUT_SECONDS)
         generation = self.app.consumer_generation_id
-        shares = cast(Mapping[TP, Fetched], records or {})
-        waiting = sum(fetched.after - fetched.before for fetched in shares.values())
-        for tp, fetched in shares.items():
-            waiting -= fetched.after - fetched.before
-            self.waiting_records = waiting
+        for tp, fetched in (records or {}).items():
             if not self.flow_active or self.should_stop or self.app.consumer_generation_id != generation:
                 return
             yield tp, self._to_message(tp, fetched)
 
-    def _to_message(self, tp: TP, fetched: Any) -> Any:
+    def _to_message(self, tp: TP, record: Any) -> Any:
+        fetched: Fetched = record
         return ConsumerMessage(
             tp.topic,
             tp.partition,

@@ -105,11 +105,6 @@ class PartitionOwner(Generic[P]):
         return self._owned
 
     @property
-    def waiting_records(self) -> int:
-        """How many records are in this process and wait for others to be processed first."""
-        return 0 if self.app is None else consumer_of(self.app).waiting_records
-
-    @property
     def recovering_since_ms(self) -> Mapping[TP, int]:
         """The partitions that are being recovered, and since when (wall clock, ms)."""
         return self._recoveries.waiting

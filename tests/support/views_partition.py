@@ -86,7 +86,7 @@ class Owned:
         self.projector = Projector(*tp, state, Validator(), lambda: NOW_MS)
         self.partition = ViewsPartition(
             self.projector, self.log, identity_of(tp), progress_of(tp, "checkpoint is at", self.clock),
-            interval_s=lambda _: 3600.0, on_failure=on_failure or self.failed,
+            interval_s=lambda: 3600.0, on_failure=on_failure or self.failed,
             quarantined=quarantined or QuarantineCounts(), clock=self.clock,
         )  # fmt: skip
         self.partition.min_epoch = 1

@@ -21,6 +21,8 @@ from streams.roles.views.quarantine_counts import QuarantineCounts
 
 log = logging.getLogger(__name__)
 
+BEHIND_RECORDS = 10_000
+BEHIND_INTERVAL_SECONDS = 1.0
 FIRST_READ_SECONDS = 2.0
 PENDING_RECORDS = 400_000
 PENDING_BAD_BYTES = 16 << 20
@@ -35,8 +37,8 @@ class PartitionLog(Log, Protocol):
 
 
 class ViewsPartition(Partition):
-    """A partition of the views role: folds its input and writes a checkpoint every `interval_s(unread)`
-    seconds at most, `unread` being how many records Kafka has beyond what was read last.
+    """A partition of the views role: folds its input and writes a checkpoint at most every `interval_s()`
+    seconds.
 
     After a failed checkpoint it drops its input (`failure` is set) until its owner has replaced it by a
     recovered one.
@@ -49,7 +51,7 @@ class ViewsPartition(Partition):
         identity: Identity,
         progress: Progress,
         *,
-        interval_s: Callable[[int], float],
+        interval_s: Callable[[], float],
         on_failure: Callable[[ViewsPartition], None],
         quarantined: QuarantineCounts,
         clock: Clock = SYSTEM_CLOCK,
@@ -66,7 +68,7 @@ class ViewsPartition(Partition):
         self._news = asyncio.Event()
         self._written = asyncio.Event()
         self._full = asyncio.Event()
-        self._unread = 0
+        self._behind = False
         self._task = asyncio.create_task(self._checkpoints(), name=f"checkpoints-{projector.partition}")
 
     @property
@@ -105,7 +107,7 @@ class ViewsPartition(Partition):
             raise
         self.identity.processed(self.projector.state.last_record)
         self._unsure_until = 0.0
-        self._unread = fetched.highwater - fetched.after
+        self._behind = fetched.highwater - fetched.after > BEHIND_RECORDS
         self._news.set()
         while self._too_much() and self.failure is None:
             self._full.set()
@@ -207,7 +209,8 @@ class ViewsPartition(Partition):
             self._news.clear()
             began = self._clock.monotonic()
             await self.checkpoint()
-            pause = max(0.0, began + self._interval_s(self._unread) - self._clock.monotonic())
+            interval = max(self._interval_s(), BEHIND_INTERVAL_SECONDS if self._behind else 0.0)
+            pause = max(0.0, began + interval - self._clock.monotonic())
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._full.wait(), pause)
             self._full.clear()

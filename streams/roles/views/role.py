@@ -40,11 +40,6 @@ log = logging.getLogger(__name__)
 
 TRANSACTION_CPU_SECONDS = 0.0015
 """CPU of one checkpoint transaction, measured; the interval grows with the partitions: a tenth at most."""
-BEHIND_RECORDS = 10_000
-"""A worker that has more to read than this is behind: it is to catch up first."""
-BEHIND_SECONDS = 1.0
-BEHIND_INTERVALS = 4
-"""While it is behind, transactions take so much less of the CPU; they are at least `BEHIND_SECONDS` apart."""
 LONGEST_FETCH_PAUSE_SECONDS = 0.5
 NAMED = 8
 HOPELESS = (
@@ -131,21 +126,15 @@ class ViewsRole:
             feed,
             identity,
             made,
-            interval_s=lambda unread: self.interval_s(
-                len(owner.owned), unread * len(owner.owned) + owner.waiting_records
-            ),
+            interval_s=lambda: self.interval_s(len(owner.owned)),
             on_failure=lambda partition: owner.failed(tp, partition),
             quarantined=self.quarantined,
             clock=owner.clock,
         )
 
-    def interval_s(self, partitions: int, unread: int = 0) -> float:
-        """Seconds between two checkpoints of a partition, in a worker of so many; `unread`: about how many
-        records it has not processed yet, of all of them."""
-        least = 10 * TRANSACTION_CPU_SECONDS * partitions
-        if unread > BEHIND_RECORDS:
-            least = max(BEHIND_SECONDS, BEHIND_INTERVALS * least)
-        return max(self._settings.checkpoint_ms / 1000, least)
+    def interval_s(self, partitions: int) -> float:
+        """Seconds between two checkpoints of a partition, in a worker of so many."""
+        return max(self._settings.checkpoint_ms / 1000, 10 * TRANSACTION_CPU_SECONDS * partitions)
 
     def fetch_pause_s(self, partitions: int) -> float:
         """As often as it writes, so that a checkpoint begins as its records arrive."""

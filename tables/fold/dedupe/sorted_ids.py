@@ -46,13 +46,14 @@ class SortedIds:
         self._hashes: Hashes = np.empty(0, np.uint64)
         self._words: Hashes = np.empty(0, np.uint64)
         self._gap = slice(0, 0)  # what lies there belongs to nothing, in the middle of a merge
+        self._taken = 0  # entries taken in from another one that still has them
         self._over = -1  # the last generation that is not held
         # A bit for each sixteenth of the hashes' mean distance, set where there is one: of the needles that
         # are not here, one in sixteen is searched for.
         self._marks: npt.NDArray[np.uint8] = np.empty(0, np.uint8)
 
     def __len__(self) -> int:
-        return len(self._hashes) - (self._gap.stop - self._gap.start)
+        return len(self._hashes) - (self._gap.stop - self._gap.start) - self._taken
 
     def find(self, needles: Hashes) -> list[tuple[int, int]]:
         """(hash, ms) of the `needles` that are here."""
@@ -115,6 +116,7 @@ class SortedIds:
         if fresh:
             yield from self._insert(*(np.concatenate(column) for column in zip(*fresh, strict=True)))
         yield from self._mark()
+        self._taken = 0
 
     def _drop(self, held: Held) -> Iterator[int]:
         """Forget what is not held, and count generations from the first that is."""
@@ -151,6 +153,7 @@ class SortedIds:
             self._words[into] = _woven(self._words[start:end], words[first:last], fresh)
             end, last = start, first
             self._gap = slice(end, end + last)
+            self._taken = len(hashes) - last
             yield len(fresh)
         self._gap = slice(0, 0)
 

@@ -404,7 +404,7 @@ def test_an_id_older_than_a_minute_takes_at_most_20_bytes(between_ms: int) -> No
     window.changes()
     held = tracemalloc.get_traced_memory()[0]
     tracemalloc.stop()
-    assert count + 2 <= len(window) <= count + 4  # what is being merged is counted twice
+    assert len(window) == count + 2
     assert held / count <= 20
 
 
