@@ -31,9 +31,9 @@ from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_ids
 from tables.fold.entities import EntityStore
 from tables.fold.panes import PaneStore
-from tables.fold.readers import Reader, field, reader_of
+from tables.fold.plan import Plan, Readers
 from tables.fold.times import Times
-from tables.fold.windowed import Add, WindowedFold
+from tables.fold.windowed import WindowedFold
 from tables.spec.fields import EventTypes
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
@@ -98,14 +98,12 @@ class PartitionState:
             if view.tracks
         }
         self._names = {known: name for name, known in event_types.items()}
-        self._tracked = {known for store in self._entities.values() for known in store.stages}
-        self.readers: dict[type[Event], Reader] = {}
-        self._add_of: dict[type[Event] | None, Add] = {}
-        self._kept_at: list[tuple[EntityStore, dict[type[Event], int]]] = [
-            (store, {}) for store in self._entities.values()
-        ]
-        for known in {*self._fold.folds, *self._tracked}:
-            self._compile(known)
+        self._plan = Plan(self._fold, list(self._entities.values()))
+
+    @property
+    def readers(self) -> Readers:
+        """What is kept of an event, by its class."""
+        return self._plan.readers
 
     @property
     def dirty(self) -> bool:
@@ -137,18 +135,6 @@ class PartitionState:
             self._fold_first_seen(batch, repeated, counts)
         self.next_offset = next_offset
         return counts
-
-    def _compile(self, known: type[Event]) -> None:
-        """Decide what is kept of a class's events: what windowed views add up, then each entity view's."""
-        fold = self._fold.folds.get(known)
-        kept = [] if fold is None else [field(name) for name in fold.kept]
-        if fold is not None:
-            self._add_of[known] = fold.compiled(more=known in self._tracked)
-        for store, at in self._kept_at:
-            if known in store.stages:
-                at[known] = len(kept)
-                kept.append(store.stages[known].kept)
-        self.readers[known] = reader_of(kept)
 
     def lose(self, until: int, until_us: int) -> None:
         """Kafka deleted the records up to offset `until` unread; their events occurred before `until_us`."""
@@ -313,10 +299,10 @@ class PartitionState:
                 kinds[place] = None
         counts["accepted"] = self._count(kinds)
         minutes: list[int] = (batch.times // MINUTE_US).tolist()
-        for add, kept, minute in zip(map(self._add_of.get, kinds), batch.kept, minutes, strict=True):
+        for add, kept, minute in zip(map(self._plan.add_of.get, kinds), batch.kept, minutes, strict=True):
             if add is not None:
                 add(kept, minute)
-        if self._tracked:
+        if self._plan.tracked:
             self._join_entities(kinds, batch, times)
 
     def _count(self, kinds: Iterable[type[Event] | None]) -> dict[str, int]:
@@ -326,7 +312,7 @@ class PartitionState:
 
     def _join_entities(self, kinds: Sequence[Any], batch: Decoded, times: Times) -> None:
         """Hand the entity views the events of these kinds, in order."""
-        tracked, kept = self._tracked, batch.kept
+        tracked, kept = self._plan.tracked, batch.kept
         places = [place for place, kind in enumerate(kinds) if kind in tracked]
         if places:
             occurred: list[int] = batch.times[places].tolist()
@@ -334,7 +320,7 @@ class PartitionState:
                 (place, kinds[place], kept[place], at_us)
                 for place, at_us in zip(places, occurred, strict=True)
             ]
-            for store, at in self._kept_at:
+            for store, at in self._plan.stores:
                 store.fold(items, times, at)
 
 

@@ -104,7 +104,7 @@ class Plain:
         rank = ["payout.initiated", "payout.failed", "payout.canceled", "payout.paid"].index(made.name)
         payload = made.event.payload
         due = getattr(payload, "due_at", None)
-        due_us = None if due is None else (due - EPOCH) // timedelta(microseconds=1)
+        due_us = None if due is None else (datetime.fromisoformat(due) - EPOCH) // timedelta(microseconds=1)
         now = [made.occurred_us, rank, made.event.event_id]
         state = self.payouts.setdefault(payload.payout_id, [False, -(1 << 62), -1, ""])
         if now > state[1:4]:

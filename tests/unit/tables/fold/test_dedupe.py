@@ -396,7 +396,7 @@ def test_an_id_older_than_a_minute_takes_at_most_20_bytes(between_ms: int) -> No
         stamp = T0 + number * 1000 * between_ms
         window.find_duplicates(batch, [stamp] * 1000, number * 1000, T0 + 10**11 + number * 3000)
         window.changes()
-    for minute in (1, 2):  # packs the last minute's
+    for minute in (1, *[2] * 60):  # packs the last minute's, and merges it
         now_ms = T0 + 10**11 + number * 3000 + minute * 61_000
         window.find_duplicates(
             np.array([minute], np.uint64), [stamp + minute * 61_000], count + minute, now_ms
