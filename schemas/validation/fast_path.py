@@ -1,7 +1,7 @@
 """The fast decoder, derived from the declarations: each pydantic model becomes a msgspec Struct.
 
-What is cheaper for a batch than for single records is left to `schemas.validation.validator`: texts that have
-a pattern, the time, and members that are not declared.
+What is cheaper for a batch than for single records is left to `schemas.validation.columns` and its caller:
+texts that have a pattern, the time, and members that are not declared.
 """
 
 from __future__ import annotations
@@ -121,8 +121,9 @@ def _fields(model: type[BaseModel], given: dict[str, tuple[str, Any]]) -> list[F
     fields: list[Field] = []
     for name, field in model.model_fields.items():
         own_name, kind = given.get(name) or (name, msgspec_type(field))
+        default = field.default.isoformat() if isinstance(field.default, datetime) else field.default
         fields.append(
-            (own_name, kind) if field.is_required() else (own_name, kind, ABSENCES.default(field.default))
+            (own_name, kind) if field.is_required() else (own_name, kind, ABSENCES.default(default))
         )
     return fields
 

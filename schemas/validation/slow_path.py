@@ -149,7 +149,8 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
             f"occurred_at is more than {FUTURE_MS // 1000} s after the record's Kafka timestamp",
         )
     known = EVENT_TYPES[spec.name]
-    written = {name: _written(members.envelope["payload"].get(name)) for name in known.instants}
+    given = members.envelope["payload"]
+    written = {name: _written(given.get(name, getattr(payload, name))) for name in known.instants}
     return known(
         event_id=envelope.event_id,
         version=envelope.version,

@@ -10,6 +10,7 @@ from typing import Any
 
 from tables.codec import Group
 from tables.fold.panes import PaneStore
+from tables.fold.readers import local
 from tables.sketches.kind import State
 from tables.spec.fields import Value
 
@@ -41,8 +42,8 @@ class Cells(ABC):
     Each name ends with a `suffix` of these cells' own.
     """
 
-    field: str | None = None
-    """The payload's field that is added."""
+    field = ""
+    """The payload's field that is added, if one is."""
 
     def __init__(self) -> None:
         self.outputs: list[Output] = []
@@ -96,10 +97,10 @@ class Summed(Cells):
         return [
             f"cell = find{suffix}(key)",
             "if cell is None:",
-            f"    cells{suffix}[key] = [1, {self.field}]",
+            f"    cells{suffix}[key] = [1, {local(self.field)}]",
             "else:",
             "    cell[0] += 1",
-            f"    cell[1] += {self.field}",
+            f"    cell[1] += {local(self.field)}",
         ]
 
     def names(self, suffix: str) -> dict[str, Any]:  # noqa: D102
@@ -122,7 +123,7 @@ class Sketched(Cells):
         self._counts: defaultdict[tuple[CellKey, int | None], int] = defaultdict(int)
 
     def lines(self, suffix: str) -> list[str]:  # noqa: D102
-        return [f"items{suffix}[key, item_of{suffix}({self.field})] += 1"]
+        return [f"items{suffix}[key, item_of{suffix}({local(self.field)})] += 1"]
 
     def names(self, suffix: str) -> dict[str, Any]:  # noqa: D102
         return {f"items{suffix}": self._counts, f"item_of{suffix}": self._item_of}

@@ -164,7 +164,7 @@ def _follows(old: bytes, was: tuple[int, int], now: tuple[int, int], event_id: s
 
 
 def _compile(tracks: Tracked, event_types: EventTypes) -> dict[type[Any], _Stage]:
-    ids = [field(name) for name in tracks.id_fields]
+    ids = [f"payload.{name}" for name in tracks.id_fields]
     entity_id = ids[0] if len(ids) == 1 else f"':'.join({tuple_of(ids)})"
     stages = {}
     for stage in tracks.stages:
@@ -177,4 +177,4 @@ def _compile(tracks: Tracked, event_types: EventTypes) -> dict[type[Any], _Stage
 
 
 def _value_of(kept: Kept) -> str:
-    return instant(kept.field) if kept.kind is Kind.TIME else field(kept.field)
+    return instant(kept.field) if kept.kind is Kind.TIME else f"payload.{kept.field}"

@@ -41,6 +41,11 @@ def instant(name: str) -> str:
     return f"(None if payload.{name} is None else instant_us(payload.{name}))"
 
 
+def local(name: str) -> str:
+    """A field that was kept, in a function that adds it: no other name there begins like that."""
+    return f"of_{name}"
+
+
 def tuple_of(values: Sequence[str]) -> str:
     """These values, in a tuple."""
     return f"({''.join(f'{value}, ' for value in values)})"

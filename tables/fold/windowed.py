@@ -14,7 +14,7 @@ from typing import Any
 from tables.codec import Group
 from tables.fold.cells import Cells, Counted, Dims, Output, Sketched, Summed
 from tables.fold.panes import PaneStore
-from tables.fold.readers import compiled, tuple_of
+from tables.fold.readers import compiled, local, tuple_of
 from tables.spec.fields import EventTypes
 from tables.spec.windowed import Sketch, Term, Windowed
 
@@ -32,13 +32,13 @@ class EventFold:
     @property
     def kept(self) -> list[str]:
         """The fields that are kept of the event, in the order in which `add` takes them."""
-        added = [cells.field for cells in self._cells.values() if cells.field is not None]
+        added = [cells.field for cells in self._cells.values() if cells.field]
         return list(dict.fromkeys([*self._fields, *added]))
 
     def compiled(self, more: bool) -> Add:
         """What adds an event, given a tuple of what is kept of it; with `more` that has further values."""
-        kept = [*self.kept, *(["*_"] if more else [])]
-        lines = [f"{', '.join(kept)}, = kept", f"key = {tuple_of(['minute', *self._fields])}"]
+        kept = [*map(local, self.kept), *(["*_"] if more else [])]
+        lines = [f"{', '.join(kept)}, = kept", f"key = {tuple_of(['minute', *map(local, self._fields)])}"]
         names: dict[str, Any] = {}
         for number, cells in enumerate(self._cells.values()):
             lines += cells.lines(f"_{number}")

@@ -39,6 +39,8 @@ class Term:
         named = {*known.key, *(name for name, _ in self.where), *([self.field] if self.field else [])}
         if missing := sorted(named - {CITY, *fields}):
             yield f"event {self.event} has no field {', '.join(missing)}: take one of {', '.join(fields)}"
+        elif self.field == CITY:
+            yield f"field {CITY} is the envelope's, and no number: take one of {self.event}'s payload"
         elif whole and self.field and not is_whole(fields[self.field]):
             yield f"field {self.field} of {self.event} is not always a whole number: take one that is"
 

@@ -132,9 +132,10 @@ class IdWindow:
             hashes, stamps = hashes[is_fresh], stamps[is_fresh]
         else:
             self._recent.update(fresh)
-        first_seen = Ids(hashes, stamps)
-        self._pending.append(first_seen)
-        self._recent_parts.append(first_seen)
+        if len(hashes):
+            first_seen = Ids(hashes, stamps)
+            self._pending.append(first_seen)
+            self._recent_parts.append(first_seen)
         self._arrivals.count(len(hashes))
         return repeated
 

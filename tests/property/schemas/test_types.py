@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 import msgspec
@@ -107,3 +108,15 @@ def test_other_types_are_refused_when_declared(name: str) -> None:
         msgspec_type(Unsupported.model_fields[name])
     with pytest.raises(TypeError):
         kind_of(Unsupported.model_fields[name])
+
+
+class Reminded(Payload):
+    """With an instant that has a default."""
+
+    id: Id
+    at: Instant = datetime(2026, 1, 1, tzinfo=UTC)
+
+
+def test_an_instant_that_is_absent_is_its_default_as_text() -> None:
+    decoded: Any = msgspec.json.decode(b'{"id":"i"}', type=payload_struct(Reminded))
+    assert parse_instant(decoded.at) == datetime(2026, 1, 1, tzinfo=UTC)

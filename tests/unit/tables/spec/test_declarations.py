@@ -14,7 +14,7 @@ from tables.spec.measures import Ratio, Unit
 from tables.spec.problems import problems
 from tables.spec.tracked import Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity, View
-from tables.spec.windowed import Sum, Term, Windowed
+from tables.spec.windowed import DistinctCount, Sum, Term, Windowed
 from tests.support.decoded import decoded_for
 
 
@@ -171,3 +171,49 @@ def test_a_windowed_view_may_have_entities_beside_it_and_keeps_the_city() -> Non
 def test_an_entity_may_be_named_by_two_fields() -> None:
     _, entities = folded((RiskScored, Scored("a:b", "user", "clear")))
     assert entities["trust_risk"] == {"user:a:b": ["user", "clear"]}
+
+
+class Odd(msgspec.Struct):
+    """Fields that are named as other things are."""
+
+    minute: int
+    key: int
+    cell: int
+    find_0: str
+    kept: str
+    event: str
+    payload: str
+
+
+class OddEvent(Event):
+    payload: Odd
+
+
+def test_fields_may_be_named_as_anything_else_is() -> None:
+    key = ("find_0", "kept", "event", "payload", "city")
+    sums = tuple(Sum(f"all_{name}", "", (Term("odd", name),)) for name in ("minute", "key", "cell"))
+    view = Windowed("odd", "", key, (*sums, DistinctCount("kinds", "", (Term("odd", "event"),))))
+    assert problems(view, {"odd": OddEvent}) == []
+    state = PartitionState("t", [view], Limits(60, 1, 60, 1), {"odd": OddEvent})
+    events = [OddEvent(Odd(5, 6, 7, "a", "b", "c", "d"), f"e{number}") for number in range(2)]
+    batch = decoded_for(state, events, [600_000_000, 601_000_000])
+    state.fold(batch, [0, 0], first_offset=0, next_offset=2, now_ms=0)
+    panes = {parse_key(key): value for key, value in state.changes(0)}
+    (pane,) = (key for key in panes if isinstance(key, WindowedKey))
+    assert (pane.unit, pane.number) == ("m", 10)
+    ((group, row),) = decode_partial(panes[pane] or b"")
+    assert (group, row[:3]) == (("a", "b", "c", "d", "ulm"), [10, 12, 14])
+
+
+class InTown(msgspec.Struct):
+    city: int
+
+
+class InTownEvent(Event):
+    payload: InTown
+
+
+def test_the_city_is_no_amount() -> None:
+    for payload, events in ((InTownEvent, {"in.town": InTownEvent}), (Click, {"in.town": Click})):
+        view = Windowed("v", "", ("city",), (Sum("s", "", (Term("in.town", "city"),)),))
+        assert any("city is the envelope's" in problem for problem in problems(view, events)), payload
