@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
 from operator import attrgetter
 from threading import Lock
 from typing import Any
@@ -12,11 +11,9 @@ import msgspec
 
 from schemas.fields import pattern_of
 from schemas.types import Envelope
+from schemas.validation.decoded import Readers
 from schemas.validation.fast_path import ABSENCES, DECODER, PATTERNS, Event, known_texts
 from schemas.validation.undeclared import differing
-
-Readers = Mapping[type[Event], Callable[[Any], Any]]
-"""What is kept of an event, by its class."""
 
 _FEW = 128
 """Records decoded at a time, and then let go of: few enough for all that they are made of to stay in the

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from schemas.times import Micros
 from schemas.validation.fast_path import Event
 from schemas.validation.reasons import Quarantined
+
+Readers = Mapping[type[Event], Callable[[Any], Any]]
+"""What reads from an event all that is to be kept of it, by its class."""
 
 
 class Decoded(NamedTuple):

@@ -8,8 +8,8 @@ import numpy as np
 
 from schemas.times import Micros, micros, parse_all
 from schemas.validation.avro import AvroDecoder, AvroRecordError
-from schemas.validation.columns import Columns, Readers, kept_of
-from schemas.validation.decoded import Decoded
+from schemas.validation.columns import Columns, kept_of
+from schemas.validation.decoded import Decoded, Readers
 from schemas.validation.fast_path import Event
 from schemas.validation.reasons import Quarantined, Reason, UnreadBatch, quarantined
 from schemas.validation.slow_path import is_future, validate_json, validate_object

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 from schemas.validation.fast_path import Event
 from tables.fold.entities import EntityStore
 from tables.fold.readers import Reader, field, reader_of
 from tables.fold.windowed import Add, WindowedFold
-
-Readers = Mapping[type[Event], Reader]
 
 
 class Plan:

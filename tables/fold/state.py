@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
-from schemas.validation.decoded import Decoded
+from schemas.validation.decoded import Decoded, Readers
 from schemas.validation.fast_path import EVENT_TYPES, Event
 from tables.codec import (
     Checkpoint,
@@ -31,7 +31,7 @@ from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.duplicates import IdWindow, hash_ids
 from tables.fold.entities import EntityStore
 from tables.fold.panes import PaneStore
-from tables.fold.plan import Plan, Readers
+from tables.fold.plan import Plan
 from tables.fold.times import Times
 from tables.fold.windowed import WindowedFold
 from tables.spec.fields import EventTypes

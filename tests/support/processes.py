@@ -123,6 +123,20 @@ class Role:
         return "\n".join(self.output().splitlines()[-lines:]) if self.runs else "(never started)"
 
 
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this number."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def started_by(supervisor: Role, worker: str) -> list[int]:
+    """The processes that a supervisor said it started for a worker, in order."""
+    return [int(pid) for pid in re.findall(rf"worker {worker} runs as process (\d+)", supervisor.output())]
+
+
 class Sluice:
     """All roles that a test starts, with one set of settings; ends them all when left. Bronze lies in the
     folder `store`, in ranges of a second, if not told otherwise."""

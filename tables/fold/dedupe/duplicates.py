@@ -72,8 +72,7 @@ class IdWindow:
         self._warm = SortedIds()
         self._cold = SortedIds()
         self._cold_since_ms = 0
-        self._merging: Iterator[int] = iter(())
-        self._is_merged = True
+        self._merging: Iterator[int] | None = None
         self._chunks = Chunks()
         self._pending: list[Ids] = []
         self._pending_offset = 0
@@ -117,7 +116,7 @@ class IdWindow:
         self._go_on_merging()
         stay_ms = self._arrivals.elapsed_ms - self._recent_since_ms
         is_due = len(self._recent) >= _RECENT_IDS or stay_ms >= _RECENT_MS
-        if is_due and (self._is_merged or len(self._recent) >= 2 * _RECENT_IDS):
+        if is_due and (self._merging is None or len(self._recent) >= 2 * _RECENT_IDS):
             self._settle()
         if not self._pending:
             self._pending_offset = first_offset
@@ -239,20 +238,19 @@ class IdWindow:
 
     def _settle(self) -> None:
         """Pack the recent ids, and begin to merge them, which goes on with every batch."""
-        sum(self._merging)
+        sum(self._merging or ())
         held = self._held
         ids, _ = _newest_of_each(joined(self._recent_parts))
         self._recent, self._recent_parts = {}, []
         self._recent_since_ms = self._arrivals.elapsed_ms
         self._settled = SortedIds()
         self._settled.merge(*ids, self._arrivals.current, held)
-        self._is_merged = False
         self._merging = self._merge(held)
         self._go_on_merging()
 
     def _go_on_merging(self) -> None:
         entries = 0
-        while entries < _MERGED_AT_ONCE and not self._is_merged:
+        while entries < _MERGED_AT_ONCE and self._merging is not None:
             entries += next(self._merging, 0)
 
     def _merge(self, held: Held) -> Iterator[int]:
@@ -268,7 +266,7 @@ class IdWindow:
             yield from self._cold.absorbing(self._warm, held)
             self._cold_since_ms = elapsed_ms
             self._warm = SortedIds()
-        self._is_merged = True
+        self._merging = None
 
 
 def _newest_of_each(ids: Ids) -> tuple[Ids, npt.NDArray[np.intp]]:

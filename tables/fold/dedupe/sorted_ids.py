@@ -81,11 +81,11 @@ class SortedIds:
         stays = _stays(times | (generations >= held.generation), held)
         words = times | np.maximum(generations - more._over, 0).astype(np.uint64)
         more._hashes, more._words = hashes[stays], words[stays]
-        _all(self.taking_in(more, held))
+        sum(self.taking_in(more, held))
 
     def absorb(self, other: SortedIds, held: Held) -> None:
         """Drop what is not to be `held`, and merge all of another one, which is of no use afterwards."""
-        _all(self.absorbing(other, held))
+        sum(self.absorbing(other, held))
 
     def absorbing(self, other: SortedIds, held: Held) -> Iterator[int]:
         """The same in steps, each of which tells how many entries it took. Until the last one, `other` still
@@ -173,10 +173,6 @@ class SortedIds:
         # refcheck: no view of these arrays outlives the call that made it
         self._hashes.resize(size, refcheck=False)
         self._words.resize(size, refcheck=False)
-
-
-def _all(steps: Iterator[int]) -> None:
-    sum(steps)
 
 
 def _bits_of(hashes: Hashes, marks: npt.NDArray[np.uint8]) -> Hashes:

@@ -19,6 +19,6 @@ class Workload(NamedTuple):
 
 WORKLOADS = {
     "market": Workload(market.events, 64 * 1024, market.BAD_EVERY),
-    "payments": Workload(payments.events, 1024 * 1024, payments.BAD_EVERY),
+    "payments": Workload(payments.events, 1024 * 1024, market.BAD_EVERY),
 }
 """By name."""

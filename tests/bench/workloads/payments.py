@@ -13,17 +13,14 @@ from random import Random
 
 from streams.sources.market import Record
 from streams.sources.market.bad import draw_reason, spoil
+from tests.bench.workloads.market import BAD_EVERY, CITIES, CURRENCIES, MAX_EVENT_BYTES
 
 SEED = 20_260_315
 START = datetime(2026, 3, 15, 9, tzinfo=UTC)
 ENTITIES = 200_000
-CITIES = 50
-CURRENCIES = ("EUR", "USD", "GBP")
 EVENTS_PER_SECOND = 2_000
 """By the records' Kafka timestamps."""
 DISORDER_SECONDS = 30
-BAD_EVERY = 100
-MAX_EVENT_BYTES = 65_536
 
 
 def _charge(entity: int, amount: int) -> str:

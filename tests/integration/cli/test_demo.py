@@ -22,6 +22,7 @@ from streams.cli.demo_market import CITIES
 from streams.embedded.broker import EmbeddedKafka
 from tests.support.kafka import wait_until
 from tests.support.paths import ROOT
+from tests.support.processes import is_running
 from tests.support.programs import started
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
@@ -70,14 +71,6 @@ def children_of(pid: int) -> dict[str, int]:
             name = next((name for name in PROCESSES if name in arguments), arguments)
             found[name] = int(child)
     return found
-
-
-def is_running(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 def of_the_shop(answer: Any, *measures: str) -> list[int]:

@@ -17,24 +17,11 @@ from streams.kafka import topics
 from tests.oracle.load import Load, Mix
 from tests.support.feed import FeedWatcher, exact
 from tests.support.kafka import wait_until
-from tests.support.processes import Role, Sluice
+from tests.support.processes import Role, Sluice, is_running, started_by
 from tests.support.sending import produce_all
 
 PARTITIONS = 4
 HOUR_MS = 3_600_000
-
-
-def pids(role: Role, of: str) -> list[int]:
-    """The processes that it said it started for a worker, in order."""
-    return [int(pid) for pid in re.findall(rf"worker {of} runs as process (\d+)", role.output())]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def owned(port: int) -> set[str]:
@@ -81,12 +68,12 @@ async def test_two_processes_share_the_partitions_and_stay_exact_through_a_kill(
             await produce_all(kafka.bootstrap, sluice.raw_topic, load.take(3_000))
             await feed.caught_up()
 
-            (victim,) = pids(both, "views-2")
+            (victim,) = started_by(both, "views-2")
             os.kill(victim, signal.SIGKILL)
             await produce_all(kafka.bootstrap, sluice.raw_topic, load.take(3_000))
             await both.says("worker views-2 was ended by SIGKILL; it is started again in 1.0 s")
             await feed.caught_up()
-            await wait_until(lambda: len(pids(both, "views-2")) == 2, "the second to be started again")
+            await wait_until(lambda: len(started_by(both, "views-2")) == 2, "the second to be started again")
             await wait_until(lambda: shared(ports), "both to own partitions again", seconds=60)
             await produce_all(kafka.bootstrap, sluice.raw_topic, load.take(1_000))
             await feed.caught_up()
@@ -97,4 +84,4 @@ async def test_two_processes_share_the_partitions_and_stay_exact_through_a_kill(
         for name in ("views-1", "views-2"):
             assert (tmp_path / "both" / name / "faust").is_dir()
         assert await both.terminate(20) == 0
-        assert not any(alive(pid) for name in ("views-1", "views-2") for pid in pids(both, name))
+        assert not any(is_running(pid) for name in ("views-1", "views-2") for pid in started_by(both, name))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-import re
 import signal
 import sys
 from pathlib import Path
@@ -19,21 +18,8 @@ from streams.roles.supervisor import RoleCommand, RoleFailedError, commands, sup
 from streams.settings import SettingError, Settings
 from tests.support.gates import GateTopics, payment
 from tests.support.kafka import wait_until
-from tests.support.processes import Role, Sluice
+from tests.support.processes import Sluice, is_running, started_by
 from tests.support.sending import produce_all
-
-
-def pids(role: Role, of: str) -> list[int]:
-    """The processes that it said it started for a role, in order."""
-    return [int(pid) for pid in re.findall(rf"worker {of} runs as process (\d+)", role.output())]
-
-
-def alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
 
 
 async def ready(port: int) -> bool:
@@ -58,15 +44,15 @@ async def test_all_roles_run_are_kept_up_and_end_together(
         await produce_all(kafka.bootstrap, raw, [payment("charge.succeeded", 50_000, 1)])
         await gates.until("alarm")
 
-        (first,) = pids(every, "gates")
+        (first,) = started_by(every, "gates")
         os.kill(first, signal.SIGKILL)
         await every.says("worker gates was ended by SIGKILL; it is started again in 1.0 s")
-        await wait_until(lambda: len(pids(every, "gates")) == 2, "gates to be started again")
+        await wait_until(lambda: len(started_by(every, "gates")) == 2, "gates to be started again")
         await wait_until(lambda: ready(base + 2), "gates to be ready again", seconds=60)
 
         assert await every.terminate(20) == 0
         for name in ("views", "bronze", "gates"):
-            assert not alive(pids(every, name)[-1])
+            assert not is_running(started_by(every, name)[-1])
 
 
 async def test_no_role_outlives_a_supervisor_that_is_killed(
@@ -75,10 +61,12 @@ async def test_no_role_outlives_a_supervisor_that_is_killed(
     with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=1) as sluice:
         await topics.create(sluice.settings)
         every = sluice.started("all", "worker", "all")
-        await wait_until(lambda: pids(every, "views") and pids(every, "gates"), "roles to be started")
-        started = [pid for name in ("views", "bronze", "gates") for pid in pids(every, name)]
+        await wait_until(
+            lambda: started_by(every, "views") and started_by(every, "gates"), "roles to be started"
+        )
+        started = [pid for name in ("views", "bronze", "gates") for pid in started_by(every, name)]
         every.kill()
-        await wait_until(lambda: not any(map(alive, started)), "all roles to end", seconds=20)
+        await wait_until(lambda: not any(map(is_running, started)), "all roles to end", seconds=20)
 
 
 def role(name: str, script: str) -> RoleCommand:
@@ -95,7 +83,7 @@ async def test_a_role_that_does_not_stay_up_ends_all_of_them(tmp_path: Path) -> 
     with pytest.raises(RoleFailedError, match="worker views ended with exit code 3, 4 times in a row"):
         await supervise([failing, steady], asyncio.Event(), first_pause_seconds=0.05, tries=4)
     assert runs.read_text() == "xxxx"
-    assert not alive(int(other.read_text()))
+    assert not is_running(int(other.read_text()))
 
 
 async def test_a_wrong_setting_is_not_tried_again(tmp_path: Path) -> None:
