@@ -143,6 +143,9 @@ async def _connect(settings: Settings) -> AIOKafkaAdminClient:
                 backoff.seconds,
             )
             await backoff.pause()
+        except BaseException:
+            await admin.close()
+            raise
         else:
             return admin
 

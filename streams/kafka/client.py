@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
 from itertools import chain
@@ -14,8 +14,6 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.settings import SettingError, Settings
-
-log = logging.getLogger(__name__)
 
 STOP_SECONDS = 3.0
 
@@ -64,24 +62,34 @@ async def reading(
 
 
 async def stop_quietly(client: AIOKafkaProducer | AIOKafkaConsumer) -> None:
-    """Stop a client, whatever state it is in, within `STOP_SECONDS`.
+    """Stop a client, whatever state it is in, within `STOP_SECONDS`; a cancellation meanwhile comes after it.
 
     A producer flushes first; a fenced or unreachable one raises an error that has been reported already.
-    A consumer may leak the cancellation of its own fetch tasks; only our own cancellation is passed on.
+    A consumer may leak the cancellation of its own fetch tasks.
     """
-    task = asyncio.current_task()
     if isinstance(client, AIOKafkaProducer):
         _take_exceptions(client)  # what is replaced while it stops is not found afterwards
+    stopping = asyncio.create_task(client.stop())
+    _take_exception(stopping)
     try:
-        await asyncio.wait_for(client.stop(), STOP_SECONDS)
-    except asyncio.CancelledError:
-        if task is not None and task.cancelling():
-            raise
-    except Exception as error:  # noqa: BLE001 - whatever it is, the client is released
-        log.debug("closing a client: %r", error)
+        await _finish(stopping, STOP_SECONDS)
     finally:
         if isinstance(client, AIOKafkaProducer):
             _take_exceptions(client)
+
+
+async def _finish(task: asyncio.Task[None], seconds: float) -> None:
+    """Wait for a task, and cancel it after so many seconds. To be cancelled oneself does not end the wait."""
+    cancelled: asyncio.CancelledError | None = None
+    until = time.monotonic() + seconds
+    while not task.done() and (left := until - time.monotonic()) > 0:
+        try:
+            await asyncio.wait([task], timeout=left)
+        except asyncio.CancelledError as error:
+            cancelled = error
+    task.cancel()
+    if cancelled is not None:
+        raise cancelled
 
 
 def _take_exceptions(producer: AIOKafkaProducer) -> None:

@@ -192,7 +192,8 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
         yield Outbox(producer, topic, partitions)
     finally:
         try:
-            await asyncio.wait_for(producer.stop(), CLOSE_SECONDS)
+            async with asyncio.timeout(CLOSE_SECONDS):
+                await producer.stop()
         except (TimeoutError, KafkaError):
             await producer.client.close()
 

@@ -9,14 +9,13 @@ from typing import Any
 
 from aiokafka import AIOKafkaProducer
 
+from streams.kafka.client import started
 from tests.support.kafka import Raw
 
 
 async def started_producer(bootstrap: str, **more: Any) -> AIOKafkaProducer:
     """A producer that waits for all replicas."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", **more)
-    await producer.start()
-    return producer
+    return await started(AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", **more))
 
 
 async def send_all(producer: AIOKafkaProducer, topic: str, records: Iterable[Raw]) -> None:

@@ -23,21 +23,24 @@ async def swinging(sluice: Sluice) -> AsyncIterator[None]:
     """Payments that close and open the gates of all cities in turn, for as long as it lasts."""
     raw, kafka = sluice.raw_topic, ",".join(sluice.settings.kafka)
 
+    done = asyncio.Event()  # and no cancellation, in whose way a connection may be left open
+
     async def swing() -> None:
         number = 0
-        while True:
+        while not done.is_set():
             city = CITIES[number % len(CITIES)]
             event = ("payout.paid", "charge.succeeded")[number // len(CITIES) % 2]
             await produce_all(kafka, raw, [payment(event, 100_000, number, city=city, partition=number % 2)])
             number += 1
-            await asyncio.sleep(0.3)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(done.wait(), 0.3)
 
     swings = asyncio.create_task(swing())
     try:
         yield
     finally:
-        swings.cancel()
-        await asyncio.gather(swings, return_exceptions=True)
+        done.set()
+        await swings
 
 
 async def leader(workers: list[Role], last: Path | None) -> Role:
