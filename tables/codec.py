@@ -18,7 +18,8 @@ A pane's number is its minute (m) or hour (h) since the epoch, negative before 1
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, NamedTuple, TypeVar
 
 import msgspec
@@ -218,7 +219,8 @@ class _Version(msgspec.Struct):
 _plain_groups = msgspec.msgpack.Decoder(list[tuple[Group, list[int]]])
 _groups = msgspec.msgpack.Decoder(list[_Group])
 _group_names = msgspec.msgpack.Decoder(list[_GroupName])
-_decoders: dict[type[EntityState], msgspec.msgpack.Decoder[EntityState]] = {}
+_entity = msgspec.msgpack.Decoder(EntityState)
+_decoders: dict[type[EntityState], msgspec.msgpack.Decoder[EntityState]] = {EntityState: _entity}
 _checkpoint = msgspec.msgpack.Decoder(Checkpoint)
 _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 _version = msgspec.msgpack.Decoder(_Version)
@@ -288,6 +290,15 @@ def decode_entity(value: bytes, kind: type[EntityState] = EntityState) -> Entity
         return decoder.decode(value)
     except (msgspec.MsgspecError, ValueError) as error:
         raise FeedFormatError(f"an entity record of the feed is damaged ({error})") from None
+
+
+def are_entities(values: Iterable[bytes]) -> bool:
+    """Whether each of these is an entity's state."""
+    try:
+        deque(map(_entity.decode, values), maxlen=0)
+    except (msgspec.MsgspecError, ValueError):
+        return False
+    return True
 
 
 def decode_checkpoint(value: bytes) -> Checkpoint:

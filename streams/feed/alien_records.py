@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from aiokafka import TopicPartition
 
 from streams import metrics
-from tables.codec import FeedFormatError, decode_entity, source_topic
+from tables.codec import FeedFormatError, are_entities, source_topic
 from tables.record_check import NOT_OURS, Fault, Problem, definition, is_feed_key, shown, value_problem
 from tables.spec.windowed import Windowed
 from tables.views import VIEWS
@@ -90,18 +90,7 @@ def _value_problem(key: bytes, value: bytes) -> Problem | None:
     name = definition(key)
     if name is None:
         return value_problem(key, value)
-    if name not in SUMS or (key[:1] == b"e" and _is_entity(value)):
-        return None
-    return value_problem(key, value, SUMS[name])
-
-
-def _is_entity(value: bytes) -> bool:
-    """What nearly every record of a recovery is asked, so that no more is done for it."""
-    try:
-        decode_entity(value)
-    except FeedFormatError:
-        return False
-    return True
+    return value_problem(key, value, SUMS[name]) if name in SUMS else None
 
 
 def remedy_of(key: bytes | None, problem: Problem) -> str:
@@ -117,43 +106,62 @@ def located(tp: TopicPartition, offset: int, key: bytes | None, problem: Problem
     return FeedFormatError(f"{where}: {problem.why}. What to do: {remedy_of(key, problem)}")
 
 
+Restore = Callable[[Mapping[bytes, bytes | None]], None]
+"""Takes records of a source topic's state: keys and values."""
+
+
 class OwnState:
     """Restores a source topic's state from one partition of the feed; the last record of a key counts."""
 
-    def __init__(
-        self, tp: TopicPartition, topic: str, restore: Callable[[bytes, bytes | None], None]
-    ) -> None:
+    def __init__(self, tp: TopicPartition, topic: str, restore: Restore) -> None:
         self._tp = tp
         self._topic = topic.encode()
         self._restore = restore
         self._bad: dict[bytes, tuple[int, Problem]] = {}
         self._families: tuple[bytes, ...] = ()
+        self._read: tuple[bytes, ...] = ()  # those of views that this release computes
 
     def take_all(self, records: Sequence[Any]) -> None:
         """Records in order; of those with one key only the last is looked at and restored.
 
         Panes and checkpoints are written again and again: most of their values are never decoded.
         """
-        newest: dict[bytes, Any] = {}
-        for record in records:
-            key = record.key
-            if key in newest or self._is_own(record.offset, key):
-                newest[key] = record
-        for key, record in newest.items():
-            value = record.value
+        newest = dict(zip([record.key for record in records], records, strict=True))
+        values = self._own(records, newest)
+        for key in self._to_be_checked(values):
+            value = values[key]
             problem = None if value is None else _value_problem(key, value)
             if problem is not None:
-                self._bad[key] = record.offset, problem
-                continue
-            if self._bad:
+                self._bad[key] = newest[key].offset, problem
+                del values[key]
+        if self._bad:
+            for key in values:
                 self._bad.pop(key, None)
-            self._restore(key, value)
+        self._restore(values)
+
+    def _own(self, records: Sequence[Any], newest: Mapping[bytes | None, Any]) -> dict[bytes, bytes | None]:
+        """The newest values of this topic's state; nearly all are of entities of a known family."""
+        families = self._families
+        # The id, which an entity's key ends with, is any text that is not empty.
+        own = {
+            key: record.value
+            for key, record in newest.items()
+            if key is not None and key.startswith(families) and key.isascii() and key[-1] != _COLON
+        }
+        if len(own) < len(newest):
+            for record in [record for record in records if record.key not in own]:
+                if record.key in own or self._is_own(record.offset, record.key):
+                    own[record.key] = record.value
+        return own
+
+    def _to_be_checked(self, values: Mapping[bytes, bytes | None]) -> list[bytes]:
+        """The keys whose values are to be looked at one by one; no entity, if all of these are good."""
+        others = [key for key in values if not key.startswith(self._families)]
+        read = [value for key, value in values.items() if value is not None and key.startswith(self._read)]
+        return others if are_entities(read) else [*values]
 
     def _is_own(self, offset: int, key: bytes | None) -> bool:
         """Whether a record is of this topic's state; tells of one that is not Sluice's."""
-        # The id, which an entity's key ends with, is any text that is not empty.
-        if key is not None and key.startswith(self._families) and key.isascii() and key[-1] != _COLON:
-            return True
         if key is None or not is_feed_key(key):
             tell(self._tp, offset, key, NOT_OURS)
             return False
@@ -162,6 +170,8 @@ class OwnState:
         if key[:1] == b"e" and len(self._families) < MOST_FAMILIES:
             family = b":".join(key.split(b":", 3)[:3]) + b":"
             self._families = (*{*self._families, family},)
+            if definition(key) in SUMS:
+                self._read = (*{*self._read, family},)
         return True
 
     def end(self) -> None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from itertools import islice
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -18,10 +17,11 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from agents.protocols import FeedRecord
 from agents.quarantine.record import Message
 from agents.quarantine.source_headers import Header
+from agents.records import Unpacked
 from streams.clock import SYSTEM_CLOCK
-from streams.feed.alien_records import OwnState
+from streams.feed.alien_records import OwnState, Restore
 from streams.feed.quarantine import QuarantineWriter, Record
-from streams.kafka.batches import fetch_batches, records_of
+from streams.kafka.batches import fetch_batches
 from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly, transactional_producer
 from streams.kafka.record_size import LargestBatch, name_topic
 from streams.settings import Settings
@@ -93,8 +93,9 @@ class FeedWriter:
                 *(bad.cut, self._topic, self._partition, self._quarantine),
             )
 
-    async def recover(self, restore: Callable[[bytes, bytes | None], None]) -> int:
-        """Pass every record of this source partition to `restore`, in order; returns how many the feed has.
+    async def recover(self, restore: Restore) -> int:
+        """Pass the records of this source partition to `restore`, many at a time, of those of one key in one
+        call the last; returns how many the feed has.
 
         Skips records that are not Sluice's. Raises `FeedFormatError`, which names the record, for one that
         counts and cannot be read.
@@ -214,8 +215,8 @@ async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take_all:
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
-            records = records_of(fetched)
-            while part := list(islice(records, PART_RECORDS)):
+            records = Unpacked(fetched.batches, fetched.before, strict=True)
+            while part := records.take(PART_RECORDS):
                 take_all(part)
                 count += len(part)
                 await asyncio.sleep(0)

@@ -28,6 +28,7 @@ LOOK_SECONDS = 0.02
 
 
 P = TypeVar("P", bound=Partition)
+T = TypeVar("T")
 
 
 class RecoveryStuckError(Exception):
@@ -46,13 +47,11 @@ class RecoveryProgress:
         """Something has been read, or what was waited for has been checked."""
         self.still_seconds = 0.0
 
-    def counting(
-        self, restore: Callable[[bytes, bytes | None], None]
-    ) -> Callable[[bytes, bytes | None], None]:
-        """`restore`, counting every record as progress."""
+    def counting(self, restore: Callable[[T], None]) -> Callable[[T], None]:
+        """`restore`, each call of which is progress."""
 
-        def restore_and_move(key: bytes, value: bytes | None) -> None:
-            restore(key, value)
+        def restore_and_move(records: T) -> None:
+            restore(records)
             self.still_seconds = 0.0
 
         return restore_and_move

@@ -98,20 +98,24 @@ class EntityStore:
             yield prefix + entity_id.encode(), value
         self._changed.clear()
 
-    def restore(self, entity_id: str, value: bytes | None) -> None:
-        """Take a record from the feed; None deletes it, the last word on an id counts."""
-        if value is None:
-            self.states.pop(entity_id, None)
-        else:
-            self.states[entity_id] = value
-
-    def restored(self) -> None:
-        """Call it when every record has been restored."""
-        closing = self._closing
-        for entity_id, value in self.states.items():
-            opened, occurred_us, rank = _head(value)
-            if opened and rank in closing:
-                self._close(entity_id, occurred_us)
+    def restore(self, records: Mapping[bytes, bytes | None]) -> Mapping[bytes, bytes | None]:
+        """Take this view's records of the feed and return the others; None deletes an entity, the last word
+        on it counts."""
+        prefix, size = self.prefix, len(self.prefix)
+        mine = [key for key in records if key.startswith(prefix)]
+        if not mine:
+            return records
+        states, closing = self.states, self._closing
+        found = [(key[size:].decode(), records[key]) for key in mine]
+        states.update((entity_id, value) for entity_id, value in found if value is not None)
+        for entity_id, value in found:
+            if value is None:
+                states.pop(entity_id, None)
+            elif value[2] != _UINT64 or (value[1] == _TRUE and value[_HEAD.size - 1] in closing):
+                opened, occurred_us, rank = _head(value)
+                if opened and rank in closing:
+                    self._close(entity_id, occurred_us)
+        return {} if len(mine) == len(records) else {key: records[key] for key in records.keys() - set(mine)}
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
@@ -146,14 +150,15 @@ class EntityStore:
 
 
 _HEAD = Struct(">BBBQB")
+_TRUE, _UINT64 = 0xC3, 0xCF
+"""msgpack's codes: true, and the 8 bytes of an unsigned int, as any time since 1970-01-01T01:12 is."""
 
 
 def _head(value: bytes) -> tuple[bool, int, int]:
     """opened, occurred_us and rank of a state, without decoding the rest of it."""
     array, opened, kind, occurred_us, rank = _HEAD.unpack_from(value)
-    # 9x: an array; c2, c3: false, true; cf: 8 bytes of an unsigned int, as any time since 1970-01-01T01:12.
-    if kind == 0xCF and array & 0xF0 == 0x90 and rank < 0x80:
-        return opened == 0xC3, occurred_us, rank
+    if kind == _UINT64 and array & 0xF0 == 0x90 and rank < 0x80:  # 9x: an array; 00 to 7f: that number
+        return opened == _TRUE, occurred_us, rank
     state = decode_entity(value)
     return state.opened, state.occurred_us, state.rank
 

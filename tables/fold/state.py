@@ -8,7 +8,7 @@ checkpoint's offset.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.validation.decoded import Decoded, Readers
@@ -184,17 +184,17 @@ class PartitionState:
         )
         return checkpoint_key(self.topic), encode_checkpoint(checkpoint)
 
-    def restore(self, key: bytes, value: bytes | None) -> None:
-        """Take one record of the feed partition; those of other topics and workers are passed over.
+    def restore(self, records: Mapping[bytes, bytes | None]) -> None:
+        """Take records of the feed partition; those of other topics and workers are passed over.
 
         The last record of a key counts; keys may come in any order. Raises `FeedFormatError`.
         """
-        if key.startswith(b"h:"):
-            return
         for store in self._entities.values():
-            if key.startswith(store.prefix):
-                store.restore(key[len(store.prefix) :].decode(), value)
-                return
+            records = store.restore(records)
+        for key, value in records.items():
+            self._restore(key, value)
+
+    def _restore(self, key: bytes, value: bytes | None) -> None:
         match parse_key(key):
             case CheckpointKey(topic) if topic == self.topic and value is not None:
                 self._checkpoint = decode_checkpoint(value)
@@ -229,8 +229,6 @@ class PartitionState:
                     self._since[name] = since
         for panes in self._panes.values():
             panes.restored()
-        for entities in self._entities.values():
-            entities.restored()
         if checkpoint is None:
             self._ids.restored()
         else:

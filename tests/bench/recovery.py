@@ -1,6 +1,6 @@
 """Recovery: how long a worker takes to own a million open payouts, from a feed after an hour of churn.
 
-The feed is written by the worker's own code: `Projector` and `FeedWriter`, a checkpoint for every 100 ms
+The feed is written by the worker's own code: `Projector` and `FeedWriter`, a checkpoint for every 50 ms
 of the hour. Only the transactions are larger than a worker's, `CHECKPOINTS_PER_TRANSACTION` in one, or it
 would take an hour; what is in the feed is the same. The worker is then started as a user does, on the raw
 topic and this feed.
@@ -31,7 +31,7 @@ from tests.bench.load import PARTITIONS, ends_of, load, partition_of
 from tests.bench.payouts import payouts
 from tests.bench.process import Child, Mark
 
-CHECKPOINT_US = 100_000
+CHECKPOINT_US = 50_000
 CHECKPOINTS_PER_TRANSACTION = 50
 
 

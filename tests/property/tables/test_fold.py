@@ -30,7 +30,7 @@ def restored(feed: Feed, shuffle: random.Random) -> PartitionState:
     keys = list(feed)
     shuffle.shuffle(keys)
     for key in keys:
-        state.restore(key, feed[key])
+        state.restore({key: feed[key]})
     state.restored()
     return state
 

@@ -101,7 +101,7 @@ def folded(made: list[tuple[int, Made]], data: st.DataObject) -> list[Feed]:
                 write(feed, state.changes(0))
                 state = PartitionState("events.raw", VIEWS.values(), LIMITS)
                 for key in data.draw(st.permutations(sorted(feed))):
-                    state.restore(key, feed[key])
+                    state.restore({key: feed[key]})
                 state.restored()
         write(feed, state.changes(0))
         feeds.append(feed)

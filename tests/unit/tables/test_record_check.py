@@ -63,7 +63,7 @@ class Stored(NamedTuple):
 
 def own_state() -> tuple[OwnState, list[tuple[bytes, bytes | None]]]:
     taken: list[tuple[bytes, bytes | None]] = []
-    return OwnState(FEED, TOPIC, lambda key, value: taken.append((key, value))), taken
+    return OwnState(FEED, TOPIC, lambda records: taken.extend(records.items())), taken
 
 
 def test_own_state_is_what_each_key_has_last() -> None:

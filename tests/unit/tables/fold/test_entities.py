@@ -83,8 +83,7 @@ def test_a_closed_one_is_forgotten_when_its_time_is_over_and_not_before(restart:
     written = dict(entities.changes(HOUR + 7))
     if restart:
         entities = store()
-        entities.restore("p", written[b"e:v@h:t:p"])
-        entities.restored()
+        entities.restore({b"e:v@h:t:p": written[b"e:v@h:t:p"]})
     assert dict(entities.changes(HOUR + 7 + CLOSED_US)) == {}
     assert state(entities) == [True, HOUR + 7, 3]
     assert dict(entities.changes(HOUR + 8 + CLOSED_US)) == {b"e:v@h:t:p": None}
@@ -138,8 +137,7 @@ def test_times_that_are_written_shorter_are_understood(at_us: int) -> None:
     join(entities, "initiated", at_us)
     join(entities, "paid", at_us + 1)
     again = store()
-    again.restore("p", entities.states["p"])
-    again.restored()
+    again.restore({b"e:v@h:t:p": entities.states["p"]})
     list(again.changes(at_us + 2 + CLOSED_US))
     assert len(again) == 0
 

@@ -27,7 +27,7 @@ ALL = tuple(VIEWS.values())
 def begin(feed: Feed | None = None, views: Sequence[View] = ALL, topic: str = "t") -> PartitionState:
     state = PartitionState(topic, views, LIMITS)
     for key, value in (feed or {}).items():
-        state.restore(key, value)
+        state.restore({key: value})
     state.restored()
     return state
 
@@ -290,6 +290,6 @@ def test_a_tombstone_undoes_what_was_restored_before() -> None:
     for value_of in (feed.get, lambda _: None):
         for key in feed:
             if not key.startswith(b"c:"):
-                state.restore(key, value_of(key))
+                state.restore({key: value_of(key)})
     state.restored()
     assert set(state.sizes().values()) == {0}

@@ -51,7 +51,7 @@ def read(*values: bytes) -> ReaderState:
     records = [(key, value, 0) for key, value in state.changes(0)]
     again = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
     for key, value, _ in records:
-        again.restore(key, value)
+        again.restore({key: value})
     assert again.restored()
     assert again.checkpoint_record(0) == state.checkpoint_record(0)
     reader.apply(0, records, monotonic=0.0)
