@@ -1,17 +1,15 @@
-"""`make bench`: measures Sluice, part by part, in one run on one embedded Kafka."""
+"""`make bench`: Sluice's memory, recovery and latency, in one run on one embedded Kafka."""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
-from functools import partial
 from pathlib import Path
 
 from streams.embedded.broker import EmbeddedKafka
 from tests.bench import bronze, latency, memory, recovery, report
-from tests.bench.contest import CONTESTANTS, TIMEOUT_SECONDS, Arena, hold
-from tests.bench.stage import filled_topic, folder_for, say
-from tests.bench.workloads import WORKLOADS
+from tests.bench.contest import TIMEOUT_SECONDS
+from tests.bench.stage import folder_for, say
 
 SECTIONS = ("memory", "recovery", "latency")
 OPEN_PAYOUTS = 1_000_000
@@ -25,34 +23,17 @@ LATENCY_EVENTS_PER_S, LATENCY_SECONDS = 5_000, 30
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
-    parser.add_argument(
-        "--events", type=int, default=1_000_000, help="events in the topic (default 1,000,000)"
-    )
-    parser.add_argument(
-        "--workload", choices=WORKLOADS, default="market", help="which events (default market)"
-    )
-    everything = ",".join((*CONTESTANTS, *SECTIONS))
+    everything = ",".join(SECTIONS)
     parser.add_argument("--only", default=everything, help=f"some of {everything}")
-    parser.add_argument(
-        "--rounds", type=int, default=3, help="runs of each contestant; the table has medians"
-    )
+    parser.add_argument("--rounds", type=int, default=3, help="recoveries; the table has medians")
     parser.add_argument("--dir", type=Path, help="keep Kafka's data and the logs there, and use them again")
     parser.add_argument(
         "--bronze-backlog", type=int, metavar="N", help="also measure `worker bronze` on N events at once"
     )
     options = parser.parse_args()
-    unknown = set(options.only.split(",")) - {*CONTESTANTS, *SECTIONS}
-    if unknown:
+    if unknown := set(options.only.split(",")) - {*SECTIONS}:
         parser.error(f"--only takes {everything}, not {', '.join(sorted(unknown))}")
     return options
-
-
-def contest(server: str, folder: Path, names: list[str], options: argparse.Namespace) -> str:
-    topic = asyncio.run(filled_topic(server, options.workload, options.events))
-    arena = Arena(server, topic, options.events, folder)
-    chosen = {name: partial(CONTESTANTS[name].run, arena) for name in names}
-    labels = {name: CONTESTANTS[name].label for name in names}
-    return report.contest_table(hold(chosen, options.rounds, say), labels, ("a", "a500", "c"))
 
 
 def memory_section() -> str:
@@ -92,8 +73,6 @@ def main() -> None:
         kafka = EmbeddedKafka(folder / "kafka")
         kafka.start()
         try:
-            if contestants := [name for name in names if name in CONTESTANTS]:
-                print("\n" + contest(kafka.bootstrap, folder, contestants, options), flush=True)
             if "memory" in names:
                 print("\n" + memory_section(), flush=True)
             if "recovery" in names:

@@ -1,4 +1,4 @@
-"""Contestant (d): `sluice worker bronze` in full to a local folder, as a user starts it; and on a backlog."""
+"""`sluice worker bronze` in full to a local folder, as a user starts it; and on a backlog."""
 
 from __future__ import annotations
 

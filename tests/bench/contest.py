@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
-import uuid
-from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from statistics import median
 from typing import NamedTuple
 
-from streams.kafka import topics
-from streams.settings import Settings
-from tests.bench import bronze, worker
-from tests.bench.load import PARTITIONS, ends_of
-from tests.bench.process import Child, Mark, python
-from tests.bench.workloads.market import BAD_EVERY
+from tests.bench.process import Child, Mark
 
 TIMEOUT_SECONDS = 900.0
 
@@ -54,91 +45,6 @@ class Arena:
 def measured(child: Child, first: Mark, last: Mark, events: int) -> Run:
     """What happened between two moments."""
     return Run(events, last.at_s - first.at_s, last.cpu_s - first.cpu_s, child.peak_rss_mib())
-
-
-def run_getmany(arena: Arena, limit: int = 0) -> Run:
-    """Contestant (a); `limit`: records a call, 0 without."""
-    argv = python(
-        "tests.bench.getmany", arena.server, arena.topic, str(PARTITIONS), str(arena.events), str(limit)
-    )
-    with Child(argv, arena.folder / "a.log") as child:
-        first = child.wait_line("^first$", TIMEOUT_SECONDS)
-        return measured(child, first, child.wait_line("^done$", TIMEOUT_SECONDS), arena.events)
-
-
-class ViewsRun(NamedTuple):
-    """What a run of the views worker left: its settings find its topics."""
-
-    run: Run
-    settings: Settings
-    outcomes: Mapping[str, int]
-
-
-def run_views(arena: Arena) -> Run:
-    """Contestant (c), with topics of its own, so that it begins with no state."""
-    found = asyncio.run(run_worker(arena, {}))
-    if found.outcomes["quarantined"] != arena.events // BAD_EVERY:
-        raise RuntimeError(f"of {arena.events} events the worker has counted {dict(found.outcomes)}")
-    return found.run
-
-
-async def run_worker(arena: Arena, changes: Mapping[str, str]) -> ViewsRun:
-    """Run `sluice worker views` with these variables besides the usual ones."""
-    prefix = f"views-{uuid.uuid4().hex[:8]}."
-    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix) | dict(changes)
-    settings = worker.settings_of(environ)
-    await topics.create(settings)
-    ends = await ends_of(settings, arena.topic)
-    async with worker.feed_reader(settings, PARTITIONS) as feed:
-        with Child(worker.COMMAND, arena.folder / "c.log", environ) as child:
-            first = await asyncio.to_thread(child.wait_line, worker.OWNS, worker.START_SECONDS)
-            await worker.wait_covered(feed, child, ends, TIMEOUT_SECONDS)
-            run = measured(child, first, child.mark(), arena.events)
-            return ViewsRun(run, settings, await _outcomes(child, arena.events))
-
-
-async def _outcomes(child: Child, events: int) -> Counter[str]:
-    """What the worker has counted. It has judged every event: fast and wrong is not to be measured."""
-    for _ in range(100):  # counts are added right after the checkpoint was seen
-        counts = worker.outcomes(child)
-        if counts.total() == events:
-            return counts
-        await asyncio.sleep(0.1)
-    raise RuntimeError(f"of {events} events the worker has counted {dict(counts)}")
-
-
-def run_bronze(arena: Arena) -> Run:
-    """Contestant (d), with a group and a store of its own. It waits for the last ranges' time to close."""
-    return run_bronze_worker(arena)[0]
-
-
-def run_bronze_worker(arena: Arena) -> tuple[Run, int]:
-    """Contestant (d), and how many records it has put under `_bad`."""
-    written = bronze.write(
-        arena.server, arena.topic, arena.events, arena.folder,
-        max_seconds=bronze.CONTEST_SECONDS, timeout_s=TIMEOUT_SECONDS,
-    )  # fmt: skip
-    done = asyncio.run(written)
-    elapsed_s = done.last.at_s - done.first.at_s
-    run = Run(arena.events, elapsed_s, done.last.cpu_s - done.first.cpu_s, done.peak_rss_mib)
-    return run, done.bad
-
-
-class Contestant(NamedTuple):
-    """Who takes part: what the table calls it, and how it runs."""
-
-    label: str
-    run: Callable[[Arena], Run]
-
-
-CONTESTANTS = {
-    "a": Contestant("(a) aiokafka getmany, decoded and validated, nothing kept", run_getmany),
-    "a500": Contestant(
-        "(a500) the same by 500 records a call, in the processor's cache", partial(run_getmany, limit=500)
-    ),
-    "c": Contestant("(c) sluice worker views, all views, exactly once", run_views),
-    "d": Contestant("(d) sluice worker bronze, to a local folder", run_bronze),
-}
 
 
 def hold(

@@ -1,4 +1,4 @@
-"""Contestant (c): `sluice worker views` in full, as a user starts it; and what its feed says of it."""
+"""`sluice worker views` in full, as a user starts it; and what its feed says of it."""
 
 from __future__ import annotations
 

@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 import asyncio
+import uuid
+from collections import Counter
 from typing import Any
 
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
+from streams.kafka.topics import create
 from streams.settings import Settings
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.views import VIEWS
-from tests.bench import contest
-from tests.bench.contest import Arena, Run, ViewsRun
+from tests.bench import bronze, worker
+from tests.bench.contest import TIMEOUT_SECONDS, Arena, Run, measured
+from tests.bench.load import PARTITIONS, ends_of
 from tests.bench.peers import topics
 from tests.bench.peers.oracle import Expected
 from tests.bench.peers.verdict import wrong_views
+from tests.bench.process import Child
 
 RECON = "ops_recon_variance"
 READ_SECONDS = 120.0
@@ -23,14 +28,36 @@ READ_SECONDS = 120.0
 
 def run_views(arena: Arena, expected: Expected, views: str = "all") -> Run:
     """`sluice worker views`; `views`: SLUICE_VIEWS."""
-    return asyncio.run(_run_views(arena, expected, {"SLUICE_VIEWS": views}))
+    return asyncio.run(_run_views(arena, expected, views))
 
 
-async def _run_views(arena: Arena, expected: Expected, changes: dict[str, str]) -> Run:
-    found: ViewsRun = await contest.run_worker(arena, changes)
-    rows = await recon_rows(found.settings, expected)
-    quarantined = await topics.quarantined(found.settings, found.settings.topic("events.quarantine"))
-    return found.run._replace(void=wrong_views(expected, rows, found.outcomes, quarantined))
+async def _run_views(arena: Arena, expected: Expected, views: str) -> Run:
+    """With topics of its own, so that it begins with no state."""
+    prefix = f"views-{uuid.uuid4().hex[:8]}."
+    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix)
+    environ["SLUICE_VIEWS"] = views
+    settings = worker.settings_of(environ)
+    await create(settings)
+    ends = await ends_of(settings, arena.topic)
+    async with worker.feed_reader(settings, PARTITIONS) as feed:
+        with Child(worker.COMMAND, arena.folder / "views.log", environ) as child:
+            first = await asyncio.to_thread(child.wait_line, worker.OWNS, worker.START_SECONDS)
+            await worker.wait_covered(feed, child, ends, TIMEOUT_SECONDS)
+            run = measured(child, first, child.mark(), arena.events)
+            outcomes = await _outcomes(child, arena.events)
+    rows = await recon_rows(settings, expected)
+    quarantined = await topics.quarantined(settings, settings.topic("events.quarantine"))
+    return run._replace(void=wrong_views(expected, rows, outcomes, quarantined))
+
+
+async def _outcomes(child: Child, events: int) -> Counter[str]:
+    """What the worker has counted. It has judged every event: fast and wrong is not to be measured."""
+    for _ in range(100):  # counts are added right after the checkpoint was seen
+        counts = worker.outcomes(child)
+        if counts.total() == events:
+            return counts
+        await asyncio.sleep(0.1)
+    raise RuntimeError(f"of {events} events the worker has counted {dict(counts)}")
 
 
 async def recon_rows(settings: Settings, expected: Expected) -> list[dict[str, Any]]:
@@ -55,7 +82,15 @@ async def recon_rows(settings: Settings, expected: Expected) -> list[dict[str, A
 
 
 def run_bronze(arena: Arena, expected: Expected) -> Run:
-    """`sluice worker bronze` to a local folder: every record is there, the bad ones under `_bad`."""
-    run, bad = contest.run_bronze_worker(arena)
-    wrong = "" if bad == expected.bad else f"{bad:,} records are under _bad instead of {expected.bad:,}"
-    return run._replace(void=wrong)
+    """`sluice worker bronze` to a local folder: every record is there, the bad ones under `_bad`.
+
+    With a group and a store of its own. It waits for the last ranges' time to close.
+    """
+    written = bronze.write(
+        arena.server, arena.topic, arena.events, arena.folder,
+        max_seconds=bronze.CONTEST_SECONDS, timeout_s=TIMEOUT_SECONDS,
+    )  # fmt: skip
+    done = asyncio.run(written)
+    elapsed_s = done.last.at_s - done.first.at_s
+    wrong = "" if done.bad == expected.bad else f"{done.bad:,} records are under _bad, not {expected.bad:,}"
+    return Run(arena.events, elapsed_s, done.last.cpu_s - done.first.cpu_s, done.peak_rss_mib, wrong)
