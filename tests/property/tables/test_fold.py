@@ -29,8 +29,10 @@ def restored(feed: Feed, shuffle: random.Random) -> PartitionState:
     state = PartitionState("events.raw", VIEWS.values(), LIMITS)
     keys = list(feed)
     shuffle.shuffle(keys)
-    for key in keys:
-        state.restore({key: feed[key]})
+    while keys:
+        together = shuffle.randint(1, 9)
+        state.restore({key: feed[key] for key in keys[:together]})
+        del keys[:together]
     state.restored()
     return state
 

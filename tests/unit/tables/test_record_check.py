@@ -100,6 +100,19 @@ def test_own_state_does_not_depend_on_what_is_taken_together(together: int) -> N
     assert told._value.get() == before + 1
 
 
+def test_what_a_view_of_another_release_keeps_is_not_read() -> None:
+    state, taken = own_state()
+    one, value, _ = PAYOUT
+    other = b"e:gone@12345678:" + one.split(b":", 2)[2]
+    for start in range(2):  # the second time both are known by the beginnings of their keys
+        state.take_all([Stored(2 * start, other, b"\xc1"), Stored(2 * start + 1, one, value)])
+    state.end()
+    assert taken == 2 * [(other, b"\xc1"), (one, value)]
+    state.take_all([Stored(4, other, b"\xc1"), Stored(5, one, b"")])
+    with pytest.raises(FeedFormatError, match="offset 5: an entity record of the feed is damaged"):
+        state.end()
+
+
 def test_an_entity_is_known_by_the_whole_of_its_key() -> None:
     state, taken = own_state()
     one, value, _ = PAYOUT
