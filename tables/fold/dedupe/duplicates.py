@@ -42,7 +42,7 @@ _AHEAD_MS = 86_400_000
 _RECENT_MS = 60_000
 _RECENT_IDS = 1 << 16
 _WARM_IDS = 1 << 19
-_MERGED_AT_ONCE = 1 << 16
+_MERGED_AT_ONCE = 1 << 17
 """Packed ids are merged so many at a time, with every batch: some milliseconds."""
 _STUCK_BATCHES = 1 << 12
 """The clock moves to what each of so many batches in a row has reached: producers that begin every batch with

@@ -100,8 +100,13 @@ class SortedIds:
         if held.generation - 1 - self._over >= _PUT_OFF:
             yield from self._drop(held)
         later = np.uint64(other._over - self._over)
-        fresh: list[tuple[Hashes, Hashes, npt.NDArray[np.intp]]] = []
-        for start in range(0, len(other._hashes), _BLOCK):
+        size, end = len(other._hashes), 0
+        fresh, fresh_words, into = (
+            np.empty(size, np.uint64),
+            np.empty(size, np.uint64),
+            np.empty(size, np.intp),
+        )
+        for start in range(0, size, _BLOCK):
             at_once = slice(start, start + _BLOCK)
             hashes, words = other._hashes[at_once], other._words[at_once]
             words = words + (words & _GENERATION > 0) * later
@@ -111,10 +116,11 @@ class SortedIds:
                 known = self._hashes[at] == hashes
                 self._words[at[known]] = words[known]
                 hashes, words, places = hashes[~known], words[~known], places[~known]
-            fresh.append((hashes, words, places))
+            begin, end = end, end + len(hashes)
+            fresh[begin:end], fresh_words[begin:end], into[begin:end] = hashes, words, places
             yield count
-        if fresh:
-            yield from self._insert(*(np.concatenate(column) for column in zip(*fresh, strict=True)))
+        if end:
+            yield from self._insert(fresh[:end], fresh_words[:end], into[:end])
         yield from self._mark()
         self._taken = 0
 
@@ -146,6 +152,9 @@ class SortedIds:
         while last:
             start = max(0, end - _BLOCK)
             first = int(places.searchsorted(start)) if start else 0
+            if last - first > _BLOCK:
+                first = last - _BLOCK
+                start = int(places[first])
             fresh = np.zeros(end - start + last - first, bool)
             fresh[places[first:last] - start + np.arange(last - first)] = True
             into = slice(start + first, end + last)
