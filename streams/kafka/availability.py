@@ -30,7 +30,7 @@ from aiokafka.errors import (
 from aiokafka.protocol.metadata import MetadataRequest
 
 from agents.backoff import Backoff
-from streams.kafka.client import client_kwargs
+from streams.kafka.client import client_kwargs, started_admin
 from streams.plain_text import plain
 from streams.settings import Settings
 
@@ -131,11 +131,9 @@ async def connected_admin(settings: Settings) -> AsyncIterator[AIOKafkaAdminClie
 async def _connect(settings: Settings) -> AIOKafkaAdminClient:
     backoff = Backoff()
     while True:
-        admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
         try:
-            await admin.start()
+            return await started_admin(settings)
         except (KafkaError, OSError) as error:
-            await admin.close()
             log.warning(
                 "Kafka at %s does not answer (%s); next try in %.1f s (SLUICE_KAFKA says where it is)",
                 ",".join(settings.kafka),
@@ -143,11 +141,6 @@ async def _connect(settings: Settings) -> AIOKafkaAdminClient:
                 backoff.seconds,
             )
             await backoff.pause()
-        except BaseException:
-            await admin.close()
-            raise
-        else:
-            return admin
 
 
 def away(settings: Settings, why: str) -> str:

@@ -11,6 +11,7 @@ from itertools import chain
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
+from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.settings import SettingError, Settings
@@ -114,6 +115,17 @@ async def started(client: Client, starting: Awaitable[None] | None = None) -> Cl
         await stop_quietly(client)
         raise
     return client
+
+
+async def started_admin(settings: Settings) -> AIOKafkaAdminClient:
+    """A started admin client; one that does not start is closed. Raises aiokafka's errors."""
+    admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
+    try:
+        await admin.start()
+    except BaseException:
+        await admin.close()
+        raise
+    return admin
 
 
 async def transactional_producer(

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
-from streams.kafka.client import client_kwargs
+from streams.kafka.client import started_admin
 from streams.settings import Settings
 
 
@@ -36,13 +36,7 @@ class Topology:
     async def partition_counts(self, names: Collection[str]) -> dict[str, int]:
         """Partitions of those of the topics that exist. Raises aiokafka's errors."""
         if self._admin is None:
-            admin = AIOKafkaAdminClient(**client_kwargs(self._settings), client_id="sluice")
-            try:
-                await admin.start()
-            except BaseException:
-                await admin.close()
-                raise
-            self._admin = admin
+            self._admin = await started_admin(self._settings)
         try:
             topics = await self._admin.describe_topics()
         except BaseException:

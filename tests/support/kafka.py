@@ -13,6 +13,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 
 import streams.kafka.fetched_bytes  # noqa: F401 - what is read back may have any headers and be of any format
 from streams.embedded.broker import EmbeddedKafka
+from streams.kafka.client import started
 
 POLL_SECONDS = 0.02
 
@@ -54,8 +55,7 @@ async def create_topics(bootstrap: str, *names: str, partitions: int = 1, **conf
 
 async def produce(bootstrap: str, topic: str, records: Iterable[Raw], **producer_kwargs: Any) -> list[int]:
     """Send the records in order, each to its partition; returns their offsets once all are acknowledged."""
-    producer = AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", **producer_kwargs)
-    await producer.start()
+    producer = await started(AIOKafkaProducer(bootstrap_servers=bootstrap, acks="all", **producer_kwargs))
     try:
         sent = [
             await producer.send(
@@ -77,7 +77,7 @@ async def read_all(bootstrap: str, topic: str, *, isolation_level: str = "read_c
     consumer = AIOKafkaConsumer(
         bootstrap_servers=bootstrap, isolation_level=isolation_level, enable_auto_commit=False, group_id=None
     )
-    await consumer.start()
+    await started(consumer)
     try:
         return await _read_to_end(consumer, topic)
     finally:
