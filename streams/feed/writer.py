@@ -17,11 +17,10 @@ from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from agents.protocols import FeedRecord
 from agents.quarantine.record import Message
 from agents.quarantine.source_headers import Header
-from agents.records import Unpacked
 from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState, Restore
 from streams.feed.quarantine import QuarantineWriter, Record
-from streams.kafka.batches import fetch_batches
+from streams.kafka.batches import fetch_batches, parts_of
 from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly, transactional_producer
 from streams.kafka.record_size import LargestBatch, name_topic
 from streams.settings import Settings
@@ -215,8 +214,7 @@ async def _read_to_end(consumer: AIOKafkaConsumer, tp: TopicPartition, take_all:
     position, end, count = await consumer.position(tp), None, 0
     while end is None or position < end:
         for fetched in await fetch_batches(consumer, 0.05 if end is None else 1.0):
-            records = Unpacked(fetched.batches, fetched.before, strict=True)
-            while part := records.take(PART_RECORDS):
+            for part in parts_of(fetched, PART_RECORDS):
                 take_all(part)
                 count += len(part)
                 await asyncio.sleep(0)

@@ -13,6 +13,7 @@ import asyncio
 import struct
 import time
 from collections.abc import Collection, Iterator
+from itertools import chain
 from typing import Any, NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -46,9 +47,14 @@ def records_of(fetched: Fetched) -> Iterator[Any]:
 
     Raises `UnreadableBatchError`.
     """
+    return chain.from_iterable(parts_of(fetched, SLICE_RECORDS))
+
+
+def parts_of(fetched: Fetched, count: int) -> Iterator[list[Any]]:
+    """The same, up to `count` records at a time."""
     records = Unpacked(fetched.batches, fetched.before, strict=True)
-    while part := records.take(SLICE_RECORDS):
-        yield from part
+    while part := records.take(count):
+        yield part
 
 
 async def fetch_batches(
