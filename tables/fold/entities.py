@@ -115,7 +115,7 @@ class EntityStore:
                 opened, occurred_us, rank = _head(value)
                 if opened and rank in closing:
                     self._close(entity_id, occurred_us)
-        return {} if len(mine) == len(records) else {key: records[key] for key in records.keys() - set(mine)}
+        return {key: value for key, value in records.items() if not key.startswith(prefix)}
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
