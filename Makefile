@@ -59,7 +59,7 @@ chaos: setup ## the chaos tests with far more kills and SIGTERMs, and every prop
 	echo "properties: this draw is repeated by SEED=$$seed, or by pytest --hypothesis-profile=chaos --hypothesis-seed=$$seed"; \
 	PYTEST_TIMEOUT=0 $(BIN)/pytest tests/property --hypothesis-profile=chaos --hypothesis-seed=$$seed
 
-readers: setup $(READERS) ## the recipes of docs/readers.md, with all their readers; Spark needs Java 17
+readers: setup $(READERS) ## the recipes of docs/readers.md, with all their readers, and experiments beside another program; Spark needs Java 17
 	@$(BIN)/pytest tests/readers
 
 lock: $(VENV) ## all requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions

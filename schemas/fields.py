@@ -40,6 +40,11 @@ def is_nullable(field: FieldInfo) -> bool:
     return type(None) in _members(field.annotation)
 
 
+def metadata_of(field: FieldInfo) -> list[Any]:
+    """What a field's type is annotated with: limits, a pattern, validators."""
+    return _parts(field)[1]
+
+
 def pattern_of(field: FieldInfo) -> str | None:
     """The regular expression that the whole text has to match, if the field has one."""
     patterns = (getattr(item, "pattern", None) for item in _parts(field)[1])
@@ -63,11 +68,13 @@ def msgspec_type(field: FieldInfo) -> Any:
     if kind is datetime:
         kind = str
     elif kind in (int, float):
-        # What all readers can hold; the slow path looks at how a float beyond it is written.
+        # What all readers can hold. A float beyond it may be written as an integer that they cannot: the slow
+        # path looks at that. As floats 2**63 - 1 and 2**63 are one, so that theirs is nearer.
+        bits = 63 if kind is int else 62
         if not limits.keys() & {"ge", "gt"}:
-            limits["ge"] = -(2**63)
+            limits["ge"] = -(2**bits)
         if not limits.keys() & {"le", "lt"}:
-            limits["le"] = 2**63 - 1
+            limits["le"] = 2**bits - (kind is int)
     if limits:
         kind = Annotated[kind, msgspec.Meta(**limits)]
     return kind | None if is_nullable(field) else kind

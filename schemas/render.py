@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from itertools import groupby
 from textwrap import fill
@@ -11,80 +11,46 @@ from typing import Any, Literal, get_args, get_origin
 
 from pydantic.fields import FieldInfo
 
-from schemas.catalogue import EVENTS
-from schemas.fields import is_nullable, kind_of, limits_of, pattern_of
+from schemas.avro_schema import avro_schema
+from schemas.catalogue import OWN
+from schemas.fields import kind_of, limits_of, pattern_of
+from schemas.json_schema import json_schema
 from schemas.spec import EventSpec
-from schemas.types import Envelope
 
 FOLDER = "docs/reference"
+JSON_FOLDER, AVRO_FOLDER = "schemas/json", "schemas/avro"
+SOURCE = "schemas/catalogue"
 _ABOUT = (
-    "What surrounds every payload, and what becomes of records that are not like this, stands in [the"
-    " contract](../contract.md) (§1). `?`: may be left out. Next to each event's name: its JSON Schema and"
-    " its Avro schema."
+    "What surrounds every payload, and what becomes of records that are not like this, stands in {}. `?`: may"
+    " be left out. Next to each event's name: its JSON Schema and its Avro schema."
 )
-_AVRO_TYPES = {str: "string", int: "long", float: "double", bool: "boolean", datetime: "string"}
+_UP = "../../"
+"""From the folder of pages to where the others begin."""
 
 
 def render() -> dict[str, str]:
     """Path, relative to the repository's root, to the content of each generated file."""
-    files = {f"{FOLDER}/events.md": _events(EVENTS.values())}
-    for spec in EVENTS.values():
-        files[f"{FOLDER}/schemas/{spec.name}.json"] = _json(json_schema(spec))
-        files[f"{FOLDER}/schemas/{spec.name}.avsc"] = _json(avro_schema(spec))
+    return render_events(OWN.values(), SOURCE, "[the contract](../contract.md) (§1)")
+
+
+def render_events(specs: Collection[EventSpec], source: str, contract: str) -> dict[str, str]:
+    """The same for these events alone; `source`: where they are declared, `contract`: what pages call
+    Sluice's."""
+    files = {f"{FOLDER}/events.md": _events(specs, source, _ABOUT.format(contract))}
+    for spec in specs:
+        files[json_path(spec)] = _json(json_schema(spec))
+        files[avro_path(spec)] = _json(avro_schema(spec))
     return files
 
 
-def json_schema(spec: EventSpec) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of the whole event, envelope included."""
-    envelope = Envelope.model_json_schema()
-    payload = spec.payload.model_json_schema()
-    properties = {name: _untitled(schema) for name, schema in envelope["properties"].items()}
-    properties["event"] = {"const": spec.name}
-    properties["version"] = {"const": spec.version}
-    properties["payload"] = {
-        "type": "object",
-        "properties": {name: _untitled(schema) for name, schema in payload["properties"].items()},
-        "required": payload.get("required", []),
-        "examples": list(spec.examples),
-    }
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": spec.name,
-        "description": spec.description,
-        "type": "object",
-        "properties": properties,
-        "required": envelope["required"],
-    }
+def json_path(spec: EventSpec) -> str:
+    """Where an event's JSON Schema lies."""
+    return f"{JSON_FOLDER}/{spec.domain}/{spec.name}.json"
 
 
-def avro_schema(spec: EventSpec) -> dict[str, Any]:
-    """The Avro schema of the whole event. Times are text, as in JSON."""
-    name = "".join(word.capitalize() for word in spec.name.replace("_", ".").split("."))
-    fields = [_avro_field(name, field) for name, field in Envelope.model_fields.items() if name != "payload"]
-    payload = {
-        "type": "record",
-        "name": f"{name}Payload",
-        "fields": [_avro_field(name, field) for name, field in spec.payload.model_fields.items()],
-    }
-    return {
-        "type": "record",
-        "name": name,
-        "namespace": f"sluice.{spec.domain}",
-        "doc": spec.description,
-        "fields": [*fields, {"name": "payload", "type": payload}],
-    }
-
-
-def _avro_field(name: str, field: FieldInfo) -> dict[str, Any]:
-    kind = kind_of(field)
-    avro: Any = "string" if get_origin(kind) is Literal else _AVRO_TYPES[kind]
-    if is_nullable(field):
-        avro = ["null", avro]
-    return {"name": name, "type": avro} | ({} if field.is_required() else {"default": field.default})
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, Any]:
-    return {key: value for key, value in schema.items() if key != "title"}
+def avro_path(spec: EventSpec) -> str:
+    """Where an event's Avro schema lies."""
+    return f"{AVRO_FOLDER}/{spec.domain}/{spec.name}.avsc"
 
 
 def _json(schema: dict[str, Any]) -> str:
@@ -105,24 +71,24 @@ def table(head: str, rows: Iterable[Sequence[str]]) -> str:
     return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
-def _events(specs: Iterable[EventSpec]) -> str:
+def _events(specs: Iterable[EventSpec], source: str, about: str) -> str:
     domains = groupby(specs, key=lambda spec: spec.domain)
     tables = [
         f"## {name}\n\n{table('event|what happened|payload', map(_row, those))}" for name, those in domains
     ]
-    return page("Events", "schemas/catalogue", _ABOUT, "\n\n".join(tables))
+    return page("Events", source, about, "\n\n".join(tables))
 
 
 def _row(spec: EventSpec) -> tuple[str, str, str]:
-    name = f"`{spec.name}` [json](schemas/{spec.name}.json) [avro](schemas/{spec.name}.avsc)"
+    name = f"`{spec.name}` [json]({_UP}{json_path(spec)}) [avro]({_UP}{avro_path(spec)})"
     fields = [
-        f"`{name}{'' if field.is_required() else '?'}` {_words(field)}"
+        f"`{name}{'' if field.is_required() else '?'}` {words_of(field)}"
         for name, field in spec.payload.model_fields.items()
     ]
-    return name, spec.description, "<br>".join(fields)
+    return name, " ".join(spec.description.split()), "<br>".join(fields)
 
 
-def _words(field: FieldInfo) -> str:
+def words_of(field: FieldInfo) -> str:
     """A field's type in a few words: `text, 1 to 128 characters`."""
     kind, limits = kind_of(field), limits_of(field)
     if get_origin(kind) is Literal:

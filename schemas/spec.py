@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -43,3 +44,8 @@ class EventSpec:
         """The first example's payload with `patch` applied."""
         merged = {**self.examples[0], **patch}
         return {name: value for name, value in merged.items() if value is not MISSING}
+
+
+def class_name(event: str) -> str:
+    """An event's name as that of a class, in Avro too: `payout.paid` → `PayoutPaid`."""
+    return "".join(word.capitalize() for word in re.split(r"[._]", event))

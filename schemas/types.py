@@ -38,6 +38,15 @@ Instant = Annotated[
 Position = Annotated[int, Field(ge=0)]
 """Place in a list of results, from 0."""
 
+Quantity = Annotated[int, Field(ge=1)]
+"""How many, from 1."""
+
+Score = Annotated[float, Field(ge=0, le=100)]
+"""A score from 0 to 100, fractions included."""
+
+Name = Annotated[str, Field(min_length=1, max_length=128)]
+"""A word of the producer's own choosing (a variant, an amenity, …), as short as an id."""
+
 
 class Payload(BaseModel):
     """Base of every payload: nothing is coerced, unknown fields are ignored, messages never show a value."""

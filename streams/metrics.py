@@ -56,6 +56,11 @@ CHECKPOINT = Histogram(
 VIEW_FRESHNESS = Gauge(
     "sluice_view_freshness_seconds", "Age of the oldest checkpoint a view's answer rests on.", ["view"]
 )
+VIEW_ENTITIES = Gauge(
+    "sluice_view_entities",
+    "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed.",
+    ["view", "selection"],
+)
 LAG_RECORDS = Gauge(
     "sluice_consumer_lag_records", "Records after the last checkpoint.", ["group", "topic", "partition"]
 )
@@ -67,6 +72,11 @@ LAG_SECONDS = Gauge(
 WATERMARK = Gauge(
     "sluice_watermark_timestamp_seconds",
     "Newest accepted occurred_at of a partition.",
+    ["topic", "partition"],
+)
+BREAKER = Gauge(
+    "sluice_breaker_tripped",
+    "1 while too many of a partition's last 1,000 records are bad (SLUICE_BAD_SHARE); it clears at half.",
     ["topic", "partition"],
 )
 RECOVERY = Histogram(
@@ -100,5 +110,36 @@ BRONZE_OLDEST = Gauge(
     "sluice_bronze_oldest_uncommitted_seconds",
     "Age of the oldest record of this worker's partitions that is not in Bronze yet; 0 when there is none.",
 )
+OTHER_GROUPS = Counter(
+    "sluice_other_groups",
+    "Events that a view has summed under `_other`, as it has all the groups of SLUICE_MAX_GROUPS.",
+    ["view"],
+)
+INGEST_REQUESTS = Counter(
+    "sluice_ingest_requests",
+    "Requests that ingest has answered, by route and HTTP status.",
+    ["route", "status"],
+)
+INGEST_EVENTS = Counter(
+    "sluice_ingest_events",
+    "What was posted to ingest, by route and verdict: accepted (in Kafka), refused or not_for_us.",
+    ["route", "verdict"],
+)
+INGEST_REFUSED = Counter(
+    "sluice_ingest_refused", "What ingest refused, by code and reason.", ["code", "reason"]
+)
+INGEST_ACKNOWLEDGED = Histogram(
+    "sluice_ingest_acknowledged_seconds",
+    "From a request's events being judged to Kafka's acknowledgement of all of them.",
+    buckets=(0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10),
+)
+INGEST_INFLIGHT = Gauge(
+    "sluice_ingest_inflight_bytes", "Bodies that ingest holds until Kafka has acknowledged their events."
+)
 STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
 BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])
+EXTENSION_INFO = Gauge(
+    "sluice_extension_info",
+    "1 for each extension that is loaded, with its version.",
+    ["extension", "version"],
+)

@@ -8,16 +8,31 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
+from collections.abc import Collection, Mapping
+from dataclasses import Field, dataclass, field, fields
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
+
+from streams.setting_rules import (
+    ALL,
+    INSTALLED,
+    Rule,
+    choice,
+    exact,
+    file,
+    folder,
+    matching,
+    names,
+    names_or_all,
+    pairs,
+    perhaps,
+    real,
+    servers,
+    whole,
+)
 
 PREFIX = "SLUICE_"
-ALL = ("all",)
-"""Where names are chosen from: no choice."""
 
 
 class SettingError(ValueError):
@@ -28,114 +43,18 @@ class SettingError(ValueError):
         self.variable = variable
 
 
-T = TypeVar("T")
-Number = TypeVar("Number", int, float, Decimal)
-Rule = tuple[Callable[[str], T], str]
-"""How a setting's text is read, with a `ValueError` for what is not allowed; and what is, in words."""
-
-
-def _number(
-    kind: Callable[[str], Number], pattern: str, low: Number, high: Number, words: str
-) -> Rule[Number]:
-    def parse(text: str) -> Number:
-        number = kind(text) if re.fullmatch(pattern, text) else None  # Python takes _, blanks, other digits
-        if number is None or not low <= number <= high:
-            raise ValueError
-        return number
-
-    return parse, f"{words} from {low} to {high}"
-
-
-def _whole(low: int, high: int) -> Rule[int]:
-    return _number(int, r"-?[0-9]{1,18}", low, high, "a whole number")
-
-
-def _real(low: float, high: float) -> Rule[float]:
-    return _number(float, r"[0-9.eE+-]+", low, high, "a number")
-
-
-def _exact(low: str, high: str) -> Rule[Decimal]:
-    """A decimal fraction that is kept as it is written, for limits that are compared exactly."""
-    pattern = r"[0-9]{1,9}(\.[0-9]{1,18})?"
-    return _number(Decimal, pattern, Decimal(low), Decimal(high), "a decimal number")
-
-
-def _choice(*allowed: str) -> Rule[str]:
-    return _matching("|".join(map(re.escape, allowed)), " or ".join(allowed))
-
-
-def _matching(pattern: str, words: str) -> Rule[str]:
-    def parse(text: str) -> str:
-        if not re.fullmatch(pattern, text):
-            raise ValueError
-        return text
-
-    return parse, words
-
-
-def _names(pattern: str, words: str) -> Rule[tuple[str, ...]]:
-    def parse(text: str) -> tuple[str, ...]:
-        names = tuple(name.strip() for name in text.split(","))
-        if len(set(names)) != len(names) or not all(re.fullmatch(pattern, name) for name in names):
-            raise ValueError
-        return names
-
-    return parse, words
-
-
-def _perhaps(rule: Rule[tuple[str, ...]]) -> Rule[tuple[str, ...]]:
-    """The same, or nothing."""
-    return lambda text: rule[0](text) if text.strip() else (), rule[1]
-
-
-def _names_or_all(pattern: str, words: str) -> Rule[tuple[str, ...]]:
-    """Names, or `ALL`, which nothing stands for, too."""
-    names, _ = _names(pattern, "")
-    return lambda text: names(text) if text.strip() else ALL, words
-
-
-def _file() -> Rule[Path | None]:
-    def parse(text: str) -> Path | None:
-        if not text:
-            return None
-        if not Path(text).is_file():
-            raise ValueError
-        return Path(text)
-
-    return parse, "a file that exists"
-
-
-def _folder() -> Rule[Path]:
-    def parse(text: str) -> Path:
-        if not text:
-            raise ValueError
-        folder = Path(text).expanduser()
-        absolute = folder.absolute()
-        # A link to what is not there is in the way, too: no folder can be made in its place.
-        if not next(p for p in (absolute, *absolute.parents) if p.exists() or p.is_symlink()).is_dir():
-            raise ValueError
-        return folder
-
-    return parse, "a folder, or a path where one can be made"
-
-
-def _servers() -> Rule[tuple[str, ...]]:
-    names, _ = _names(r"(?:[\w.-]+|\[[0-9a-fA-F:]+\]):[0-9]{1,5}", "")
-
-    def parse(text: str) -> tuple[str, ...]:
-        servers = names(text)
-        if not all(1 <= int(server.rpartition(":")[2]) <= 65535 for server in servers):
-            raise ValueError
-        return servers
-
-    return parse, "host:port with a port from 1 to 65535, or several with commas"
-
-
 def _setting(default: str, rule: Rule[Any], doc: str) -> Any:
     return field(metadata={"default": default, "parse": rule[0], "allowed": rule[1], "doc": doc})
 
 
-OWN_TOPICS = ("views.feed", "events.quarantine", "events.quarantine.audit", "ops.gates", "ops.alarms")
+OWN_TOPICS = (
+    "views.feed",
+    "events.quarantine",
+    "events.quarantine.audit",
+    "events.schemas",
+    "ops.gates",
+    "ops.alarms",
+)
 """What Sluice writes itself, without SLUICE_PREFIX."""
 
 
@@ -143,82 +62,107 @@ OWN_TOPICS = ("views.feed", "events.quarantine", "events.quarantine.audit", "ops
 class Settings:
     """The settings of one process. Attribute = variable, lower case, without `SLUICE_`."""
 
-    kafka: tuple[str, ...] = _setting("127.0.0.1:9092", _servers(), "Kafka's bootstrap servers")
+    kafka: tuple[str, ...] = _setting("127.0.0.1:9092", servers(), "Kafka's bootstrap servers")
     kafka_security: str = _setting(
-        "PLAINTEXT", _choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "Kafka's security protocol"
+        "PLAINTEXT", choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "Kafka's security protocol"
     )
     kafka_sasl_mechanism: str = _setting(
-        "PLAIN", _choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "how SASL proves who we are"
+        "PLAIN", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "how SASL proves who we are"
     )
-    kafka_user: str = _setting("", _matching(r"[^\s]*", "a user name"), "SASL user")
-    kafka_password_file: Path | None = _setting("", _file(), "file with the SASL password")  # noqa: RUF009
-    kafka_ca_file: Path | None = _setting("", _file(), "PEM file with the brokers' CAs")  # noqa: RUF009
+    kafka_user: str = _setting("", matching(r"[^\s]*", "a user name"), "SASL user")
+    kafka_password_file: Path | None = _setting("", file(), "file with the SASL password")  # noqa: RUF009
+    kafka_ca_file: Path | None = _setting("", file(), "PEM file with the brokers' CAs")  # noqa: RUF009
     prefix: str = _setting(
         "",
-        _matching(r"[A-Za-z0-9._-]{0,64}", "up to 64 of A-Z a-z 0-9 . _ -"),
+        matching(r"[A-Za-z0-9._-]{0,64}", "up to 64 of A-Z a-z 0-9 . _ -"),
         "prefixes all topics but the raw ones, consumer groups and transactional ids",
     )
     raw_topics: tuple[str, ...] = _setting(
         "events.raw",
-        _names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice, none that Sluice writes"),
+        names(r"[A-Za-z0-9._-]{1,200}", "topic names with commas, none twice, none that Sluice writes"),
         "topics to read",
     )
-    partitions: int = _setting("4", _whole(1, 1000), "partitions of the topics that are made")
-    replication: int = _setting("1", _whole(1, 9), "replicas of the topics that are made")
-    max_event_bytes: int = _setting("65536", _whole(256, 16777216), "largest record value, in bytes")
-    avro_schemas_dir: str = _setting(
+    partitions: int = _setting("4", whole(1, 1000), "partitions of the topics that are made")
+    replication: int = _setting("1", whole(1, 9), "replicas of the topics that are made")
+    max_event_bytes: int = _setting("65536", whole(256, 16777216), "largest record value, in bytes")
+    schema_registry_url: str = _setting(
         "",
-        _matching(r".*", "a folder"),
-        "folder of <schema id>.avsc files for records in Confluent's Avro format",
+        matching(r"(https?://[^\s?#@]+|file:///[^\s?#]+)?", "http(s)://host:port/path or file:///folder"),
+        "registry of the producers' schemas (Confluent's API), or a folder of <schema id>.avsc files",
+    )
+    schema_registry_user: str = _setting("", matching(r"[^\s:]*", "a user name"), "registry's user")
+    schema_registry_password_file: Path | None = _setting("", file(), "file with its password")  # noqa: RUF009
+    schema_registry_token_file: Path | None = _setting(  # noqa: RUF009
+        "", file(), "file with the registry's bearer token, instead of user and password"
+    )
+    schema_registry_ca_file: Path | None = _setting("", file(), "PEM file with the registry's CAs")  # noqa: RUF009
+    registry_wait_seconds: int = _setting(
+        "30",
+        whole(0, 3600),
+        "how long records of a schema that was never seen wait for a registry that does not answer",
     )
     views: tuple[str, ...] = _setting(
         "all",
-        _names_or_all(r"[a-z0-9_]{1,100}", "all, or names of views with commas, none twice"),
+        names_or_all(r"[a-z0-9_]{1,100}", "all, or names of views with commas, none twice"),
         "views that workers compute and the api answers, the same in every process; the others cost nothing",
+    )
+    extensions: tuple[str, ...] = _setting(
+        INSTALLED,
+        perhaps(names(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "Python packages with commas")),
+        "packages with events and views of one's own, the same in every process; installed: those with an"
+        " entry point in sluice.extensions; empty: none",
     )
     pane_minutes: int = _setting(
         "2880",
-        _whole(1, 1000000),
+        whole(1, 1000000),
         "how long minute panes are kept, in minutes; never longer than SLUICE_PANE_HOURS",
     )
-    pane_hours: int = _setting("840", _whole(1, 1000000), "how long hour panes are kept, in hours")
+    pane_hours: int = _setting("840", whole(1, 1000000), "how long hour panes are kept, in hours")
     dedupe_seconds: int = _setting(
-        "3600", _whole(0, 604800), "window in which an event_id counts once, in seconds"
+        "3600", whole(0, 604800), "window in which an event_id counts once, in seconds"
     )
-    closed_hours: int = _setting("168", _whole(1, 1000000), "how long a closed entity is kept, in hours")
-    checkpoint_ms: int = _setting("50", _whole(10, 60000), "shortest time between checkpoints, in ms")
+    closed_hours: int = _setting("168", whole(1, 1000000), "how long a closed entity is kept, in hours")
+    max_groups: int = _setting(
+        "100000", whole(1, 10_000_000), "groups that a windowed view may have before others are `_other`"
+    )
+    bad_share: Decimal = _setting(  # noqa: RUF009
+        "0",
+        exact("0", "1"),
+        "share of bad records among a partition's last 1,000 that closes the gates; 0: none",
+    )
+    checkpoint_ms: int = _setting("50", whole(10, 60000), "shortest time between checkpoints, in ms")
     stale_seconds: int = _setting(
-        "60", _whole(1, 86400), "age at which an unread record makes views incomplete"
+        "60", whole(1, 86400), "age at which an unread record makes views incomplete"
     )
-    session_seconds: int = _setting("10", _whole(6, 300), "group session time-out, in seconds")
+    session_seconds: int = _setting("10", whole(6, 300), "group session time-out, in seconds")
     instance: str = _setting(
         "",
-        _matching(r"[A-Za-z0-9._-]{0,100}", "up to 100 of A-Z a-z 0-9 . _ -"),
+        matching(r"[A-Za-z0-9._-]{0,100}", "up to 100 of A-Z a-z 0-9 . _ -"),
         "stable name of this worker (static group membership), such as a StatefulSet's pod name",
     )
-    clock: str = _setting("wall", _choice("wall", "event"), "what 'now' means: the clock or the newest event")
+    clock: str = _setting("wall", choice("wall", "event"), "what 'now' means: the clock or the newest event")
     recon_window_hours: int = _setting(
-        "24", _whole(1, 1000000), "window over which the recon gate compares charges and payouts, in hours"
+        "24", whole(1, 1000000), "window over which the recon gate compares charges and payouts, in hours"
     )
     recon_warn: Decimal = _setting(  # noqa: RUF009
-        "0.02", _exact("0", "1000000"), "variance_ratio above which a gate warns"
+        "0.02", exact("0", "1000000"), "variance_ratio above which a gate warns"
     )
     recon_alarm: Decimal = _setting(  # noqa: RUF009
-        "0.05", _exact("0", "1000000"), "variance_ratio above which a gate closes"
+        "0.05", exact("0", "1000000"), "variance_ratio above which a gate closes"
     )
     recon_min_minor: int = _setting(
         "10000",
-        _whole(0, 2**53 - 1),
+        whole(0, 2**53 - 1),
         "while both sides are under it, in minor units, a gate holds its state",
     )
     recon_settlement_hours: int = _setting(
-        "0", _whole(0, 1000000), "how long payouts come after their charges, in hours"
+        "0", whole(0, 1000000), "how long payouts come after their charges, in hours"
     )
-    gate_raise: int = _setting("3", _whole(1, 10000), "evaluations in a row that a worse state needs")
-    gate_clear: int = _setting("10", _whole(1, 10000), "evaluations in a row that a better state needs")
+    gate_raise: int = _setting("3", whole(1, 10000), "evaluations in a row that a worse state needs")
+    gate_clear: int = _setting("10", whole(1, 10000), "evaluations in a row that a better state needs")
     bronze_url: str = _setting(
         "",
-        _matching(
+        matching(
             r"(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?|file:///[^\s?#]+)?",
             "s3://bucket/prefix or file:///dir, or empty for the folder bronze in SLUICE_DATA_DIR",
         ),
@@ -226,44 +170,79 @@ class Settings:
     )
     bronze_city_domains: tuple[str, ...] = _setting(
         "",
-        _perhaps(_names(r"[a-z0-9_-]{1,64}", "domains of the catalogue with commas, none twice, or empty")),
+        perhaps(names(r"[a-z0-9_-]{1,64}", "domains of the catalogue with commas, none twice, or empty")),
         "domains whose Bronze objects lie by city, too; empty: all of Bronze is one table",
     )
     bronze_max_seconds: int = _setting(
         "60",
-        _whole(1, 86400),
+        whole(1, 86400),
         "age at which a Bronze range is closed, in seconds; ten times that while it is behind by more",
     )
     bronze_max_bytes: int = _setting(
-        "67108864", _whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
+        "67108864", whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
     )
-    http_host: str = _setting("127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address the api listens on")
-    http_port: int = _setting("8080", _whole(0, 65535), "port of the api (0: any free one)")
+    http_host: str = _setting("127.0.0.1", matching(r"[\w.:\[\]-]+", "a host"), "address the api listens on")
+    http_port: int = _setting("8080", whole(0, 65535), "port of the api (0: any free one)")
     metrics_host: str = _setting(
-        "127.0.0.1", _matching(r"[\w.:\[\]-]+", "a host"), "address of a worker's metrics"
+        "127.0.0.1", matching(r"[\w.:\[\]-]+", "a host"), "address of a worker's metrics"
     )
-    metrics_port: int = _setting("9100", _whole(0, 65535), "port of a worker's metrics (0: any free one)")
-    stream_seconds: float = _setting("1", _real(0.1, 3600), "shortest time between two answers of a stream")
-    auth: str = _setting("off", _choice("off"), "who may read the api; off needs a loopback host")
-    data_dir: Path = _setting(".sluice", _folder(), "folder for what commands keep")  # noqa: RUF009
-    log_level: str = _setting("INFO", _choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged")
-    emf: int = _setting("0", _whole(0, 1), "1: also write errors as CloudWatch Embedded Metric Format lines")
+    metrics_port: int = _setting("9100", whole(0, 65535), "port of a worker's metrics (0: any free one)")
+    stream_seconds: float = _setting("1", real(0.1, 3600), "shortest time between two answers of a stream")
+    auth: str = _setting("off", choice("off"), "who may read the api; off needs a loopback host")
+    ingest_host: str = _setting(
+        "127.0.0.1", matching(r"[\w.:\[\]-]+", "a host"), "address that ingest listens on"
+    )
+    ingest_port: int = _setting("8090", whole(0, 65535), "port of ingest (0: any free one)")
+    ingest_tokens_file: Path | None = _setting(  # noqa: RUF009
+        "",
+        file(),
+        "who may post to ingest: name,sha256 of the token[,events per second] a line; without it only a"
+        " loopback host is possible",
+    )
+    ingest_body_bytes: int = _setting(
+        "4194304", whole(1024, 2**28), "largest body that is taken by ingest, in bytes"
+    )
+    ingest_inflight_bytes: int = _setting(
+        "67108864",
+        whole(1024, 2**33),
+        "bodies that ingest holds until Kafka has acknowledged them, in bytes",
+    )
+    ingest_wait_seconds: float = _setting(
+        "10", real(0.1, 600), "how long ingest waits for Kafka's acknowledgement before it answers 503"
+    )
+    stripe_secret_file: Path | None = _setting(  # noqa: RUF009
+        "",
+        file(),
+        "file with the signing secrets of Stripe's webhooks, one a line; without it ingest has none",
+    )
+    stripe_metadata: tuple[tuple[str, str], ...] = _setting(
+        "",
+        pairs("booking_id", "provider_id", "city"),
+        "keys of Stripe's metadata that are named otherwise: booking_id=order,city=town",
+    )
+    debezium_columns: tuple[tuple[str, str], ...] = _setting(
+        "",
+        pairs("id", "type", "payload", "timestamp", "source", "city"),
+        "columns of the outbox table that are named otherwise: id=event_uuid,type=event_type",
+    )
+    data_dir: Path = _setting(".sluice", folder(), "folder for what commands keep")  # noqa: RUF009
+    log_level: str = _setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged")
+    emf: int = _setting("0", whole(0, 1), "1: also write errors as CloudWatch Embedded Metric Format lines")
 
     @classmethod
     def load(cls, environ: Mapping[str, str] | None = None) -> Settings:
         """Read and check all settings. Raises `SettingError` for the first that is not allowed."""
         env = os.environ if environ is None else environ
-        values = {}
-        for setting in fields(cls):
-            variable = PREFIX + setting.name.upper()
-            text = env.get(variable, setting.metadata["default"])
-            try:
-                values[setting.name] = setting.metadata["parse"](text)
-            except (ValueError, OSError, RuntimeError):  # of a path, of ~somebody whom nobody knows
-                raise SettingError(variable, text, setting.metadata["allowed"]) from None
-        settings = cls(**values)
+        settings = cls(**{setting.name: _value(setting, env) for setting in fields(cls)})
         settings._check_together()
         return settings
+
+    @classmethod
+    def one(cls, name: str, environ: Mapping[str, str] | None = None) -> Any:
+        """One setting alone, by its attribute's name: what has to be known before the others can be checked.
+        Raises `SettingError`."""
+        (setting,) = (setting for setting in fields(cls) if setting.name == name)
+        return _value(setting, os.environ if environ is None else environ)
 
     @property
     def minutes_kept(self) -> int:
@@ -279,6 +258,12 @@ class Settings:
                 f"topics of the producers: Sluice writes {', '.join(own)} itself",
             )
         self._check_names()
+        if self.ingest_inflight_bytes < self.ingest_body_bytes:
+            raise SettingError(
+                "SLUICE_INGEST_INFLIGHT_BYTES",
+                str(self.ingest_inflight_bytes),
+                f"at least SLUICE_INGEST_BODY_BYTES ({self.ingest_body_bytes})",
+            )
         if self.recon_warn > self.recon_alarm:
             raise SettingError(
                 "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
@@ -323,6 +308,15 @@ class Settings:
     def group(self, role: str) -> str:
         """The consumer group of a role, also the stem of its transactional ids."""
         return f"{self.prefix}sluice-{role}"
+
+
+def _value(setting: Field[Any], environ: Mapping[str, str]) -> Any:
+    variable = PREFIX + setting.name.upper()
+    text = environ.get(variable, setting.metadata["default"])
+    try:
+        return setting.metadata["parse"](text)
+    except (ValueError, OSError, RuntimeError):  # of a path, of ~somebody whom nobody knows
+        raise SettingError(variable, text, setting.metadata["allowed"]) from None
 
 
 def _check_known(variable: str, names: Collection[str], known: Collection[str], what: str) -> None:

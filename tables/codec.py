@@ -1,30 +1,20 @@
-"""Keys and values of the records of `views.feed`, in one place for those who write and those who read them.
+"""Values of the records of `views.feed`: msgpack, in one place for those who write and those who read them.
 
-A key is UTF-8 text whose fields are parted by ':'; its first field is the record's kind. A value is msgpack
-(dedupe's ids are packed: tables/fold/dedupe/chunks.py); null is a tombstone. A transaction ends with its
-checkpoint.
-
-| key | value |
-|---|---|
-| `c:{topic}` | a `Checkpoint` |
-| `w:{view}@{hash}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
-| `e:{view}@{hash}:{topic}:{entity_id}` | the view's `EntityState` |
-| `d:{topic}:{first_offset, 20 digits}` | ids first seen in one stretch of the source partition |
-| `h:{worker}` | a `Heartbeat` |
-
-A group of a view with sketches has them as a third member, `[{item: number, …}, …]`, items ascending.
-A pane's number is its minute (m) or hour (h) since the epoch, negative before 1970.
+Dedupe's ids are packed (tables/fold/dedupe/chunks.py); users and experiments are in
+tables/experiments/records.py. A group of a view with sketches has them as a third member, `[{item: number,
+…}, …]`, items ascending.
 """
 
 from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 
 from tables.fingerprint import RecordFingerprint
+from tables.keys import MEND, FeedFormatError, FeedVersionError
 from tables.sketches.kind import State
 from tables.spec.tracked import EntityState
 from tables.spec.view import FORMAT_VERSION
@@ -38,54 +28,17 @@ Row = list[Any]
 _PLAIN = 1 << 63  # a sum beyond ±this is written as decimal text
 
 
-class FeedFormatError(ValueError):
-    """A feed record that this release cannot read: the message names the record and what to do."""
+LAST = 1_000
+"""So many of a partition's newest records a breaker looks at, by offset; duplicates are records too."""
 
 
-class FeedVersionError(FeedFormatError):
-    """A feed record of ours, of another format version."""
+class LastRecords(msgspec.Struct, frozen=True, array_like=True):
+    """What a breaker knows (tables/fold/breaker.py). `bad`: a bit for each of the partition's last records,
+    the newest last; a set one is bad."""
 
-
-class CheckpointKey(NamedTuple):
-    """`c:{topic}`"""
-
-    topic: str
-
-
-class WindowedKey(NamedTuple):
-    """`w:{view}@{hash}:{topic}:{unit}{number}:{shard}`; unit `m` (minutes) or `h` (hours)."""
-
-    view: str
-    definition_hash: str
-    topic: str
-    unit: str
-    number: int
-    shard: int
-
-
-class EntityKey(NamedTuple):
-    """`e:{view}@{hash}:{topic}:{entity_id}`"""
-
-    view: str
-    definition_hash: str
-    topic: str
-    entity_id: str
-
-
-class DedupeKey(NamedTuple):
-    """`d:{topic}:{first_offset}`"""
-
-    topic: str
-    first_offset: int
-
-
-class HeartbeatKey(NamedTuple):
-    """`h:{worker}`"""
-
-    worker: str
-
-
-Key = CheckpointKey | WindowedKey | EntityKey | DedupeKey | HeartbeatKey
+    bad: bytes
+    tripped: bool
+    alarmed: bool | None
 
 
 class Checkpoint(msgspec.Struct, frozen=True):
@@ -93,12 +46,15 @@ class Checkpoint(msgspec.Struct, frozen=True):
 
     `next`: source offset of the next record to fold. `watermark`: newest accepted occurred_at, µs.
     `kafka_ms`: newest Kafka timestamp folded. `at`: wall clock, ms. `views`: name → (its hash, source offset
-    since which it is computed). `lost`: source offsets [from, to) that Kafka deleted before they were read.
-    `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later).
+    since which it is computed). `beside`: the same of definitions that are to follow those in `views`, and
+    have as much as they. `lost`: source offsets [from, to) that Kafka deleted before they were read.
+    `partial_until`: view → µs; events that occurred before may be missing from it (lost, or it began later);
+    of one in `beside` by `{view}@{hash}`.
     `dedupe_clock_ms`: the clock of tables/fold/dedupe/duplicates.py; `dedupe_elapsed_ms`: that of
     tables/fold/dedupe/arrivals.py. `topic_id`: that of the source topic; `last_record`: the newest record
     folded: these two tell whether the topic is still the same. `first_partitions`: how many partitions the
-    topic had when this one was first seen. None where it is not known.
+    topic had when this one was first seen. `groups`: view → how many groups it has at most. `breaker`: of the
+    newest records. None where it is not known.
     """
 
     next: int
@@ -113,6 +69,9 @@ class Checkpoint(msgspec.Struct, frozen=True):
     topic_id: str | None = None
     last_record: RecordFingerprint | None = None
     first_partitions: int | None = None
+    beside: dict[str, tuple[str, int]] = {}
+    groups: dict[str, int] = {}
+    breaker: LastRecords | None = None
     v: int = FORMAT_VERSION
 
 
@@ -120,7 +79,8 @@ class Assigned(msgspec.Struct, frozen=True, array_like=True):
     """One source partition in a heartbeat.
 
     `next`: first offset in no checkpoint yet; `end`: the partition's end offset; `oldest_unread_ms`: Kafka
-    timestamp of the oldest record not yet folded, None if there is none.
+    timestamp of the oldest record not yet folded, None if there is none. `bad`: how many of its last records
+    are bad, while its breaker has tripped; else None.
     """
 
     topic: str
@@ -128,6 +88,7 @@ class Assigned(msgspec.Struct, frozen=True, array_like=True):
     next: int
     end: int
     oldest_unread_ms: int | None
+    bad: int | None = None
 
 
 class Heartbeat(msgspec.Struct, frozen=True):
@@ -140,60 +101,6 @@ class Heartbeat(msgspec.Struct, frozen=True):
 
 
 _Record = TypeVar("_Record", Checkpoint, Heartbeat)
-
-
-def checkpoint_key(topic: str) -> bytes:
-    """The key of a source topic's checkpoint (on the feed partition of the same number)."""
-    return f"c:{topic}".encode()
-
-
-def windowed_prefix(view: str, definition_hash: str, topic: str) -> str:
-    """What the pane (`m…` or `h…`), ':' and the shard are put behind to make a windowed record's key."""
-    return f"w:{view}@{definition_hash}:{topic}:"
-
-
-def entity_prefix(view: str, definition_hash: str, topic: str) -> str:
-    """What an entity's id is put behind to make its record's key."""
-    return f"e:{view}@{definition_hash}:{topic}:"
-
-
-def dedupe_key(topic: str, first_offset: int) -> bytes:
-    """The key of a chunk of ids."""
-    return f"d:{topic}:{first_offset:020d}".encode()
-
-
-def heartbeat_key(worker: str) -> bytes:
-    """The key of a worker's heartbeat."""
-    return f"h:{worker}".encode()
-
-
-def parse_key(key: bytes) -> Key:
-    """The parts of a feed record's key. Raises `FeedFormatError` if it is none of ours."""
-    try:
-        kind, rest = key.decode().split(":", 1)
-        match kind:
-            case "e":
-                view, topic, entity_id = rest.split(":", 2)
-                name, definition_hash = view.split("@")
-                return EntityKey(name, definition_hash, topic, entity_id)
-            case "w":
-                view, topic, pane, shard = rest.split(":")
-                name, definition_hash = view.split("@")
-                if pane[0] in "mh":
-                    return WindowedKey(name, definition_hash, topic, pane[0], int(pane[1:]), int(shard))
-            case "d":
-                topic, offset = rest.split(":")
-                return DedupeKey(topic, int(offset))
-            case "c":
-                return CheckpointKey(rest)
-            case "h":
-                return HeartbeatKey(rest)
-    except (ValueError, IndexError):
-        pass
-    raise FeedFormatError(f"feed record {key[:200]!r}: not a key of format version {FORMAT_VERSION}; {_MEND}")
-
-
-_MEND = "did another program or a later release write it? Read it with that one, or use another SLUICE_PREFIX"
 
 
 class _Group(msgspec.Struct, array_like=True, gc=False):
@@ -270,7 +177,7 @@ def partial_groups(value: bytes) -> list[Group]:
     try:
         return [one.group for one in _group_names.decode(value)]
     except msgspec.MsgspecError as error:
-        raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {_MEND}") from None
+        raise FeedFormatError(f"a windowed record of the feed is damaged ({error}); {MEND}") from None
 
 
 def count_groups(value: bytes) -> int:
@@ -319,9 +226,3 @@ def _versioned(value: bytes, decoder: msgspec.msgpack.Decoder[_Record], what: st
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise FeedFormatError(f"a {what} of the feed is damaged ({error})") from None
     raise FeedVersionError(f"a {what} of the feed is of format version {version}, not {FORMAT_VERSION}")
-
-
-def source_topic(key: bytes) -> bytes | None:
-    """The source topic that a record of the feed, ours by its key, is about; None for a heartbeat."""
-    at = {b"c": 1, b"d": 1, b"w": 2, b"e": 2}.get(key[:1])
-    return None if at is None else key.split(b":", 3)[at]

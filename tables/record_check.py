@@ -11,21 +11,22 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from tables.codec import (
-    FeedFormatError,
-    FeedVersionError,
     decode_checkpoint,
     decode_entity,
     decode_heartbeat,
     decode_partial,
 )
+from tables.experiments.records import decode_experiment, decode_user
 from tables.fold.dedupe.chunks import unpack
 from tables.gates.records import decode_gate, gate_key
+from tables.keys import FeedFormatError, FeedVersionError
 
-_TOPIC = rb"[A-Za-z0-9._-]{1,249}"
 _VIEW = rb"[^:@]{1,200}@[0-9a-f]{8}"
+_TOPIC = rb"[A-Za-z0-9._-]{1,249}(?:~" + _VIEW + rb")?"
 _FEED_KEY = re.compile(
     rb"c:%(topic)s|d:%(topic)s:[0-9]{20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
-    rb"|e:%(view)s:%(topic)s:.+|h:.+" % {b"topic": _TOPIC, b"view": _VIEW},
+    rb"|[ex]:%(view)s:%(topic)s:.+|u:%(view)s:%(topic)s:[0-9a-f]{16}|v:%(view)s:%(topic)s|h:.+"
+    % {b"topic": _TOPIC, b"view": _VIEW},
     re.DOTALL,
 )
 _GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}")
@@ -101,6 +102,12 @@ def _check_value(kind: bytes, value: bytes, width: int | None) -> None:
             raise FeedFormatError(f"a group of a windowed record has not {width} sums and sketches")
     elif kind == b"e":
         decode_entity(value)
+    elif kind == b"u":
+        decode_user(value)
+    elif kind == b"x":
+        decode_experiment(value)
+    elif kind == b"v":
+        return  # one that can't be read is one that this release does not know
     else:
         try:
             unpack(value)
@@ -119,5 +126,5 @@ def shown(key: bytes | None) -> str:
 
 
 def definition(key: bytes) -> bytes | None:
-    """`view@definition_hash` of a windowed or an entity record's key; None for the others."""
-    return key.split(b":", 2)[1] if key[:1] in (b"w", b"e") else None
+    """`view@definition_hash` of a key that has one; None for the others."""
+    return key.split(b":", 2)[1] if key[:1] in (b"w", b"e", b"u", b"x") else None

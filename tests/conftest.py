@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,11 +21,14 @@ from tests.support.guards import (  # noqa: F401 - hooks and fixtures that pytes
     watch_event_loops,
 )
 from tests.support.kafka import running
+from tests.support.registry import Registry
 from tests.support.versity import (  # noqa: F401
     last_and_begun,
     pytest_runtest_protocol,
     pytest_unconfigure,
 )
+
+os.environ["SLUICE_EXTENSIONS"] = ""  # whatever is installed here: tests that want one name it
 
 
 def pytest_configure() -> None:
@@ -69,6 +73,13 @@ def kafka(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedKafka]:
 def own_kafka(tmp_path: Path) -> Iterator[EmbeddedKafka]:
     """A broker of the test's own, to stop, kill and restart."""
     yield from running(EmbeddedKafka(tmp_path / "own-kafka"))
+
+
+@pytest.fixture(scope="session")
+def registry(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Registry]:
+    """One schema registry for the whole run: subjects are named by the tests' prefixes. Never stop it."""
+    with Registry(tmp_path_factory.mktemp("registry")) as one:
+        yield one
 
 
 @pytest.fixture

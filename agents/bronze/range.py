@@ -12,17 +12,14 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
 from itertools import accumulate
-from operator import attrgetter, itemgetter
+from operator import attrgetter
 from typing import Any, NamedTuple
-
-import msgspec
 
 from agents.bronze.files import bad_folder, range_name
 from agents.bronze.gzip import GzipPieces
 from agents.bronze.layout import Layout
 from agents.bronze.lines import LineWriter
 from schemas.times import DAY_US
-from schemas.validation.avro import AvroDecoder
 from schemas.validation.decoded import Decoded
 from schemas.validation.fast_path import EVENT_TYPES
 from schemas.validation.reasons import Quarantined
@@ -35,7 +32,6 @@ PIECE_BYTES = 64 << 10
 """Fewer bytes than that are not worth a piece: twice the window of deflate."""
 OBJECT_BYTES = 1024
 """What an object takes in memory beside its lines, about: a backfill has thousands."""
-_first_byte = itemgetter(0)
 _offset = attrgetter("offset")
 
 
@@ -84,7 +80,6 @@ class RangeBuilder:
         first: int,
         *,
         validator: Validator,
-        avro: AvroDecoder,
         pool: Executor,
         max_bytes: int,
         until: int | None = None,
@@ -101,7 +96,6 @@ class RangeBuilder:
         self.first_timestamp_ms: int | None = None
         self.last_record: RecordFingerprint | None = None
         self._validator = validator
-        self._avro = avro
         self._pool = pool
         self._max_bytes = max_bytes
         self._layout = layout or Layout()
@@ -182,14 +176,12 @@ class RangeBuilder:
             # Without a timestamp its age counts from here on. No object depends on it.
             self.first_timestamp_ms = timestamps[0] if timestamps[0] >= 0 else int(time.time() * 1000)
         decoded = self._validator.decode_batch(values, timestamps, {})
-        good: list[Any] = values
+        good: list[Any] = decoded.texts
         if decoded.bad:
-            good = values.copy()
+            good = good.copy()
             for index, why in decoded.bad:
                 good[index] = b"{}"
                 self._add_bad(values[index], offsets[index], timestamps[index], why)
-        if 0 in map(_first_byte, good):
-            good = [value if value[0] else self._json(value) for value in good]
         lines = self._writer.lines(good, offsets, timestamps)
         keys = self._keys_by_city(decoded) if self._types_by_city else decoded.kinds
         days = decoded.times // DAY_US
@@ -201,9 +193,6 @@ class RangeBuilder:
             by_day[day].append((key, line))
         for day, of_day in by_day.items():
             self._group(day, [key for key, _ in of_day], [line for _, line in of_day])
-
-    def _json(self, value: bytes) -> bytes:
-        return msgspec.json.encode(self._avro.decode(value))
 
     def _group(self, day: int, keys: Iterable[Any], lines: Iterable[bytes]) -> None:
         """Put the lines of a day to their objects, which the keys name; the key of a bad record's is None."""

@@ -11,6 +11,10 @@ import msgspec
 
 OPEN = "open"
 REPLAYED = "replayed"
+DISMISSED = "dismissed"
+STATES = (OPEN, REPLAYED, DISMISSED)
+MOST_REASON = 200
+"""Letters of a reason for a dismissal."""
 
 
 class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -18,7 +22,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 
     `topic`, `partition` and `offset` are its position in the quarantine, where another record may be once
     that topic was recreated: `quarantined_at` distinguishes the two. `raw_topic` and `raw_partition`: where
-    it was sent to. `event_id`: its own, if it has one.
+    it was sent to. `event_id`: its own, if it has one. `changed`: the members that a repair changed, as
+    `event` or `payload.currency`, without their values. `reason`: why it was dismissed.
     """
 
     action: Annotated[str, msgspec.Meta(pattern=r"^[a-z_]{1,32}$")]
@@ -31,6 +36,8 @@ class AuditRecord(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
     raw_topic: str | None = None
     raw_partition: int | None = None
     event_id: str | None = None
+    changed: list[str] | None = None
+    reason: str | None = None
 
 
 _encode = msgspec.json.Encoder().encode

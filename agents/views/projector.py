@@ -78,7 +78,9 @@ class Projector:
         """Fold all records from the fold's position up to `after`.
 
         `before` is the consumer's position before these batches. Records below the fold's position have been
-        folded already and are skipped. Raises `GapError` when the batches begin above it.
+        folded already and are skipped. Raises `GapError` when the batches begin above it, and
+        `UndecidedError` when all before a record of an undecided schema is folded: call it again once that is
+        decided.
         """
         position = self.state.next_offset
         if before > position:
@@ -86,10 +88,16 @@ class Projector:
         if after <= position:
             return
         records = Unpacked(batches, position)
-        while self._fold_slice(records.take(SLICE_RECORDS)):
-            pass  # and that slice is released before the next one is made
-        self.state.next_offset = after
-        self._interval.next_offset = after
+        try:
+            while self._fold_slice(records.take(SLICE_RECORDS)):
+                pass  # and that slice is released before the next one is made
+            self.state.next_offset = after
+        finally:
+            self._folded()
+
+    def _folded(self) -> None:
+        """What has been folded so far may be written."""
+        self._interval.next_offset = self.state.next_offset
         if self._newest is not None:
             self.state.last_record = fingerprint_of(self._newest)
             self._newest = None  # a reference would keep its batch in memory
@@ -113,15 +121,17 @@ class Projector:
         if not records:
             return False
         interval = self._interval
-        if interval.first_timestamp_ms is None:
-            stamp = records[0].timestamp
-            interval.first_timestamp_ms = stamp if stamp >= 0 else self._now_ms()
-        interval.records += len(records)
-        self._newest = records[-1]
         timestamps = [record.timestamp for record in records]
-        interval.ages.add(timestamps)
         values = [record.value for record in records]
-        decoded = self._validator.decode_batch(values, timestamps, self.state.readers)
+        state = self.state
+        decoded = self._validator.decode_batch(
+            values, timestamps, state.readers, with_sources=state.wants_sources
+        )
+        if interval.first_timestamp_ms is None:
+            interval.first_timestamp_ms = timestamps[0] if timestamps[0] >= 0 else self._now_ms()
+        interval.records += len(records)
+        interval.ages.add(timestamps)
+        self._newest = records[-1]
         if decoded.bad:
             self._quarantine(records, decoded.bad)
         counts = self.state.fold(

@@ -33,11 +33,12 @@ class Columns:
         self.ids: list[bytes] = []
         self.occurred: list[str] = []
         self.cities: list[str | None] = []
+        self.sources: list[str] = []
         self.suspects: set[int] = set()
         self._texts: dict[str, list[str | None]] = {name: [] for name in PATTERNS}
 
-    def fill(self, values: list[bytes | None], readers: Readers | None) -> None:
-        """Decode all records; for `readers` see `Validator.decode_batch`."""
+    def fill(self, values: list[bytes | None], readers: Readers | None, *, with_sources: bool) -> None:
+        """Decode all records; for `readers` and `with_sources` see `Validator.decode_batch`."""
         for start in range(0, len(values), _FEW):
             few = values[start : start + _FEW]
             with _decoding:
@@ -48,6 +49,8 @@ class Columns:
             found = differing(few, events, absent, refused)  # type: ignore[arg-type]
             self.suspects.update(start + index for index in found)
             self._take(events, readers)
+            if with_sources:
+                self.sources += map(_source, events)
 
     def _take(self, events: list[Event], readers: Readers | None) -> None:
         self.kinds += map(type, events)
@@ -133,6 +136,7 @@ def _envelope_pattern(name: str) -> str:
 
 
 _event_id, _occurred_text, _city = attrgetter("event_id"), attrgetter("occurred_text"), attrgetter("city")
+_source = attrgetter("source")
 _TEXTS = [(name, attrgetter(f"payload.{name}")) for name in PATTERNS]
 _ID = re.compile(_envelope_pattern("event_id"))
 _ID_BYTES = bytes(code for code in range(128) if _ID.fullmatch(chr(code)))

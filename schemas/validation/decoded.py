@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, NamedTuple
 
 from schemas.times import Micros
@@ -17,8 +17,9 @@ class Decoded(NamedTuple):
     """A batch's verdicts; all columns but `bad` are aligned with the batch.
 
     `kinds`: each event's class; None for a bad record. `kept`: what was kept of the event, or None. `ids`: as
-    UTF-8. `cities`. `times`: when it occurred, µs since 1970 UTC. Of a bad record these three are anything.
-    `bad` holds (index, verdict), ascending.
+    UTF-8. `cities`. `times`: when it occurred, µs since 1970 UTC. `sources`: who sent it, if that was asked
+    for. Of a bad record these four are anything. `texts`: the records as JSON, whatever they were written in;
+    of a bad one that cannot be said its value. `bad` holds (index, verdict), ascending.
     """
 
     kinds: list[type[Event] | None]
@@ -26,4 +27,6 @@ class Decoded(NamedTuple):
     ids: list[bytes]
     cities: list[str | None]
     times: Micros
+    texts: list[bytes | None]
     bad: list[tuple[int, Quarantined]]
+    sources: Sequence[str] = ()

@@ -17,11 +17,10 @@ from typing import Annotated, Any, ClassVar, Literal, Union, cast, get_origin
 
 import msgspec
 from pydantic import BaseModel
-from pydantic.fields import FieldInfo
 
 from schemas.catalogue import EVENTS
 from schemas.fields import is_nullable, kind_of, msgspec_type, pattern_of
-from schemas.spec import EventSpec
+from schemas.spec import EventSpec, class_name
 from schemas.times import instant_us, parse_instant
 from schemas.types import Envelope
 
@@ -83,10 +82,13 @@ class Event(msgspec.Struct, kw_only=True, gc=False):
     event: ClassVar[str] = ""
     """The event's name."""
     members: ClassVar[int] = 0
-    """How many members are declared, the payload's included; far below zero where the count of a record's
-    names proves nothing: an absent member looks like one that is there, or a number has any length."""
+    """How many members are declared, the payload's included."""
+    tally: ClassVar[int] = 0
+    """The same, and `FRACTION` where a declared member is a number of any length: one sum for both."""
     optional: ClassVar[tuple[str, ...]] = ()
     """The names of the payload's members that may be absent."""
+    null_if_absent: ClassVar[bool] = True
+    """Whether each of these is null then: one with another default looks like one that is there."""
     payload_names: ClassVar[frozenset[str]] = frozenset()
     """The names of the payload's declared members."""
     fixed: ClassVar[frozenset[str]] = frozenset()
@@ -194,11 +196,8 @@ def _fixed(model: type[BaseModel]) -> dict[str, bool]:
     return fixed
 
 
-_UNPROVED = -(2**40)
-
-
-def _is_unproved(field: FieldInfo) -> bool:
-    return kind_of(field) is float or not (field.is_required() or field.default is None)
+FRACTION = 1 << 40
+"""Far more than the members of any batch."""
 
 
 def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
@@ -211,21 +210,24 @@ def event_struct(spec: EventSpec, payload: type[msgspec.Struct]) -> type[Event]:
     }
     fields = spec.payload.model_fields
     envelope, payload_fixed = _fixed(Envelope), _fixed(spec.payload)
+    members = len(ENVELOPE_NAMES) + len(fields)
+    has_fraction = any(kind_of(field) is float for field in fields.values())
+    optional = {name: field for name, field in fields.items() if not field.is_required()}
     made = msgspec.defstruct(
-        "".join(word.capitalize() for word in re.split(r"[._]", spec.name)) + "Event",
+        class_name(spec.name) + "Event",
         [field for field in _fields(Envelope, given) if field[0] != "event"],
         bases=(Event,),
         namespace={
             "event": spec.name,
-            "members": _UNPROVED
-            if any(map(_is_unproved, fields.values()))
-            else len(ENVELOPE_NAMES) + len(fields),
-            "optional": tuple(name for name, field in fields.items() if not field.is_required()),
+            "members": members,
+            "tally": members + has_fraction * FRACTION,
+            "optional": tuple(optional),
+            "null_if_absent": all(field.default is None for field in optional.values()),
             "payload_names": frozenset(fields),
             "fixed": frozenset(envelope),
             "payload_fixed": frozenset(payload_fixed),
             "texts": sum(envelope.values()) + sum(payload_fixed.values()),
-            "has_fraction": any(kind_of(field) is float for field in fields.values()),
+            "has_fraction": has_fraction,
             "instants": tuple(name for name, field in fields.items() if kind_of(field) is datetime),
         },
         module=__name__,

@@ -93,15 +93,14 @@ def _is_far(text: str) -> bool:
 def check(value: Any, depth: int = 1) -> None:
     """Raises `UnlikeError` for what no declaration speaks of: `value` is a whole member, or a whole record.
 
-    Takes what `parse` gives, and what Avro does. There a float that JSON does not have is written as null.
+    Takes what `parse` gives.
     """
-    if isinstance(value, Pairs | dict):
+    if isinstance(value, Pairs):
         _check_depth(depth)
-        pairs = value if isinstance(value, Pairs) else list(value.items())
-        _check_names(pairs)
-        for _, member in pairs:
+        _check_names(value)
+        for _, member in value:
             check(member, depth + 1)
-    elif isinstance(value, list | tuple):
+    elif isinstance(value, list):
         _check_depth(depth)
         for item in value:
             check(item, depth + 1)
@@ -141,7 +140,7 @@ def _check_names(pairs: Iterable[tuple[str, Any]], declared: Collection[str] = (
 
 
 def split(
-    value: Pairs | dict[str, Any], declared: Mapping[str, str], *, depth: int, inner: str = ""
+    pairs: Pairs, declared: Mapping[str, str], *, depth: int, inner: str = ""
 ) -> tuple[dict[str, Any], set[str]]:
     """The declared members of an object that begins at `depth`, once all others have been found good; and the
     names of those that are there more than once, or in another letter case.
@@ -149,7 +148,6 @@ def split(
     `declared`: lower-case name → name. `inner`: a member that, if it is an object, has a `split` of its own.
     Raises `UnlikeError`.
     """
-    pairs = value if isinstance(value, Pairs) else list(value.items())
     _check_names(pairs, declared)
     members: dict[str, Any] = {}
     twice: set[str] = set()
@@ -159,7 +157,7 @@ def split(
             if field in members or name != field:
                 twice.add(field)
             members[field] = member
-        is_inner = field == inner and isinstance(member, Pairs | dict)
-        if field is None or (isinstance(member, Pairs | dict | list | tuple) and not is_inner):
+        is_inner = field == inner and isinstance(member, Pairs)
+        if field is None or (isinstance(member, Pairs | list) and not is_inner):
             check(member, depth + 1)
     return members, twice

@@ -50,13 +50,19 @@ _ENVELOPE = frozenset(
 
 class Quarantined(NamedTuple):
     """The verdict on a bad record. `field` is "" where no field is to blame; `detail` is ≤ 512 bytes of UTF-8
-    for people, and never shows a value of the record. `event`: its name, if that is in the catalogue."""
+    for people, and never shows a value of the record.
+
+    What can be read of the record's envelope, whatever is wrong with the rest: `event`, its name, if that is
+    in the catalogue; `source` and `city`, if they are what an event may have. "" and None where it cannot.
+    """
 
     code: Code
     reason: Reason
     field: str
     detail: str
     event: str = ""
+    source: str = ""
+    city: str | None = None
 
 
 def quarantined(reason: Reason, detail: str, field: str = "") -> Quarantined:

@@ -8,12 +8,12 @@ from datetime import datetime
 from typing import Any, NamedTuple, NoReturn
 
 import msgspec
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 
 from schemas.catalogue import EVENTS
 from schemas.spec import EventSpec
 from schemas.times import FUTURE_MS, micros
-from schemas.types import Envelope
+from schemas.types import City, Envelope, Source
 from schemas.validation.fast_path import EVENT_TYPES, PAYLOAD_TYPES, Event
 from schemas.validation.reader_agreement import (
     MAX_SIGNED,
@@ -36,6 +36,17 @@ _DECLARED = {
 _PAYLOAD_NAMES = {name: frozenset(spec.payload.model_fields) for name, spec in EVENTS.items()}
 _NOT_ALIKE = object()
 """Stands for a member that readers would not read alike: right for no field."""
+
+
+_SOURCE, _CITY = TypeAdapter[str](Source), TypeAdapter[str](City)
+
+
+class Told(NamedTuple):
+    """Who sent a record and what it is, as in `Quarantined`."""
+
+    event: str = ""
+    source: str = ""
+    city: str | None = None
 
 
 class _RefusedError(Exception):
@@ -63,14 +74,31 @@ def validate_json(value: bytes, timestamp_ms: int) -> Event | Quarantined:
         return quarantined(Reason.NOT_JSON, f"not read alike by all JSON readers: {error}")
 
 
-def validate_object(members: dict[str, Any], timestamp_ms: int) -> Event | Quarantined:
-    """Judge a record that was decoded by other means (Avro): the event, or why it is quarantined."""
+def told(value: bytes | None) -> Told:
+    """What can be read of the envelope of a bad record that is JSON; of one that is not, nothing."""
+    if not value or value[0] == 0:
+        return Told()
     try:
-        return _judge(_members(members), timestamp_ms)
-    except _RefusedError as refused:
-        return refused.verdict
-    except UnlikeError as error:
-        return quarantined(Reason.AVRO_UNDECODABLE, f"as JSON it is not read alike by all readers: {error}")
+        return _told((_plain_members(value) or _members(_parsed(value))).envelope)
+    except (_RefusedError, UnlikeError):
+        return Told()
+
+
+def _told(envelope: dict[str, Any]) -> Told:
+    event, source, city = (envelope.get(name) for name in Told._fields)
+    return Told(
+        event if type(event) is str and event in EVENTS else "",
+        _fitting(_SOURCE, source) or "",
+        _fitting(_CITY, city),
+    )
+
+
+def _fitting(rule: TypeAdapter[str], value: Any) -> str | None:
+    """The value if the rule allows it."""
+    try:
+        return rule.validate_python(value, strict=True)
+    except ValidationError:
+        return None
 
 
 def _plain_members(value: bytes) -> _Members | None:
@@ -102,16 +130,15 @@ def _parsed(value: bytes) -> Any:
 
 def _members(record: Any) -> _Members:
     """The declared members of a record and of its payload, once all others have been found good."""
-    if not isinstance(record, Pairs | dict):
+    if not isinstance(record, Pairs):
         check(record)
         raise _RefusedError(Reason.NOT_OBJECT, "the record is JSON, but not an object")
-    pairs = record if isinstance(record, Pairs) else Pairs(record.items())
-    envelope, twice = split(pairs, _ENVELOPE, depth=1, inner="payload")
-    events = [member for name, member in pairs if name == "event"]
+    envelope, twice = split(record, _ENVELOPE, depth=1, inner="payload")
+    events = [member for name, member in record if name == "event"]
     declared = _DECLARED.get(events[0], {}) if len(events) == 1 and isinstance(events[0], str) else {}
     payload_twice: set[str] = set()
-    for name, member in pairs:
-        if name.lower() == "payload" and isinstance(member, Pairs | dict):
+    for name, member in record:
+        if name.lower() == "payload" and isinstance(member, Pairs):
             payload, payload_twice = split(member, declared, depth=2)
             for field, found in payload.items():
                 too_large = type(found) is int and found > MAX_SIGNED
@@ -123,17 +150,21 @@ def _members(record: Any) -> _Members:
 
 def _judge(members: _Members, timestamp_ms: int) -> Event:
     try:
+        return _validate(members, timestamp_ms)
+    except _RefusedError as refused:
+        refused.verdict = refused.verdict._replace(**_told(members.envelope)._asdict())
+        raise
+
+
+def _validate(members: _Members, timestamp_ms: int) -> Event:
+    try:
         envelope = Envelope.model_validate(members.envelope)
     except ValidationError as error:
         _refuse_field(Reason.ENVELOPE_FIELD, error, members.twice)
     spec = EVENTS.get(envelope.event)
     if spec is None:
         raise _RefusedError(Reason.UNKNOWN_EVENT, "the event's name is not in the catalogue")
-    try:
-        return _validate_event(spec, envelope, members, timestamp_ms)
-    except _RefusedError as refused:
-        refused.verdict = refused.verdict._replace(event=spec.name)
-        raise
+    return _validate_event(spec, envelope, members, timestamp_ms)
 
 
 def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, timestamp_ms: int) -> Event:
@@ -154,7 +185,7 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
     return known(
         event_id=envelope.event_id,
         version=envelope.version,
-        occurred_text=_written(members.envelope["occurred_at"]),
+        occurred_text=members.envelope["occurred_at"],
         source=envelope.source,
         city=envelope.city,
         trace_id=envelope.trace_id,
@@ -163,7 +194,7 @@ def _validate_event(spec: EventSpec, envelope: Envelope, members: _Members, time
 
 
 def _written(instant: Any) -> Any:
-    """An instant as text; Avro's logical types give datetimes."""
+    """An instant as text; the default of one is a datetime."""
     return instant.isoformat() if isinstance(instant, datetime) else instant
 
 

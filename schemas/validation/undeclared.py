@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import msgspec
 import numpy as np
 
-from schemas.validation.fast_path import ENVELOPE_NAMES, Event
+from schemas.validation.fast_path import ENVELOPE_NAMES, FRACTION, Event
 from schemas.validation.reader_agreement import (
     KAFKA,
     MAX_DEPTH,
@@ -34,7 +34,7 @@ _SPACED = re.compile(rb'"[\x00-\x20]')
 """A name whose colon may be further on, or a text that begins with a space."""
 _MAX_SHAPES = 4096
 _MAX_SHAPED_BYTES = 4096
-_members = attrgetter("members")
+_tally = attrgetter("tally")
 _decode = msgspec.json.Decoder().decode
 
 
@@ -47,16 +47,22 @@ def differing(
     `refused`: indexes of records that were not decoded, in whose place stands some other event.
     """
     names = _count_names(b",".join(values))
-    expected = sum(map(_members, events)) - absent
+    tally = sum(map(_tally, events))
     for index in refused:
-        expected -= events[index].members
+        tally -= events[index].tally
         if names is not None:
             names -= values[index].count(_NAME_END)
-    if names != expected:
-        passed_over = {*refused}
-        for index, (value, event) in enumerate(zip(values, events, strict=True)):
-            if index not in passed_over and not _is_alike(value, event):
-                yield index
+    with_fractions, members = divmod(tally, FRACTION)
+    if names != members - absent:
+        is_alike = _is_alike
+    elif with_fractions:
+        is_alike = _has_plain_fractions
+    else:
+        return
+    passed_over = {*refused}
+    for index, (value, event) in enumerate(zip(values, events, strict=True)):
+        if index not in passed_over and not is_alike(value, event):
+            yield index
 
 
 def _count_names(joined: bytes) -> int | None:
@@ -75,10 +81,21 @@ def _count_names(joined: bytes) -> int | None:
     return names + with_colon if with_colon == np.count_nonzero(spaced) else None
 
 
+def _has_plain_fractions(value: bytes, event: Event) -> bool:
+    """Whether no declared number of a record is so long, or so far from 1, that readers may differ on it."""
+    return not event.has_fraction or (len(value) <= MAX_NUMBER_CHARS and not _FAR.search(value))
+
+
 def _is_alike(value: bytes, event: Event) -> bool:
     """Whether a record that was decoded as `event` is surely read alike; False where it is not known."""
     surplus = value.count(_NAME_END) - event.members
-    if surplus <= 0 and surplus == -_missing(event) and not _SPACED.search(value):
+    if (
+        event.null_if_absent
+        and surplus <= 0
+        and surplus == -_missing(event)
+        and not _SPACED.search(value)
+        and _has_plain_fractions(value, event)
+    ):
         return True
     if len(value) > MAX_NAME_CHARS:
         return False
@@ -214,7 +231,8 @@ def _known_agreed(names: _Names, declared: frozenset[str] = _NO_NAMES) -> bool:
 _ZERO = 2**60
 """Added for a number that is 0, whose text may have an exponent that some readers do not take; more than any
 record's quotes."""
-_FAR = re.compile(rb"[0-9][eE][-+]?[0-9]{3}")
+_FAR = re.compile(rb"[:,\[\s]-?[0-9][0-9.]*[eE][-+]?[0-9]{3}")
+"""A number with such an exponent, or a text that looks like one: hexadecimal ids do not, alone."""
 _UNKNOWN = -(2**40)
 """Instead of a count: no record has that few quotes, nor that many more."""
 

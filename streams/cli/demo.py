@@ -19,7 +19,7 @@ import click
 from streams import shutdown
 from streams.cli.children import Child, last_lines, start, stop_all
 from streams.cli.common import Failure, console, plain_logs
-from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, say_gate_changes
+from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, Announcements, say_gate_changes
 from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.views_table import view_table
 from streams.data_dir import writable_data_dir
@@ -29,7 +29,8 @@ from streams.http.client import ApiAwayError, ApiClient, ApiError
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
-from streams.settings import ALL, Settings, child_environment
+from streams.setting_rules import ALL
+from streams.settings import Settings, child_environment
 from streams.sources import replay
 from streams.sources.files import InputFile
 from streams.sources.fixture import FIXTURE
@@ -131,8 +132,10 @@ class _Demo:
         self._start_child("simulate", list(SIMULATE), environment)
         click.echo(ANNOUNCED)
         gates: dict[tuple[str, str], str] = {}
+        announcements, opened = Announcements(), time.monotonic()
         while not self._stop.wait(WATCH_SECONDS):
             self._look_after()
+            announcements.say_due(time.monotonic() - opened)
             say_gate_changes(client, gates)
         raise self._stopped()
 

@@ -1,8 +1,8 @@
 """How numbers are written for people: money with its currency's decimals, ratios as percent, ages in words.
 
 What a measure is follows from the end of its name, as everywhere in Sluice: `_minor` is money in the minor
-unit of the row's currency (`_minor_p50` a quantile of it), `_seconds` an age, `_rate`, `_ratio` and `ctr` a
-ratio, `_at` and `_by` a time.
+unit of the row's currency (`_minor_p50` a quantile of it), `_seconds` an age, `_rate`, `_ratio`, `_share` and
+`ctr` a ratio, `_at` and `_by` a time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ _CURRENCIES = {
 DECIMALS = {code: decimals for decimals, codes in _CURRENCIES.items() for code in codes.split()}
 """ISO 4217: the currencies whose minor unit is not a hundredth."""
 
-RATIO_ENDS = ("_rate", "_ratio", "ctr")
+RATIO_ENDS = ("_rate", "_ratio", "_share", "ctr")
 NUMBER_ENDS = ("_minor", "_seconds", *RATIO_ENDS)
 MISSING = "-"
 _MONEY = re.compile(r"_minor(_p[0-9]+)?$")

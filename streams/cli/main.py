@@ -1,7 +1,8 @@
 """The `sluice` command (docs/contract.md §7).
 
 A command's module is imported when that command is called, so that `sluice --help` does not load Faust,
-FastAPI or aiokafka. Exit codes: 0 done, 1 failed, 2 wrong usage, a setting that is not allowed included.
+FastAPI or aiokafka; the extensions (docs/extensions.md) are loaded before it. Exit codes: 0 done, 1 failed,
+2 wrong usage, a setting that is not allowed included.
 """
 
 from __future__ import annotations
@@ -11,8 +12,10 @@ from typing import Any
 
 import click
 
+from schemas.extensions import ExtensionError
 from streams import shutdown
 from streams.cli.common import Failure, WrongUsage
+from streams.extensions import loading
 from streams.plain_text import plain_lines
 from streams.settings import SettingError
 from streams.version import VERSION
@@ -24,15 +27,20 @@ COMMANDS = {
     "bus": "Run the embedded Apache Kafka.",
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",
+    "ingest": "Take events by HTTP.",
+    "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
-    "schemas": "List the events; render and check what is generated.",
+    "schemas": "The events' schemas: files, checks, a registry, a site.",
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",
     "topics": "List and make the topics.",
     "views": "Show a view as a table.",
     "worker": "Run a worker.",
 }
+
+WITHOUT_EXTENSIONS = ("new",)
+"""What runs before there are any, or while one is broken."""
 
 
 class LazyCommands(click.Group):
@@ -41,12 +49,12 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command, which Ctrl-C and `kill -INT` end from the start.
 
-        A `SettingError` is wrong usage, a `DeclarationError` a failure.
+        A `SettingError` or an `ExtensionError` is wrong usage, a `DeclarationError` a failure.
         """
         shutdown.hear_interrupts()
         try:
             return super().invoke(ctx)
-        except SettingError as error:
+        except (SettingError, ExtensionError) as error:
             raise WrongUsage(str(error)) from None
         except DeclarationError as error:
             raise Failure(str(error)) from None
@@ -59,9 +67,11 @@ class LazyCommands(click.Group):
         return sorted(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Import a command. None if there is none of that name."""
+        """Import a command, after the extensions. None if there is none of that name."""
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name not in WITHOUT_EXTENSIONS:
+            loading.load()
         command = getattr(importlib.import_module(f"streams.cli.{cmd_name}"), cmd_name)
         assert isinstance(command, click.Command)
         return command

@@ -1,4 +1,4 @@
-"""`sluice quarantine list|show`, and the group that `replay` belongs to."""
+"""`sluice quarantine list|show`, and the group that the other commands belong to."""
 
 from __future__ import annotations
 
@@ -9,9 +9,11 @@ from collections.abc import Sequence
 from typing import Any
 
 import click
+import msgspec
 
-from agents.quarantine.audit import OPEN, REPLAYED
+from agents.quarantine.audit import DISMISSED, OPEN, REPLAYED
 from agents.quarantine.record import Position, QuarantineRecord
+from agents.quarantine.repair import is_readable
 from streams.cli.common import (
     Failure,
     add_row,
@@ -23,15 +25,17 @@ from streams.cli.common import (
     timeout_option,
 )
 from streams.cli.formats import instant
+from streams.cli.quarantine_dismiss import dismiss
 from streams.cli.quarantine_replay import replay
-from streams.cli.quarantine_selection import Chosen, ask, filters, position, why_cut
-from streams.kafka.producer import NoTopicError
-from streams.plain_text import plain_lines
+from streams.cli.quarantine_selection import Chosen, ask, filters, position, state_of
+from streams.cli.quarantine_summary import summary
+from streams.plain_text import plain, plain_lines
 from streams.settings import Settings
 from streams.sources.quarantine import quarantine_record, quarantine_records
-from streams.sources.quarantine_audit import Audit, Done, read_audit
+from streams.sources.quarantine_audit import Done, audit_or_none
+from streams.sources.quarantine_chosen import why_cut
 
-HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "replayed", "bytes")
+HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "state", "bytes")
 Seen = tuple[QuarantineRecord, Done | None]
 """A bad record, and what was done with it."""
 
@@ -41,19 +45,28 @@ def quarantine() -> None:
     """Look at the records that are not valid events, and send them again once what was wrong is mended."""
 
 
-quarantine.add_command(replay)
+for command in (summary, replay, dismiss):
+    quarantine.add_command(command)
 
 
 @quarantine.command("list")
+@click.argument("ids", nargs=-1, type=position, metavar="[ID…]")
 @filters
 @click.option("--limit", type=click.IntRange(1), default=100, show_default=True, help="The newest so many.")
-@click.option("--state", type=click.Choice([OPEN, REPLAYED]), help="Only those that are open, or replayed.")
+@click.option(
+    "--edit-template", is_flag=True,
+    help="Write the records themselves instead, a line each, to be edited for `replay --edit`.",
+)  # fmt: skip
 @timeout_option
 @json_option
-def list_(*, limit: int, state: str | None, timeout_seconds: float, as_json: bool, **filters: Any) -> None:
-    """List bad records with code, reason and source, oldest first. Their content is never shown here.
+def list_(
+    *, ids: tuple[Position, ...], limit: int, edit_template: bool, timeout_seconds: float, as_json: bool,
+    **filters: Any,
+) -> None:  # fmt: skip
+    """List bad records with code, reason and source, oldest first.
 
-    The column `replayed` says when a record was last sent again; it is empty for one that is open.
+    Their content is not shown, but for --edit-template: it may be personal. The column `state` says whether a
+    record is open, and when it was last replayed or dismissed.
 
     \b
     Examples:
@@ -61,13 +74,19 @@ def list_(*, limit: int, state: str | None, timeout_seconds: float, as_json: boo
       sluice quarantine list --state open
       sluice quarantine list --reason payload_field --field amount_minor,currency
       sluice quarantine list --from 2026-03-01T09:00:00Z --limit 1000 --json
+      sluice quarantine list --source billing --edit-template > bad.ndjson
     """
     settings = Settings.load()
     chosen = Chosen(**filters)
-    newest, reasons, warnings = ask(settings, lambda: _read(settings, chosen, limit, state), timeout_seconds)
+    newest, reasons, warnings = ask(settings, lambda: _read(settings, chosen, limit, {*ids}), timeout_seconds)
     warnings += chosen.warnings()
     for warning in warnings:
         say(f"sluice: {warning}", err=True)
+    if edit_template:
+        live = sys.stdout.isatty()  # what records hold must not act on the terminal
+        for record, _ in newest:
+            click.echo(plain(_template(record)) if live else _template(record))
+        return
     if as_json:
         answer = {"total": reasons.total(), "records": [_facts(*seen) for seen in newest]}
         echo_json(answer | ({"warnings": warnings} if warnings else {}))
@@ -82,31 +101,22 @@ def list_(*, limit: int, state: str | None, timeout_seconds: float, as_json: boo
 
 
 async def _read(
-    settings: Settings, chosen: Chosen, limit: int, state: str | None
+    settings: Settings, chosen: Chosen, limit: int, ids: set[Position]
 ) -> tuple[list[Seen], Counter[str], list[str]]:
     """The newest chosen records, how many were chosen by reason, and warnings.
 
     Holds at most twice `limit` records.
     """
-    audit, warnings = await _audit(settings)
+    audit, warnings = await audit_or_none(settings)
     reasons: Counter[str] = Counter()
     records: list[Seen] = []
     async for record in quarantine_records(settings):
-        if chosen(record) and state in (None, audit.state(record)):
+        if (not ids or record.at in ids) and state_of(audit, record, chosen) is not None:
             reasons[record.reason] += 1
             records.append((record, audit.of(record)))
             if len(records) >= 2 * limit:
                 records = _newest(records, limit)
     return _newest(records, limit), reasons, warnings
-
-
-async def _audit(settings: Settings) -> tuple[Audit, list[str]]:
-    """The audit, with warnings; an empty one where there is none, as before a release that has it."""
-    try:
-        audit = await read_audit(settings)
-    except NoTopicError as error:
-        return Audit(settings.topic("events.quarantine"), {}), [f"not known what was replayed: {error}"]
-    return audit, audit.warnings()
 
 
 def _newest(records: list[Seen], limit: int) -> list[Seen]:
@@ -115,11 +125,23 @@ def _newest(records: list[Seen], limit: int) -> list[Seen]:
 
 def _facts(record: QuarantineRecord, done: Done | None) -> dict[str, Any]:
     replayed = done if done is not None and done.action == REPLAYED else None
-    return record.facts() | {
+    facts = record.facts() | {
         "state": OPEN if done is None else done.action,
         "replayed_at": replayed and replayed.at,
         "replayed_by": replayed and replayed.by,
     }
+    if done is not None and done.action == DISMISSED:
+        facts |= {"dismissed_at": done.at, "dismissed_by": done.by, "dismissed_because": done.reason}
+    return facts
+
+
+def _template(record: QuarantineRecord) -> str:
+    """A line for `replay --edit`. What is no JSON object is null there, which a replay refuses until it is
+    written."""
+    value = record.value if is_readable(record.value) else None
+    why = {"reason": record.reason, "field": record.field, "detail": record.detail}
+    raw = msgspec.Raw(b"null" if value is None else b" ".join(value.splitlines()))
+    return msgspec.json.encode({"id": str(record.at), **why, "value": raw}).decode()
 
 
 def _cells(record: QuarantineRecord, done: Done | None) -> Sequence[str]:
@@ -127,9 +149,9 @@ def _cells(record: QuarantineRecord, done: Done | None) -> Sequence[str]:
     if record.truncated is not None:
         size += f" of {record.truncated:,}"
     when = instant(record.quarantined_at)
-    replayed = instant(_facts(record, done)["replayed_at"] or "")
+    state = OPEN if done is None else f"{done.action} {instant(done.at)}"
     why = record.code, record.reason, record.field, record.detail
-    return str(record.at), *why, record.source, when, replayed, size
+    return str(record.at), *why, record.source, when, state, size
 
 
 @quarantine.command()
@@ -177,7 +199,7 @@ async def _look(settings: Settings, at: Position) -> tuple[Seen | None, list[str
     record = await quarantine_record(settings, at)
     if record is None:
         return None, []
-    audit, warnings = await _audit(settings)
+    audit, warnings = await audit_or_none(settings)
     return (record, audit.of(record)), warnings
 
 

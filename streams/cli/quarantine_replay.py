@@ -2,128 +2,151 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
+from pathlib import Path
 from typing import Any
 
 import click
 
-from agents.quarantine.record import Position, QuarantineRecord
+from agents.quarantine.audit import OPEN, STATES
+from agents.quarantine.record import Position
+from agents.quarantine.repair import Repair, Setting
 from streams.cli.common import Failure, echo_json, json_option, say, timeout_option
-from streams.cli.quarantine_selection import Chosen, ask, filters, position, why_cut
-from streams.kafka.producer import RefusedError
+from streams.cli.quarantine_selection import Chosen, ask, filters, position
+from streams.cli.quarantine_work import Meter, Selection, fail_for_left_out, passed_over, report, working
 from streams.settings import Settings
-from streams.sources.quarantine import quarantine_record, quarantine_records
-from streams.sources.quarantine_replay import Outcome, rehearse, send_again
+from streams.sources.quarantine_edits import Edits, EditsError
+from streams.sources.quarantine_rehearsal import Verdicts, rehearse
+from streams.sources.quarantine_replay import Outcome, Work, send_again
+
+MOST_SHOWN = 10
+
+
+def setting(text: str) -> Setting:
+    """The type of `--set`."""
+    try:
+        return Setting.of(text)
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
 
 
 @click.command()
 @click.argument("ids", nargs=-1, type=position, metavar="[ID…]")
 @filters
 @click.option("--all", "everything", is_flag=True, help="Every record.")
-@click.option("--again", is_flag=True, help="Those too that were replayed before.")
-@click.option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
+@click.option("--again", is_flag=True, help="Those too that were replayed or dismissed before.")
+@click.option(
+    "--set", "settings_", type=setting, multiple=True, metavar="PATH=VALUE",
+    help="Set a member first, such as payload.currency=EUR. JSON if it is any, else a text; repeatable.",
+)  # fmt: skip
+@click.option(
+    "--edit", type=click.Path(path_type=Path, dir_okay=False, exists=True), metavar="FILE",
+    help="Send these records as they are in a file of `sluice quarantine list --edit-template`.",
+)  # fmt: skip
+@click.option("--dry-run", is_flag=True, help="Say what would be sent and would pass now; send nothing.")
 @timeout_option
 @json_option
 def replay(
-    *, ids: tuple[Position, ...], everything: bool, again: bool, dry_run: bool, timeout_seconds: float,
-    as_json: bool, **filters: Any,
+    *, ids: tuple[Position, ...], everything: bool, again: bool, settings_: tuple[Setting, ...],
+    edit: Path | None, dry_run: bool, timeout_seconds: float, as_json: bool, **filters: Any,
 ) -> None:  # fmt: skip
-    """Send bad records again, byte for byte, to the topic and partition they came from.
+    """Send bad records again, to the topic and partition they came from: byte for byte, or repaired.
 
-    They have their producer's own headers. The records stay in the quarantine too, marked as replayed:
-    a replay passes over such records, so one that was interrupted, however it was, can be begun again. Only
-    one can run at a time: a second one ends the first. Records that are still bad come back as new ones.
-    One that was too large for the quarantine is not there to be sent: among chosen ones it is left out, and
-    the exit code is then 1.
+    They have their own key and event_id, and their producer's own headers. The records stay in the
+    quarantine too, marked as replayed: a replay passes over such records, so one that was interrupted,
+    however it was, can be begun again. Only one can run at a time: a second one ends the first. Records that
+    are still bad come back as new ones. One that was too large for the quarantine is not there to be sent:
+    among chosen ones it is left out, like one that cannot be repaired, and the exit code is then 1.
 
     \b
     Examples:
       sluice quarantine replay 2:17 3:4
       sluice quarantine replay --reason unknown_event --dry-run
-      sluice quarantine replay --reason unknown_event
+      sluice quarantine replay --source billing --field currency --set payload.currency=EUR
+      sluice quarantine list --field due_at --edit-template > bad.ndjson   # then edit it
+      sluice quarantine replay --edit bad.ndjson
     """
     settings = Settings.load()
     chosen = Chosen(**filters)
-    if sum((bool(ids), chosen.given, everything)) != 1:
-        raise click.UsageError("say which records: IDs, or filters such as --reason, or --all")
-    cut = _Cut()
-    records = _by_id(settings, ids) if ids else _all(settings, chosen, cut)
-    outcome = Outcome()
-    work = rehearse if dry_run else send_again
+    with ExitStack() as opened:
+        repair = Repair(settings_)
+        if edit is not None:
+            if ids or chosen.given or everything:
+                raise click.UsageError(
+                    "--edit says which records: those in the file; leave out IDs and filters"
+                )
+            edits = _opened(opened, edit)
+            repair, ids = Repair(settings_, edits.of), tuple(edits.places)
+        selection = Selection.of(settings, ids, everything, chosen)
+        states = frozenset(STATES) if again else chosen.states or frozenset((OPEN,))
+        _run(selection, Work(states, repair), timeout_seconds, again=again, dry_run=dry_run, as_json=as_json)
+
+
+def _opened(stack: ExitStack, path: Path) -> Edits:
     try:
-        ask(settings, lambda: work(settings, records, outcome, again=again), timeout_seconds)
-    except Failure as error:
-        if outcome.sent and not dry_run:
-            error.message += f" ({outcome.sent.total():,} were sent before that)"
-        raise
-    warnings = outcome.warnings + ([] if ids else chosen.warnings())
-    for warning in warnings:
-        say(f"sluice: {warning}", err=True)
+        return stack.enter_context(Edits(path))
+    except EditsError as error:
+        raise Failure(str(error)) from None
+
+
+def _run(
+    selection: Selection, work: Work, seconds: float, *, again: bool, dry_run: bool, as_json: bool
+) -> None:
+    meter = Meter("judged" if dry_run else "sent")
+    outcome = Outcome(tell=meter)
+    records = selection.records(work.repair)
+    verdicts = None
+    with working(outcome, meter, "sent", dry_run=dry_run):
+        if dry_run:
+            verdicts = ask(
+                selection.settings, lambda: rehearse(selection.settings, records, outcome, work), seconds
+            )
+        else:
+            ask(selection.settings, lambda: send_again(selection.settings, records, outcome, work), seconds)
+    warnings = selection.warnings(outcome)
     if as_json:
-        echo_json(_report(outcome, cut, warnings, again=again, dry_run=dry_run))
+        echo_json(_report(outcome, verdicts, again=again) | report(outcome, selection.cut, warnings))
     else:
-        say(_told(outcome, cut, again=again, dry_run=dry_run))
-    if cut.first is not None:
-        would = "could not be sent" if dry_run else "not sent"
-        raise Failure(f"{cut.count:,} {would} again, as they are not whole: {why_cut(cut.first)}")
+        say(_told(selection, outcome, dry_run=dry_run, again=again))
+        if verdicts is not None and outcome.sent:
+            say(_judged(verdicts))
+    fail_for_left_out(outcome, selection.cut, "sent again")
 
 
-@dataclass
-class _Cut:
-    """Chosen records that are not whole: how many, and one of them."""
-
-    count: int = 0
-    first: QuarantineRecord | None = None
-
-
-def _report(
-    outcome: Outcome, cut: _Cut, warnings: list[str], *, again: bool, dry_run: bool
-) -> dict[str, Any]:
+def _report(outcome: Outcome, verdicts: Verdicts | None, *, again: bool) -> dict[str, Any]:
     sent = outcome.sent.total()
-    answer: dict[str, Any] = {"dry_run": True, "would_send": sent} if dry_run else {"sent": sent}
-    answer |= {
+    answer: dict[str, Any] = {"sent": sent}
+    if verdicts is not None:
+        answer = {
+            "dry_run": True,
+            "would_send": sent,
+            "would_pass": verdicts.passing,
+            "would_fail": [
+                {"reason": reason, "field": field, "records": count}
+                for (reason, field), count in verdicts.failing.most_common()
+            ],
+        }
+    return answer | {
         "topics": dict(outcome.sent),
         "replayed_before": outcome.replayed_before,
-        "passed_over": 0 if again else outcome.replayed_before,
+        "passed_over": 0 if again else outcome.passed.total(),
     }
-    if cut.count:
-        answer["not_sent"] = cut.count
-    return answer | ({"warnings": warnings} if warnings else {})
 
 
-def _told(outcome: Outcome, cut: _Cut, *, again: bool, dry_run: bool) -> str:
+def _told(selection: Selection, outcome: Outcome, *, dry_run: bool, again: bool) -> str:
     sent = ", ".join(f"{count:,} to {topic}" for topic, count in outcome.sent.items())
-    if not sent and not cut.count and not outcome.replayed_before:
+    if not (sent or selection.cut.count or outcome.passed.total() or outcome.unrepaired):
         return "no such record in the quarantine"
     said = f"{'would be sent' if dry_run else 'sent'} again: {sent or 'none'}"
-    before = outcome.replayed_before
-    if not before:
-        return said
-    if again:
-        return f"{said} ({before:,} of them had been replayed before)"
-    return f"{said}; {before:,} passed over, as they were replayed before (--again sends them too)"
+    return said + passed_over(outcome, again=again)
 
 
-async def _by_id(settings: Settings, ids: Sequence[Position]) -> AsyncIterator[QuarantineRecord]:
-    found: list[QuarantineRecord] = []
-    for at in dict.fromkeys(ids):
-        record = await quarantine_record(settings, at)
-        if record is None:
-            raise RefusedError(f"there is no record {at} in {settings.topic('events.quarantine')}")
-        if not record.complete:
-            raise RefusedError(why_cut(record))
-        found.append(record)
-    for record in found:
-        yield record
-
-
-async def _all(settings: Settings, chosen: Chosen, cut: _Cut) -> AsyncIterator[QuarantineRecord]:
-    """The chosen records that are whole; the others are counted in `cut`."""
-    async for record in quarantine_records(settings):
-        if chosen(record):
-            if record.complete:
-                yield record
-            else:
-                cut.count += 1
-                cut.first = cut.first or record
+def _judged(verdicts: Verdicts) -> str:
+    failing = verdicts.failing.most_common()
+    why = [
+        f"{reason} {field} {count:,}".replace("  ", " ") for (reason, field), count in failing[:MOST_SHOWN]
+    ]
+    if failing[MOST_SHOWN:]:
+        why.append(f"{len(failing) - MOST_SHOWN} more reasons")
+    text = f"{verdicts.passing:,} would pass now"
+    return text + (f", {verdicts.failing.total():,} would not: {', '.join(why)}" if failing else "")

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
 from typing import Any, TypeVar
 
 import click
 
+from agents.quarantine.audit import STATES
 from agents.quarantine.record import Position, QuarantineRecord
+from agents.quarantine.told import UNKNOWN, told_of
+from schemas.catalogue import EVENTS
 from schemas.times import parse_instant
 from schemas.validation.reasons import Code, Reason
 from streams.cli.common import Failure, ask_kafka
 from streams.cli.parameters import is_within, names, period_options
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
+from streams.sources.quarantine_audit import Audit
 from tables.query.values import did_you_mean, no_such
 
 T = TypeVar("T")
@@ -33,34 +37,50 @@ def position(text: str) -> Position:
 
 
 class Chosen:
-    """The filters of `list` and `replay`: a record passes if it passes every one that is given.
+    """The filters of all commands: a record passes if it passes every one that is given.
 
-    Codes and reasons are those of the catalogue, others are wrong usage; a field or a topic that no record
-    has is told.
+    Codes, reasons and events are those of the catalogue, others are wrong usage; a field, topic or source
+    that no record has is told. `states`: those that are wanted; None: all. They are the audit's to judge.
     """
 
-    def __init__(self, *, since: datetime | None, to: datetime | None, **given: list[str] | None) -> None:
+    def __init__(
+        self,
+        *,
+        since: datetime | None,
+        to: datetime | None,
+        state: Sequence[str] = (),
+        **given: list[str] | None,
+    ) -> None:
+        self.states = frozenset(state) or None
         self.wanted = {name: values for name, values in given.items() if values is not None}
-        for name, known in (("code", Code), ("reason", Reason)):
+        allowed: tuple[tuple[str, Sequence[str]], ...] = (
+            ("code", list(Code)),
+            ("reason", list(Reason)),
+            ("event", [*EVENTS, UNKNOWN]),
+        )
+        for name, known in allowed:
             for value in self.wanted.get(name, ()):
-                if value not in list(known):
+                if value not in known:
                     hint = did_you_mean(value, known)
-                    problem = f"there is no {value!r}: it is one of {', '.join(known)}{hint}"
+                    some = "" if name == "event" else f": it is one of {', '.join(known)}"
+                    problem = f"there is no {value!r}{some}{hint}"
                     raise click.BadParameter(problem, param_hint=f"'--{name}'")
         self._since, self._to = since, to
         self._seen: dict[str, set[str]] = {"field": set(), "topic": set()}
+        if "source" in self.wanted:
+            self._seen["source"] = set()
 
     @property
     def given(self) -> bool:
         """Whether there is any filter."""
-        return bool(self.wanted) or self._since is not None or self._to is not None
+        return bool(self.wanted or self.states or self._since or self._to)
 
     def __call__(self, record: QuarantineRecord) -> bool:
         """Whether a record is chosen."""
         for name, seen in self._seen.items():
             if len(seen) < MOST_SEEN:
-                seen.add(getattr(record, name))
-        if not all(getattr(record, name) in values for name, values in self.wanted.items()):
+                seen.add(_fact(record, name))
+        if not all(_fact(record, name) in values for name, values in self.wanted.items()):
             return False
         if self._since is None and self._to is None:
             return True
@@ -79,9 +99,27 @@ class Chosen:
         ]
 
 
+def _fact(record: QuarantineRecord, name: str) -> str:
+    of = told_of(record) if name in ("event", "source") else record
+    return str(getattr(of, name))
+
+
+def state_of(audit: Audit, record: QuarantineRecord, chosen: Chosen) -> str | None:
+    """A chosen record's state; None: it is not chosen."""
+    if not chosen(record):
+        return None
+    state = audit.state(record)
+    return state if chosen.states is None or state in chosen.states else None
+
+
 def filters(command: Any) -> Any:
     """The options that `Chosen` takes."""
+    command = click.option(
+        "--state", type=click.Choice(STATES), multiple=True, help="Only those in this state; repeatable."
+    )(command)
     for name, help_text in (
+        ("source", "Only from this producer, as its records say; `_unknown`: they do not."),
+        ("event", "Only of this event, as they say; `_unknown`: they do not, or there is none such."),
         ("topic", "Only from this source topic."),
         ("field", "Only with this field, such as amount_minor."),
         ("reason", "Only with this reason, such as payload_field."),
@@ -90,17 +128,6 @@ def filters(command: Any) -> Any:
         text = f"{help_text} Or these, with commas."
         command = click.option(f"--{name}", type=names, metavar="LIST", help=text)(command)
     return period_options("was quarantined")(command)
-
-
-def why_cut(record: QuarantineRecord) -> str:
-    """Why a record that is not whole cannot be sent again, and where the whole of it is."""
-    what, also = "key", ""
-    if record.truncated is not None:
-        what, also = "value", ", and in Bronze, under _bad/, in the row of that topic, partition and offset"
-    return (
-        f"the {what} of record {record.at} was too large for this topic and is not in it: it is in"
-        f" {record.source}, while Kafka keeps it{also}"
-    )
 
 
 def ask(settings: Settings, question: Callable[[], Coroutine[Any, Any, T]], seconds: float) -> T:

@@ -1,16 +1,21 @@
-"""The pages of docs/reference, each made from what it describes; `sluice schemas render` writes them."""
+"""The pages of docs/reference, each made from what it describes; `sluice schemas render` writes them.
+
+They are of the project's own events and views, whatever extensions are loaded: these have pages of their own.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
 import click
 from prometheus_client import Counter, Gauge, Histogram
 
-from schemas.render import FOLDER, page, render, table
+from schemas.extensions import Extension
+from schemas.render import FOLDER, page, render, render_events, table
 from streams import metrics
+from streams.cli.reference_sources import sources_page
 from streams.errors import ErrorCode
 from streams.feed.replica import Replica
 from streams.http.app import create_app
@@ -18,16 +23,33 @@ from streams.http.models import Problem
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
 from tables.spec.view import View
-from tables.views import VIEWS
+from tables.views import OWN
 
 HELP_WIDTH = 100
 
 
 def pages(command: click.Group) -> dict[str, str]:
     """Path, relative to the repository's root, to the content of each generated file. `command`: `sluice`."""
-    made = {"settings": _settings, "metrics": _metrics, "errors": _errors, "views": _views, "http": _http}
+    made = {
+        "settings": _settings,
+        "metrics": _metrics,
+        "errors": _errors,
+        "http": _http,
+        "sources": sources_page,
+    }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
+    written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
     return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()}
+
+
+def pages_of(extension: Extension) -> dict[str, str]:
+    """The same of an extension's events and views, below a folder of its own."""
+    source, contract = extension.package, "Sluice's contract"
+    events = sorted(extension.events, key=lambda spec: spec.domain)
+    files = render_events(events, source, f"{contract} (§1)") if events else {}
+    if extension.views:
+        files[f"{FOLDER}/views.md"] = _views(extension.views, source, contract)
+    return files
 
 
 def _settings() -> str:
@@ -51,9 +73,9 @@ def _settings() -> str:
 
 def _metrics() -> str:
     about = (
-        "Served as `/metrics` by workers on `SLUICE_METRICS_PORT` and by the api on its own port. Labels"
-        " are bounded: no city, id or unknown event name is one (an event that is not in the catalogue"
-        " counts as `_unknown`)."
+        "Served as `/metrics` by workers on `SLUICE_METRICS_PORT`, and by the api and ingest on their own"
+        " ports. Labels are bounded: no city, id or unknown event name is one (an event that is not in the"
+        " catalogue counts as `_unknown`)."
     )
     declared = [one for one in vars(metrics).values() if isinstance(one, Counter | Gauge | Histogram)]
     rows = []
@@ -77,17 +99,16 @@ def _errors() -> str:
     return page("Error codes", "streams/errors.py", about, table("code and runbook|severity|meaning", rows))
 
 
-def _views() -> str:
+def _views(views: Iterable[View], source: str, contract: str) -> str:
     about = (
         "Of each view its dimensions and measures, and of one that follows entities their states and what"
-        " is kept of them. How panes, entities and ratios are computed stands in [the"
-        " contract](../contract.md) (§3)."
+        f" is kept of them. How panes, entities and ratios are computed stands in {contract} (§3)."
     )
-    return page("Views", "tables/views", about, "\n\n".join(map(_view, VIEWS.values())))
+    return page("Views", source, about, "\n\n".join(map(_view, views)))
 
 
 def _view(view: View) -> str:
-    events = ", ".join(map(_code, sorted(view.events)))
+    events = ", ".join(map(_code, sorted(view.events))) or "all records, bad ones too"
     measures = [(_code(measure.name), measure.unit.value, measure.description) for measure in view.measures]
     parts = [
         f"## {view.name}\n{view.description}",
@@ -115,7 +136,7 @@ def _http() -> str:
         " What callers rely on stands in [the contract](../contract.md) (§6), and how it is read in [the"
         " api in detail](../api.md)."
     )
-    replica = Replica(VIEWS, Settings.load({}))
+    replica = Replica(OWN, Settings.load({}))
     document = create_app(replica).openapi()
     replica.close()
     routes = [

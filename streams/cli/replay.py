@@ -18,31 +18,47 @@ from streams.cli.common import (
     plain_logs,
     timeout_option,
 )
+from streams.cli.replay_sources import (
+    FORMATS,
+    check_examples,
+    check_usage,
+    ends_with_failure,
+    expanded,
+    loaded,
+    mapping_tally_of,
+    report,
+    source_of,
+    tally_of,
+    tell,
+)
 from streams.cli.sending import Meter, until_signal
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources import replay as replaying
 from streams.sources.documents import Tally
 from streams.sources.files import InputFile
-from streams.sources.ndjson import Ndjson
-from streams.sources.online_retail import OnlineRetail
+from streams.sources.mappings.tally import MappingTally
 from streams.sources.rebase import newest, whole_seconds
 from streams.sources.record import NotEventsError, Source, SourceError
 
-FORMATS = ("ndjson", "online-retail")
-
 
 @click.command()
-@click.argument("files", nargs=-1, required=True, metavar="FILE…")
+@click.argument("files", nargs=-1, metavar="FILE…")
 @click.option(
     "--format",
     "format_name",
     type=click.Choice(FORMATS),
-    default="ndjson",
-    show_default=True,
-    help="ndjson: one event envelope a line; JSON arrays and objects in a row too. online-retail: the CSV of "
-    "the UCI data set, as it comes or saved by a spreadsheet.",
+    help="ndjson (the default): one event envelope a line; JSON arrays and objects in a row too. "
+    "online-retail: the CSV of the UCI data set, as it comes or saved by a spreadsheet. stripe: webhook "
+    "events. cloudevents, connect (records with their schema), debezium (changes of an outbox table).",
 )
+@click.option(
+    "--map",
+    "map_file",
+    metavar="FILE",
+    help="What JSON or CSV of any kind is as events: a mapping file in YAML.",
+)
+@click.option("--check", is_flag=True, help="Check the mapping file and its examples, and send nothing.")
 @click.option(
     "--rate",
     type=click.FloatRange(min=0, min_open=True),
@@ -55,27 +71,37 @@ FORMATS = ("ndjson", "online-retail")
 @timeout_option
 @json_option
 def replay(
-    *, files: tuple[str, ...], format_name: str, rate: float | None, rebase: str | None, topic: str | None,
-    force: bool, timeout_seconds: float, as_json: bool,
+    *, files: tuple[str, ...], format_name: str | None, map_file: str | None, check: bool, rate: float | None,
+    rebase: str | None, topic: str | None, force: bool, timeout_seconds: float, as_json: bool,
 ) -> None:  # fmt: skip
-    """Send the events of FILEs to Kafka, in their order; `-` is standard input.
+    """Send the events of FILEs to Kafka, in their order; `-` is standard input, a folder all files in it.
 
     Files may be packed (gzip, bzip2, xz, Zstandard, zip) and in UTF-8, UTF-16 or UTF-32. Lines are sent as
     they are: whether an event is valid is for the workers to say. A file without an event among its first
-    lines is not sent (exit code 2). The Kafka timestamp is the time of sending. It ends when Kafka has
-    acknowledged every event, with exit code 1 if none of them looked like one; Ctrl-C ends it before that,
-    and it says how many were sent.
+    lines is not sent (exit code 2). Of other formats and by --map only valid events are sent; what is refused
+    is told with its cause and its first line, and the exit code is then 1 (docs/sources.md).
+
+    The Kafka timestamp is the time of sending. It ends when Kafka has acknowledged every event, with exit
+    code 1 if none of them looked like one; Ctrl-C ends it before that, and it says how many were sent.
 
     \b
     Examples:
       sluice replay events.ndjson.gz
       sluice replay --rate 500 --rebase now monday.ndjson tuesday.ndjson
       sluice replay --format online-retail online_retail.csv.gz
+      sluice replay --format stripe webhooks/
+      sluice replay --map orders.yaml --check
+      sluice replay --map orders.yaml orders.csv
     """
+    check_usage(files, map_file, format_name, check=check)
+    if check and map_file is not None:
+        check_examples(map_file)
+        return
     settings = Settings.load()
     plain_logs()
-    inputs = [InputFile(name, keep=rebase is not None) for name in files]
-    sources = [_source(file, format_name, force=force) for file in inputs]
+    mapping = None if map_file is None else loaded(map_file)
+    inputs = [InputFile(name, keep=rebase is not None) for name in expanded(files)]
+    sources = [source_of(file, format_name or "ndjson", mapping, settings, force=force) for file in inputs]
     meter = Meter()
     try:
         for source in sources:
@@ -94,24 +120,15 @@ def replay(
         for file in inputs:
             file.close()
     meter.end()
-    if not total.sent and not total.interrupted and not force:
+    mapped = mapping_tally_of(sources)
+    if mapped == MappingTally():
+        mapped = None
+    if not total.sent and not total.interrupted and not force and mapped is None:
         raise WrongUsage(f"{', '.join(files)}: empty, there is no event to send (--force: that is well)")
-    tally = _tally(sources)
-    _tell(total, plan, tally, as_json=as_json)
-    if total.interrupted or (total.sent and total.sent == tally.total):
+    tally = tally_of(sources)
+    _tell(total, plan, tally, mapped, as_json=as_json)
+    if total.interrupted or ends_with_failure(mapped) or (total.sent and total.sent == tally.total):
         raise click.exceptions.Exit(1)
-
-
-def _source(file: InputFile, format_name: str, *, force: bool) -> Ndjson | OnlineRetail:
-    return OnlineRetail(file) if format_name == "online-retail" else Ndjson(file, force=force)
-
-
-def _tally(sources: Sequence[Source]) -> Tally:
-    tallies = [source.tally for source in sources if isinstance(source, Ndjson)]
-    return Tally(
-        sum(tally.not_objects for tally in tallies),
-        sum(tally.not_envelopes for tally in tallies),
-    )
 
 
 def _shift_to_now(sources: Sequence[Source]) -> timedelta:
@@ -121,9 +138,16 @@ def _shift_to_now(sources: Sequence[Source]) -> timedelta:
     return whole_seconds(max(times), datetime.now(UTC))
 
 
-def _tell(total: replaying.Progress, plan: replaying.Replay, tally: Tally, *, as_json: bool) -> None:
+def _tell(
+    total: replaying.Progress,
+    plan: replaying.Replay,
+    tally: Tally,
+    mapped: MappingTally | None,
+    *,
+    as_json: bool,
+) -> None:
     if as_json:
-        echo_json(_report(total, plan, tally))
+        echo_json(_report(total, plan, tally) | report(mapped))
         return
     text = f"{total.acknowledged:,} events to {plan.topic} in {total.seconds:,.1f} s ({total.rate:,.0f}/s)"
     if total.interrupted:
@@ -137,6 +161,8 @@ def _tell(total: replaying.Progress, plan: replaying.Replay, tally: Tally, *, as
             f"of {total.sent:,} lines or values {tally.not_objects:,} are no JSON object and "
             f"{tally.not_envelopes:,} more have no envelope: they go to quarantine (sluice quarantine list)"
         )
+    if mapped is not None:
+        tell(mapped)
 
 
 def _report(total: replaying.Progress, plan: replaying.Replay, tally: Tally) -> dict[str, Any]:

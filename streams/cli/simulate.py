@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from inspect import cleandoc
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from streams.cli.common import Failure, await_kafka, echo_json, json_option, pla
 from streams.cli.sending import Meter, until_signal
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
-from streams.sources.market import Faults, Market, choose_cities
+from streams.sources.market import Faults, Market, choose_cities, choose_scenarios
+from streams.sources.market.scenarios import SCENARIOS
 from streams.sources.market.simulation import DEFAULT_RATE
 from streams.sources.replay import Progress, Replay
 from streams.sources.simulate import (
@@ -54,12 +56,26 @@ def _option(name: str, kind: Any, text: str, **more: Any) -> Callable[[Any], Any
     return click.option(name, type=kind, help=text, **more)
 
 
+def _scenarios_listed(command: click.Command) -> click.Command:
+    """Lists the scenarios at the end of the help."""
+    width = max(map(len, SCENARIOS))
+    lines = [
+        f"  {name:{width}}  {each.text} [{each.from_s:g}s-{each.until_s:g}s]"
+        for name, each in SCENARIOS.items()
+    ]
+    command.help = "\n".join(
+        [cleandoc(command.help or ""), "", "\b", "Scenarios, in seconds from the start:", *lines]
+    )
+    return command
+
+
 _SHARE = click.FloatRange(0, 0.5)
 _RATE = click.FloatRange(0, 1_000_000)
 _DENSITY = click.FloatRange(0, 1_000_000, min_open=True)
 _FILE = click.Path(dir_okay=False, allow_dash=True)
 
 
+@_scenarios_listed
 @click.command()
 @_option("--rate", _RATE, "Events a second, as a day's mean. 0: as fast as possible.  [default: 200]",
          default=200.0)  # fmt: skip
@@ -79,6 +95,9 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 @_option("--recon-leak", click.FloatRange(0, 1), "Share of payouts of 1.5 times their charge.", default=0.0)
 @_option("--leak-after", duration, "Leak from here on, from the start.  [default: 0s]", default="0s")
 @_option("--leak-until", duration, "Leak no longer.  [default: endless]")
+@_option("--scenario", str, "An incident of those above, at its own time or at another, such as 30s-90s; "
+         "repeatable, or a comma list.", multiple=True,
+         metavar="NAME[@FROM-UNTIL]")  # fmt: skip
 @_option("--out", _FILE, "Write NDJSON (.gz: packed; -: standard output), not to Kafka.", metavar="FILE")
 @_option("--topic", str, "Where to.  [default: the first of SLUICE_RAW_TOPICS]")
 @timeout_option
@@ -86,7 +105,8 @@ _FILE = click.Path(dir_okay=False, allow_dash=True)
 def simulate(
     *, out: str | None, topic: str | None, timeout_seconds: float, as_json: bool, **options: Any
 ) -> None:
-    """Simulate a marketplace: searches, bookings, payments, payouts, disputes, and what goes wrong with them.
+    """Simulate a marketplace: searches, bookings, payments, payouts, disputes, checks, campaigns, messages,
+    studios, an experiment, and what goes wrong with them.
 
     Events go to Kafka as they happen, or with --rate 0 as fast as it takes them, until --count, --duration or
     Ctrl-C. Lifecycles that take hours in life take seconds here; after the first minute all are under way.
@@ -96,6 +116,7 @@ def simulate(
     Examples:
       sluice simulate --rate 500 --bad 0.01 --late 0.02 --duplicates 0.01
       sluice simulate --recon-leak 0.5 --leak-after 60s --leak-until 90s
+      sluice simulate --scenario bad-producer --scenario dispute-wave@30s-90s
       sluice simulate --rate 0 --count 1000000 --seed 7 --start 2026-03-01T00:00:00Z --out events.ndjson.gz
     """
     settings = Settings.load()
@@ -134,11 +155,16 @@ def _market(settings: Settings, options: dict[str, Any], *, to_kafka: bool) -> M
         cities = choose_cities(options["cities"])
     except ValueError as error:
         raise click.BadParameter(str(error), param_hint="'--cities'") from None
+    try:
+        scenarios = choose_scenarios(options["scenario"])
+    except ValueError as error:
+        raise click.BadParameter(str(error), param_hint="'--scenario'") from None
     names = ("late", "duplicates", "bad", "recon_leak")
     try:
         faults = Faults(
             **{name: options[name] for name in names},
             leak_after_s=options["leak_after"], leak_until_s=options["leak_until"],
+            scenarios=scenarios,
         )  # fmt: skip
     except ValueError as error:
         hint = "'--leak-until'" if "leak_until" in str(error) else "'--late', '--duplicates', '--bad'"
@@ -222,6 +248,10 @@ def _tell(total: Progress, simulation: Simulation, where: str, seed: int, *, as_
             "value_bytes": total.value_bytes, "seconds": round(total.seconds, 3),
             "events_per_second": round(total.rate, 1), "late": market.late, "duplicates": market.duplicates,
             "bad": dict(sorted(market.bad.items())), "leaks": market.leaks, "interrupted": total.interrupted,
+            "scenarios": [
+                {"name": each.name, "from_seconds": each.from_s, "until_seconds": each.until_s}
+                for each in market.faults.scenarios
+            ],
         }  # fmt: skip
         if where == "-":
             click.echo(json.dumps(report), err=True)

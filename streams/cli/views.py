@@ -1,4 +1,4 @@
-"""`sluice views`: a view as a table in the terminal, asked of the api."""
+"""`sluice views`: a view as a table in the terminal, asked of the api; and what is done to one."""
 
 from __future__ import annotations
 
@@ -16,11 +16,22 @@ from rich.text import Text
 
 from streams import shutdown
 from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
+from streams.cli.views_rebuild import rebuild
 from streams.cli.views_table import view_table, views_table
 from streams.http.client import ApiClient, ApiError, ApiRefusalError
 from streams.settings import Settings
 
-CHANGES = ("from", "to", "watermark", "complete", "incomplete_because", "warnings", "state", "cursor")
+CHANGES = (
+    "from",
+    "to",
+    "watermark",
+    "complete",
+    "since",
+    "incomplete_because",
+    "warnings",
+    "state",
+    "cursor",
+)
 """Members of an answer that make it another one, besides its rows."""
 
 
@@ -31,13 +42,32 @@ def _filter(text: str) -> tuple[str, str]:
     return dimension, wanted
 
 
-@click.command()
+class _Views(click.Group):
+    """A command that takes a view's name, or one of its own commands in place of that."""
+
+    allow_extra_args = False
+    allow_interspersed_args = True
+
+    def make_context(
+        self, info_name: str | None, args: list[str], parent: click.Context | None = None, **extra: Any
+    ) -> click.Context:
+        """That of the command, where its name comes first."""
+        below = self.commands.get(args[0]) if args else None
+        if below is None:
+            return super().make_context(info_name, args, parent, **extra)
+        return below.make_context(f"{info_name} {args[0]}", args[1:], parent, **extra)
+
+
+@click.group(
+    cls=_Views, commands={"rebuild": rebuild}, invoke_without_command=True, subcommand_metavar="| COMMAND …"
+)
 @click.argument("name", required=False)
 @click.option("--window", metavar="LENGTH", help="15m, 24h, 7d …; it ends at --as-of.  [default: 24h]")
 @click.option("--from", "from_", metavar="TIME", help="RFC 3339 or epoch milliseconds; instead of --window.")
 @click.option("--to", metavar="TIME", help="RFC 3339 or epoch milliseconds; not included.")
 @click.option("--as-of", metavar="TIME", help="A time, `now` or `watermark`.  [default: now]")
 @click.option("--step", metavar="LENGTH", help="A row per step, such as 5m.")
+@click.option("--tz", metavar="ZONE", help="By whose clock steps begin, such as Europe/Lisbon.")
 @click.option("--group-by", metavar="DIMENSIONS", help="Fewer dimensions, such as city,currency.")
 @click.option(
     "--filter", "filters", type=_filter, multiple=True, metavar="DIMENSION=VALUE",

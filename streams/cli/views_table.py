@@ -33,7 +33,8 @@ def views_table(listed: Sequence[dict[str, Any]]) -> RenderableType:
     for view in listed:
         dimensions = ", ".join(view["dimensions"])
         add_row(table, (as_text(view["name"], "bold"), view["kind"], dimensions, view["description"]))
-    return table
+    former = [as_text(view["former"], "yellow") for view in listed if view.get("former")]
+    return Group(table, Text(), *former) if former else table
 
 
 def _about(answer: dict[str, Any]) -> Text:

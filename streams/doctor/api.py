@@ -21,4 +21,17 @@ async def api(patient: Patient) -> list[Finding]:
     if not ready:
         mend = "wait until it has read views.feed, or look into its log"
         return [Finding("api", WRONG, f"{client.url} is not ready: {said}", mend)]
-    return [Finding("api", GOOD, f"{client.url} is ready")]
+    return [Finding("api", GOOD, f"{client.url} is ready"), *await _former(client)]
+
+
+async def _former(client: ApiClient) -> list[Finding]:
+    """Views that are answered by a former definition: their new one's past has to be filled in."""
+    try:
+        listed = await asyncio.to_thread(client.get, "/v1/views")
+    except ApiError:
+        return []  # one of another release, or gone meanwhile
+    names = [one["name"] for one in listed["views"] if one.get("former")] if isinstance(listed, dict) else []
+    return [
+        Finding("view", NOTE, f"{name}: a former definition answers", f"`sluice views rebuild {name}`")
+        for name in names
+    ]

@@ -7,9 +7,11 @@ from collections.abc import Sequence
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
-from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient, some
 from streams.doctor.records import reading
+from streams.doctor.workers import heartbeats
 from streams.kafka.topology import partitions_of
+from tables.codec import LAST
 
 RECENT_SECONDS = 600
 BEFORE_SECONDS = 86_400
@@ -37,6 +39,24 @@ async def bad_share(patient: Patient) -> list[Finding]:
     return [judge(recent[0], recent[1], whole[0] - recent[0], whole[1] - recent[1])]
 
 
+async def breaker(patient: Patient) -> list[Finding]:
+    """Partitions whose breaker has tripped: their bad records keep the gates closed."""
+    settings = patient.settings
+    if not settings.bad_share:
+        return []
+    since_ms = int((time.time() - settings.session_seconds) * 1000)
+    tripped = [
+        f"{one.topic}-{one.partition} ({one.bad:,} of {LAST:,})"
+        for beat in await heartbeats(patient, since_ms)
+        for one in beat.partitions
+        if one.bad is not None
+    ]
+    if not tripped:
+        return [Finding("breaker", GOOD, "no partition has more bad records than SLUICE_BAD_SHARE")]
+    mend = "the gates are stale until it clears: `sluice quarantine summary` says whose; docs/runbooks.md"
+    return [Finding("breaker", WRONG, f"too many of the last records are bad: {some(tripped)}", mend)]
+
+
 def judge(bad: int, raw: int, bad_before: int, raw_before: int) -> Finding:
     """What these counts come to."""
     share = bad / raw if raw else 0.0
@@ -47,7 +67,7 @@ def judge(bad: int, raw: int, bad_before: int, raw_before: int) -> Finding:
     )
     grows = before > 0 and share > GROWTH * before and share > LARGE_SHARE / 5
     if bad >= FEW_RECORDS and (share > LARGE_SHARE or grows):
-        mend = "`sluice quarantine list` says which fields of which producer; docs/runbooks.md says on"
+        mend = "`sluice quarantine summary` says which fields of which producer; docs/runbooks.md says on"
         return Finding("quarantine", WRONG, text, mend)
     return Finding("quarantine", GOOD, text)
 

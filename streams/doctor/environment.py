@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from schemas.extensions import extensions
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.settings import SettingError, unknown_variables
 
@@ -18,6 +19,14 @@ async def settings_together(patient: Patient) -> list[Finding]:
         mend = "until then `sluice worker gates` and `all` refuse to run; `--without gates` if you run none"
         return [Finding("settings", WRONG, str(error), mend)]
     return [Finding("settings", GOOD, "all are allowed")]
+
+
+async def extensions_loaded(_: Patient) -> list[Finding]:
+    """The extensions that this command has loaded: workers and apis are to have the same."""
+    return [
+        Finding("extension", GOOD, f"{one.package} {one.version}: all processes are to have it so")
+        for one in extensions()
+    ]
 
 
 async def variables(_: Patient) -> list[Finding]:

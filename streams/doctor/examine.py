@@ -6,12 +6,27 @@ import asyncio
 import re
 from collections.abc import Sequence
 
-from streams.doctor import api, bad_share, environment, folders, gate_states, kafka, lag, others, workers
+from streams.doctor import (
+    api,
+    bad_share,
+    environment,
+    folders,
+    gate_states,
+    kafka,
+    lag,
+    others,
+    users,
+    workers,
+)
 from streams.doctor.finding import WRONG, Check, Finding, Patient
 from streams.kafka.availability import reason_of
 from streams.plain_text import plain
 
-HERE: tuple[Check, ...] = (environment.settings_together, environment.variables)
+HERE: tuple[Check, ...] = (
+    environment.settings_together,
+    environment.extensions_loaded,
+    environment.variables,
+)
 IN_KAFKA: tuple[Check, ...] = (
     kafka.topics_as_planned,
     workers.views,
@@ -20,6 +35,8 @@ IN_KAFKA: tuple[Check, ...] = (
     lag.lags,
     gate_states.gate_states,
     bad_share.bad_share,
+    bad_share.breaker,
+    users.users_on_one_partition,
     others.instances,
     others.records,
 )

@@ -11,7 +11,7 @@ from __future__ import annotations
 import asyncio
 import inspect
 import logging
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Mapping
 from contextlib import suppress
 from time import time
 from typing import Any, Protocol, TypeVar, cast
@@ -117,6 +117,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     def __post_init__(self) -> None:
         super().__post_init__()
         self.epochs: dict[Any, int] = {}
+        self._begun = 0  # how often `begin_at` was called
 
     async def on_start(self) -> None:
         """Check which process has our instance before any join; pace the fetches."""
@@ -157,16 +158,27 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
             metadata_max_age_ms=30_000,
         )
 
-    async def _fetch_records(
-        self,
-        consumer: Any,
-        active_partitions: Any,
-        timeout: float | None = None,  # noqa: ASYNC109 - Faust's signature
-        max_records: int | None = None,  # noqa: ARG002 - Faust's signature
-    ) -> Any:
+    async def getmany(self, active_partitions: Any, timeout: float) -> Any:  # noqa: ASYNC109 - Faust's signature
+        """Fetch; takes nothing once a `begin_at` has followed, or the caller was cancelled.
+
+        Faust's method queue goes on with either, and what is taken then would be missed.
+        """
+        begun, waits, consumer = self._begun, True, self._ensure_consumer()
+
+        def wanted() -> bool:
+            return waits and self._begun == begun
+
+        try:
+            return await self.call_thread(self._fetch, consumer, timeout, active_partitions, wanted)
+        finally:
+            waits = False
+
+    async def _fetch(
+        self, consumer: AIOKafkaConsumer, timeout_s: float, only: Any, wanted: Callable[[], bool]
+    ) -> dict[TopicPartition, Fetched]:
         if not self.consumer.flow_active:
             return {}
-        taken = await fetch_batches(consumer, timeout or 0.0, active_partitions, self.epochs)
+        taken = await fetch_batches(consumer, timeout_s, only, self.epochs, wanted)
         return {fetched.tp: fetched for fetched in taken}
 
     async def begin_at(self, positions: Mapping[TP, int]) -> None:
@@ -176,6 +188,7 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
     async def _begin_at(self, positions: Mapping[TP, int]) -> None:
         consumer = self._ensure_consumer()
         owned = consumer.assignment()
+        self._begun += 1
         for tp, offset in positions.items():
             if tp in owned:
                 self.epochs[tp] = self.epochs.get(tp, 0) + 1

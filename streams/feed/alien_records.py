@@ -15,7 +15,8 @@ from typing import Any
 from aiokafka import TopicPartition
 
 from streams import metrics
-from tables.codec import FeedFormatError, are_entities, source_topic
+from tables.codec import are_entities
+from tables.keys import FeedFormatError, source_topic
 from tables.record_check import NOT_OURS, Fault, Problem, definition, is_feed_key, shown, value_problem
 from tables.spec.windowed import Windowed
 from tables.views import VIEWS

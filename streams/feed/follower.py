@@ -18,7 +18,7 @@ from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.topic_ids import TopicIdentity, topic_identities
 from streams.kafka.topology import Topology
 from streams.settings import Settings
-from tables.codec import source_topic
+from tables.keys import source_topic
 from tables.read.state import FeedItem, ReaderState
 from tables.record_check import Fault
 
@@ -85,6 +85,7 @@ class Follower:
             fetch_max_wait_ms=100,
         )
         looking: asyncio.Task[None] | None = None
+        warming: asyncio.Task[None] | None = None
         try:
             await consumer.start()
             await self._look(topology, consumer)
@@ -93,10 +94,13 @@ class Follower:
                 if looking.done():
                     looking.result()
                 await self._take(consumer)
+                if warming is None and self._replica.ready:
+                    warming = asyncio.create_task(self._replica.warm())
         finally:
-            if looking is not None:
-                looking.cancel()
-                await asyncio.gather(looking, return_exceptions=True)
+            tasks = [task for task in (looking, warming) if task is not None]
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
             await topology.close()
             await stop_quietly(consumer)
 

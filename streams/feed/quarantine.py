@@ -17,7 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from agents.quarantine.source_headers import PREFIX, TRUNCATED, Header
-from streams.kafka.record_size import TOO_LARGE, LargestBatch, name_topic, packed_bytes
+from streams.kafka.record_size import TOO_LARGE, LargestBatch, forget_refused, name_topic, packed_bytes
 
 log = logging.getLogger(__name__)
 
@@ -93,8 +93,7 @@ class QuarantineWriter:
             await answer
         except TOO_LARGE as refused:
             error: KafkaError = refused
-            # Kafka has not seen its sequence numbers, and aiokafka would continue after them.
-            self._producer._txn_manager.increment_sequence_number(self._tp, -batch.record_count())
+            forget_refused(self._producer, self._tp, batch.record_count())
             name_topic(error, self._tp.topic, batch.size())
             return error
         except Exception as error:

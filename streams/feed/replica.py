@@ -10,15 +10,21 @@ import asyncio
 import contextlib
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Literal, TypeVar, cast
 
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.settings import Settings
+from tables.query.params import DEFAULT_WINDOW_US
 from tables.read.state import ReaderState
 from tables.read.status import Situation
 from tables.spec.view import View
+from tables.times import HOUR_US
 
 T = TypeVar("T")
+
+WARM_HOURS = DEFAULT_WINDOW_US // HOUR_US
+"""As long as the window that queries have unless they say otherwise."""
 
 
 class Replica:
@@ -40,7 +46,7 @@ class Replica:
         self.topics: dict[str, int | None] = dict.fromkeys(settings.raw_topics)
         self.waiting_for: str | None = "the feed to be read"
         self.closing = asyncio.Event()
-        self.reader = ReaderState(self.views, settings.minutes_kept)
+        self.reader = ReaderState(self.views, settings.minutes_kept, settings.pane_hours)
         self._changed = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, "sluice-state")
 
@@ -52,7 +58,7 @@ class Replica:
     def forget(self, why: str) -> None:
         """Start over: the feed is not the one that was read."""
         self.waiting_for = why
-        self.reader = ReaderState(self.views, self.settings.minutes_kept)
+        self.reader = ReaderState(self.views, self.settings.minutes_kept, self.settings.pane_hours)
         self.notify()
 
     def situation(self) -> Situation:
@@ -70,6 +76,14 @@ class Replica:
     async def run(self, work: Callable[[ReaderState], T]) -> T:
         """Run a function on the state, in its thread. Every read or change goes through here."""
         return await asyncio.get_running_loop().run_in_executor(self._thread, lambda: work(self.reader))
+
+    async def warm(self) -> None:
+        """Unpack and merge the newest hours of all views, an hour at a time: queries come in between."""
+        newest_us = await self.run(ReaderState.newest_us)
+        if newest_us is not None:
+            for hour in range(newest_us // HOUR_US, newest_us // HOUR_US - WARM_HOURS, -1):
+                for name in self.views:
+                    await self.run(partial(ReaderState.merge_hour, name=name, hour=hour))
 
     def notify(self) -> None:
         """Wake the tasks that wait for a change."""

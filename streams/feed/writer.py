@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
@@ -37,6 +38,8 @@ class FeedWriter:
     """The feed and the quarantine of one source partition (`agents.protocols.Log`).
 
     `check` is awaited before each commit, when everything is sent: it refuses the commit by raising.
+    `transactional_id`: its own; None: that of the partition's writer. `transaction_seconds`: how long one
+    transaction may take; None: a session time-out.
     """
 
     def __init__(
@@ -45,8 +48,14 @@ class FeedWriter:
         topic: str,
         partition: int,
         check: Callable[[], Awaitable[None]] | None = None,
+        *,
+        transactional_id: str | None = None,
+        transaction_seconds: int | None = None,
     ) -> None:
+        self.transactional_id = transactional_id or f"{settings.group('views')}-{topic}-{partition}"
+        """Fixed per source partition: a second holder fences the first."""
         self._check = check
+        self._transaction_ms = 1000 * (transaction_seconds or settings.session_seconds)
         self._settings = settings
         self._topic = topic
         self._partition = partition
@@ -55,15 +64,13 @@ class FeedWriter:
         self._largest = LargestBatch(settings, self._quarantine)
         self._producer: AIOKafkaProducer | None = None
 
-    @property
-    def transactional_id(self) -> str:
-        """Fixed per source partition: a second holder fences the first."""
-        return f"{self._settings.group('views')}-{self._topic}-{self._partition}"
-
     async def open(self) -> None:
         """Become the writer of this partition: fences the former writer and aborts its open transaction."""
         self._producer = await transactional_producer(
-            self._settings, self.transactional_id, max_batch_size=BATCH_BYTES
+            self._settings,
+            self.transactional_id,
+            max_batch_size=BATCH_BYTES,
+            transaction_timeout_ms=self._transaction_ms,
         )
 
     async def close(self) -> None:
@@ -84,13 +91,20 @@ class FeedWriter:
             if quarantine
             else None
         )
-        await commit_all(producer, self._partition, {self._feed: plain}, bad, quarantine, check=self._check)
+        await commit_all(
+            producer, self._partition, {self._feed: plain}, bad, quarantine, check=partial(self._settle, bad)
+        )
+
+    async def _settle(self, bad: QuarantineWriter | None) -> None:
+        """All is sent: what was cut is logged before it counts, so that no crash comes in between."""
         if bad is not None and bad.cut:
             log.warning(
                 "%d bad records of %s-%d are too large for %s and were cut: raise its max.message.bytes;"
                 " Bronze has their values, in _bad",
                 *(bad.cut, self._topic, self._partition, self._quarantine),
             )
+        if self._check is not None:
+            await self._check()
 
     async def recover(self, restore: Restore) -> int:
         """Pass the records of this source partition to `restore`, many at a time, of those of one key in one

@@ -33,6 +33,10 @@ class ViewListed(BaseModel):
     about: dict[str, Described] = Field(description="by measure")
     description: str
     states: list[str] = Field(description="what `state` of the entities route takes; empty if there is none")
+    former: str | None = Field(
+        description="that a former definition answers, which these are of, and what fills in the new one's"
+        " past; null: the definition of this release answers"
+    )
 
 
 class ViewsListed(BaseModel):
@@ -73,6 +77,11 @@ class Head(BaseModel):
     complete: bool = Field(
         description="false while a partition is not reported on by a worker, has unread records older than"
         " SLUICE_STALE_SECONDS, has lost records, or is not yet read"
+    )
+    since: str | None = Field(
+        description="events that occurred before may be missing from the view, which began later or has lost"
+        " records; null: it has all",
+        json_schema_extra=TIME,
     )
     partitions: list[Partition]
     incomplete_because: list[str] = Field(
@@ -137,8 +146,8 @@ def not_stored(body: bytes) -> Response:
     return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
-def listed(view: View) -> dict[str, Any]:
-    """A view as /v1/views lists it."""
+def listed(view: View, former: str | None) -> dict[str, Any]:
+    """A view as /v1/views lists it, by the definition that answers."""
     return ViewListed(
         name=view.name,
         kind=view.kind,
@@ -147,6 +156,7 @@ def listed(view: View) -> dict[str, Any]:
         about={m.name: Described(description=m.description, unit=m.unit) for m in view.measures},
         description=view.description,
         states=list(view.tracks.by_state) if view.tracks else [],
+        former=former,
     ).model_dump(mode="json")
 
 
@@ -161,7 +171,7 @@ def row_schema(view: View) -> dict[str, Any]:
 def entity_schema(view: View) -> dict[str, Any]:
     """JSON Schema of a view's entities."""
     assert view.tracks is not None
-    kinds = {Kind.TEXT: "string", Kind.TIME: "string", Kind.WHOLE: "integer"}
+    kinds = {Kind.TEXT: "string", Kind.TIME: "string", Kind.WHOLE: "integer", Kind.NUMBER: "number"}
     properties: dict[str, Any] = {name: {"type": "string"} for name in view.tracks.id_fields}
     properties["city"] = {"type": ["string", "null"]}
     properties["state"] = {"type": "string", "enum": [stage.state for stage in view.tracks.stages]}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import msgspec
 from fastapi import APIRouter, Response
@@ -14,7 +15,28 @@ from streams.feed.replica import Replica
 from streams.http.models import Running
 from streams.http.problems import described, problem
 from tables.read.state import ReaderState
-from tables.read.status import status
+from tables.read.status import Situation, resolve_as_of, status
+
+
+class ViewNow(NamedTuple):
+    """What metrics say of a view; infinite: the age of an answer that rests on nothing yet. `entities`: how
+    many each selection has, by its name, once the feed has been read."""
+
+    freshness_seconds: float
+    entities: dict[str, int]
+
+
+def _state_of(reader: ReaderState, situation: Situation) -> dict[str, ViewNow]:
+    as_of_us, _ = resolve_as_of(reader, "now", situation)
+    found = {}
+    for name, state in reader.views.items():
+        view, entities = state.view, state.entities
+        age = status(reader, view, situation).freshness_seconds
+        counts = {}
+        if view.tracks is not None and entities is not None and situation.feed_read:
+            counts = {one.name: entities.count(one, as_of_us) for one in view.tracks.selections}
+        found[name] = ViewNow(math.inf if age is None else age, counts)
+    return found
 
 
 def router(replica: Replica) -> APIRouter:
@@ -38,15 +60,10 @@ def router(replica: Replica) -> APIRouter:
     @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         situation = replica.situation()
-
-        def ages(reader: ReaderState) -> dict[str, float | None]:
-            return {
-                name: status(reader, view, situation).freshness_seconds
-                for name, view in replica.views.items()
-            }
-
-        for name, seconds in (await replica.run(ages)).items():
-            metrics.VIEW_FRESHNESS.labels(name).set(math.inf if seconds is None else seconds)
+        for name, now in (await replica.run(lambda reader: _state_of(reader, situation))).items():
+            metrics.VIEW_FRESHNESS.labels(name).set(now.freshness_seconds)
+            for selection, count in now.entities.items():
+                metrics.VIEW_ENTITIES.labels(name, selection).set(count)
         return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
 
     return routes

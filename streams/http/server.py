@@ -13,6 +13,7 @@ import uvicorn
 
 from streams import logs, metrics, shutdown
 from streams.chosen_views import chosen_views
+from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
@@ -20,12 +21,13 @@ from streams.http.gate_table import GateTable
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
-from tables.codec import FeedFormatError
+from tables.keys import FeedFormatError
 
 log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 DRAIN_SECONDS = 8
+LOOPBACK = "a loopback address (127.0.0.1, ::1 or localhost)"
 
 
 def serve(settings: Settings) -> None:
@@ -36,6 +38,7 @@ def serve(settings: Settings) -> None:
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(VERSION).set(1)
+    loading.announce()
     problem = shutdown.run(_serve(settings, listener))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
@@ -44,17 +47,21 @@ def serve(settings: Settings) -> None:
 
 def check_host(settings: Settings) -> None:
     """Without authentication only this machine may ask (docs/contract.md §6). Raises `SettingError`."""
-    host = settings.http_host.strip("[]")
-    try:
-        loopback = ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        loopback = host == "localhost"
-    if settings.auth == "off" and not loopback:
-        allowed = "a loopback address (127.0.0.1, ::1 or localhost) while SLUICE_AUTH=off"
+    if settings.auth == "off" and not is_loopback(settings.http_host):
+        allowed = f"{LOOPBACK} while SLUICE_AUTH=off"
         raise SettingError("SLUICE_HTTP_HOST", settings.http_host, allowed)
 
 
-def listen(host: str, port: int) -> socket.socket:
+def is_loopback(host: str) -> bool:
+    """Whether only this machine reaches what listens there."""
+    host = host.strip("[]")
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def listen(host: str, port: int, setting: str = "SLUICE_HTTP_PORT") -> socket.socket:
     """A listening socket; exits with 1 and one line if there can't be one."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -70,7 +77,7 @@ def listen(host: str, port: int) -> socket.socket:
         reason = error.strerror or str(error)
         raise SystemExit(
             f"sluice: can't listen on {host} port {port}: {reason};"
-            " SLUICE_HTTP_PORT sets another port, 0 takes a free one"
+            f" {setting} sets another port, 0 takes a free one"
         ) from None
     return listener
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Callable
 from typing import Any
 
 import msgspec
@@ -16,16 +16,18 @@ from tables.spec.view import View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000
-CHANGES = ("from", "to", "watermark", "complete", "warnings", "incomplete_because")
+CHANGES = ("from", "to", "watermark", "complete", "since", "warnings", "incomplete_because")
 """Members of an answer that make it another one, besides its rows."""
 
 
-async def events(replica: Replica, view: View, query: ViewQuery, scope: Scope) -> AsyncGenerator[bytes, None]:
+async def events(
+    replica: Replica, name: str, parse: Callable[[View], ViewQuery], scope: Scope
+) -> AsyncGenerator[bytes, None]:
     """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
 
     An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
     window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the
-    api ends.
+    api ends. `parse` makes the query for the definition of the view that answers, which may change.
     """
     pace = replica.settings.stream_seconds
     shown: bytes | None = None
@@ -33,7 +35,8 @@ async def events(replica: Replica, view: View, query: ViewQuery, scope: Scope) -
     number = 0
 
     def ask(reader: ReaderState) -> tuple[bytes, bytes]:
-        answer = answer_view(reader, view, query, replica.situation(), scope)
+        view = reader.views[name].view
+        answer = answer_view(reader, view, parse(view), replica.situation(), scope)
         return _fingerprint(view, answer), msgspec.json.encode(answer)
 
     while not replica.closing.is_set():

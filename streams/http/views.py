@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
 import msgspec
@@ -13,10 +14,10 @@ from streams.feed.replica import Replica
 from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
-from streams.settings import ALL
+from streams.setting_rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.entities import answer_entities
-from tables.query.params import check_known, parse_entity_query, parse_view_query
+from tables.query.params import EntityQuery, check_known, parse_entity_query, parse_view_query
 from tables.query.values import did_you_mean
 from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
@@ -44,7 +45,7 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     async def list_views(request: Request) -> Response:
         for name in request.query_params:
             check_known(name, ())
-        return not_stored(msgspec.json.encode({"views": [listed(view) for view in replica.views.values()]}))
+        return not_stored(msgspec.json.encode({"views": await replica.run(_listed)}))
 
     for view in replica.views.values():
         _add_answer(routes, replica, scope_of, view)
@@ -68,11 +69,19 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     return routes
 
 
-async def _answered(replica: Replica, answer: Answer[Q], view: View, query: Q, scope: Scope) -> Response:
+def _listed(reader: ReaderState) -> list[dict[str, Any]]:
+    return [listed(state.view, reader.definitions.former(name)) for name, state in reader.views.items()]
+
+
+async def _answered(
+    replica: Replica, answer: Answer[Q], view: View, parse: Callable[[View], Q], scope: Scope
+) -> Response:
+    """`parse` is given the definition that answers, which may change until the state is looked at."""
     situation = replica.situation()
 
     def ask(reader: ReaderState) -> bytes:
-        return msgspec.json.encode(answer(reader, view, query, situation, scope))
+        answering = reader.views[view.name].view
+        return msgspec.json.encode(answer(reader, answering, parse(answering), situation, scope))
 
     return not_stored(await replica.run(ask))
 
@@ -86,8 +95,9 @@ def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: Vi
         openapi_extra=asked(view_parameters(view)),
     )
     async def view_answer(request: Request) -> Response:
-        query = parse_view_query(view, request.query_params.multi_items())
-        return await _answered(replica, answer_view, view, query, scope_of(request))
+        items = request.query_params.multi_items()
+        parse = partial(parse_view_query, params=items)
+        return await _answered(replica, answer_view, view, parse, scope_of(request))
 
 
 def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
@@ -98,8 +108,14 @@ def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: 
         openapi_extra=asked(entity_parameters(view)),
     )
     async def view_entities(request: Request) -> Response:
-        query = parse_entity_query(view, request.query_params.multi_items())
-        return await _answered(replica, answer_entities, view, query, scope_of(request))
+        items = request.query_params.multi_items()
+
+        def parse(answering: View) -> EntityQuery:
+            if answering.tracks is None:
+                raise NotFoundError(f"the former definition of {view.name}, which answers, has no entities")
+            return parse_entity_query(answering, items)
+
+        return await _answered(replica, answer_entities, view, parse, scope_of(request))
 
 
 def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
@@ -113,8 +129,8 @@ def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: Vi
         openapi_extra=asked(view_parameters(view)),
     )
     async def view_stream(request: Request) -> Response:
-        query = parse_view_query(view, request.query_params.multi_items())
-        sent = events(replica, view, query, scope_of(request))
+        items = request.query_params.multi_items()
+        sent = events(replica, view.name, partial(parse_view_query, params=items), scope_of(request))
         first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _EventStream(_after(first, sent), headers=headers)

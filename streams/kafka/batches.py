@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 import struct
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator
 from itertools import chain
 from typing import Any, NamedTuple
 
@@ -62,10 +62,12 @@ async def fetch_batches(
     timeout_s: float,
     only: Collection[TopicPartition] | None = None,
     epochs: dict[TopicPartition, int] | None = None,
+    wanted: Callable[[], bool] = lambda: True,
 ) -> list[Fetched]:
     """Take what the consumer has fetched, waiting up to `timeout_s` seconds for records.
 
     Positions advance past all that is returned, control batches included (then `batches` may be empty).
+    Returns nothing once `wanted()` is false, which is asked whenever there may be something to take.
     Raises aiokafka's errors for authorization and corrupt records.
     """
     fetcher = consumer._fetcher
@@ -77,6 +79,8 @@ async def fetch_batches(
                 raise ConsumerStoppedError
             if subscriptions.reassignment_in_progress:
                 await subscriptions.wait_for_assignment()
+            if not wanted():
+                return []
             taken = _take(fetcher, only, epochs)
             remaining = deadline - time.monotonic()
             if taken or remaining <= 0:

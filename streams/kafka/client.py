@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
+from aiokafka.errors import BrokerNotAvailableError
 from aiokafka.structs import OffsetAndMetadata
 
 from streams.settings import SettingError, Settings
@@ -48,12 +49,15 @@ def _ssl_context(settings: Settings) -> ssl.SSLContext:
 
 @asynccontextmanager
 async def reading(
-    settings: Settings, client_id: str = "sluice", isolation_level: str = "read_committed"
+    settings: Settings,
+    client_id: str = "sluice",
+    isolation_level: str = "read_committed",
+    auto_offset_reset: str = "earliest",
 ) -> AsyncIterator[AIOKafkaConsumer]:
     """A started consumer that belongs to no group; it is stopped at the end."""
     consumer = AIOKafkaConsumer(
         **client_kwargs(settings), client_id=client_id, isolation_level=isolation_level,
-        auto_offset_reset="earliest", enable_auto_commit=False, fetch_max_wait_ms=100,
+        auto_offset_reset=auto_offset_reset, enable_auto_commit=False, fetch_max_wait_ms=100,
     )  # fmt: skip
     try:
         await consumer.start()
@@ -118,13 +122,19 @@ async def started(client: Client, starting: Awaitable[None] | None = None) -> Cl
 
 
 async def started_admin(settings: Settings) -> AIOKafkaAdminClient:
-    """A started admin client; one that does not start is closed. Raises aiokafka's errors."""
+    """A started admin client that knows a broker; one that does not is closed. Raises aiokafka's errors.
+
+    A broker that stood still, or starts, may answer before the cluster counts it as alive: it lists none.
+    """
     admin = AIOKafkaAdminClient(**client_kwargs(settings), client_id="sluice")
     try:
         await admin.start()
     except BaseException:
         await admin.close()
         raise
+    if not admin._client.cluster.brokers():
+        await admin.close()
+        raise BrokerNotAvailableError("it lists no broker yet")
     return admin
 
 
@@ -132,12 +142,12 @@ async def transactional_producer(
     settings: Settings, transactional_id: str, **options: Any
 ) -> AIOKafkaProducer:
     """A started producer: the former holder of the id is fenced, and its open transaction is aborted."""
+    options = {"transaction_timeout_ms": settings.session_seconds * 1000, **options}
     return await started(
         AIOKafkaProducer(
             **client_kwargs(settings),
             client_id="sluice",
             transactional_id=transactional_id,
-            transaction_timeout_ms=settings.session_seconds * 1000,
             compression_type="snappy",  # aiokafka's lz4 is that of level 9, at twenty times the cost
             **options,
         )

@@ -141,7 +141,7 @@ class Outbox:
         if key is None:
             self._next = (self._next + 1) % self._partitions
             return self._next
-        return _hash(key) % self._partitions
+        return kafka_hash(key) % self._partitions
 
     async def _submit(self, partition: int) -> None:
         batch = self._open.pop(partition)
@@ -165,8 +165,8 @@ class Outbox:
 
 
 @lru_cache(maxsize=65536)
-def _hash(key: bytes) -> int:
-    """Kafka's own hash of a key, so that a replayed event goes to its producer's partition."""
+def kafka_hash(key: bytes) -> int:
+    """Kafka's own hash of a key, so that an event goes to the partition that its producer would choose."""
     return int(murmur2(key)) & 0x7FFFFFFF
 
 
@@ -198,7 +198,9 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
             await producer.client.close()
 
 
-async def started_producer(settings: Settings, transactional_id: str | None = None) -> AIOKafkaProducer:
+async def started_producer(
+    settings: Settings, transactional_id: str | None = None, *, compression: str = "lz4"
+) -> AIOKafkaProducer:
     """An idempotent producer for outboxes. Waits with back-off while Kafka is unavailable. Raises
     `RefusedError`.
 
@@ -206,7 +208,7 @@ async def started_producer(settings: Settings, transactional_id: str | None = No
     """
     producer = AIOKafkaProducer(
         **client_kwargs(settings), client_id="sluice-replay", enable_idempotence=True,
-        max_batch_size=BATCH_BYTES, compression_type="lz4", transactional_id=transactional_id,
+        max_batch_size=BATCH_BYTES, compression_type=compression, transactional_id=transactional_id,
         transaction_timeout_ms=settings.session_seconds * 1000,
     )  # fmt: skip
     # aiokafka gives up an idempotent batch in one case: its partition has no leader and the batch is older

@@ -7,6 +7,7 @@ import logging
 import time
 from typing import Any
 
+from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError, RecordListTooLargeError
@@ -36,6 +37,12 @@ def name_topic(error: BaseException, topic: str, size: int) -> None:
         error.args = (f"topic {topic} takes no record batch of {size:,} bytes: raise its {setting}",)
     else:
         error.args = (f"writing to topic {topic}",)
+
+
+def forget_refused(producer: AIOKafkaProducer, tp: TopicPartition, records: int) -> None:
+    """Go on after a batch of so many records that Kafka has refused for its size: it has not seen their
+    sequence numbers, after which aiokafka would continue."""
+    producer._txn_manager.increment_sequence_number(tp, -records)
 
 
 def packed_bytes(key: bytes | None, value: bytes | None, headers: list[tuple[str, bytes | None]]) -> int:

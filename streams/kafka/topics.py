@@ -19,6 +19,9 @@ QUARANTINE_BYTES = 16 << 20
 """The quarantine's largest record batch. The limit counts compressed bytes, and a producer may have
 compressed a bad record better than we do: it is far above what the raw topics take."""
 AUDIT = "events.quarantine.audit"
+SCHEMAS = "events.schemas"
+SCHEMA_BYTES = 4 << 20
+"""The largest entry of the log of schemas: its text is escaped in it."""
 FOR_EVER = "-1"
 VISIBLE_SECONDS = 15.0
 
@@ -62,6 +65,7 @@ def plan(settings: Settings) -> list[TopicPlan]:
     }
     bad_kept = {"max.message.bytes": str(QUARANTINE_BYTES), "retention.ms": "1209600000"}
     audit_kept = {"retention.ms": FOR_EVER, "retention.bytes": FOR_EVER}
+    schemas_kept = {**audit_kept, "max.message.bytes": str(SCHEMA_BYTES)}
     timely = {"message.timestamp.after.max.ms": str(FUTURE_MS)}
     count, own = settings.partitions, settings.topic
     return [
@@ -75,6 +79,14 @@ def plan(settings: Settings) -> list[TopicPlan]:
         TopicPlan(
             own(AUDIT), 1, "delete", "what was done with quarantined records", audit_kept, for_workers=False
         ),
+        TopicPlan(
+            own(SCHEMAS),
+            1,
+            "delete",
+            "the schemas of records in the registry's wire format, as they were decided",
+            schemas_kept,
+            for_workers=bool(settings.schema_registry_url),
+        ),
         TopicPlan(own("views.feed"), count, "compact", "view state and the workers' checkpoints", compacted),
         TopicPlan(own("ops.gates"), 1, "compact", "the newest record of every gate", compacted),
         TopicPlan(
@@ -84,11 +96,13 @@ def plan(settings: Settings) -> list[TopicPlan]:
 
 
 def transactional_ids(settings: Settings, partitions: dict[str, int]) -> list[str]:
-    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, the gates'
-    one, and that of `sluice quarantine replay`.
+    """All transactional ids in use, for ACLs: `<group>-<topic>-<partition>` of the views workers, which
+    `sluice views rebuild` uses too, besides `<group>-rebuild-<topic>-<partition>`; the gates' one, and that
+    of `sluice quarantine replay`.
     """
     group = settings.group("views")
-    views = [f"{group}-{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
+    sources = [f"{topic}-{number}" for topic, count in partitions.items() for number in range(count)]
+    views = [f"{group}-{source}" for source in sources] + [f"{group}-rebuild-{source}" for source in sources]
     return [*views, settings.group("gates"), settings.group("quarantine")]
 
 

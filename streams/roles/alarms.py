@@ -6,6 +6,7 @@ An alarm that is sent again after a crash has the same `alarm_id`.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
@@ -35,6 +36,36 @@ async def raise_lost(
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
     await send_alarm(settings, alarm)
+
+
+class AlarmQueue:
+    """Alarms of one worker that are sent in the background, one after the other. `name`: its task's."""
+
+    def __init__(self, settings: Settings, name: str) -> None:
+        self._settings = settings
+        self._name = name
+        self._unsent: list[tuple[Alarm, Callable[[], None] | None]] = []
+        self._sending: asyncio.Task[None] | None = None
+
+    def put(self, alarm: Alarm, sent: Callable[[], None] | None = None) -> None:
+        """Have an alarm sent; `sent` is called once it is written."""
+        self._unsent.append((alarm, sent))
+        if self._sending is None or self._sending.done():
+            self._sending = asyncio.create_task(self._send(), name=self._name)
+
+    async def _send(self) -> None:
+        while self._unsent:
+            alarm, sent = self._unsent[0]
+            await send_alarm(self._settings, alarm)
+            if sent is not None:
+                sent()
+            del self._unsent[0]
+
+    async def close(self) -> None:
+        """What is not sent yet is left."""
+        if self._sending is not None:
+            self._sending.cancel()
+            await asyncio.gather(self._sending, return_exceptions=True)
 
 
 async def send_alarm(settings: Settings, alarm: Alarm) -> None:

@@ -8,11 +8,15 @@ import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from aiokafka.errors import KafkaError
+
 from agents.backoff import Backoff
 from streams import health as health_server
 from streams import logs, metrics, shutdown
+from streams.extensions import loading
 from streams.health import Health
 from streams.kafka import topics
+from streams.kafka.availability import reason
 from streams.settings import Settings
 from streams.version import VERSION
 
@@ -35,6 +39,7 @@ def serving(settings: Settings) -> Iterator[Health]:
     logs.configure(settings.log_level, emf=bool(settings.emf))
     logs.warn_of_unknown_variables()
     metrics.BUILD_INFO.labels(VERSION).set(1)
+    loading.announce()
     health = Health()
     try:
         server = health_server.serve(settings.metrics_host, settings.metrics_port, health)
@@ -69,7 +74,14 @@ async def _wait_for_topics(settings: Settings, health: Health) -> None:
     backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
-        found = await topics.inspect(settings)
+        try:
+            found = await topics.inspect(settings)
+        except (KafkaError, OSError) as error:
+            if isinstance(error, KafkaError) and not error.retriable:
+                raise
+            log.warning("looking at the topics: %s; next look in %.1f s", reason(error), backoff.seconds)
+            await backoff.pause()
+            continue
         missing = [finding for finding in found if finding.missing and not finding.bearable]
         wrong = [finding for finding in found if not finding.missing]
         if not all(finding.bearable for finding in wrong):

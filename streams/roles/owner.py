@@ -12,16 +12,19 @@ from faust.types import TP
 
 from agents.backoff import Backoff
 from agents.views.projector import GapError
+from schemas.validation.avro.known_schemas import UndecidedError
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.faust.app import RECOVERY_SECONDS, all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.health import Health
 from streams.kafka.batches import Fetched
 from streams.metrics import RECOVERY
+from streams.registry.schemas import Schemas
 from streams.roles.alarms import raise_lost
 from streams.roles.identity import IdentityQueries
 from streams.roles.partition import Partition
 from streams.roles.recoveries import Recoveries
+from streams.roles.schema_waits import SchemaWaits
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -70,7 +73,12 @@ class PartitionOwner(Generic[P]):
     """`streams.faust.transport.Owner` of a role that reads the raw topics."""
 
     def __init__(
-        self, settings: Settings, role: Role[P], health: Health, clock: Clock = SYSTEM_CLOCK
+        self,
+        settings: Settings,
+        role: Role[P],
+        health: Health,
+        schemas: Schemas,
+        clock: Clock = SYSTEM_CLOCK,
     ) -> None:
         self.settings = settings
         self.clock = clock
@@ -92,6 +100,7 @@ class PartitionOwner(Generic[P]):
             epoch=lambda tp: self.thread.epochs.get(tp, 0),
             clock=clock,
         )
+        self._schema_waits = SchemaWaits[P](schemas, self._park, self._resume, self.crash)
         self._draining = False
         self._assigning = False
         self._assigned_at = clock.monotonic()
@@ -124,7 +133,8 @@ class PartitionOwner(Generic[P]):
             and self.clock.monotonic() - processing[1] > BLOCKED_SECONDS
         )
         owned = self._owned.get(tp)  # an assignment may have taken it meanwhile
-        return behind or tp == self._losing or tp in self._recoveries.waiting or owned is None or owned.waits
+        held = tp == self._losing or tp in self._recoveries.waiting or tp in self._schema_waits
+        return behind or held or owned is None or owned.waits
 
     async def crash(self, error: BaseException) -> None:
         """End the process."""
@@ -150,6 +160,7 @@ class PartitionOwner(Generic[P]):
             self._assigning = True
             if self._draining:
                 return {}
+            await self._schema_waits.stop()
             await self._recoveries.stop(set(self._recoveries.waiting) - tps)
             gone = [tp for tp, kept in self._owned.items() if tp not in tps or kept.failure is not None]
             await all_of([self._owned.pop(tp).release() for tp in gone])
@@ -172,13 +183,23 @@ class PartitionOwner(Generic[P]):
             return
         self._processing = (tp, self.clock.monotonic())
         try:
-            await partition.process(fetched)
+            await self._process(tp, partition, fetched)
         except GapError as gap:
             self._losing = tp
             await self._process_after_loss(tp, partition, fetched, gap)
         finally:
             self._processing = self._losing = None
         await asyncio.sleep(0)  # lets writers run under load
+
+    async def _process(self, tp: TP, partition: P, fetched: Fetched) -> None:
+        """Raises `GapError`. What has undecided schemas is processed once these are decided."""
+        while True:
+            try:
+                await partition.process(fetched)
+            except UndecidedError as undecided:
+                if await self._schema_waits.decided(tp, partition, undecided):
+                    continue
+            return
 
     async def flush(self, seconds: float) -> bool:
         """Write all that was processed; False: it was not written in time."""
@@ -192,6 +213,7 @@ class PartitionOwner(Generic[P]):
     async def drain(self) -> None:
         """Write what can be written in time, then release all; the rest is read again by the next owner."""
         self._draining = True
+        await self._schema_waits.stop()
         await self._recoveries.drain()
         try:
             async with asyncio.timeout(self._role.drain_seconds), self._lock:
@@ -262,6 +284,17 @@ class PartitionOwner(Generic[P]):
             self.failed(tp, partition)
         return partition.position
 
+    async def _park(self, tp: TP, partition: P) -> None:
+        """Read a partition no further than what was fetched, which is dropped."""
+        partition.min_epoch = self.thread.epochs.get(tp, 0) + 2  # reading it again begins the second of them
+        ends = await retried("parking a partition", lambda: self.thread.ends({tp}))
+        await self.thread.begin_at(ends)
+
+    async def _resume(self, tp: TP, partition: P) -> None:
+        async with self._lock:
+            if self._owned.get(tp) is partition and partition.failure is None and not self._draining:
+                await self.thread.begin_at({tp: self._begin_reading(tp)})
+
     def _log_owned(self, count: int) -> None:
         seconds = self.clock.monotonic() - self._assigned_at
         late = len(self._recoveries.waiting)
@@ -286,7 +319,7 @@ class PartitionOwner(Generic[P]):
             raise gap
         await retried("looking for lost records", partition.verify)
         await self._lose(tp, partition, (gap.expected, gap.got))
-        await partition.process(fetched)
+        await self._process(tp, partition, fetched)
 
     async def find_lost(self) -> None:
         """Stalled partitions: has Kafka deleted the records to be read next, and all after them?"""

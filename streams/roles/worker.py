@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 from streams import shutdown
 from streams.faust.app import make_app, run
 from streams.health import Health
+from streams.registry.schemas import Schemas
 from streams.roles.lifecycle import topics_there
 from streams.roles.monitor import Monitor, Reporter
 from streams.roles.owner import PartitionOwner, Role
@@ -24,6 +25,7 @@ async def work(
     settings: Settings,
     health: Health,
     role: Role[P],
+    schemas: Schemas,
     reporter: Callable[[PartitionOwner[P]], Reporter[P]],
     *,
     flush_seconds: float = 0.0,
@@ -35,7 +37,7 @@ async def work(
     stop = shutdown.stop_on_signals()
     if not await topics_there(settings, health, stop):
         return
-    owner = PartitionOwner(settings, role, health)
+    owner = PartitionOwner(settings, role, health, schemas)
     app = owner.app = make_app(settings, role.name, owner, health)
 
     async def flush(*_: Any, **__: Any) -> None:
@@ -44,4 +46,7 @@ async def work(
 
     if flush_seconds:
         app.on_partitions_revoked.connect(flush)
-    await run(app, Monitor(settings.group(role.name), owner, reporter(owner), app).run, stop)
+    try:
+        await run(app, Monitor(settings.group(role.name), owner, reporter(owner), app).run, stop)
+    finally:
+        await schemas.close()

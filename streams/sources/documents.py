@@ -77,7 +77,7 @@ def documents(text: Text, tally: Tally) -> Iterator[Record]:
                 except UNREADABLE_JSON:
                     pass
                 else:
-                    yield Record(number - cut, key_in(found.payload), without_kafka(value))
+                    yield Record(number - cut, key_in(found.payload, found.event), without_kafka(value))
                     continue
             pieces.take(number, piece)
             while pieces.given_back:

@@ -15,10 +15,13 @@ ENOUGH = 3
 """An object with half of them is a bad event rather than something else."""
 KEY_FIELDS = (
     "payout_id", "dispute_id", "booking_id", "charge_id", "refund_id", "fee_id", "subject_id", "check_id",
-    "message_id", "quote_id", "session_id", "user_id", "studio_id", "campaign_id",
+    "message_id", "quote_id", "campaign_id", "session_id", "user_id", "studio_id",
 )  # fmt: skip
 """The first of these that a payload has is the event's Kafka key, so that all events of an entity share one
 (docs/contract.md §3, "Entity"): first what the event is about, last the person or the session behind it."""
+
+OF_A_USER = frozenset({b'"checkout.start"'})
+"""Events with a session that are keyed by their user: an experiment counts them beside its exposures."""
 
 
 class Seen(NamedTuple):
@@ -36,6 +39,7 @@ class _Envelope(msgspec.Struct, gc=False):
 
 class _Carrier(msgspec.Struct, gc=False):
     payload: dict[str, msgspec.Raw]
+    event: msgspec.Raw = msgspec.Raw(b"")
 
 
 class _Named(msgspec.Struct, gc=False):
@@ -76,14 +80,15 @@ def event_id_of(value: bytes | None) -> str | None:
 def key_of(value: bytes) -> bytes | None:
     """The key for an event's JSON; None where it is no JSON object or its payload has no id."""
     try:
-        return key_in(_decode_carrier(value).payload)
+        carrier = _decode_carrier(value)
     except UNREADABLE_JSON:
         return None
+    return key_in(carrier.payload, carrier.event)
 
 
-def key_in(payload: dict[str, msgspec.Raw]) -> bytes | None:
-    """The key for a payload's members; None if it has no id."""
-    for field in KEY_FIELDS:
+def key_in(payload: dict[str, msgspec.Raw], event: msgspec.Raw) -> bytes | None:
+    """The key for a payload's members, by the event's name in JSON; None if it has no id."""
+    for field in ("user_id", *KEY_FIELDS) if bytes(event) in OF_A_USER else KEY_FIELDS:
         raw = payload.get(field)
         if raw is not None:
             try:

@@ -24,12 +24,12 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_ .\-/#]{0,39}")
 _JSON_BEGINS = re.compile(rb"\[?\s*\{")
 _CONTROL = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 _OBJECTS = (
-    (frozenset({"object", "type", "data"}), "Stripe webhook events"),
-    (frozenset({"specversion", "type", "source"}), "CloudEvents"),
-    (frozenset({"detail-type", "detail"}), "EventBridge events"),
-    (frozenset({"before", "after", "op"}), "Debezium changes"),
-    (frozenset({"schema", "payload"}), "Kafka Connect records with their schema"),
-    (frozenset({"code", "reason", "value_base64"}), "lines of Bronze's _bad (see sluice quarantine replay)"),
+    (frozenset({"object", "type", "data"}), "Stripe webhook events", "stripe"),
+    (frozenset({"specversion", "type", "source"}), "CloudEvents", "cloudevents"),
+    (frozenset({"detail-type", "detail"}), "EventBridge events", None),
+    (frozenset({"before", "after", "op"}), "Debezium changes", "debezium"),
+    (frozenset({"schema", "payload"}), "Kafka Connect records with their schema", "connect"),
+    (frozenset({"code", "reason", "value_base64"}), "lines of Bronze's _bad (see quarantine replay)", None),
 )  # fmt: skip
 
 
@@ -39,21 +39,25 @@ def what_it_is(texts: Sequence[bytes]) -> str:
         return f"it looks like binary data, not like events ({MEANT})"
     objects = [names for text in texts if (names := members(text)) is not None]
     if objects:
-        return f"it looks like {_of_objects(objects)}: {NEEDED} ({MEANT})"
+        looks, format_name = _of_objects(objects)
+        if format_name is not None:
+            return f"it looks like {looks}: replay it with --format {format_name}"
+        return f"it looks like {looks}: {NEEDED} ({MEANT})"
     columns = _columns(texts)
     if columns is not None and columns_of(columns):
         return "it looks like the Online Retail CSV: replay it with --format online-retail"
     return f"it looks like {_of_lines(texts, columns)}: {NEEDED} ({MEANT})"
 
 
-def _of_objects(objects: Sequence[set[str]]) -> str:
-    for needed, kind in _OBJECTS:
+def _of_objects(objects: Sequence[set[str]]) -> tuple[str, str | None]:
+    """What they look like, and the `--format` that fits."""
+    for needed, kind, format_name in _OBJECTS:
         if all(needed <= names for names in objects):
-            return kind
+            return kind, format_name
     names = sorted(name for name in set.union(*objects) if _NAME.fullmatch(name))
     if not names:
-        return "JSON without an envelope's members"
-    return f"JSON without an envelope's members (it has {_listed(names)})"
+        return "JSON without an envelope's members", None
+    return f"JSON without an envelope's members (it has {_listed(names)})", None
 
 
 def _of_lines(texts: Sequence[bytes], columns: list[str] | None) -> str:

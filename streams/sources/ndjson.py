@@ -16,39 +16,19 @@ from collections.abc import Generator, Iterator
 from streams.sources.documents import Tally, documents
 from streams.sources.files import InputFile
 from streams.sources.look import what_it_is
+from streams.sources.looked_at import LOOK_AT, LookedAtFile
 from streams.sources.record import NotEventsError, Record
 
-LOOK_AT = 20
-"""So many values without an envelope among them, at the start of a file or a zip's member, are enough."""
 
-
-class Ndjson:
-    """A `Source` of envelopes. `force`: whatever the first lines look like."""
+class Ndjson(LookedAtFile):
+    """A `Source` of envelopes."""
 
     def __init__(self, file: InputFile, *, force: bool = False) -> None:
-        self.name = file.name
+        super().__init__(file, force=force)
         self.tally = Tally()
-        self._file = file
-        self._force = force
-
-    @property
-    def fraction(self) -> float | None:
-        """How much has been read, 0 to 1; None where the size is unknown."""
-        return self._file.fraction
-
-    def check(self) -> None:
-        """Look at the first values, if the file can be read again. Raises `SourceError`, `NotEventsError`."""
-        if self._file.check():
-            with contextlib.closing(self._records(first_alone=True)) as records:
-                for _ in records:
-                    pass
-
-    def records(self) -> Generator[Record]:
-        """One record a value; empty lines are left out. Raises `SourceError`, `NotEventsError`."""
-        return self._records(first_alone=False)
 
     def _records(self, *, first_alone: bool) -> Generator[Record]:
-        """`first_alone`: of each text no more than was looked at."""
+        """One record a value; empty lines are left out."""
         self.tally = tally = Tally()
         held: list[Record] = []  # of texts too short to be told, before the first event
         found = self._force

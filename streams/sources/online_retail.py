@@ -13,7 +13,6 @@ number, so that replaying the file again repeats them.
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -28,6 +27,7 @@ from streams.sources.envelope import key_of
 from streams.sources.files import InputFile, Text
 from streams.sources.online_retail_csv import RowReader, rows
 from streams.sources.record import Record, SourceError
+from streams.sources.slugs import slug
 
 FEE_KINDS = {"AMAZONFEE": "platform", "BANK CHARGES": "processing"}
 SOURCE = "online-retail"
@@ -36,7 +36,6 @@ LARGEST_MINOR = 2**53 - 1
 
 _INVOICE = re.compile(r"[A-Za-z0-9]{1,32}")
 _QUANTITY = re.compile(r"-?\d{1,9}")
-_NOT_SLUG = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(slots=True)
@@ -50,12 +49,6 @@ class _Invoice:
     charged: Decimal = Decimal(0)
     refunded: Decimal = Decimal(0)
     fees: dict[str, Decimal] = field(default_factory=dict)
-
-
-def slug(text: str) -> str | None:
-    """A country as a city slug (docs/contract.md §1): `United Kingdom` → `united-kingdom`; None if empty."""
-    plain = unicodedata.normalize("NFKD", text).encode("ascii", "ignore").decode().lower()
-    return _NOT_SLUG.sub("-", plain).strip("-")[:64] or None
 
 
 class OnlineRetail:

@@ -16,11 +16,12 @@ from streams.sources.quarantine import committed_records, first_offsets
 
 
 class Done(NamedTuple):
-    """What was done with a bad record, when and by whom."""
+    """What was done with a bad record, when, by whom, and why if that was said."""
 
     action: str
     at: str
     by: str
+    reason: str = ""
 
 
 class Audit:
@@ -45,7 +46,7 @@ class Audit:
             return
         if record.offset < self._first.get(record.partition, 0):
             return
-        found = record.quarantined_at, Done(record.action, record.at, record.by)
+        found = record.quarantined_at, Done(record.action, record.at, record.by, record.reason or "")
         self._done[record.partition][record.offset] = self._same.setdefault(found, found)
 
     def of(self, record: QuarantineRecord) -> Done | None:
@@ -73,6 +74,15 @@ async def read_audit(settings: Settings) -> Audit:
         async for record in records:
             audit.take(record.value)
     return audit
+
+
+async def audit_or_none(settings: Settings) -> tuple[Audit, list[str]]:
+    """The audit, with warnings; an empty one where there is none, as before a release that has it."""
+    try:
+        audit = await read_audit(settings)
+    except NoTopicError as error:
+        return Audit(settings.topic("events.quarantine"), {}), [f"not known what was replayed: {error}"]
+    return audit, audit.warnings()
 
 
 async def audit_partitions(settings: Settings) -> int:

@@ -1,4 +1,5 @@
-"""Sending bad records again, each once: it and its audit record are written in one Kafka transaction.
+"""Sending bad records again, or dismissing them, each once: what is sent and its audit record are written in
+one Kafka transaction.
 
 All replays of a deployment share one transactional id. Whoever begins fences the one before and has Kafka
 abort what that left open; only then is the audit read, so that it says of every record whether it was sent.
@@ -12,8 +13,9 @@ import pwd
 import socket
 import time
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import (
@@ -24,8 +26,9 @@ from aiokafka.errors import (
     TopicAuthorizationFailedError,
 )
 
-from agents.quarantine.audit import OPEN, REPLAYED, AuditRecord, encode_audit
-from agents.quarantine.record import QuarantineRecord
+from agents.quarantine.audit import DISMISSED, OPEN, REPLAYED, AuditRecord, encode_audit
+from agents.quarantine.record import Position, QuarantineRecord
+from agents.quarantine.repair import Repair, Repaired, RepairError
 from schemas.times import format_time
 from streams.kafka.client import begin_transaction, stop_quietly
 from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
@@ -45,32 +48,53 @@ AUDIT_PARTITION = 0
 """Of one partition, so that audit records have an order, whatever partition of the quarantine they are of."""
 
 
+class Work(NamedTuple):
+    """What is done with the chosen records: those in `states` are sent again once they are repaired, or are
+    dismissed, if there is a reason to (`dismissed_because`)."""
+
+    states: frozenset[str] = frozenset((OPEN,))
+    repair: Repair = Repair()
+    dismissed_because: str = ""
+
+
 @dataclass
 class Outcome:
-    """What came of a replay: records sent, by topic, and how many of the chosen were replayed before."""
+    """What came of it: records sent or dismissed, by the topic they came from, and how many of the chosen are
+    `passed` over, or would be but for `--again`, by their state.
+
+    `unrepaired`: why records could not be repaired → how many, and the first one's place. `tell` is called
+    now and then, with how many are done.
+    """
 
     sent: Counter[str] = field(default_factory=Counter)
-    replayed_before: int = 0
+    passed: Counter[str] = field(default_factory=Counter)
+    unrepaired: dict[str, tuple[int, Position]] = field(default_factory=dict)
     warnings: list[str] = field(default_factory=list)
+    tell: Callable[[int], None] = lambda _: None
+
+    @property
+    def replayed_before(self) -> int:
+        """How many of the chosen were replayed before."""
+        return self.passed[REPLAYED]
 
 
 async def send_again(
-    settings: Settings, records: AsyncIterator[QuarantineRecord], outcome: Outcome, *, again: bool
+    settings: Settings, records: AsyncIterator[QuarantineRecord], outcome: Outcome, work: Work
 ) -> None:
-    """Send the records that are open, or with `again` all of them. `outcome` counts what is committed.
+    """Do the work on the chosen records. `outcome` counts what is committed.
 
-    Raises `RefusedError`, and aiokafka's errors; what is counted by then is sent nevertheless.
+    Raises `RefusedError`, and aiokafka's errors; what is counted by then is done nevertheless.
     """
     await audit_partitions(settings)  # without one nobody is to be fenced
     producer = await started_producer(settings, settings.group("quarantine"))
     try:
-        sender = _Sender(settings, producer, outcome)
+        sender = _Sender(settings, producer, outcome, work)
         audit = await read_audit(settings)
-        chunk: list[QuarantineRecord] = []
+        chunk: list[Repaired] = []
         chunk_bytes = 0
-        async for record in _open(records, audit, outcome, again=again):
-            chunk.append(record)
-            chunk_bytes += len(record.value or b"") + len(record.key or b"")
+        async for repaired in to_do(records, audit, outcome, work):
+            chunk.append(repaired)
+            chunk_bytes += len(repaired.value or b"") + len(repaired.record.key or b"")
             if len(chunk) >= MOST_RECORDS or chunk_bytes >= MOST_BYTES:
                 await sender.send(chunk)
                 chunk, chunk_bytes = [], 0
@@ -80,33 +104,33 @@ async def send_again(
         await stop_quietly(producer)
 
 
-async def rehearse(
-    settings: Settings, records: AsyncIterator[QuarantineRecord], outcome: Outcome, *, again: bool
-) -> None:
-    """Count what `send_again` would send, as things are, without disturbing one that runs."""
-    async for record in _open(records, await read_audit(settings), outcome, again=again):
-        outcome.sent[record.topic] += 1
-
-
-async def _open(
-    records: AsyncIterator[QuarantineRecord], audit: Audit, outcome: Outcome, *, again: bool
-) -> AsyncIterator[QuarantineRecord]:
-    """Those to send."""
+async def to_do(
+    records: AsyncIterator[QuarantineRecord], audit: Audit, outcome: Outcome, work: Work
+) -> AsyncIterator[Repaired]:
+    """Those on which something is to be done, repaired; the others are counted."""
     outcome.warnings += audit.warnings()
     async for record in records:
-        is_open = audit.state(record) == OPEN
-        outcome.replayed_before += not is_open
-        if is_open or again:
-            yield record
+        state = audit.state(record)
+        outcome.passed[state] += state != OPEN
+        if state not in work.states:
+            continue
+        try:
+            repaired = work.repair.apply(record)
+        except RepairError as error:
+            count, first = outcome.unrepaired.get(str(error), (0, record.at))
+            outcome.unrepaired[str(error)] = count + 1, first
+        else:
+            yield repaired
 
 
 class _Sender:
-    """Sends records by transactions."""
+    """Sends records by transactions, or what is said of them alone."""
 
-    def __init__(self, settings: Settings, producer: AIOKafkaProducer, outcome: Outcome) -> None:
+    def __init__(self, settings: Settings, producer: AIOKafkaProducer, outcome: Outcome, work: Work) -> None:
         self._settings = settings
         self._producer = producer
         self._outcome = outcome
+        self._because = work.dismissed_because
         self._audit_topic = settings.topic(AUDIT)
         self._forbidden = {settings.topic(name) for name in OWN_TOPICS}
         self._quarantine = settings.topic("events.quarantine")
@@ -114,10 +138,10 @@ class _Sender:
         self._partitions: dict[str, int] = {}
         self._by = operator()
 
-    async def send(self, chunk: list[QuarantineRecord]) -> None:
+    async def send(self, chunk: list[Repaired]) -> None:
         """One transaction: all of these records and their audit, or nothing."""
-        for record in chunk:
-            await self._check(record)
+        for repaired in () if self._because else chunk:
+            await self._check(repaired.record)
         try:
             await begin_transaction(self._producer)
             await self._write(chunk)
@@ -128,7 +152,8 @@ class _Sender:
             if why is None:
                 raise
             raise RefusedError(why) from None
-        self._outcome.sent.update(record.topic for record in chunk)
+        self._outcome.sent.update(repaired.record.topic for repaired in chunk)
+        self._outcome.tell(self._outcome.sent.total())
 
     async def _check(self, record: QuarantineRecord) -> None:
         """Anybody may write to the quarantine: what a record says of its source is looked at."""
@@ -144,31 +169,36 @@ class _Sender:
     def _box(self, topic: str) -> Outbox:
         return Outbox(self._producer, topic, self._partitions.get(topic, 1), transactional=True)
 
-    async def _write(self, chunk: list[QuarantineRecord]) -> None:
+    async def _write(self, chunk: list[Repaired]) -> None:
         audit = self._box(self._audit_topic)
         at = format_time(time.time_ns() // 1000)
-        for record in chunk:
+        for repaired in chunk:
+            record = repaired.record
             origin = f"quarantined record {record.at}"
-            await self._boxes[record.topic].add(
-                record.key, record.value, origin, record.partition, record.headers
-            )
-            key, value = encode_audit(self._audited(record, at))
+            if not self._because:
+                await self._boxes[record.topic].add(
+                    record.key, repaired.value, origin, record.partition, record.headers
+                )
+            key, value = encode_audit(self._audited(repaired, at))
             await audit.add(key, value, f"the audit of {origin}", AUDIT_PARTITION)
         for box in (*self._boxes.values(), audit):
             await box.settle()
 
-    def _audited(self, record: QuarantineRecord, at: str) -> AuditRecord:
+    def _audited(self, repaired: Repaired, at: str) -> AuditRecord:
+        record, sent = repaired.record, not self._because
         return AuditRecord(
-            action=REPLAYED,
+            action=REPLAYED if sent else DISMISSED,
             at=at,
             by=self._by,
             topic=self._quarantine,
             partition=record.at.partition,
             offset=record.at.offset,
             quarantined_at=record.quarantined_at,
-            raw_topic=record.topic,
-            raw_partition=record.partition,
-            event_id=event_id_of(record.value),
+            raw_topic=record.topic if sent else None,
+            raw_partition=record.partition if sent else None,
+            event_id=event_id_of(repaired.value),
+            changed=list(repaired.changed) or None,
+            reason=self._because or None,
         )
 
     def _cause(self, error: BaseException) -> str | None:
@@ -180,9 +210,9 @@ class _Sender:
         error = error.__cause__ or error
         if isinstance(error, ENDED):
             return (
-                "another `sluice quarantine replay` has begun, or this one stood still for more than"
-                f" {self._settings.session_seconds} s, and Kafka takes nothing more of it: begin it again,"
-                " and what was sent is passed over"
+                "another `sluice quarantine replay` has begun, or a `dismiss`, or this one stood still for"
+                f" more than {self._settings.session_seconds} s, and Kafka takes nothing more of it: begin it"
+                " again, and what was done is passed over"
             )
         if isinstance(error, TopicAuthorizationFailedError):
             topics = error.args[0] if error.args else ()

@@ -18,6 +18,7 @@ from typing import Any, NamedTuple
 from tables.codec import decode_entity, encode_entity
 from tables.fold.readers import field, instant, tuple_of
 from tables.fold.times import Times
+from tables.keys import of_topic
 from tables.spec.fields import CITY, EventTypes, Kind, payload_fields
 from tables.spec.tracked import Kept, Tracked
 from tables.times import MINUTE_US
@@ -97,6 +98,12 @@ class EntityStore:
         for entity_id, value in self._changed.items():
             yield prefix + entity_id.encode(), value
         self._changed.clear()
+
+    def records(self, topic: str | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """All entities, as feed records, of this source topic or of another one."""
+        before = self.prefix if topic is None else of_topic(self.prefix, topic)
+        for entity_id, value in self.states.items():
+            yield before + entity_id.encode(), value
 
     def restore(self, records: Mapping[bytes, bytes | None]) -> Mapping[bytes, bytes | None]:
         """Take this view's records of the feed and return the others; None deletes an entity, the last word

@@ -11,7 +11,16 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 
-from tables.codec import Group, Row, count_groups, decode_partial, encode_partial
+from tables.codec import (
+    Group,
+    Row,
+    count_groups,
+    decode_partial,
+    encode_partial,
+    partial_groups,
+)
+from tables.fold.group_limit import GroupLimit
+from tables.keys import of_topic
 from tables.spec.windowed import Windowed
 from tables.times import HOUR_MINUTES
 
@@ -25,9 +34,10 @@ PaneKey = tuple[str, int]
 @dataclass(slots=True, eq=False)
 class Pane:
     """One pane of a view. Cold: `shards` are its packed records. Hot: `rows[index[group]]` is a group's.
-    `written`: how many shards the feed has."""
+    `written`: how many shards the feed has; `limit`: what admits new groups."""
 
     view: Windowed
+    limit: GroupLimit
     shards: list[bytes] = field(default_factory=list)
     index: dict[Group, int] | None = None
     rows: list[Row] = field(default_factory=list)
@@ -43,13 +53,16 @@ class Pane:
             self.shards = []
         return self.index
 
-    def row(self, group: Group) -> Row:
-        """A group's row, to be added to. It must be hot."""
+    def row(self, group: Group, events: int) -> Row:
+        """A group's row, to be added to for so many events; beyond the limit that of `_other`. It must be
+        hot."""
         assert self.index is not None
         number = self.index.get(group)
         if number is None:
-            number = self.index[group] = len(self.rows)
-            self.rows.append([kept.nothing() for kept in self.view.kept])
+            admitted = self.limit.admit(group, events)
+            number = self.index.setdefault(admitted, len(self.rows))
+            if number == len(self.rows):
+                self.rows.append([kept.nothing() for kept in self.view.kept])
         self.dirty.add(number // self.view.shard_groups)
         return self.rows[number]
 
@@ -59,9 +72,15 @@ class Pane:
             return [group for shard in self.shards for group in decode_partial(shard)]
         return list(zip(self.index, self.rows, strict=True))
 
+    def packed(self) -> list[bytes]:
+        """All shards, hot or cold."""
+        if self.index is None:
+            return self.shards
+        return self._packed(range(-(-len(self) // self.view.shard_groups)))
+
     def freeze(self) -> list[tuple[int, bytes]]:
         """Make it cold; answers the shards that changed."""
-        self.shards = self._packed(range(-(-len(self) // self.view.shard_groups)))
+        self.shards = self.packed()
         self.index, self.rows = None, []
         changed = [(shard, self.shards[shard]) for shard in sorted(self.dirty)]
         self.dirty.clear()
@@ -84,11 +103,13 @@ class Pane:
 
 
 class PaneStore:
-    """All panes of a view. `prefix`: what a pane's name and shard are put behind to make a feed key."""
+    """All panes of a view. `prefix`: what a pane's name and shard are put behind to make a feed key;
+    `most_groups`: how many groups they may have."""
 
-    def __init__(self, prefix: str, view: Windowed) -> None:
+    def __init__(self, prefix: str, view: Windowed, most_groups: int) -> None:
         self.prefix = prefix
         self.view = view
+        self.limit = GroupLimit(view, most_groups, self._groups, lambda: self._first_hour)
         self.minutes: dict[int, Pane] = {}
         self.hours: dict[int, Pane] = {}
         self._hot: dict[PaneKey, Pane] = {}
@@ -114,7 +135,7 @@ class PaneStore:
         pane = self._at.get(minute)
         if pane is None:
             if minute // HOUR_MINUTES < self._first_hour:
-                pane = Pane(self.view)  # it has expired since the event came
+                pane = Pane(self.view, self.limit)  # it has expired since the event came
                 pane.thaw()
             elif minute < self._rolled_until:
                 pane = self._open("h", minute // HOUR_MINUTES)
@@ -145,12 +166,13 @@ class PaneStore:
     def restore(self, unit: str, number: int, shard: int, value: bytes | None) -> None:
         """Take a record from the feed, in any order; None deletes it."""
         panes = self.minutes if unit == "m" else self.hours
-        pane = panes.setdefault(number, Pane(self.view))
+        pane = panes.setdefault(number, Pane(self.view, self.limit))
         pane.shards += [b""] * (shard + 1 - len(pane.shards))
         pane.shards[shard] = value or b""
 
-    def restored(self) -> None:
-        """Call it when every record has been restored."""
+    def restored(self, groups: int = 0) -> None:
+        """Call it when every record has been restored; `groups`: how many there were."""
+        self.limit.restored(groups)
         for panes in (self.minutes, self.hours):
             for number in [number for number, pane in panes.items() if not any(pane.shards)]:
                 del panes[number]
@@ -158,16 +180,35 @@ class PaneStore:
                 pane.written = len(pane.shards)
                 self._cold_groups += len(pane)
 
+    def records(self, topic: str | None = None) -> Iterator[tuple[bytes, bytes]]:
+        """All that is kept, as feed records, of this source topic or of another one."""
+        prefix = self.prefix if topic is None else of_topic(self.prefix.encode(), topic).decode()
+        for unit, panes in (("m", self.minutes), ("h", self.hours)):
+            for number, pane in panes.items():
+                for shard, value in enumerate(pane.packed()):
+                    if value:
+                        yield f"{prefix}{unit}{number}:{shard}".encode(), value
+
     def sizes(self) -> tuple[int, int]:
         """How many panes, how many groups in them."""
         groups = self._cold_groups + sum(map(len, self._hot.values()))
         return len(self.minutes) + len(self.hours), groups
 
+    def _groups(self) -> Iterator[Group]:
+        """Those of all panes."""
+        for panes in (self.minutes, self.hours):
+            for pane in panes.values():
+                if pane.index is not None:
+                    yield from pane.index
+                else:
+                    for shard in filter(None, pane.shards):
+                        yield from partial_groups(shard)
+
     def _open(self, unit: str, number: int) -> Pane:
         panes = self.minutes if unit == "m" else self.hours
         pane = panes.get(number)
         if pane is None:
-            pane = panes[number] = Pane(self.view)
+            pane = panes[number] = Pane(self.view, self.limit)
         if (unit, number) not in self._hot:
             self._cold_groups -= len(pane)
             pane.thaw()
@@ -178,8 +219,10 @@ class PaneStore:
         pane = self.minutes.pop(minute)
         hour = self._open("h", minute // HOUR_MINUTES)
         kept = self.view.kept
-        for group, minutes in pane.groups():
-            row = hour.row(group)
+        groups = pane.groups()
+        self.limit.keep(group for group, _ in groups)
+        for group, minutes in groups:
+            row = hour.row(group, 0)
             row[:] = [of.merge(old, more) for of, old, more in zip(kept, row, minutes, strict=True)]
         self._forget("m", minute, pane)
 

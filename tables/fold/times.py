@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -45,6 +46,11 @@ class Times:
         newest = int(firsts.max())
         return newest if self._before is None else max(self._before, newest)
 
+    def watermark_before(self, place: int) -> int | None:
+        """What the watermark was before the event at this place; None if no event was."""
+        earlier = self._all[:place] if self._is_first is None else self._all[:place][self._is_first[:place]]
+        return max((*earlier.tolist(), *(() if self._before is None else (self._before,))), default=None)
+
     def late(self, kept_us: int) -> list[int]:
         """Places of the late events (docs/contract.md §3): older than all panes that the partition keeps.
 
@@ -61,3 +67,11 @@ class Times:
             elif time < watermark - kept_us:
                 late.append(place)
         return late
+
+
+def without(items: Sequence[Any], places: Sequence[int]) -> list[Any]:
+    """The items that are not at these places, which ascend and are few."""
+    left = list(items)
+    for place in reversed(places):
+        del left[place]
+    return left

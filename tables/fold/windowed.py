@@ -96,7 +96,7 @@ class EventFold:
                 if values[at] != value:
                     break
             else:
-                row = hot(minute).row(pick(values) if pick else values)
+                row = hot(minute).row(pick(values) if pick else values, count)
                 for place in counts:
                     row[place] += count
                 for place in amounts:

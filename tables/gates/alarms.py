@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
 from schemas.times import format_time
+from tables.codec import LAST
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,6 +34,32 @@ def encode_alarm(alarm: Alarm) -> tuple[bytes, bytes]:
     return alarm.alarm_id.encode(), _encode(alarm)
 
 
+def full_alarm(
+    view: str, topic: str, partition: int, *, raised: bool, code: str, severity: str, at_us: int
+) -> Alarm:
+    """A view has all the groups that it may have on a source partition: new ones are summed as `_other`."""
+    what = "sums new groups as _other" if raised else "has room for new groups again"
+    return Alarm(
+        alarm_id=f"groups/{view}/{topic}/{partition}",
+        subject=f"{view} {topic}-{partition}",
+        detail=f"{view} {what} on {topic}-{partition}: see SLUICE_MAX_GROUPS",
+        **_facts(code, severity, at_us, raised=raised),
+    )
+
+
+def breaker_alarm(
+    topic: str, partition: int, bad: int, *, raised: bool, code: str, severity: str, at_us: int
+) -> Alarm:
+    """Of a source partition's newest records so many are bad: more than SLUICE_BAD_SHARE, or no longer."""
+    what = f"{'more than' if raised else 'no more than half of'} SLUICE_BAD_SHARE"
+    return Alarm(
+        alarm_id=f"breaker/{topic}/{partition}",
+        subject=f"{topic}-{partition}",
+        detail=f"{bad:,} of the last {LAST:,} records of {topic}-{partition} are bad, {what}",
+        **_facts(code, severity, at_us, raised=raised),
+    )
+
+
 def lost_alarm(
     role: str, topic: str, partition: int, lost: tuple[int, int], *, code: str, severity: str, at_us: int
 ) -> Alarm:
@@ -43,10 +70,13 @@ def lost_alarm(
     what = f"Kafka has deleted {topic}-{partition} offsets {first} to {end - 1} before they were read"
     return Alarm(
         alarm_id=f"lost/{role}/{topic}/{partition}/{first}",
-        code=code,
-        severity=severity,
         subject=f"{topic}-{partition}",
-        state="raised",
-        at=format_time(at_us),
         detail=f"{role}: {what}",
+        **_facts(code, severity, at_us, raised=True),
     )
+
+
+def _facts(code: str, severity: str, at_us: int, *, raised: bool) -> dict[str, Any]:
+    """The members that every alarm has alike."""
+    state = "raised" if raised else "cleared"
+    return {"code": code, "severity": severity, "state": state, "at": format_time(at_us)}

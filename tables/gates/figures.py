@@ -7,10 +7,12 @@ from typing import NamedTuple
 import numpy as np
 
 from tables.gates.rule import Figures
+from tables.read.definitions import ViewState
 from tables.read.pane_sums import PaneSums, Part, join
 from tables.read.sketch_entries import Ints
-from tables.read.state import ReaderState, ViewState
-from tables.read.status import Situation, resolve_as_of, stale_sources
+from tables.read.state import ReaderState
+from tables.read.status import Situation, resolve_as_of, stale_sources, tripped_sources
+from tables.spec.view import View
 from tables.spec.windowed import Windowed
 from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
 
@@ -18,9 +20,14 @@ EVER = 1 << 40
 """Epoch minutes beyond any pane."""
 
 VIEW = "ops_recon_variance"
+SUMS = ("charges_minor", "payouts_minor", "refunds_minor", "fees_minor")
+"""What is looked at of it, by city and currency."""
 
 Pair = tuple[str | None, str]
 """City and currency."""
+
+
+KEY = ("city", "currency")
 
 
 class Window(NamedTuple):
@@ -84,6 +91,9 @@ class ReconReader:
         if not situation.feed_read:
             return Reading(None, 0, 0, stale)
         state = reader.views[VIEW]
+        lacking = _lacking(state.view)
+        if lacking:
+            return Reading(None, 0, 0, f"the former definition of {VIEW}, which answers, has no {lacking}")
         _, end_us = resolve_as_of(reader, "now", situation)
         end = -(-end_us // MINUTE_US)
         first = -((self._window.hours * HOUR_MINUTES * MINUTE_US - end_us) // MINUTE_US)
@@ -108,8 +118,7 @@ class ReconReader:
         assert panes is not None
         assert isinstance(state.view, Windowed)
         names = [total.name for total in state.view.sums]
-        charge, payout = names.index("charges_minor"), names.index("payouts_minor")
-        refund, fee = names.index("refunds_minor"), names.index("fees_minor")
+        charge, payout, refund, fee = (names.index(name) for name in SUMS)
         paid = join(self._paid.over(*payouts))
         rest = paid if others == payouts else join(self._rest.over(*others))
         found = {}
@@ -118,6 +127,17 @@ class ReconReader:
             if any(figures):
                 found[_pair(group)] = figures
         return found
+
+
+def _lacking(view: View) -> str | None:
+    """What the gates need and a view does not have; None: it has all. This release's has; a former definition
+    may not."""
+    if not isinstance(view, Windowed):
+        return "sums by time"
+    if view.key != KEY:
+        return f"groups by {' and '.join(KEY)} alone"
+    names = {total.name for total in view.sums}
+    return next((name for name in SUMS if name not in names), None)
 
 
 def _pair(group: tuple[object, ...]) -> Pair:
@@ -129,8 +149,10 @@ def _pair(group: tuple[object, ...]) -> Pair:
 
 def pairs_kept(reader: ReaderState) -> set[Pair]:
     """Every pair that some pane has, however old."""
-    panes = reader.views[VIEW].panes
-    assert panes is not None
+    state = reader.views[VIEW]
+    panes = state.panes
+    if panes is None or _lacking(state.view):
+        return set()
     return {_pair(panes.groups.groups[number]) for number in panes.total(-EVER, EVER).keys.tolist()}
 
 
@@ -141,6 +163,7 @@ def gate_staleness(reader: ReaderState, situation: Situation) -> str | None:
     if not situation.topics or not all(situation.topics.values()):
         return "it is not known how many partitions the raw topics have"
     stale = stale_sources(reader, reader.views[VIEW].view, situation)
+    stale = stale or tripped_sources(reader, situation)
     if not stale:
         return None
     (topic, number), why = stale[0]

@@ -37,6 +37,12 @@ _AS_OF = _text(
     default="now",
 )
 _STEP = _text("step", "Adds `t`, a row per step with data. Whole minutes; where hours are kept, hours.", "5m")
+_TZ = _text(
+    "tz",
+    "A time zone by whose clock steps begin, and days: `from` and `to` may then be dates. Where hours alone "
+    "are kept, one of whole hours from UTC.",
+    "Europe/Lisbon",
+)
 _WINDOW = (
     _text(
         "group_by",
@@ -74,7 +80,7 @@ def filters(dimensions: Sequence[str]) -> list[Parameter]:
 
 def view_parameters(view: View) -> list[Parameter]:
     """Parameters of a view's answer and of its stream."""
-    steps = [_STEP] if isinstance(view, Windowed) else []
+    steps = [_STEP, _TZ] if isinstance(view, Windowed) else []
     return [_AS_OF, *_WINDOW, *steps, *filters(view.dimensions)]
 
 

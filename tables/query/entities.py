@@ -38,7 +38,7 @@ def answer_entities(
         mask &= _allowed(entities, view, query, scope)
     page = _page(entities, mask, query.limit + 1, cursor)
     more = len(page) > query.limit
-    warnings = warnings_of(reader, query, situation, scope)
+    warnings = warnings_of(reader, view, query, situation, scope)
     page = page[: query.limit]
     following = encode_cursor(view, Cursor(as_of_us, *page[-1][:2])) if more else None
     return {

@@ -22,7 +22,11 @@ def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywher
             continue
         if everywhere and state.panes is not None:
             state.panes.name_all_groups()
-        at, city = fields.index(dimension), fields.index(CITY)
+        at = fields.index(dimension)
+        if state.experiments is not None:
+            found |= {names[at] for names in state.experiments.names()} if scope is None else set()
+            continue
+        city = fields.index(CITY)
         for groups in (part.groups for part in (state.panes, state.entities) if part is not None):
             if scope is None:
                 found |= groups.values(at)

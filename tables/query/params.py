@@ -12,6 +12,8 @@ import binascii
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, time
+from zoneinfo import ZoneInfo
 
 import msgspec
 
@@ -23,6 +25,7 @@ from tables.query.declarations import (
     entity_parameters,
     view_parameters,
 )
+from tables.query.steps import Steps, find_zone
 from tables.query.values import (
     EmptyElementError,
     did_you_mean,
@@ -31,11 +34,14 @@ from tables.query.values import (
     split_list,
 )
 from tables.read.status import AsOf
+from tables.spec.experiment import Experiment
 from tables.spec.view import Entity, View
+from tables.spec.windowed import Windowed
 from tables.times import HOUR_US, MINUTE_US
 
 UNIT_US = {"s": SECOND_US, "m": MINUTE_US, "h": HOUR_US, "d": 24 * HOUR_US}
 DEFAULT_WINDOW_US = 24 * HOUR_US
+_DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}")
 _NAMED_TIMES: dict[str, AsOf] = {"now": "now", "watermark": "watermark"}
 
 Params = Sequence[tuple[str, str]]
@@ -56,14 +62,14 @@ class ViewQuery:
 
     `window_us`: length of the window that ends at `as_of`; None if `from_us` is given. `to_us` None: up to
     `as_of`. The window is for sums: an entity's state is the latest, whatever the window.
-    `group_by`: dimensions, in the view's order.
+    `group_by`: dimensions, in the view's order. `steps` None: one row a group.
     """
 
     as_of: AsOf
     window_us: int | None
     from_us: int | None
     to_us: int | None
-    step_minutes: int | None
+    steps: Steps | None
     filters: Filters
     group_by: tuple[str, ...]
     warnings: tuple[str, ...] = ()
@@ -94,12 +100,13 @@ class EntityQuery:
 def parse_view_query(view: View, params: Params) -> ViewQuery:
     """Parameters of /v1/views/{name}. Raises `ParameterError`."""
     one = _singles(view, params, view_parameters(view))
+    zone = _zone(one)
     query = ViewQuery(
         as_of=_as_of(one),
         window_us=_duration_us("window", one["window"]) if "window" in one else None,
-        from_us=parse_time("from", one["from"]) if "from" in one else None,
-        to_us=parse_time("to", one["to"]) if "to" in one else None,
-        step_minutes=_step(one),
+        from_us=_bound("from", one["from"], zone) if "from" in one else None,
+        to_us=_bound("to", one["to"], zone) if "to" in one else None,
+        steps=Steps(_step_minutes(one), zone) if "step" in one else None,
         filters=_filters(view, params),
         group_by=_group_by(view, one),
         warnings=_time_warnings(one),
@@ -130,8 +137,9 @@ def _singles(view: View, params: Params, declared: Sequence[Parameter]) -> dict[
     """Parameters that come once; all that are not declared are refused."""
     found: dict[str, str] = {}
     for name, value in params:
-        stepped = isinstance(view, Entity) and name == "step"
-        no_steps = f"; {view.name} shows the latest state of entities, which has no steps"
+        stepped = not isinstance(view, Windowed) and name in ("step", "tz")
+        of = "entities" if isinstance(view, Entity) else "experiments"
+        no_steps = f"; {view.name} shows the latest state of {of}, which has no steps"
         check_known(name, declared, no_steps if stepped else "")
         if name in found:
             raise ParameterError(name, "must be given once")
@@ -209,9 +217,25 @@ def _check_window(query: ViewQuery) -> None:
             raise ParameterError("to", "must be after from")
 
 
-def _step(one: dict[str, str]) -> int | None:
-    if "step" not in one:
-        return None
+def _zone(one: dict[str, str]) -> ZoneInfo | None:
+    try:
+        return find_zone(one["tz"]) if "tz" in one else None
+    except ValueError as error:
+        raise ParameterError("tz", str(error)) from None
+
+
+def _bound(parameter: str, text: str, zone: ZoneInfo | None) -> int:
+    """An end of a window in µs: a time, or, in a zone, a date, which stands for its midnight there."""
+    if zone is None or not _DATE.fullmatch(text):
+        return parse_time(parameter, text)
+    try:
+        midnight = datetime.combine(date.fromisoformat(text), time(), zone)
+        return micros(midnight.astimezone(UTC))
+    except (ValueError, OverflowError):
+        raise ParameterError(parameter, "is no date that there is") from None
+
+
+def _step_minutes(one: dict[str, str]) -> int:
     step_us = _duration_us("step", one["step"])
     if step_us % MINUTE_US:
         raise ParameterError("step", "must be whole minutes: views are kept by the minute")
@@ -230,6 +254,8 @@ def _group_by(view: View, one: dict[str, str]) -> tuple[str, ...]:
             )
     if len(set(names)) != len(names):
         raise ParameterError("group_by", "names a dimension twice")
+    if isinstance(view, Experiment) and len(names) < len(view.dimensions):
+        raise ParameterError("group_by", f"must hold {' and '.join(view.dimensions)}: variants are compared")
     if view.has_money and "currency" in view.dimensions and "currency" not in names:
         raise ParameterError(
             "group_by", "must hold currency: amounts of different currencies are never added"

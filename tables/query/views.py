@@ -2,6 +2,7 @@
 
 A `scope` is the set of cities that may be seen, None for all of them and for null. It only ever filters
 groups before they are added up, so every row, total and ratio comes from the scope's cities alone.
+Experiments are of all cities: whoever may not see all sees none.
 """
 
 from __future__ import annotations
@@ -13,12 +14,15 @@ import numpy as np
 
 from schemas.times import FIRST_US, format_time
 from tables.codec import Group
+from tables.query.experiments import experiment_rows
 from tables.query.known_values import Scope, unknown_filters
 from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery
+from tables.query.steps import Steps
+from tables.read.definitions import ViewState
 from tables.read.entity_columns import EntityColumns
-from tables.read.pane_sums import DROPPED, PaneSums, join
+from tables.read.pane_sums import DROPPED, CutHourError, PaneSums, Part, join
 from tables.read.sketch_entries import Ints
-from tables.read.state import ReaderState, ViewState
+from tables.read.state import ReaderState
 from tables.read.status import PartitionStatus, Situation, Status, resolve_as_of, status
 from tables.spec.fields import CITY
 from tables.spec.measures import finish
@@ -31,7 +35,7 @@ __all__ = ["Scope", "answer_view", "group_filter", "head", "sort_key", "warnings
 Kept = dict[str, Any]
 """What is kept for each measure, by its name."""
 RowKey = tuple[int, Group]
-"""First epoch minute of the step (0 where there are no steps), and the values of the `group_by`
+"""Epoch minute at which the step begins (0 where there are no steps), and the values of the `group_by`
 dimensions.
 """
 
@@ -39,12 +43,13 @@ dimensions.
 def answer_view(
     reader: ReaderState, view: View, query: ViewQuery, situation: Situation, scope: Scope = None
 ) -> dict[str, Any]:
-    """The answer of GET /v1/views/{name}. Raises `ParameterError` for a step finer than what is kept.
+    """The answer of GET /v1/views/{name}. Raises `ParameterError` for steps that cut what is kept as a whole.
 
+    `view`: by the definition that answers, `reader.views[name].view`, which the query has been parsed for.
     `from` and `to` are those of the panes that were added up, null for an entity view. Rows are sorted by `t`
     and by their dimensions, null first. With `step` there is a row for each step that has data; steps begin
-    at multiples of `step` since the epoch, the first and the last are cut by `from` and `to`, and `t` is the
-    start.
+    at multiples of `step` since the epoch, by the clock of `tz`, the first and the last are cut by `from` and
+    `to`, and `t` is the start.
     """
     state = reader.views[view.name]
     as_of_us, end_us = resolve_as_of(reader, query.as_of, situation)
@@ -56,8 +61,11 @@ def answer_view(
         table = _windowed(state, query, first, end, scope)
     if state.entities is not None:
         _add_tracked(table, state, query, as_of_us, scope)
+    if state.experiments is not None and scope is None:
+        rows = experiment_rows(state.experiments, query, reader.newest_us())
+        table = {(0, group): estimated for group, estimated in rows.items()}
     from_us = None if first is None else first * MINUTE_US
-    warnings = warnings_of(reader, query, situation, scope)
+    warnings = warnings_of(reader, view, query, situation, scope)
     return {
         **head(view, as_of_us, status(reader, view, situation, from_us), (first, end), warnings),
         "rows": _rows(view, query, table, first or 0, as_of_us),
@@ -65,11 +73,13 @@ def answer_view(
 
 
 def warnings_of(
-    reader: ReaderState, query: ViewQuery | EntityQuery, situation: Situation, scope: Scope
+    reader: ReaderState, view: View, query: ViewQuery | EntityQuery, situation: Situation, scope: Scope
 ) -> list[str]:
-    """What is probably a mistake in a query. Which values exist is known once the feed has been read."""
+    """Whether a former definition answers, and what is probably a mistake in a query. Which values exist is
+    known once the feed has been read."""
+    former = reader.definitions.former(view.name)
     unknown = unknown_filters(reader, query.filters, scope) if situation.feed_read else []
-    return [*query.warnings, *unknown]
+    return [*([former] if former else []), *query.warnings, *unknown]
 
 
 def head(
@@ -90,6 +100,7 @@ def head(
         "watermark": None if found.watermark_us is None else format_time(found.watermark_us),
         "freshness_seconds": None if freshness is None else round(freshness, 3),
         "complete": found.complete,
+        "since": None if found.since_us is None else format_time(found.since_us),
         "partitions": [_partition(partition) for partition in found.partitions],
         **({"incomplete_because": found.because} if found.because else {}),
         **({"warnings": warnings} if warnings else {}),
@@ -124,7 +135,7 @@ def _minutes(query: ViewQuery, end_us: int) -> tuple[int, int]:
 def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, end: int) -> tuple[int, int]:
     """Move ends that lie among hour panes out to whole hours."""
     rolled_until = reader.rolled_until(panes)
-    by_hour = query.step_minutes is None or query.step_minutes % HOUR_MINUTES == 0
+    by_hour = query.steps is None or query.steps.minutes % HOUR_MINUTES == 0
     if rolled_until is not None and first < rolled_until and not by_hour:
         until = format_time(rolled_until * MINUTE_US)
         raise ParameterError(
@@ -147,10 +158,10 @@ def group_filter(fields: Sequence[str], filters: Filters, scope: Scope) -> Calla
 
 
 def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: Scope) -> dict[RowKey, Kept]:
-    view, panes, step = state.view, state.panes, query.step_minutes
+    view, panes = state.view, state.panes
     assert panes is not None
     assert isinstance(view, Windowed)
-    part = panes.total(first, end) if step is None else panes.steps(first, end, step)
+    part = panes.total(first, end) if query.steps is None else _stepped(panes, query.steps, first, end)
     size = max(1, len(panes.groups))
     shown, keys = _project(view, panes, query, scope, np.unique(part.keys % size))
 
@@ -163,8 +174,8 @@ def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: S
     nothing = view.nothing()
 
     def row_key(key: int) -> RowKey:
-        at, number = divmod(key, len(shown))
-        return at * (step or 0), shown[number]
+        start, number = divmod(key, len(shown))
+        return start, shown[number]
 
     table: dict[RowKey, Kept] = {
         row_key(key): {**nothing, **dict(zip(names, sums, strict=True))}
@@ -174,6 +185,18 @@ def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: S
         for key, sketch in entries.by_key():
             table[row_key(key)].update(dict.fromkeys(names_of, sketch))
     return table
+
+
+def _stepped(panes: PaneSums, steps: Steps, first: int, end: int) -> Part:
+    try:
+        return panes.steps(first, end, steps.start)
+    except CutHourError as error:
+        at = format_time(error.hour * HOUR_MINUTES * MINUTE_US)
+        raise ParameterError(
+            "tz",
+            f"{steps.zone} is not whole hours from UTC at {at}, and no minutes are kept there any more: ask "
+            "for a later window, or without tz",
+        ) from None
 
 
 def _project(
@@ -201,7 +224,7 @@ def _add_tracked(
     view, entities = state.view, state.entities
     assert entities is not None
     tracked = _tracked(entities, view, query, as_of_us, scope)
-    if query.step_minutes is None:
+    if query.steps is None:
         empty = view.nothing()
         for group in tracked:
             table.setdefault((0, group), dict(empty))
@@ -238,8 +261,8 @@ def _rows(
 ) -> list[dict[str, Any]]:
     order = {group: sort_key(group) for _, group in table}
     rows = []
-    for at, group in sorted(table, key=lambda key: (key[0], order[key[1]])):
-        step = {} if query.step_minutes is None else {"t": format_time(max(at, first) * MINUTE_US)}
+    for start, group in sorted(table, key=lambda key: (key[0], order[key[1]])):
+        step = {} if query.steps is None else {"t": query.steps.text(max(start, first))}
         dims = dict(zip(query.group_by, group, strict=True))
-        rows.append({**step, **dims, **finish(view.measures, table[at, group], as_of_us)})
+        rows.append({**step, **dims, **finish(view.measures, table[start, group], as_of_us)})
     return rows

@@ -49,7 +49,7 @@ class EntityColumns:
         self._group_of = _values_of(group_fields)
         compared = {field for selection in tracks.selections for field, _ in selection.where}
         self._codes = {field: GroupTable() for field in sorted(compared)}
-        numbers = [kept.field for kept in tracks.keep if kept.kind is not Kind.TEXT]
+        numbers = [kept.field for kept in tracks.keep if kept.kind in (Kind.WHOLE, Kind.TIME)]
         self._numbers = [(f"n:{field}", attrgetter(field)) for field in numbers]
         self._columns: dict[str, Column] = {
             "rank": np.full(FIRST_CAPACITY, FREE, np.int16),
@@ -174,6 +174,10 @@ class EntityColumns:
         if deadline.until_seconds is not None:
             mask &= due < as_of_us + deadline.until_seconds * SECOND_US
         return mask
+
+    def count(self, selection: Selection, as_of_us: int) -> int:
+        """How many entities are in the selection at `as_of_us`, over all groups."""
+        return int(np.count_nonzero(self.select(selection, as_of_us)))
 
     def measure(self, measures: Sequence[EntityMeasure], as_of_us: int) -> dict[int, dict[str, int | None]]:
         """Group number → measure → what is kept of it, for every group that has an entity."""

@@ -16,7 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tables.codec import Group, Row, decode_partial, partial_groups
+from tables.codec import (
+    Group,
+    Row,
+    decode_partial,
+    partial_groups,
+)
 from tables.read.sketch_entries import Entries, Ints, combine, entries_of
 from tables.times import HOUR_MINUTES
 
@@ -29,6 +34,17 @@ DROPPED = -(1 << 63)
 RECENT_HOURS = 2
 """The hours at a window's end that are left out of its span: they change with every checkpoint."""
 MOST_SPANS = 8
+
+
+StartOf = Callable[[int], int]
+
+
+class CutHourError(ValueError):
+    """An hour is kept as a whole, and a query would cut it."""
+
+    def __init__(self, hour: int) -> None:
+        super().__init__(f"epoch hour {hour} is kept as a whole; it can't be cut")
+        self.hour = hour
 
 
 class Part(NamedTuple):
@@ -221,27 +237,27 @@ class PaneSums:
         merged = [combine(those, how) for those, how in zip(entries, self.combines, strict=True)]
         return Part(keys[starts], sums, tuple(merged))
 
-    def steps(self, first: int, end: int, step: int) -> Part:
-        """Sums by `minute // step * len(groups) + group number` over the epoch minutes [first, end).
+    def steps(self, first: int, end: int, start_of: StartOf) -> Part:
+        """Sums by `start_of(minute) * len(groups) + group number` over the epoch minutes [first, end).
 
-        Where the range holds hour panes, `step` must be a multiple of 60.
+        `start_of`: an epoch minute → the one at which its step begins. Raises `CutHourError`.
         """
-        parts = list(self._parts(first, end, step))
+        parts = [(start_of(at), part) for at, part in self._parts(first, end, start_of)]
         groups = len(self.groups)  # after decoding, which may have found new groups
-        return self.merged(part.moved(partial(np.add, at // step * groups)) for at, part in parts)
+        return self.merged(part.moved(partial(np.add, start * groups)) for start, part in parts)
 
-    def _parts(self, first: int, end: int, step: int | None) -> Iterator[tuple[int, Part]]:
-        by_hour = step is None or step % HOUR_MINUTES == 0
+    def _parts(self, first: int, end: int, start_of: StartOf | None) -> Iterator[tuple[int, Part]]:
         for at_hour in sorted(self._hours):
             start = at_hour * HOUR_MINUTES
             if start + HOUR_MINUTES <= first or start >= end:
                 continue
             hour = self._hours[at_hour]
-            if by_hour and first <= start and start + HOUR_MINUTES <= end:
+            in_one = start_of is None or start_of(start) == start_of(start + HOUR_MINUTES - 1)
+            if in_one and first <= start and start + HOUR_MINUTES <= end:
                 yield start, self._hour_sum(hour)
                 continue
             if ("h", at_hour) in hour.panes:
-                raise ValueError(f"epoch hour {at_hour} is kept as a whole; it can't be cut")
+                raise CutHourError(at_hour)
             for (_, minute), pane in sorted(hour.panes.items(), key=itemgetter(0)):
                 if first <= minute < end:
                     yield minute, self._pane_sum(pane)

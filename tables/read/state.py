@@ -6,25 +6,26 @@ interval; heartbeats count as they come. Nothing here knows of Kafka: whoever re
 
 from __future__ import annotations
 
+import contextlib
 from collections import defaultdict
-from collections.abc import Container, Iterable, Mapping
+from collections.abc import Container, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
-from tables.codec import (
-    Checkpoint,
+from tables.codec import Checkpoint, decode_checkpoint, decode_heartbeat
+from tables.definitions import ALIAS
+from tables.keys import (
     CheckpointKey,
+    FeedFormatError,
     HeartbeatKey,
-    WindowedKey,
-    decode_checkpoint,
-    decode_heartbeat,
     parse_key,
     source_topic,
 )
-from tables.read.entity_columns import EntityColumns
+from tables.read.definitions import Definitions, ViewState
 from tables.read.pane_sums import PaneSums
 from tables.spec.view import View
-from tables.spec.windowed import Windowed
-from tables.times import HOUR_MINUTES, MINUTE_US, hour_start
+from tables.times import HOUR_MINUTES, HOUR_US, MINUTE_US, hour_start
+
+_ALIAS = ALIAS.encode()
 
 Source = tuple[str, int]
 """A raw topic and the number of one of its partitions."""
@@ -38,7 +39,7 @@ class Report(NamedTuple):
 
     `next`: first offset in no checkpoint; `end`: the source's end; `oldest_unread_ms`: Kafka timestamp of the
     oldest record not folded, or None; `heard_at`: when it was said, in seconds of the reader's monotonic
-    clock.
+    clock; `bad`: how many of its last records are bad, if they are too many.
     """
 
     worker: str
@@ -46,6 +47,7 @@ class Report(NamedTuple):
     end: int
     oldest_unread_ms: int | None
     heard_at: float
+    bad: int | None = None
 
 
 class Claim(NamedTuple):
@@ -60,45 +62,36 @@ class Claim(NamedTuple):
 class _Pending(NamedTuple):
     """Records of a source partition since its last checkpoint, the newest by key.
 
-    `partials`: key → value. `entities`: `view@definition_hash` → entity id → value.
+    `partials`: key → value. `named`: `view@definition_hash` → id of an entity, or an experiment's name →
+    value.
     """
 
     partials: dict[bytes, bytes | None]
-    entities: dict[bytes, dict[bytes, bytes | None]]
-
-
-class ViewState:
-    """One view's state. `version` grows with every change of it."""
-
-    def __init__(self, view: View) -> None:
-        self.view = view
-        self.version = 0
-        self.panes: PaneSums | None = None
-        if isinstance(view, Windowed):
-            self.panes = PaneSums(len(view.sums), [sketch.kind.combine for sketch in view.sketches])
-        self.entities = None if view.tracks is None else EntityColumns(view.tracks, view.key)
+    named: dict[bytes, dict[bytes, bytes | None]]
 
 
 class ReaderState:
     """All views of one feed, merged over source partitions.
 
     `pane_minutes`: the age, in minutes behind a partition's watermark, at which minute panes are rolled into
-    hours.
+    hours; `pane_hours`: that at which hours are dropped.
     """
 
-    def __init__(self, views: Mapping[str, View], pane_minutes: int) -> None:
+    def __init__(self, views: Mapping[str, View], pane_minutes: int, pane_hours: int) -> None:
         self.pane_minutes = pane_minutes
-        self.views = {name: ViewState(view) for name, view in views.items()}
+        self.definitions = Definitions(views, pane_hours * HOUR_US)
         self.checkpoints: dict[Source, Checkpoint] = {}
         self.reports: dict[Source, Report] = {}
         self.claims: dict[Source, Claim] = {}
         self.damaged: dict[Source, set[bytes]] = {}
         """Keys of a source's records that could not be read and have not been written anew."""
-        self._by_definition = {
-            f"{name}@{view.definition_hash}".encode(): self.views[name] for name, view in views.items()
-        }
         self._sources: dict[Source, int] = {}
         self._pending: dict[tuple[int, bytes], _Pending] = defaultdict(lambda: _Pending({}, {}))
+
+    @property
+    def views(self) -> Mapping[str, ViewState]:
+        """What answers, by the view's name: by its newest definition that all source partitions have."""
+        return self.definitions.serving
 
     def apply(
         self, partition: int, records: Iterable[FeedItem], *, monotonic: float, wall_ms: int | None = None
@@ -114,14 +107,19 @@ class ReaderState:
             kind = key[:2]
             if self.damaged and kind != b"h:" and any(key in keys for keys in self.damaged.values()):
                 self.mark(partition, key, damaged=False)
-            if kind == b"e:":
-                _, definition, topic, entity_id = key.split(b":", 3)
-                self._pending[partition, topic].entities.setdefault(definition, {})[entity_id] = value
-            elif kind == b"w:":
-                topic = key.split(b":", 3)[2]
-                self._pending[partition, topic].partials[key] = value
-            elif kind == b"d:":
-                continue  # ids: the workers' own
+            if kind in (b"e:", b"w:", b"x:"):
+                _, definition, topic, rest = key.split(b":", 3)
+                if _ALIAS in topic:
+                    continue  # a rebuild's own
+                pending = self._pending[partition, topic]
+                if kind == b"w:":
+                    pending.partials[key] = value
+                else:
+                    pending.named.setdefault(definition, {})[rest] = value
+            elif kind in (b"d:", b"u:"):
+                continue  # ids and users: the workers' own
+            elif kind == b"v:":
+                self.definitions.declare(key.split(b":", 2)[1], value)
             elif kind == b"c:":
                 changed |= self._checkpoint(partition, key, value)
             else:
@@ -129,11 +127,19 @@ class ReaderState:
                 self._heartbeat(key, value, monotonic, monotonic - age_ms / 1000)
         return changed
 
+    def merge_hour(self, name: str, hour: int) -> None:
+        """Unpack and merge what a view has of an epoch hour, before a query needs it."""
+        panes = self.views[name].panes
+        if panes is not None:
+            panes.total(hour * HOUR_MINUTES, (hour + 1) * HOUR_MINUTES)
+
     def mark(self, partition: int, key: bytes, *, damaged: bool) -> None:
         """A record of a source's state cannot be read: what there was of it stays, and is not the newest. Or
         it has been written anew."""
         topic = source_topic(key)
         assert topic is not None
+        if _ALIAS in topic:
+            return
         source = (topic.decode(), partition)
         keys = self.damaged.setdefault(source, set())
         (keys.add if damaged else keys.discard)(key)
@@ -143,37 +149,43 @@ class ReaderState:
     def _checkpoint(self, partition: int, key: bytes, value: bytes | None) -> set[str]:
         parsed = parse_key(key)
         assert isinstance(parsed, CheckpointKey)
+        if ALIAS in parsed.topic:
+            return set()
         source = (parsed.topic, partition)
-        if value is None:
-            self.checkpoints.pop(source, None)
-        else:
+        before = self.checkpoints.pop(source, None)
+        if value is not None:
             self.checkpoints[source] = checkpoint = decode_checkpoint(value)
             claim = self.claims.get(source)
             if claim is not None and claim.next <= checkpoint.next:
                 del self.claims[source]
         number = self._sources.setdefault(source, len(self._sources))
         pending = self._pending.pop((partition, parsed.topic.encode()), None)
-        return self._flush(number, pending) if pending else set()
-
-    def _flush(self, source: int, pending: _Pending) -> set[str]:
-        changed = set()
-        for key, value in pending.partials.items():
-            state = self._by_definition.get(key[2 : key.index(b":", 2)])
-            if state is None or state.panes is None:
-                continue  # of another release's definition
-            parsed = parse_key(key)
-            assert isinstance(parsed, WindowedKey)
-            state.panes.put(parsed.unit, parsed.number, source, parsed.shard, value)
-            changed.add(state.view.name)
-        for definition, entities in pending.entities.items():
-            state = self._by_definition.get(definition)
-            if state is None or state.entities is None:
-                continue
-            state.entities.put_many(source, ((name.decode(), value) for name, value in entities.items()))
-            changed.add(state.view.name)
-        for name in changed:
-            self.views[name].version += 1
+        changed = self._flush(number, pending, source) if pending else set()
+        now = self.checkpoints.get(source)
+        if self.definitions.news or _computed(before) != _computed(now):
+            changed |= self.definitions.choose(self.checkpoints.values(), None if before else now)
         return changed
+
+    def _flush(self, number: int, pending: _Pending, source: Source) -> set[str]:
+        changed: set[str | None] = set()
+        definitions = self.definitions
+        for key, value in pending.partials.items():
+            definition = key[2 : key.index(b":", 2)]
+            with self._marked(source, key):
+                changed.add(definitions.put_pane(definition, number, key, value))
+        for definition, named in pending.named.items():
+            prefix = b"e:%b:%b:" % (definition, source[0].encode())
+            with self._marked(source, prefix):
+                changed.add(definitions.put_named(definition, number, named, prefix))
+        return {name for name in changed if name is not None}
+
+    @contextlib.contextmanager
+    def _marked(self, source: Source, key: bytes) -> Iterator[None]:
+        """What a definition of another release has is looked at only here: it may be damaged."""
+        try:
+            yield
+        except FeedFormatError:
+            self.damaged.setdefault(source, set()).add(key)
 
     def _heartbeat(self, key: bytes, value: bytes | None, monotonic: float, heard_at: float) -> None:
         parsed = parse_key(key)
@@ -185,7 +197,12 @@ class ReaderState:
             known = self.reports.get(source)
             if known is None or known.heard_at <= heard_at:
                 self.reports[source] = Report(
-                    parsed.worker, assigned.next, assigned.end, assigned.oldest_unread_ms, heard_at
+                    parsed.worker,
+                    assigned.next,
+                    assigned.end,
+                    assigned.oldest_unread_ms,
+                    heard_at,
+                    assigned.bad,
                 )
             # Before its first checkpoint a source may begin anywhere: only a move from there is a claim.
             checkpoint = self.checkpoints.get(source)
@@ -214,3 +231,7 @@ class ReaderState:
         if hour is not None:
             ends.append((hour + 1) * HOUR_MINUTES)
         return max(ends, default=None)
+
+
+def _computed(checkpoint: Checkpoint | None) -> object:
+    return checkpoint and (checkpoint.views, checkpoint.beside)

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from schemas.times import SECOND_US, format_time
-from tables.codec import Checkpoint
+from tables.codec import LAST, Checkpoint
+from tables.definitions import began, hashes
 from tables.read.state import ReaderState, Report, Source
 from tables.spec.view import View
 
@@ -48,13 +49,15 @@ class PartitionStatus(NamedTuple):
 class Status(NamedTuple):
     """All source partitions, sorted, and what follows for one view from those of the raw topics.
 
-    `because`: why the answer is not complete, a sentence each; empty if it is.
+    `because`: why the answer is not complete, a sentence each; empty if it is. `since_us`: events that
+    occurred before may be missing from the view, µs; None: none is.
     """
 
     partitions: list[PartitionStatus]
     because: list[str]
     watermark_us: int | None
     freshness_seconds: float | None
+    since_us: int | None
 
     @property
     def complete(self) -> bool:
@@ -81,7 +84,14 @@ def status(reader: ReaderState, view: View, situation: Situation, from_us: int |
         because=_because(awaited, situation),
         watermark_us=reader.watermark_us(situation.topics),
         freshness_seconds=freshness if known and None not in ages else None,
+        since_us=_since_us(reader, view),
     )
+
+
+def _since_us(reader: ReaderState, view: View) -> int | None:
+    found = [began(checkpoint, view) for checkpoint in reader.checkpoints.values()]
+    times = [one.partial_until_us for one in found if one is not None]
+    return max((us for us in times if us is not None), default=None)
 
 
 def _because(awaited: list[PartitionStatus], situation: Situation) -> list[str]:
@@ -122,17 +132,17 @@ def _partition(
 
 def _why_partial(checkpoint: Checkpoint | None, view: View, from_us: int | None) -> str | None:
     """What is missing from a view for good, from the answer's window on; None if nothing is."""
-    until_us = checkpoint.partial_until.get(view.name) if checkpoint else None
-    if checkpoint is None or until_us is None or (from_us is not None and from_us >= until_us):
+    since = began(checkpoint, view) if checkpoint else None
+    until_us = since.partial_until_us if since else None
+    if since is None or until_us is None or (from_us is not None and from_us >= until_us):
         return None
+    assert checkpoint is not None
     before = f"events from before {format_time(until_us)} may be missing"
-    since = checkpoint.views.get(view.name)
     if checkpoint.lost:
         first, end = checkpoint.lost[-1]
         more = f", and {len(checkpoint.lost) - 1:,} ranges before them" if len(checkpoint.lost) > 1 else ""
         return f"records were lost: Kafka deleted the offsets {first} to {end - 1} unread{more}; {before}"
-    began = f" at offset {since[1]}" if since is not None else ""
-    return f"{view.name} began{began}, after the partition's first records; {before}"
+    return f"{view.name} began at offset {since.offset}, after the partition's first records; {before}"
 
 
 def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list[tuple[Source, str]]:
@@ -140,6 +150,15 @@ def stale_sources(reader: ReaderState, view: View, situation: Situation) -> list
     awaited = [source for source in _sources(reader, situation) if source[0] in situation.topics]
     judged = [(source, source_staleness(reader, view, source, situation)) for source in awaited]
     return [(source, why) for source, why in judged if why is not None]
+
+
+def tripped_sources(reader: ReaderState, situation: Situation) -> list[tuple[Source, str]]:
+    """The raw topics' partitions whose breaker has tripped, sorted, and why."""
+    return [
+        (source, f"{report.bad:,} of its last {LAST:,} records are bad, more than SLUICE_BAD_SHARE allows")
+        for source, report in sorted(reader.reports.items())
+        if report.bad is not None and source[0] in situation.topics
+    ]
 
 
 def source_staleness(reader: ReaderState, view: View, source: Source, situation: Situation) -> str | None:
@@ -154,7 +173,7 @@ def source_staleness(reader: ReaderState, view: View, source: Source, situation:
     offset = checkpoint.next if checkpoint else report.next
     if _unread_seconds(reader, source, report, offset, situation) > situation.stale_seconds:
         return f"a record has been unread for over {situation.stale_seconds} s"
-    if checkpoint and checkpoint.views.get(view.name, ("",))[0] != view.definition_hash:
+    if checkpoint and view.definition_hash not in hashes(checkpoint, view.name):
         does = "computes another definition of" if view.name in checkpoint.views else "does not compute"
         return f"its worker {does} {view.name}"
     return None

@@ -93,8 +93,8 @@ class Total(EntityMeasure):
     def problems(self, known: Known) -> Iterator[str]:
         """What is wrong with its declaration, and what to do."""
         yield from super().problems(known)
-        if self.field not in known.kept:
-            yield f"{self.field} is not kept: add it to `keep`"
+        if self.field not in known.whole:
+            yield f"{self.field} is not kept as a whole number: add it to `keep` with Kind.WHOLE"
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from enum import StrEnum
-from typing import Annotated, Any, Protocol, get_args, get_origin
+from types import UnionType
+from typing import Annotated, Any, Literal, Protocol, Union, get_args, get_origin
 
 import msgspec
 
@@ -35,6 +36,7 @@ class Kind(StrEnum):
 
     TEXT = "text"
     WHOLE = "whole"  # an int
+    NUMBER = "number"  # a float, which is shown and not added up
     TIME = "time"  # a datetime in the event, int µs UTC since the epoch in the state
 
 
@@ -47,3 +49,25 @@ def payload_fields(event_class: type[msgspec.Struct]) -> dict[str, Any]:
 def is_whole(field_type: Any) -> bool:
     """Whether a field is always an int."""
     return field_type is int or (get_origin(field_type) is Annotated and get_args(field_type)[0] is int)
+
+
+def holds(event_class: type[Any], name: str) -> Kind | None:
+    """What a field of an event's payload holds, null aside; None for a boolean."""
+    if name in getattr(event_class, "instants", ()):  # texts as they are decoded
+        return Kind.TIME
+    found = _plain(payload_fields(event_class)[name])
+    if get_origin(found) is Literal:
+        return Kind.TEXT
+    return {str: Kind.TEXT, int: Kind.WHOLE, float: Kind.NUMBER}.get(found)
+
+
+def is_nullable(event_class: type[Any], name: str) -> bool:
+    """Whether a field of an event's payload may be null."""
+    return type(None) in get_args(payload_fields(event_class)[name])
+
+
+def _plain(field_type: Any) -> Any:
+    """A field's type without its limits and null."""
+    if get_origin(field_type) in (Union, UnionType):
+        (field_type,) = (kind for kind in get_args(field_type) if kind is not type(None))
+    return get_args(field_type)[0] if get_origin(field_type) is Annotated else field_type

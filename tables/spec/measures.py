@@ -21,16 +21,17 @@ class Unit(StrEnum):
     COUNT = "count"
     MINOR = "minor"  # minor units of the row's currency: never summed over currencies
     RATIO = "ratio"
+    NUMBER = "number"
     SECONDS = "seconds"
 
 
 class Known(NamedTuple):
-    """What a measure may name: measures `before` it, the selections and kept fields of its view's entities,
-    the fields that groups have, and events."""
+    """What a measure may name: measures `before` it, the selections of its view's entities and the whole
+    numbers kept of them, the fields that groups have, and events."""
 
     before: frozenset[str]
     selections: tuple[str, ...]
-    kept: tuple[str, ...]
+    whole: tuple[str, ...]
     key: tuple[str, ...]
     events: EventTypes
 

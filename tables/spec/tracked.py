@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import msgspec
 
-from tables.spec.fields import EventTypes, Kind, Where, payload_fields
+from tables.spec.fields import EventTypes, Kind, Where, holds, is_nullable, is_whole, payload_fields
+
+_MOST_RANK = 127
+"""So that a stored rank is one byte."""
 
 
 class EntityState(msgspec.Struct, array_like=True, gc=False):
@@ -90,7 +93,12 @@ class Tracked:
     @cached_property
     def state(self) -> type[EntityState]:
         """The class of an entity's state: `EntityState`, and a member for each kept field."""
-        types = {Kind.TEXT: Any, Kind.WHOLE: int | None, Kind.TIME: int | None}
+        types = {
+            Kind.TEXT: Any,
+            Kind.WHOLE: int | None,
+            Kind.NUMBER: float | None,
+            Kind.TIME: int | None,
+        }
         fields = [(kept.field, types[kept.kind]) for kept in self.keep]
         kept = msgspec.defstruct("KeptState", fields, bases=(EntityState,), array_like=True, gc=False)
         assert issubclass(kept, EntityState)
@@ -122,6 +130,11 @@ class Tracked:
         """Names of the kept fields, in the order of the stored value."""
         return tuple(kept.field for kept in self.keep)
 
+    @cached_property
+    def whole_names(self) -> tuple[str, ...]:
+        """Names of the kept fields that can be added up."""
+        return tuple(kept.field for kept in self.keep if kept.kind is Kind.WHOLE)
+
     def computed(self) -> list[Any]:
         """What is computed, for the hash: all but selections, which a query evaluates."""
         stages = [[s.event, s.rank, s.opens, s.closes] for s in self.stages]
@@ -133,6 +146,8 @@ class Tracked:
             yield "two stages share an event or a rank: give each its own"
         if not any(stage.opens for stage in self.stages):
             yield "no stage opens an entity: mark the first one with opens=True"
+        if any(type(stage.rank) is not int or not 0 <= stage.rank <= _MOST_RANK for stage in self.stages):
+            yield f"a rank is not a whole number from 0 to {_MOST_RANK}: number the stages from 0 on"
         for name in self.kept_names:
             if name in EntityState.__struct_fields__ or self.kept_names.count(name) > 1:
                 yield f"{name} is kept twice: take it out of `keep`"
@@ -165,6 +180,20 @@ class Tracked:
         kept = [name for name in self.kept_names if not any(name in found for found in fields.values())]
         if kept and not unknown:
             yield f"none of its events has a field {', '.join(kept)}: take it out of `keep`"
+        for event, found in fields.items():
+            if unlike := [name for name in self.whole_names if name in found and not is_whole(found[name])]:
+                yield f"field {', '.join(unlike)} of {event} is not always a whole number: keep it otherwise"
+            yield from self._kind_problems(event, events[event], found)
+
+    def _kind_problems(self, event: str, known: type[Any], fields: Collection[str]) -> Iterator[str]:
+        for name in self.id_fields:
+            if name in fields and (holds(known, name) is not Kind.TEXT or is_nullable(known, name)):
+                yield f"field {name} of {event} is not always a text: take another one as id"
+        for kept in self.keep:
+            if kept.kind is not Kind.WHOLE and kept.field in fields:
+                there = holds(known, kept.field)
+                if there is not kept.kind and (kept.kind, there) != (Kind.NUMBER, Kind.WHOLE):
+                    yield f"field {kept.field} of {event} is no {kept.kind}: keep it as another Kind"
 
 
 def _listed(names: set[str]) -> str:

@@ -9,12 +9,13 @@ from __future__ import annotations
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, ClassVar
 
 from tables.spec.entity_measures import EntityMeasure
-from tables.spec.fields import CITY
+from tables.spec.fields import CITY, EventTypes
 from tables.spec.measures import Measure, Unit
 from tables.spec.tracked import Tracked
 
@@ -59,6 +60,11 @@ class View(ABC):
         nothing."""
         text = json.dumps([FORMAT_VERSION, [self.kind, *self.computed()]], separators=(",", ":"))
         return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+    def problems(self, events: EventTypes) -> Iterator[str]:
+        """What contradicts itself apart from single measures, and what to do."""
+        if self.tracks is not None:
+            yield from self.tracks.problems(events)
 
     @abstractmethod
     def computed(self) -> list[Any]:

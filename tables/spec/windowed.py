@@ -11,7 +11,7 @@ from typing import Any
 from tables.sketches.distinct import DISTINCT, distinct
 from tables.sketches.kind import SketchKind, Sparse, State
 from tables.sketches.quantiles import QUANTILES, quantile
-from tables.spec.fields import CITY, Where, is_whole, payload_fields
+from tables.spec.fields import CITY, Kind, Where, holds, is_whole, payload_fields
 from tables.spec.measures import Known, Measure, Number, Row, Unit
 from tables.spec.view import View
 
@@ -35,7 +35,8 @@ class Term:
         if self.event not in known.events:
             yield f"there is no event {self.event} in the catalogue: declare it there, or correct the name"
             return
-        fields = payload_fields(known.events[self.event])
+        event = known.events[self.event]
+        fields = payload_fields(event)
         named = {*known.key, *(name for name, _ in self.where), *([self.field] if self.field else [])}
         if missing := sorted(named - {CITY, *fields}):
             yield f"event {self.event} has no field {', '.join(missing)}: take one of {', '.join(fields)}"
@@ -43,6 +44,12 @@ class Term:
             yield f"field {CITY} is the envelope's, and no number: take one of {self.event}'s payload"
         elif whole and self.field and not is_whole(fields[self.field]):
             yield f"field {self.field} of {self.event} is not always a whole number: take one that is"
+        else:
+            yield from (
+                f"dimension {name} of {self.event} is no text: take one that is"
+                for name in known.key
+                if name != CITY and holds(event, name) is not Kind.TEXT
+            )
 
 
 @dataclass(frozen=True)
@@ -83,6 +90,10 @@ class Sum(WindowedMeasure):
     unit: Unit = Unit.COUNT
 
     nullable = False
+
+    def computed(self) -> Any:
+        """What workers compute, for the hash."""
+        return written(self.terms)
 
     def nothing(self) -> int:
         """What is kept of no event."""
@@ -192,8 +203,8 @@ class Windowed(View):
 
     def computed(self) -> list[Any]:
         """What workers compute, for the hash; of a view without sketches as it was before there were any."""
-        sums = [_written(total.terms) for total in self.sums]
-        sketches = [[sketch.kind.name, _written(sketch.terms)] for sketch in self.sketches]
+        sums = [total.computed() for total in self.sums]
+        sketches = [[sketch.kind.name, written(sketch.terms)] for sketch in self.sketches]
         tracks = self.tracks and self.tracks.computed()
         return [self.key, sums, tracks, *([[self.shard_groups, sketches]] if sketches else [])]
 
@@ -204,5 +215,6 @@ class Windowed(View):
         return counted | frozenset(self.tracks.by_event if self.tracks else ())
 
 
-def _written(terms: tuple[Term, ...]) -> list[Any]:
+def written(terms: tuple[Term, ...]) -> list[Any]:
+    """Terms as the hash of a definition has them."""
     return [[term.event, term.field, term.where] for term in terms]

@@ -19,12 +19,14 @@ PROOF = '''
 import json
 from schemas.catalogue import EVENTS
 from schemas.validation.validator import Validator
-from tables.codec import parse_key, decode_partial
-from tables.fold.state import Limits, PartitionState
+from tables.codec import decode_partial
+from tables.keys import parse_key
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 
-spec, view = EVENTS["digest.suppressed"], VIEWS["comms_digest"]
-envelope = {"event_id": "e-1", "event": spec.name, "version": 1, "source": "comms", "city": "oslo"}
+spec, view = EVENTS["review.posted"], VIEWS["reviews_posted"]
+envelope = {"event_id": "e-1", "event": spec.name, "version": 1, "source": "reviews", "city": "oslo"}
 envelope["occurred_at"] = "2026-03-01T10:00:00Z"
 
 
@@ -36,13 +38,15 @@ now_ms = 1_772_359_200_000
 good = [value(example) for example in spec.examples]
 bad = [value(spec.patched(patch)) for patch, _ in spec.counter_examples]
 state = PartitionState("events.raw", VIEWS.values(), Limits(2880, 840, 3600, 168))
-decoded = Validator().decode_batch(good + bad, [now_ms] * len(good + bad), state.readers)
+now = [now_ms] * len(good + bad)
+decoded = Validator().decode_batch(good + bad, now, state.readers, with_sources=state.wants_sources)
 named = [verdict.field for _, verdict in decoded.bad]
 assert named == [field for _, field in spec.counter_examples], decoded.bad
 count = len(decoded.kinds)
 state.fold(decoded, [now_ms] * count, first_offset=0, next_offset=count, now_ms=now_ms)
-partials = [decode_partial(record) for key, record in state.changes(now_ms) if b"comms_digest" in key]
-assert partials == [[(("quiet_hours", "oslo"), [1])]], partials
+written = state.changes(now_ms)
+partials = [decode_partial(record) for key, record in written if key.startswith(b"w:reviews_posted@")]
+assert partials == [[(("cleanliness", "oslo"), [1, 4])]], partials
 '''
 
 

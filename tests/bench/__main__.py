@@ -1,4 +1,4 @@
-"""`make bench`: Sluice's memory, recovery and latency, in one run on one embedded Kafka."""
+"""`make bench`: Sluice's cost by view, memory, recovery and latency, in one run on one embedded Kafka."""
 
 from __future__ import annotations
 
@@ -7,16 +7,17 @@ import asyncio
 from pathlib import Path
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.bench import bronze, latency, memory, recovery, report
+from tests.bench import bronze, latency, memory, recovery, report, retention, views
 from tests.bench.contest import TIMEOUT_SECONDS
 from tests.bench.stage import folder_for, say
 
-SECTIONS = ("memory", "recovery", "latency")
+SECTIONS = ("views", "retention", "memory", "recovery", "latency")
 OPEN_PAYOUTS = 1_000_000
 MEMORY = {
     "live entity (open payout)": ("entities", 1_000_000),
     "dedupe id older than a minute": ("ids", 1_000_000),
     "group of a minute pane (50 cities, 3 views, 48 h)": ("panes", 2_880),
+    "user of an experiment (an exposure, two check-outs)": ("users", 200_000),
 }
 LATENCY_EVENTS_PER_S, LATENCY_SECONDS = 5_000, 30
 
@@ -25,7 +26,7 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     everything = ",".join(SECTIONS)
     parser.add_argument("--only", default=everything, help=f"some of {everything}")
-    parser.add_argument("--rounds", type=int, default=3, help="recoveries; the table has medians")
+    parser.add_argument("--rounds", type=int, default=3, help="of views and recoveries; tables have medians")
     parser.add_argument("--dir", type=Path, help="keep Kafka's data and the logs there, and use them again")
     parser.add_argument(
         "--bronze-backlog", type=int, metavar="N", help="also measure `worker bronze` on N events at once"
@@ -34,6 +35,14 @@ def arguments() -> argparse.Namespace:
     if unknown := set(options.only.split(",")) - {*SECTIONS}:
         parser.error(f"--only takes {everything}, not {', '.join(sorted(unknown))}")
     return options
+
+
+def views_section(server: str, folder: Path, rounds: int) -> str:
+    return report.costs_table(views.measure(views.arena_of(server, folder), rounds))
+
+
+def retention_section(kafka: EmbeddedKafka, folder: Path) -> str:
+    return report.retention_table(retention.measure(kafka.bootstrap, kafka.folder, folder))
 
 
 def memory_section() -> str:
@@ -73,6 +82,10 @@ def main() -> None:
         kafka = EmbeddedKafka(folder / "kafka")
         kafka.start()
         try:
+            if "views" in names:
+                print("\n" + views_section(kafka.bootstrap, folder, options.rounds), flush=True)
+            if "retention" in names:
+                print("\n" + retention_section(kafka, folder), flush=True)
             if "memory" in names:
                 print("\n" + memory_section(), flush=True)
             if "recovery" in names:

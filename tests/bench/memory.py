@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from schemas.validation.validator import Validator
-from tables.fold.state import Limits, PartitionState
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 from tests.bench.process import python
 from tests.bench.workloads.market import CITIES, CURRENCIES, START
@@ -79,10 +80,23 @@ def panes(minutes: int) -> Iterator[Timed]:
             yield Timed(at_ms, "charge.succeeded", f'"charge_id":"c","booking_id":"b",{money}', city)
 
 
+def users(count: int) -> Iterator[Timed]:
+    """So many users of an experiment, over a day: each is exposed, and begins two check-outs."""
+    for number in range(3 * count):
+        user, step = divmod(number, 3)
+        at_ms, who = number * 8 * HOUR_MS // count, f'"user_id":"usr_68cf987551a9{user:012d}"'
+        shown = f'"exp_key":"search-ui","variant":"{("control", "treatment")[user % 2]}"'
+        if step == 0:
+            yield Timed(at_ms, "experiment.exposure", f'{shown},{who},"covariate":{user % 97 / 7}')
+        else:
+            yield Timed(at_ms, "checkout.start", f'"session_id":"s",{who}')
+
+
 KINDS: dict[str, tuple[Callable[[int], Iterator[Timed]], str]] = {
     "entities": (entities, "entities"),
     "ids": (ids, "dedupe_ids"),
     "panes": (panes, "groups"),
+    "users": (users, "users"),
 }
 """Kind → its events, and the name that its items have among the state's sizes."""
 
@@ -107,7 +121,7 @@ def _fill(state: PartitionState, events: Iterator[Timed]) -> None:
     while batch := list(islice(events, BATCH)):
         stamps = [START_MS + event.at_ms for event in batch]
         values: list[bytes | None] = [_encode(offset + at, event) for at, event in enumerate(batch)]
-        decoded = validator.decode_batch(values, stamps, state.readers)
+        decoded = validator.decode_batch(values, stamps, state.readers, with_sources=state.wants_sources)
         assert not decoded.bad, decoded.bad[0]
         state.fold(
             decoded, stamps,

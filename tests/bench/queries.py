@@ -21,7 +21,7 @@ from tests.support.feed_records import MICROS, checkpoint, entity, partial, situ
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 FIRST = 29_000_040
-MINUTES = 2880
+MINUTES, HOURS = 2880, 840
 NOW_S = (FIRST + MINUTES) * 60 - 5
 PARTITIONS = 4
 GROUPS = [(f"city{n}", "GBP") for n in range(100)]
@@ -71,7 +71,7 @@ def row(what: str, milliseconds: float) -> None:
 def main() -> None:
     """Print the table."""
     rng = random.Random(1)
-    state = ReaderState(VIEWS, MINUTES)
+    state = ReaderState(VIEWS, MINUTES, HOURS)
     now = situation(NOW_S, partitions=PARTITIONS)
 
     def ask(view: Any, *params: tuple[str, str]) -> Callable[[], bytes]:

@@ -19,9 +19,9 @@ from typing import Any, NamedTuple
 from agents.protocols import FeedRecord
 from agents.views.projector import Projector
 from schemas.validation.validator import Validator
+from streams.chosen_views import limits_of
 from streams.feed.writer import FeedWriter
 from streams.kafka import topics
-from streams.roles.views.role import limits_of
 from streams.settings import Settings
 from streams.sources.market import Record
 from tables.fold.state import PartitionState

@@ -14,6 +14,8 @@ from tests.bench.contest import Run
 from tests.bench.latency import Latency
 from tests.bench.memory import Use
 from tests.bench.recovery import Recovery
+from tests.bench.retention import Retention
+from tests.bench.views import Costs
 
 
 def conditions() -> str:
@@ -67,6 +69,43 @@ def contest_table(results: Mapping[str, Run], labels: Mapping[str, str], against
     ]  # fmt: skip
     voids = [f"void: {labels[name]}: {run.void}" for name, run in results.items() if run.void]
     return "\n".join([table(header, rows), *voids])
+
+
+def costs_table(costs: Costs) -> str:
+    """All views beside four of them, and each alone beside the cheapest."""
+    of_all, of_four = costs.both["all"].cpu_us_per_event, costs.both["four"].cpu_us_per_event
+    cheapest = min(run.cpu_us_per_event for run in costs.alone.values())
+    both = [
+        [name, f"{run.events:,.0f}", f"{run.events_per_s:,.0f}", f"{run.cpu_us_per_event:.2f}",
+         f"{run.peak_rss_mib:.0f}", f"{run.cpu_us_per_event / of_four:.2f}"]
+        for name, run in costs.both.items()
+    ]  # fmt: skip
+    alone = [
+        [name, f"{run.cpu_us_per_event:.2f}", f"{run.cpu_us_per_event - cheapest:+.2f}"]
+        for name, run in sorted(costs.alone.items(), key=lambda item: -item[1].cpu_us_per_event)
+    ]
+    header = ["views, every event", "events", "events/s", "CPU µs/event", "peak RSS MiB", "÷ four"]
+    return "\n\n".join(
+        [
+            table(header, both),
+            table(["a view alone", "CPU µs/event", "more than the cheapest"], alone),
+            f"all ÷ four: {of_all / of_four:.2f}",
+        ]
+    )
+
+
+def retention_table(found: Retention) -> str:
+    """What full retention takes."""
+    cells = [
+        f"{found.groups:,} groups a pane, 2,880 minutes, 792 hours", f"{found.feed_mib:,.0f}",
+        f"{found.worker_mib:,.0f}", f"{found.worker_owns_s:.1f}", f"{found.api_mib:,.0f}",
+        f"{found.api_ready_s:.1f}", f"{found.p99_ms:.1f} ({found.slowest})",
+    ]  # fmt: skip
+    header = [
+        "full retention", "feed MiB", "worker MiB", "owns after s", "api MiB", "ready after s",
+        "24 h, p99 ms",
+    ]  # fmt: skip
+    return table(header, [cells])
 
 
 def memory_table(uses: dict[str, Use]) -> str:

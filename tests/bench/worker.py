@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import urllib.request
+import uuid
 from collections import Counter
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -13,8 +14,11 @@ from pathlib import Path
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.kafka.client import client_kwargs
+from streams.kafka.topics import create
 from streams.settings import Settings
 from tables.codec import decode_checkpoint
+from tests.bench.contest import TIMEOUT_SECONDS, Arena, Run, measured
+from tests.bench.load import PARTITIONS, ends_of
 from tests.bench.process import Child, python
 
 COMMAND = python("streams.cli.main", "worker", "views")
@@ -52,6 +56,25 @@ def outcomes(worker: Child) -> Counter[str]:
     ):
         counts[outcome] += int(float(number))
     return counts
+
+
+@asynccontextmanager
+async def read_through(arena: Arena, views: str) -> AsyncIterator[tuple[Settings, Child, Run]]:
+    """A worker that has just read the topic to its end; `views`: SLUICE_VIEWS.
+
+    With topics of its own, so that it begins with no state.
+    """
+    prefix = f"views-{uuid.uuid4().hex[:8]}."
+    environ = environment(arena.server, arena.topic, prefix, arena.folder / prefix)
+    environ["SLUICE_VIEWS"] = views
+    settings = settings_of(environ)
+    await create(settings)
+    ends = await ends_of(settings, arena.topic)
+    async with feed_reader(settings, PARTITIONS) as feed:
+        with Child(COMMAND, arena.folder / "views.log", environ) as child:
+            first = await asyncio.to_thread(child.wait_line, OWNS, START_SECONDS)
+            await wait_covered(feed, child, ends, TIMEOUT_SECONDS)
+            yield settings, child, measured(child, first, child.mark(), arena.events)
 
 
 @asynccontextmanager

@@ -16,7 +16,7 @@ MAX_MINOR = 2**53 - 1
 ENVELOPE = "EVENT_ENVELOPE_INVALID"
 SCHEMA = "EVENT_SCHEMA_INVALID"
 
-# The table of §2, as it stands there; `?` = optional, null allowed.
+# The table of §2, as it stands there; `?` = optional, null allowed; `=` = has a default; `!` = may be null.
 CATALOGUE = {
     "booking.requested": "booking_id user_id provider_id amount_minor currency accept_by",
     "booking.accepted": "booking_id provider_id",
@@ -39,7 +39,34 @@ CATALOGUE = {
     "search.click": "session_id listing_id position user_id?",
     "profile.view": "session_id provider_id user_id?",
     "checkout.start": "session_id user_id listing_id?",
+    "idv.started": "check_id user_id",
+    "idv.passed": "check_id user_id",
+    "idv.failed": "check_id user_id reason?",
+    "bg.started": "check_id user_id",
+    "bg.passed": "check_id user_id",
+    "bg.failed": "check_id user_id reason?",
+    "risk.scored": "subject_id subject_kind score bucket",
+    "promo.impression": "campaign_id session_id valid=",
+    "promo.click": "campaign_id session_id valid=",
+    "promo.spend": "campaign_id amount_minor currency",
+    "promo.budget": "campaign_id amount_minor currency",
+    "message.sent": "message_id user_id channel template?",
+    "message.delivered": "message_id user_id channel template?",
+    "message.bounced": "message_id user_id channel template?",
+    "message.complained": "message_id user_id channel template?",
+    "message.opted_out": "message_id user_id channel template?",
+    "digest.suppressed": "user_id digest reason",
+    "studio.verification_requested": "studio_id",
+    "studio.verified": "studio_id",
+    "studio.rejected": "studio_id",
+    "amenity.used": "studio_id amenity quantity=",
+    "quote.requested": "quote_id studio_id",
+    "quote.accepted": "quote_id studio_id",
+    "quote.declined": "quote_id studio_id",
+    "quote.expired": "quote_id studio_id",
+    "experiment.exposure": "exp_key variant user_id covariate!",
 }
+MARKS = "?=!"
 ENVELOPE_FIELDS = ["event_id", "event", "version", "occurred_at", "source", "city?", "trace_id?", "payload"]
 
 
@@ -51,6 +78,14 @@ class Bad(NamedTuple):
     field: str = ""
 
 
+class Told(NamedTuple):
+    """What can be read of a bad record's envelope, whatever is wrong with the rest."""
+
+    event: str = "_unknown"
+    source: str = "_unknown"
+    city: str | None = None
+
+
 class Good(NamedTuple):
     """A valid event: its envelope, its time in µs since the epoch, its payload."""
 
@@ -59,6 +94,25 @@ class Good(NamedTuple):
     occurred_us: int
     city: str | None
     payload: dict[str, Any]
+    source: str = ""
+
+
+def told(value: bytes | None, why: Bad) -> Told:
+    """Of a bad record. One that was refused before its envelope was looked at tells nothing."""
+    if value is None or why.reason not in (
+        "envelope_field", "in_future", "unknown_event", "unknown_version", "payload_field",
+    ):  # fmt: skip
+        return Told()
+    found = json.loads(value, parse_int=_Number, parse_float=_Number, object_pairs_hook=_Object)
+    record = _plain(found)
+    read = {
+        name: record[name]
+        for name in ("event", "source", "city")
+        if name in record and record[name] is not None and _fits(name, record, _ENVELOPE_RULES, found)
+    }
+    if read.get("event") not in CATALOGUE:
+        read.pop("event", None)
+    return Told(**read)
 
 
 def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Good | Bad:  # noqa: PLR0911
@@ -85,7 +139,7 @@ def judge(value: bytes | None, timestamp_ms: int, max_bytes: int = 65_536) -> Go
     record = _plain(found)
     for field in ENVELOPE_FIELDS:
         if not _fits(field, record, _ENVELOPE_RULES, found):
-            return Bad(ENVELOPE, "envelope_field", field.rstrip("?"))
+            return Bad(ENVELOPE, "envelope_field", field.rstrip(MARKS))
     return _validate_event(record, timestamp_ms, found)
 
 
@@ -99,14 +153,14 @@ class _Object(list[tuple[str, Any]]):
     """An object's members as they are written."""
 
 
-_ENVELOPE_NAMES = [field.rstrip("?") for field in ENVELOPE_FIELDS]
+_ENVELOPE_NAMES = [field.rstrip(MARKS) for field in ENVELOPE_FIELDS]
 
 
 def _declared(found: Any) -> list[str]:
     """The payload's declared members, if the record says once of which event it is."""
     named = [value for name, value in found if name == "event"] if isinstance(found, _Object) else []
     fields = CATALOGUE.get(named[0], "") if len(named) == 1 and type(named[0]) is str else ""
-    return [field.rstrip("?") for field in fields.split()]
+    return [field.rstrip(MARKS) for field in fields.split()]
 
 
 def _walk(path: tuple[str, ...], item: Any) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -166,12 +220,14 @@ def _validate_event(record: dict[str, Any], timestamp_ms: int, found: _Object) -
     written = next(value for name, value in found if name == "payload")
     for field in CATALOGUE[record["event"]].split():
         if not _fits(field, payload, _PAYLOAD_RULES, written):
-            return Bad(SCHEMA, "payload_field", field.rstrip("?"))
+            return Bad(SCHEMA, "payload_field", field.rstrip(MARKS))
     occurred_us = parse_time(record["occurred_at"])
     assert occurred_us is not None
     if timestamp_ms >= 0 and occurred_us > timestamp_ms * 1000 + MAX_FUTURE_US:
         return Bad(ENVELOPE, "in_future")
-    return Good(record["event_id"], record["event"], occurred_us, record.get("city"), payload)
+    return Good(
+        record["event_id"], record["event"], occurred_us, record.get("city"), payload, record["source"]
+    )
 
 
 _ESCAPE = re.compile(r"\\(?:u[dD][89abAB]..\\u[dD][c-fC-F]..|(?P<half>u[dD][89a-fA-F]..)|.)")
@@ -183,13 +239,16 @@ def _no_constant(name: str) -> Any:
 
 
 def _fits(field: str, record: dict[str, Any], rules: dict[str, Any], written: _Object) -> bool:
-    name = field.rstrip("?")
+    name = field.rstrip(MARKS)
     if [known for known, _ in written if known.lower() == name] not in ([], [name]):
         return False
-    value = record.get(name)
+    if name not in record:
+        return field[-1] in "?="
+    value = record[name]
     if value is None:
-        return field.endswith("?")
-    return bool(rules.get(name, _is_id)(value))
+        return field[-1] in "?!"
+    rule = _is_id if field == "reason" else rules.get(name, _is_id)  # a required one is as short as an id
+    return bool(rule(value))
 
 
 def _is_text(value: Any) -> bool:
@@ -202,6 +261,13 @@ def _is_id(value: Any) -> bool:
 
 def _is_whole(value: Any) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    """A double, or an integer of 64 bits with a sign."""
+    if isinstance(value, float):
+        return abs(value) != float("inf")
+    return _is_whole(value) and -(2**63) <= value < 2**63
 
 
 def _is_money(value: Any) -> bool:
@@ -236,6 +302,14 @@ _PAYLOAD_RULES = {
     "kind": lambda v: v in ("platform", "processing") if isinstance(v, str) else False,
     "outcome": lambda v: v in ("won", "lost", "withdrawn") if isinstance(v, str) else False,
     "position": lambda v: _is_whole(v) and 0 <= v < 2**63,
+    "subject_kind": lambda v: v in ("user", "provider", "booking") if isinstance(v, str) else False,
+    "bucket": lambda v: v in ("clear", "watch", "action", "critical") if isinstance(v, str) else False,
+    "score": lambda v: _is_number(v) and 0 <= v <= 100,
+    "valid": lambda v: isinstance(v, bool),
+    "channel": lambda v: v in ("email", "sms", "push") if isinstance(v, str) else False,
+    "template": _is_text,
+    "quantity": lambda v: _is_whole(v) and 1 <= v < 2**63,
+    "covariate": _is_number,
 }
 
 _TIME = re.compile(

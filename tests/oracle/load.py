@@ -1,4 +1,4 @@
-"""Deterministic load: events of bookings, payments and search, with everything that real producers do wrong.
+"""Deterministic load: events of every kind, with everything that real producers do wrong.
 
 The same seed and settings give the same records. Kafka timestamps are the load's own clock, which may run
 faster than the wall's, so that windows, late data and retention are met within a few thousand records.
@@ -14,12 +14,18 @@ from dataclasses import dataclass
 from typing import Any
 
 from tests.oracle.bad import at, bad_records
+from tests.oracle.load_others import other_event
 from tests.support.kafka import Raw
 
 CITIES = ("berlin", "paris", "lisbon", "new-york", "st_gallen", "7th", None)
 CURRENCIES = ("EUR", "EUR", "GBP", "JPY")
 SEARCH = ("search.impression", "search.impression", "search.click", "profile.view", "checkout.start")
 MAX_MINOR = 2**53 - 1
+
+
+def of_user(value: bytes) -> bool:
+    """Whether it is an event whose user has all such events on one partition."""
+    return b'"experiment.exposure"' in value or b'"checkout.start"' in value
 
 
 @dataclass(frozen=True)
@@ -36,6 +42,8 @@ class Mix:
     """How many records back a duplicate's original may be."""
     bad: float = 0.02
     keyless: float = 0.02
+    others: float = 0.3
+    """Of the good events, those of tests/oracle/load_others.py."""
 
 
 @dataclass
@@ -93,12 +101,19 @@ class Load:
         value = raw.value
         if self._random.random() < 0.3:  # a retry that is not the same bytes
             value = json.dumps({**json.loads(value), "trace_id": "again"}).encode()
-        moved = self._random.random() < 0.1  # on another partition it is another event
+        # On another partition it is another event.
+        moved = self._random.random() < 0.1 and not of_user(value)
         partition = self._random.randrange(self.mix.partitions) if moved else raw.partition
         return Raw(value, raw.key, self._clock(), partition)
 
     def _event(self) -> Raw:
         self._number += 1
+        if self.mix.others and self._random.random() < self.mix.others:
+            name, payload, key = other_event(self._random, self._clock())
+            if name == "experiment.exposure":
+                payload["user_id"] = self._user()
+                key = payload["user_id"].encode()
+            return self._raw(name, payload, key, self._random.choice(CITIES), self._occurred_ms())
         draw = self._random.random()
         if draw < 0.45:
             name, payload, key, city = self._search()
@@ -110,6 +125,10 @@ class Load:
             return self._payout()
         return self._raw(name, payload, key, city, self._occurred_ms())
 
+    def _user(self) -> str:
+        """One who is on the same partition of the same topic with all events."""
+        return f"user:{self._random.randrange(200)}@{self._seed}/{self.mix.partitions}"
+
     def _search(self) -> tuple[str, dict[str, Any], bytes, str | None]:
         name = self._random.choice(SEARCH)
         session = f"ses-{self._random.randrange(10_000)}"
@@ -118,7 +137,10 @@ class Load:
             payload |= {"listing_id": "lst-9", "position": self._random.randrange(50), "user_id": None}
         if name == "profile.view":
             payload["provider_id"] = "prv-ü"
-        return name, payload, session.encode(), self._random.choice(CITIES)
+        key = session
+        if name == "checkout.start":
+            key = payload["user_id"] = self._user()
+        return name, payload, key.encode(), self._random.choice(CITIES)
 
     def _booking(self) -> tuple[str, dict[str, Any], bytes, str | None]:
         name = self._random.choice(
@@ -196,8 +218,8 @@ class Load:
     ) -> Raw:
         envelope: dict[str, Any] = {
             "event_id": f"{self._seed}-{self._number}", "event": name, "version": 1,
-            "occurred_at": self._written(occurred_ms), "source": "load", "payload": payload,
-            "later": {"field": 1},
+            "occurred_at": self._written(occurred_ms), "source": f"load-{self._number % 3}",
+            "payload": payload, "later": {"field": 1},
         }  # fmt: skip
         if city is not None or self._random.random() < 0.5:
             envelope["city"] = city

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import msgspec
 
 from schemas.validation.fast_path import EVENT_TYPES
-from tables.codec import EntityKey, WindowedKey, decode_partial, parse_key
+from tables.codec import decode_partial
+from tables.keys import EntityKey, WindowedKey, parse_key
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 HOUR_US = 3_600_000_000
@@ -29,20 +30,34 @@ class Made(NamedTuple):
     kafka_ms: int
 
 
+TOLD_BAD = ("payload_field", "charge.failed", "shop", "ulm")
+"""Reason, event, source and city of a bad record that tells them; another one is no JSON."""
+
+
+def tells(bad: Made) -> bool:
+    """Whether this bad record is one of which event, source and city can be read."""
+    return len(bad.name) % 2 == 0
+
+
+FALLBACK = {
+    "currency": "EUR",
+    "amount_minor": 0,
+    "position": 0,
+    "due_at": EPOCH.isoformat(),
+    "accept_by": EPOCH.isoformat(),
+    "respond_by": EPOCH.isoformat(),
+    "score": 0.0,
+    "covariate": None,
+}
+
+
 def make(
     name: str, event_id: str, occurred_us: int, kafka_ms: int, city: str | None = None, **payload: Any
 ) -> Made:
     """A decoded event; payload fields that are not given and not optional get some value."""
     event_type = EVENT_TYPES[name]
     (payload_type,) = (f.type for f in msgspec.structs.fields(event_type) if f.name == "payload")
-    fallback = {
-        "currency": "EUR",
-        "amount_minor": 0,
-        "position": 0,
-        "due_at": EPOCH.isoformat(),
-        "accept_by": EPOCH.isoformat(),
-    }
-    values = {f.name: fallback.get(f.name, "x") for f in msgspec.structs.fields(payload_type) if f.required}
+    values = {f.name: FALLBACK.get(f.name, "x") for f in msgspec.structs.fields(payload_type) if f.required}
     occurred = (EPOCH + timedelta(microseconds=occurred_us)).isoformat()
     event = event_type(
         event_id=event_id,
@@ -73,14 +88,22 @@ class Plain:
     first_ms: dict[str, int] = field(default_factory=dict)
     watermark_us: int | None = None
     folded: list[Made] = field(default_factory=list)
-    payouts: dict[str, list[Any]] = field(default_factory=dict)
+    bad: list[Made] = field(default_factory=list)
+    """With the time that counts for each."""
+    entities: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
+    """(view, id) → opened, time, rank, event_id, city, and what the view keeps."""
     counts: dict[str, dict[str, int]] = field(
         default_factory=lambda: {"accepted": {}, "duplicate": {}, "late_dropped": {}}
     )
 
     def take(self, made: Made) -> None:
         """Judge one record, and count it."""
-        if made.event is not None:
+        if made.event is None:
+            before_us = self.watermark_us or 0
+            self.bad.append(
+                made._replace(occurred_us=made.kafka_ms * 1000 if made.kafka_ms >= 0 else before_us)
+            )
+        else:
             outcome = self._judge(made)
             self.counts[outcome][made.name] = self.counts[outcome].get(made.name, 0) + 1
 
@@ -95,38 +118,36 @@ class Plain:
         self.watermark_us = max(newest_us, made.occurred_us)
         self.folded.append(made)
         self._forget()
-        if made.name.startswith("payout."):
-            self._join(made)
-            self._forget()
+        for view, life in LIVES.items():
+            if made.name in life.events:
+                self._join(view, life, made)
+        self._forget()
         return "accepted"
 
-    def _join(self, made: Made) -> None:
-        rank = ["payout.initiated", "payout.failed", "payout.canceled", "payout.paid"].index(made.name)
+    def _join(self, view: str, life: Life, made: Made) -> None:
+        rank = life.events.index(made.name)
         payload = made.event.payload
-        due = getattr(payload, "due_at", None)
-        due_us = None if due is None else (datetime.fromisoformat(due) - EPOCH) // timedelta(microseconds=1)
+        entity_id = ":".join(getattr(payload, name) for name in life.id_fields)
         now = [made.occurred_us, rank, made.event.event_id]
-        state = self.payouts.setdefault(payload.payout_id, [False, -(1 << 62), -1, ""])
+        state = self.entities.setdefault((view, entity_id), [False, -(1 << 62), -1, ""])
         if now > state[1:4]:
-            facts = [payload.currency, payload.amount_minor, due_us, payload.provider_id]
+            facts = [_fact(payload, name) for name in life.kept]
             state[1:] = [*now, made.event.city, *facts]
         state[0] = state[0] or rank == 0
 
     def _forget(self) -> None:
         assert self.watermark_us is not None
         before = self.watermark_us - self.limits.closed_hours * HOUR_US
-        for payout_id, state in list(self.payouts.items()):
-            if state[0] and state[2] in (2, 3) and state[1] < before:
-                del self.payouts[payout_id]
+        for (view, entity_id), state in list(self.entities.items()):
+            if state[0] and state[2] in LIVES[view].closing and state[1] < before:
+                del self.entities[view, entity_id]
 
     def windowed(self) -> dict[str, dict[tuple[Any, ...], list[int]]]:
         """View → (unit, number, group) → sums, for all panes that are kept."""
-        if self.watermark_us is None:
-            return {}
-        minute = self.watermark_us // MINUTE_US
+        minute = -(1 << 40) if self.watermark_us is None else self.watermark_us // MINUTE_US
         rolled_until = (minute - self.limits.pane_minutes) // 60 * 60
         totals: dict[str, dict[tuple[Any, ...], list[int]]] = {}
-        for made in self.folded:
+        for made in (*self.folded, *self.bad):
             number = made.occurred_us // MINUTE_US
             if number // 60 < minute // 60 - self.limits.pane_hours:
                 continue
@@ -137,37 +158,150 @@ class Plain:
         return totals
 
 
-ONE, AMOUNT = "one", "amount"
+class Life(NamedTuple):
+    """The entities of a view: what names one, its events by rank, the ranks that close it, what is kept."""
 
-SHARES: dict[str, list[tuple[str, list[str | None]]]] = {
-    "charge.succeeded": [("ops_recon_variance", [AMOUNT, None, None, None])],
-    "payout.paid": [("ops_recon_variance", [None, AMOUNT, None, None])],
-    "refund.succeeded": [("ops_recon_variance", [None, None, AMOUNT, None])],
-    "fee.assessed": [
-        ("ops_recon_variance", [None, None, None, AMOUNT]),
-        ("kpi_gmv", [None, None, None, None, AMOUNT]),
-    ],
-    "booking.confirmed": [
-        ("kpi_gmv", [ONE, AMOUNT, None, None, None]),
-        ("kpi_funnel", [None, None, None, None, ONE]),
-    ],
-    "booking.cancelled": [("kpi_gmv", [None, None, ONE, AMOUNT, None])],
-    "search.impression": [("kpi_funnel", [ONE, None, None, None, None])],
-    "search.click": [("kpi_funnel", [None, ONE, None, None, None])],
-    "profile.view": [("kpi_funnel", [None, None, ONE, None, None])],
-    "checkout.start": [("kpi_funnel", [None, None, None, ONE, None])],
+    id_fields: list[str]
+    events: list[str]
+    closing: list[int]
+    kept: list[str]
+
+
+LIVES = {
+    "ops_payout_backlog": Life(
+        ["payout_id"],
+        ["payout.initiated", "payout.failed", "payout.canceled", "payout.paid"],
+        [2, 3],
+        ["currency", "amount_minor", "due_at", "provider_id"],
+    ),
+    "ops_dispute_queue": Life(
+        ["dispute_id"],
+        ["dispute.opened", "dispute.responded", "dispute.resolved"],
+        [2],
+        ["currency", "amount_minor", "respond_by", "charge_id"],
+    ),
+    "ops_acceptance_windows": Life(
+        ["booking_id"],
+        ["booking.requested", "booking.expired", "booking.declined", "booking.accepted"],
+        [1, 2, 3],
+        ["accept_by", "provider_id"],
+    ),
+    "trust_risk": Life(
+        ["subject_kind", "subject_id"],
+        ["risk.scored"],
+        [],
+        ["subject_kind", "subject_id", "bucket", "score"],
+    ),
+    "promo_spend": Life(
+        ["currency", "campaign_id"], ["promo.budget"], [], ["campaign_id", "currency", "amount_minor"]
+    ),
 }
 
 
+def _fact(payload: Any, name: str) -> Any:
+    value = getattr(payload, name, None)
+    if name not in ("due_at", "respond_by", "accept_by") or value is None:
+        return value
+    return (datetime.fromisoformat(value) - EPOCH) // timedelta(microseconds=1)
+
+
+ONE, AMOUNT, QUANTITY = "one", "amount", "quantity"
+
+WIDTHS = {
+    "ops_recon_variance": 4,
+    "kpi_gmv": 5,
+    "kpi_funnel": 5,
+    "trust_idv": 6,
+    "trust_dispute_outcomes": 7,
+    "promo_performance": 3,
+    "promo_spend": 1,
+    "comms_delivery": 5,
+    "comms_digest": 1,
+    "studio_ops": 8,
+    "ops_quarantine": 2,
+}
+"""How many sums each windowed view has."""
+
+GROUPS = {
+    "ops_recon_variance": ["city", "currency"],
+    "kpi_gmv": ["city", "currency"],
+    "kpi_funnel": ["city"],
+    "trust_idv": ["city"],
+    "trust_dispute_outcomes": ["city", "currency"],
+    "promo_performance": ["campaign_id", "city"],
+    "promo_spend": ["campaign_id", "currency", "city"],
+    "comms_delivery": ["channel", "city"],
+    "comms_digest": ["reason", "city"],
+    "studio_ops": ["city"],
+    "ops_quarantine": ["source", "event", "reason", "city"],
+}
+"""By what each windowed view is kept."""
+
+SHARES: dict[str, list[tuple[str, dict[int, str]]]] = {
+    "charge.succeeded": [("ops_recon_variance", {0: AMOUNT})],
+    "payout.paid": [("ops_recon_variance", {1: AMOUNT})],
+    "refund.succeeded": [("ops_recon_variance", {2: AMOUNT})],
+    "fee.assessed": [("ops_recon_variance", {3: AMOUNT}), ("kpi_gmv", {4: AMOUNT})],
+    "booking.confirmed": [("kpi_gmv", {0: ONE, 1: AMOUNT}), ("kpi_funnel", {4: ONE})],
+    "booking.cancelled": [("kpi_gmv", {2: ONE, 3: AMOUNT})],
+    "search.impression": [("kpi_funnel", {0: ONE})],
+    "search.click": [("kpi_funnel", {1: ONE})],
+    "profile.view": [("kpi_funnel", {2: ONE})],
+    "checkout.start": [("kpi_funnel", {3: ONE})],
+    "idv.started": [("trust_idv", {0: ONE})],
+    "idv.passed": [("trust_idv", {1: ONE})],
+    "idv.failed": [("trust_idv", {2: ONE})],
+    "bg.started": [("trust_idv", {3: ONE})],
+    "bg.passed": [("trust_idv", {4: ONE})],
+    "bg.failed": [("trust_idv", {5: ONE})],
+    "dispute.opened": [("trust_dispute_outcomes", {0: ONE})],
+    "promo.spend": [("promo_spend", {0: AMOUNT})],
+    "message.sent": [("comms_delivery", {0: ONE})],
+    "message.delivered": [("comms_delivery", {1: ONE})],
+    "message.bounced": [("comms_delivery", {2: ONE})],
+    "message.complained": [("comms_delivery", {3: ONE})],
+    "message.opted_out": [("comms_delivery", {4: ONE})],
+    "digest.suppressed": [("comms_digest", {0: ONE})],
+    "studio.verification_requested": [("studio_ops", {0: ONE})],
+    "studio.verified": [("studio_ops", {1: ONE})],
+    "studio.rejected": [("studio_ops", {2: ONE})],
+    "amenity.used": [("studio_ops", {3: QUANTITY})],
+    "quote.requested": [("studio_ops", {4: ONE})],
+    "quote.accepted": [("studio_ops", {5: ONE})],
+    "quote.declined": [("studio_ops", {6: ONE})],
+    "quote.expired": [("studio_ops", {7: ONE})],
+}
+
+
+def _shares_of(made: Made) -> list[tuple[str, dict[int, str]]]:
+    payload = made.event.payload
+    if made.name == "fee.assessed" and payload.kind != "platform":
+        return [share for share in SHARES[made.name] if share[0] != "kpi_gmv"]
+    if made.name == "dispute.resolved":
+        at = ["won", "lost", "withdrawn"].index(payload.outcome)
+        return [("trust_dispute_outcomes", {1 + at: ONE, 4 + at: AMOUNT})]
+    if made.name in ("promo.impression", "promo.click"):
+        at = 2 if not payload.valid else 0 if made.name == "promo.impression" else 1
+        return [("promo_performance", {at: ONE})]
+    return SHARES.get(made.name, [])
+
+
 def _shares(made: Made) -> Iterable[tuple[str, tuple[Any, ...], list[int]]]:
-    """What an event adds to each windowed view: (view, group, sums)."""
+    """What a record adds to each windowed view: (view, group, sums)."""
+    if made.event is None:
+        reason, event, source, city = TOLD_BAD if tells(made) else ("not_json", "_unknown", "_unknown", None)
+        yield "ops_quarantine", (source, event, reason, city), [0, 1]
+        return
+    yield "ops_quarantine", (made.event.source, made.name, None, made.event.city), [1, 0]
     payload, city = made.event.payload, made.event.city
-    for view, sums in SHARES.get(made.name, []):
-        if view == "kpi_gmv" and made.name == "fee.assessed" and payload.kind != "platform":
-            continue
-        group = (city,) if view == "kpi_funnel" else (city, payload.currency)
-        values = {ONE: 1, AMOUNT: getattr(payload, "amount_minor", 0), None: 0}
-        yield view, group, [values[share] for share in sums]
+    values = {
+        ONE: 1,
+        AMOUNT: getattr(payload, "amount_minor", 0),
+        QUANTITY: getattr(payload, "quantity", 0),
+    }
+    for view, parts in _shares_of(made):
+        group = tuple(city if name == "city" else getattr(payload, name) for name in GROUPS[view])
+        yield view, group, [values[parts[at]] if at in parts else 0 for at in range(WIDTHS[view])]
 
 
 Feed = dict[bytes, bytes]
@@ -175,11 +309,10 @@ Feed = dict[bytes, bytes]
 
 
 def write(feed: Feed, records: Iterable[tuple[bytes, bytes | None]]) -> None:
-    """Let records into a feed."""
+    """Let records into a feed, in the order in which a compacted topic has them: by each key's newest."""
     for key, value in records:
-        if value is None:
-            feed.pop(key, None)
-        else:
+        feed.pop(key, None)
+        if value is not None:
             feed[key] = value
 
 
@@ -197,10 +330,10 @@ def windowed_in(feed: Feed) -> dict[str, dict[tuple[Any, ...], list[int]]]:
     return found
 
 
-def entities_in(feed: Feed) -> dict[str, list[Any]]:
-    """The entities in a feed, by id."""
+def entities_in(feed: Feed) -> dict[tuple[str, str], list[Any]]:
+    """The entities in a feed, by view and id."""
     return {
-        parsed.entity_id: msgspec.msgpack.decode(value)
+        (parsed.view, parsed.entity_id): msgspec.msgpack.decode(value)
         for key, value in feed.items()
         if isinstance(parsed := parse_key(key), EntityKey)
     }

@@ -1,24 +1,37 @@
-"""The four views as SQL (DuckDB) over the accepted events of the raw topics, from docs/contract.md §3.
+"""What has to come of raw topics: records judged, what counts of them, and the views (queries.py).
 
-Nothing here comes from `tables`: it is what the views are held against. Sums are HUGEINT, hence exact.
+Nothing here comes from `tables`: it is what the views are held against.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import duckdb
 
-from tests.oracle.judge import Bad, Good, judge, parse_time
+from tests.oracle.judge import CATALOGUE, MARKS, Bad, Good, judge, parse_time, told
+from tests.oracle.queries import DIMENSIONS, QUERIES
 from tests.support.kafka import Read
 
+_TEXTS = (
+    "currency", "kind", "payout_id", "dispute_id", "booking_id", "subject_kind", "subject_id", "bucket",
+    "outcome", "campaign_id", "channel", "reason", "exp_key", "variant", "user_id", "source",
+)  # fmt: skip
 _COLUMNS = {
     "topic": "VARCHAR", "partition": "INTEGER", "position": "BIGINT", "kafka_ms": "BIGINT",
     "event_id": "VARCHAR", "event": "VARCHAR", "occurred_us": "BIGINT", "city": "VARCHAR",
-    "amount": "BIGINT", "currency": "VARCHAR", "kind": "VARCHAR", "payout_id": "VARCHAR", "due_us": "BIGINT",
+    "amount": "BIGINT", "due_us": "BIGINT", "respond_us": "BIGINT", "accept_us": "BIGINT",
+    "valid": "BOOLEAN", "quantity": "BIGINT", "covariate": "DOUBLE",
+    **dict.fromkeys(_TEXTS, "VARCHAR"),
+}  # fmt: skip
+
+_BAD_COLUMNS = {
+    "topic": "VARCHAR", "partition": "INTEGER", "position": "BIGINT", "kafka_ms": "BIGINT",
+    **dict.fromkeys(("event", "source", "city", "reason"), "VARCHAR"),
 }  # fmt: skip
 
 # `folded`: what changes views. First occurrences are chains: the first record of an id, then the first one
@@ -48,87 +61,23 @@ FROM accepted SEMI JOIN first_seen USING (topic, partition, position)
 WINDOW before AS (PARTITION BY topic, partition ORDER BY position);
 
 CREATE TABLE folded AS SELECT * FROM judged WHERE occurred_us >= newest_us - $pane_hours * 3600000000;
-"""
 
-_IN_WINDOW = """
-    FROM folded WHERE hour >= last_hour - $pane_hours
-     AND floor_div(occurred_us, 60000000) * 60000000 >= $from_us
-     AND floor_div(occurred_us, 60000000) * 60000000 < $to_us
+CREATE TABLE refused AS
+SELECT *, floor_div(occurred_us, 3600000000) AS hour FROM (
+    SELECT bad.*,
+           (SELECT max(last_hour) FROM judged
+            WHERE judged.topic = bad.topic AND judged.partition = bad.partition) AS last_hour,
+           CASE WHEN kafka_ms >= 0 THEN kafka_ms * 1000 ELSE coalesce(
+               (SELECT max(judged.occurred_us) FROM judged WHERE judged.topic = bad.topic
+                AND judged.partition = bad.partition AND judged.position < bad.position), 0)
+           END AS occurred_us
+    FROM bad);
 """
-
-_LATEST = """
-    SELECT *, event = 'payout.initiated' AS open, event = 'payout.failed' AS failed FROM folded
-    WHERE event IN ('payout.initiated', 'payout.failed', 'payout.canceled', 'payout.paid')
-    QUALIFY row_number() OVER (PARTITION BY payout_id ORDER BY occurred_us DESC,
-        CASE event WHEN 'payout.initiated' THEN 0 WHEN 'payout.failed' THEN 1
-                   WHEN 'payout.canceled' THEN 2 ELSE 3 END DESC,
-        event_id DESC) = 1
-"""
-
-_VIEWS = {
-    "ops_payout_backlog": f"""
-        SELECT city, currency,
-               count(*) FILTER (open) AS open,
-               coalesce(sum(amount) FILTER (open), 0) AS open_minor,
-               count(*) FILTER (open AND due_us < $as_of_us) AS overdue,
-               coalesce(sum(amount) FILTER (open AND due_us < $as_of_us), 0) AS overdue_minor,
-               count(*) FILTER (failed) AS failed,
-               coalesce(sum(amount) FILTER (failed), 0) AS failed_minor,
-               count(*) FILTER (open OR failed) AS backlog,
-               coalesce(sum(amount) FILTER (open OR failed), 0) AS backlog_minor,
-               ($as_of_us - min(occurred_us) FILTER (open)) / 1e6 AS oldest_seconds
-        FROM ({_LATEST}) GROUP BY ALL""",
-    "ops_recon_variance": f"""
-        SELECT *, charges_minor - (payouts_minor + refunds_minor + fees_minor) AS variance_minor,
-               abs(variance_minor) AS abs_variance_minor,
-               CASE WHEN charges_minor <> 0 THEN abs_variance_minor / charges_minor::DOUBLE END
-                   AS variance_ratio
-        FROM (SELECT city, currency,
-                     coalesce(sum(amount) FILTER (event = 'charge.succeeded'), 0) AS charges_minor,
-                     coalesce(sum(amount) FILTER (event = 'payout.paid'), 0) AS payouts_minor,
-                     coalesce(sum(amount) FILTER (event = 'refund.succeeded'), 0) AS refunds_minor,
-                     coalesce(sum(amount) FILTER (event = 'fee.assessed'), 0) AS fees_minor
-              {_IN_WINDOW}
-               AND event IN ('charge.succeeded', 'payout.paid', 'refund.succeeded', 'fee.assessed')
-              GROUP BY ALL)""",
-    "kpi_gmv": f"""
-        SELECT * EXCLUDE (booked),
-               CASE WHEN gmv_minor <> 0 THEN platform_fees_minor / gmv_minor::DOUBLE END AS take_rate
-        FROM (SELECT city, currency,
-                     count(*) FILTER (event = 'booking.confirmed') AS bookings,
-                     coalesce(sum(amount) FILTER (event = 'booking.confirmed'), 0) AS gmv_minor,
-                     count(*) FILTER (event = 'booking.cancelled') AS cancellations,
-                     coalesce(sum(amount) FILTER (event = 'booking.cancelled'), 0) AS cancelled_minor,
-                     coalesce(sum(amount) FILTER (event = 'fee.assessed'), 0) AS platform_fees_minor,
-                     list_sort(list(amount) FILTER (event = 'booking.confirmed')) AS booked,
-                     booked[greatest(1, (50 * len(booked) + 99) // 100)] AS booking_minor_p50,
-                     booked[greatest(1, (95 * len(booked) + 99) // 100)] AS booking_minor_p95
-              {_IN_WINDOW}
-               AND (event IN ('booking.confirmed', 'booking.cancelled')
-                    OR (event = 'fee.assessed' AND kind = 'platform'))
-              GROUP BY ALL)""",
-    "kpi_funnel": f"""
-        SELECT *, CASE WHEN impressions <> 0 THEN clicks / impressions::DOUBLE END AS click_rate,
-               CASE WHEN clicks <> 0 THEN profile_views / clicks::DOUBLE END AS view_rate,
-               CASE WHEN profile_views <> 0 THEN checkouts / profile_views::DOUBLE END AS checkout_rate,
-               CASE WHEN checkouts <> 0 THEN confirms / checkouts::DOUBLE END AS confirm_rate
-        FROM (SELECT city,
-                     count(*) FILTER (event = 'search.impression') AS impressions,
-                     count(*) FILTER (event = 'search.click') AS clicks,
-                     count(*) FILTER (event = 'profile.view') AS profile_views,
-                     count(*) FILTER (event = 'checkout.start') AS checkouts,
-                     count(*) FILTER (event = 'booking.confirmed') AS confirms
-              {_IN_WINDOW}
-               AND event IN ('search.impression', 'search.click', 'profile.view', 'checkout.start',
-                             'booking.confirmed')
-              GROUP BY ALL)""",
-}
 
 QUANTILES = ("booking_minor_p50", "booking_minor_p95")
 """These are within 1 % of the exact value, which the SQL finds; all other numbers are equal."""
 
-DIMENSIONS = {name: ("city",) if name == "kpi_funnel" else ("city", "currency") for name in _VIEWS}
-VIEWS = tuple(_VIEWS)
+VIEWS = tuple(QUERIES)
 
 Row = dict[str, Any]
 
@@ -155,20 +104,20 @@ class Oracle:
     ) -> None:
         self.bad: list[BadRecord] = []
         self._pane_hours = pane_hours
-        accepted = []
+        accepted, refused = [], []
         for topic, reads in records.items():
             for read in reads:
                 verdict = judge(read.value, read.timestamp_ms, max_event_bytes)
                 if isinstance(verdict, Bad):
                     self.bad.append(BadRecord(topic, read, verdict))
+                    refused.append(_bad_line(topic, read, verdict))
                 else:
                     accepted.append(_line(topic, read, verdict))
         self._db = duckdb.connect()
         self._db.execute("SET threads = 1")
-        columns = ", ".join(f"{name} {kind}" for name, kind in _COLUMNS.items())
-        self._db.execute(f"CREATE TABLE accepted ({columns})")
-        if accepted:
-            self._load(accepted, scratch / "accepted.ndjson")
+        self._db.create_function("erfc", math.erfc, ["DOUBLE"], "DOUBLE")
+        self._load("accepted", _COLUMNS, accepted, scratch)
+        self._load("bad", _BAD_COLUMNS, refused, scratch)
         for statement in _FOLDED.split(";"):
             if statement.strip():
                 named = {"dedupe_ms": dedupe_seconds * 1000, "pane_hours": pane_hours}
@@ -176,19 +125,25 @@ class Oracle:
                     statement, {key: value for key, value in named.items() if f"${key}" in statement}
                 )
 
-    def _load(self, lines: Iterable[Row], file: Path) -> None:
+    def _load(self, table: str, columns: Mapping[str, str], lines: Sequence[Row], scratch: Path) -> None:
+        self._db.execute(
+            f"CREATE TABLE {table} ({', '.join(f'{name} {kind}' for name, kind in columns.items())})"
+        )
+        if not lines:
+            return
+        file = scratch / f"{table}.ndjson"
         with file.open("w", encoding="utf-8") as out:
             out.writelines(json.dumps(line) + "\n" for line in lines)
-        kinds = ", ".join(f"{name}: '{kind}'" for name, kind in _COLUMNS.items())
+        kinds = ", ".join(f"{name}: '{kind}'" for name, kind in columns.items())
         source = f"read_json('{file}', format='newline_delimited', columns={{{kinds}}})"
-        self._db.execute(f"INSERT INTO accepted SELECT * FROM {source}")
+        self._db.execute(f"INSERT INTO {table} SELECT * FROM {source}")
 
     def rows(
         self, view: str, *, from_us: int = -(2**62), to_us: int = 2**62, as_of_us: int = 0
     ) -> dict[tuple[str | None, ...], Row]:
         """A view's rows by their dimensions, over the panes that start in [from_us, to_us)."""
         named = {"pane_hours": self._pane_hours, "from_us": from_us, "to_us": to_us, "as_of_us": as_of_us}
-        sql = _VIEWS[view]
+        sql = QUERIES[view]
         result = self._db.execute(sql, {key: value for key, value in named.items() if f"${key}" in sql})
         names = [column[0] for column in result.description]
         return by_dimensions(view, [dict(zip(names, row, strict=True)) for row in result.fetchall()])
@@ -196,7 +151,10 @@ class Oracle:
     def forget_before(self, offsets: Mapping[int, int]) -> None:
         """What is left is what a view has that began at these offsets (of one topic, by partition)."""
         for partition, offset in offsets.items():
-            self._db.execute("DELETE FROM folded WHERE partition = ? AND position < ?", [partition, offset])
+            for table in ("folded", "refused"):
+                self._db.execute(
+                    f"DELETE FROM {table} WHERE partition = ? AND position < ?", [partition, offset]
+                )
 
     def counts(self) -> dict[str, int]:
         """How many records were accepted, duplicate, late_dropped, and bad."""
@@ -251,11 +209,25 @@ def _same(name: str, expected: Any, shown: Any) -> bool:
 
 def _line(topic: str, read: Read, good: Good) -> Row:
     payload = good.payload
-    due_at = payload.get("due_at") if good.event == "payout.initiated" else None
+    times = {"due_us": "due_at", "respond_us": "respond_by", "accept_us": "accept_by"}
     return {
         "topic": topic, "partition": read.partition, "position": read.offset, "kafka_ms": read.timestamp_ms,
         "event_id": good.event_id, "event": good.event, "occurred_us": good.occurred_us, "city": good.city,
-        "amount": payload.get("amount_minor"), "currency": payload.get("currency"),
-        "kind": payload.get("kind"),
-        "payout_id": payload.get("payout_id"), "due_us": None if due_at is None else parse_time(due_at),
+        "amount": payload.get("amount_minor"),
+        **{column: parse_time(payload[name]) for column, name in times.items() if name in _declared(good)},
+        "valid": payload.get("valid", True), "quantity": payload.get("quantity", 1),
+        "covariate": payload.get("covariate"),
+        **{name: payload.get(name) for name in _TEXTS if name in _declared(good)},
+        "source": good.source,
     }  # fmt: skip
+
+
+def _bad_line(topic: str, read: Read, why: Bad) -> Row:
+    return {
+        "topic": topic, "partition": read.partition, "position": read.offset, "kafka_ms": read.timestamp_ms,
+        "reason": why.reason, **told(read.value, why)._asdict(),
+    }  # fmt: skip
+
+
+def _declared(good: Good) -> list[str]:
+    return [field.rstrip(MARKS) for field in CATALOGUE[good.event].split()]

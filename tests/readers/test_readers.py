@@ -17,11 +17,9 @@ from streams.store.local import LocalStore
 from streams.store.urls import store_at
 from tests.support.paths import ROOT
 from tests.support.readers import market, recipes
+from tests.support.readers.environment import PYTHON, SECONDS
 from tests.support.readers.store import LAYOUT_OF_ALL, Expected, finish, found_by, write
 from tests.support.s3 import BUCKET, REGION, S3Server
-
-PYTHON = ROOT / ".venv-readers" / "bin" / "python"
-SECONDS = 600
 
 
 def printed(arguments: list[str], environ: Mapping[str, str] | None = None) -> str:

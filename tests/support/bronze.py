@@ -11,7 +11,7 @@ from agents.bronze.commit import Built
 from agents.bronze.layout import FORMER_NO_CITY, Layout, layout_of
 from agents.bronze.range import RangeBuilder
 from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
-from schemas.validation.avro import AvroDecoder
+from schemas.validation.avro.known_schemas import KnownSchemas
 from schemas.validation.validator import Validator
 from tests.support.events import AT_MS
 
@@ -45,13 +45,12 @@ def builder(  # noqa: PLR0917
     first: int = 0,
     max_bytes: int = NO_LIMIT,
     until: int | None = None,
-    avro: AvroDecoder | None = None,
+    schemas: KnownSchemas | None = None,
     layout: Layout | None = None,
     partition: int = 0,
 ) -> RangeBuilder:
-    avro = avro or AvroDecoder({})
     return RangeBuilder(
-        "events.raw", partition, first, validator=Validator(avro=avro), avro=avro, pool=AtOnce(),
+        "events.raw", partition, first, validator=Validator(schemas=schemas), pool=AtOnce(),
         max_bytes=max_bytes, until=until, layout=layout,
     )  # fmt: skip
 

@@ -13,6 +13,7 @@ from faust.types import TP
 from agents.bronze.range import RangeBuilder
 from streams.health import Health
 from streams.kafka.batches import Fetched
+from streams.registry.schemas import Schemas
 from streams.roles.bronze.sink import BronzeSink
 from streams.roles.owner import PartitionOwner
 from streams.roles.sinks.partition import SinkPartition
@@ -48,7 +49,9 @@ class Worker:
         self.health = Health()
         settings = replace(Settings.load({}), session_seconds=1, **more)
         self.role = SinkRole("bronze", BronzeSink(settings, self.store), remedy="Mend it", max_seconds=3600)
-        self.owner = PartitionOwner[SinkPartition[RangeBuilder]](settings, self.role, self.health)
+        self.owner = PartitionOwner[SinkPartition[RangeBuilder]](
+            settings, self.role, self.health, Schemas(settings)
+        )
         self.owner.app = self.app  # type: ignore[assignment]
 
     async def assigned(self, *tps: TP, generation: int = 1) -> Mapping[TP, int]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from tests.oracle.bad import padded
@@ -11,11 +12,11 @@ from tests.support.kafka import Raw
 AT_MS = 1_772_366_400_000  # 2026-03-01T12:00:00Z
 
 
-def event(name: str, number: int, payload: dict[str, Any], **envelope: Any) -> bytes:
+def event(name: str, number: int, payload: Mapping[str, Any], **envelope: Any) -> bytes:
     return json.dumps(
         {
             "event_id": f"e{number}", "event": name, "version": 1, "occurred_at": "2026-03-01T12:00:00Z",
-            "source": "test", "payload": payload, **envelope,
+            "source": "test", "payload": dict(payload), **envelope,
         }
     ).encode()  # fmt: skip
 

@@ -11,10 +11,12 @@ from tables.codec import (
     Assigned,
     Checkpoint,
     Heartbeat,
-    checkpoint_key,
     encode_checkpoint,
     encode_heartbeat,
     encode_partial,
+)
+from tables.keys import (
+    checkpoint_key,
     entity_prefix,
     heartbeat_key,
     windowed_prefix,
@@ -88,6 +90,6 @@ def situation(
 
 def reader(*records: FeedItem, partition: int = 0, pane_minutes: int = 2880) -> ReaderState:
     """A reader of all views that has been given these records of one partition."""
-    state = ReaderState(VIEWS, pane_minutes)
+    state = ReaderState(VIEWS, pane_minutes, 840)
     state.apply(partition, records, monotonic=0.0)
     return state

@@ -81,6 +81,7 @@ class FileSink:
 
 if __name__ == "__main__":
     from streams import shutdown
+    from streams.registry.schemas import Schemas
     from streams.roles.lifecycle import serving
     from streams.roles.sinks.reporter import SinkReporter
     from streams.roles.sinks.role import SinkRole
@@ -91,4 +92,4 @@ if __name__ == "__main__":
     sink: Sink[OffsetRange] = FileSink(Path(sys.argv[1]))
     role = SinkRole("files", sink, remedy="Take another folder", max_seconds=0.5)
     with serving(settings) as health:
-        shutdown.run(work(settings, health, role, SinkReporter))
+        shutdown.run(work(settings, health, role, Schemas(settings), SinkReporter))

@@ -152,12 +152,15 @@ class Sluice:
             "SLUICE_SESSION_SECONDS": "6",
             "SLUICE_BRONZE_URL": f"file://{folder}/store",
             "SLUICE_BRONZE_MAX_SECONDS": "1",
+            "SLUICE_EXTENSIONS": "",
             **{f"SLUICE_{name.upper()}": str(value) for name, value in settings.items()},
         }
         self.settings = Settings.load(self._environ)
         self.roles: list[Role] = []
         self.release = ROOT
         """The folder of the code that runs."""
+        self.packages: list[Path] = []
+        """Folders of packages beside it."""
 
     @property
     def raw_topic(self) -> str:
@@ -173,7 +176,8 @@ class Sluice:
         """That of a command; `settings` are its own."""
         inherited = {key: value for key, value in os.environ.items() if not key.startswith("SLUICE_")}
         mine = {f"SLUICE_{key.upper()}": str(value) for key, value in settings.items()}
-        return {**inherited, "PYTHONPATH": str(self.release), **self._environ, **mine}
+        path = os.pathsep.join(map(str, [self.release, *self.packages]))
+        return {**inherited, "PYTHONPATH": path, **self._environ, **mine}
 
     def role(self, name: str, *arguments: str, **settings: Any) -> Role:
         """A role that is not started yet; `settings` are its own."""

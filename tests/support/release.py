@@ -33,7 +33,7 @@ SETTINGS: dict[str, Any] = {
 
 def load() -> Load:
     """Five hours from 2026-03-01T00:00:00Z in `RECORDED` records; what it has after these comes later."""
-    return Load(29, 1_772_323_200_000, Mix(milliseconds=4_500, duplicates_back=400))
+    return Load(29, 1_772_323_200_000, Mix(milliseconds=4_500, duplicates_back=400, others=0))
 
 
 async def write(sluice: Sluice, release: Path) -> None:

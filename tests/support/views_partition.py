@@ -17,7 +17,8 @@ from streams.kafka.batches import Fetched
 from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from tables.codec import decode_checkpoint
-from tables.fold.state import Limits, PartitionState
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 from tests.support.roles import FixedClock, identity_of, progress_of
 

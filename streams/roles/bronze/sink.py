@@ -14,7 +14,7 @@ from agents.bronze.layout import layout_of, layout_of_intent
 from agents.bronze.range import RangeBuilder
 from agents.bronze.store import Store, StoreError
 from agents.sink import Proof, Resumed, Source
-from schemas.validation.avro import AvroDecoder
+from schemas.validation.avro.known_schemas import KnownSchemas
 from schemas.validation.validator import Validator
 from streams import logs, metrics
 from streams.errors import ErrorCode
@@ -28,13 +28,11 @@ class BronzeSink:
 
     name = "Bronze"
 
-    def __init__(self, settings: Settings, store: Store) -> None:
+    def __init__(self, settings: Settings, store: Store, schemas: KnownSchemas | None = None) -> None:
         self._store = store
-        avro = AvroDecoder.load(settings.avro_schemas_dir)
         self._range = partial(
             RangeBuilder,
-            validator=Validator(settings.max_event_bytes, avro),
-            avro=avro,
+            validator=Validator(settings.max_event_bytes, schemas),
             pool=ThreadPoolExecutor(COMPRESSING_THREADS, thread_name_prefix="gzip"),
             max_bytes=settings.bronze_max_bytes,
         )

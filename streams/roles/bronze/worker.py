@@ -5,6 +5,7 @@ from __future__ import annotations
 from agents.bronze.files import CorruptFileError
 from streams import metrics, shutdown
 from streams.data_dir import writable_data_dir
+from streams.registry.schemas import Schemas
 from streams.roles.bronze.sink import BronzeSink
 from streams.roles.lifecycle import CannotStartError, serving
 from streams.roles.progress import RecreatedTopicError
@@ -22,7 +23,8 @@ def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     writable_data_dir(settings)
     with serving(settings) as health:
-        sink = BronzeSink(settings, bronze_store(settings))
+        schemas = Schemas(settings)
+        sink = BronzeSink(settings, bronze_store(settings), schemas.known)
         role = SinkRole("bronze", sink, remedy=REMEDY, max_seconds=settings.bronze_max_seconds)
         try:
             shutdown.run(
@@ -30,6 +32,7 @@ def run_bronze(settings: Settings) -> None:
                     settings,
                     health,
                     role,
+                    schemas,
                     lambda owner: SinkReporter(owner, metrics.BRONZE_OLDEST),
                     flush_seconds=REBALANCE_SECONDS,
                 )

@@ -27,10 +27,10 @@ from streams.roles.gates.leader_election import LeaderElection
 from streams.roles.gates.writer import GateWriter
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
-from tables.codec import FeedFormatError
 from tables.gates.figures import VIEW, ReconReader, Window, pairs_kept
 from tables.gates.records import RECON
 from tables.gates.rule import GateState, Rule
+from tables.keys import FeedFormatError
 from tables.views import VIEWS
 
 log = logging.getLogger(__name__)

@@ -12,6 +12,7 @@ from agents.protocols import SLICE_RECORDS
 from agents.records import Unpacked
 from agents.sink import OvertakenError, Proof, Range, Resumed, Sink
 from agents.views.projector import GapError
+from schemas.validation.avro.known_schemas import UndecidedError
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
 from streams.roles.owner import retried
@@ -103,7 +104,8 @@ class SinkPartition(Partition, Generic[R]):
         return self._committing is not None
 
     async def process(self, fetched: Fetched) -> None:
-        """Add what was fetched; waits while a full range cannot be committed yet. Raises `GapError`."""
+        """Add what was fetched; waits while a full range cannot be committed yet. Raises `GapError`, and
+        `UndecidedError` once all before such a record is added."""
         if self.failure is not None or fetched.epoch < self.min_epoch or fetched.after <= self.position:
             return
         if fetched.before > self.position:
@@ -119,6 +121,9 @@ class SinkPartition(Partition, Generic[R]):
             try:
                 part = part or records.take(SLICE_RECORDS)
                 added = self.range.add(part, part[-1].offset + 1 if part else fetched.after)
+            except UndecidedError:
+                self._news.set()
+                raise
             except Exception as error:
                 self._give_up(error)  # half of it may be in the range, which must not be committed
                 raise

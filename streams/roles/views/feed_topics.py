@@ -1,4 +1,4 @@
-"""Whether the topics that a worker writes have a partition for each source partition.
+"""Whether the topics that a worker writes have a partition for each source partition; how many these are.
 
 Partitions may be added to a raw topic before the feed: such a partition waits, while the others continue.
 """
@@ -39,6 +39,11 @@ class WrittenTopics:
         """Source partitions that wait, and the topic partitions that they wait for."""
         return self._waiting
 
+    @property
+    def sources(self) -> int:
+        """How many source partitions there were when that was last looked at."""
+        return sum(self._counts.get(name, 0) for name in self._settings.raw_topics)
+
     async def have(self, tp: TP, on_look: Callable[[], None], on_change: Callable[[], None]) -> None:
         """Return when every topic has the partition; `on_look` is called at each check meanwhile, and
         `on_change` when the partition begins or ends waiting.
@@ -70,7 +75,8 @@ class WrittenTopics:
         async with self._looking:
             missing = self._without(partition)
             if missing:
-                self._counts = await partition_counts(self._settings, self._topics)
+                names = (*self._topics, *self._settings.raw_topics)
+                self._counts = await partition_counts(self._settings, names)
             return self._without(partition)
 
     def _without(self, partition: int) -> list[str]:

@@ -11,6 +11,7 @@ from typing import Protocol
 
 from agents.protocols import Log
 from agents.views.projector import GapError, Interval, Projector
+from schemas.validation.avro.known_schemas import UndecidedError
 from streams import metrics
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
@@ -95,12 +96,16 @@ class ViewsPartition(Partition):
         self._unsure_until = min(self._unsure_until, self._clock.monotonic() + FIRST_READ_SECONDS)
 
     async def process(self, fetched: Fetched) -> None:
-        """Fold one fetched share; waits while too much is not yet written. Raises `GapError`."""
+        """Fold one fetched share; waits while too much is not yet written. Raises `GapError`, and
+        `UndecidedError` once all before such a record is folded."""
         if self.failure is not None or fetched.epoch < self.min_epoch:
             return
         try:
             self.projector.fold(fetched.before, fetched.after, fetched.batches)
         except GapError:
+            raise
+        except UndecidedError:
+            self._news.set()
             raise
         except Exception as error:
             self._give_up(error)  # half a batch may be folded, which must not be written

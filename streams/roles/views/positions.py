@@ -13,8 +13,9 @@ from faust.types import TP
 from streams.feed.writer import read_partition
 from streams.roles.identity import Identity, IdentityQueries
 from streams.settings import Settings
-from tables.codec import checkpoint_key, decode_checkpoint
+from tables.codec import decode_checkpoint
 from tables.fold.state import PartitionState
+from tables.keys import checkpoint_key
 
 REMEDY = "Give it another name, or delete the feed to start over"
 

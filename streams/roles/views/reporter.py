@@ -16,10 +16,13 @@ from streams.faust.instance_guard import InstanceTakenError
 from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.kafka.client import client_kwargs, started, stop_quietly
 from streams.roles.monitor import Reporter, Seen
+from streams.roles.views.breaker_alarms import BreakerAlarms
+from streams.roles.views.group_alarms import GroupAlarms
 from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
-from tables.codec import Assigned, Heartbeat, encode_heartbeat, heartbeat_key
+from tables.codec import Assigned, Heartbeat, encode_heartbeat
+from tables.keys import heartbeat_key
 
 log = logging.getLogger(__name__)
 
@@ -39,6 +42,8 @@ class ViewsReporter(Reporter[ViewsPartition]):
         self._worker = worker
         self._feed = settings.topic("views.feed")
         self._quarantined = quarantined
+        self._group_alarms = GroupAlarms(settings)
+        self._breaker_alarms = BreakerAlarms(settings)
         self._producer: AIOKafkaProducer | None = None
         self._measured: set[TP] = set()
 
@@ -52,7 +57,7 @@ class ViewsReporter(Reporter[ViewsPartition]):
         """One heartbeat. Raises `KafkaError`, `TimeoutError`."""
         self._measure(owned)
         partitions = [
-            Assigned(tp.topic, tp.partition, partition.committed, end, oldest_ms)
+            Assigned(tp.topic, tp.partition, partition.committed, end, oldest_ms, _bad(partition))
             for tp, partition, end, oldest_ms in seen
         ]
         value = encode_heartbeat(Heartbeat(self._worker, now_ms, partitions))
@@ -67,10 +72,14 @@ class ViewsReporter(Reporter[ViewsPartition]):
             sizes.update(partition.projector.state.sizes())
         for kind, size in sizes.items():
             metrics.STATE.labels(kind).set(size)
+        self._group_alarms.look(owned)
+        self._breaker_alarms.look(owned)
         await thread.publish({tp: (partition.committed, "") for tp, partition in owned.items()})
 
     async def leave(self, app: OwnerApp) -> None:
         """Report that this worker left; if that is not written, its heartbeat expires at readers."""
+        await self._group_alarms.close()
+        await self._breaker_alarms.close()
         producer, self._producer = self._producer, None
         if producer is None:
             return
@@ -98,3 +107,8 @@ class ViewsReporter(Reporter[ViewsPartition]):
             with contextlib.suppress(KeyError):  # a partition without an event has no watermark
                 metrics.WATERMARK.remove(tp.topic, tp.partition)
         self._measured = set(owned)
+
+
+def _bad(partition: ViewsPartition) -> int | None:
+    breaker = partition.projector.state.breaker
+    return breaker.bad if breaker.tripped else None

@@ -18,9 +18,9 @@ from aiokafka.errors import (
 from faust.types import TP
 
 from agents.views.projector import Projector
-from schemas.validation.avro import AvroDecoder
+from schemas.validation.avro.known_schemas import KnownSchemas
 from schemas.validation.validator import Validator
-from streams.chosen_views import chosen_views
+from streams.chosen_views import chosen_views, limits_of
 from streams.feed.writer import FeedWriter
 from streams.kafka.record_size import TOO_LARGE
 from streams.kafka.write_failures import log_failed_write
@@ -34,7 +34,7 @@ from streams.roles.views.partition import ViewsPartition
 from streams.roles.views.positions import REMEDY, identity_of, is_grown, recognise
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
-from tables.fold.state import Limits, PartitionState
+from tables.fold.state import PartitionState
 
 log = logging.getLogger(__name__)
 
@@ -59,13 +59,11 @@ class ViewsRole:
     name = "views"
     drain_seconds = 6.0
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, schemas: KnownSchemas | None = None) -> None:
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.quarantined = QuarantineCounts()
         self._settings = settings
-        avro = AvroDecoder.load(settings.avro_schemas_dir)
-        self._validator = Validator(settings.max_event_bytes, avro)
-        self._limits = limits_of(settings)
+        self._validator = Validator(settings.max_event_bytes, schemas)
         self._topics = WrittenTopics(settings)
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
@@ -95,12 +93,15 @@ class ViewsRole:
     async def _recover(self, owner: Owner, tp: TP, progress: RecoveryProgress) -> ViewsPartition:
         identity = identity_of(owner.queries, tp, self._settings)
         feed = FeedWriter(self._settings, tp.topic, tp.partition, identity.check_processed)
-        state = PartitionState(tp.topic, tuple(chosen_views(self._settings).values()), self._limits)
+        limits = limits_of(self._settings, self._topics.sources)
+        state = PartitionState(tp.topic, tuple(chosen_views(self._settings).values()), limits)
         try:
             await feed.open()
             await identity.sees_feed()
             records = await feed.recover(progress.counting(state.restore))
             known = state.restored()
+            for name, why in state.definitions.anew.items():
+                log.warning("%s-%d: %s begins anew, without its former definition: %s", *tp, name, why)
             news = await recognise(identity, state)
             beginning, end = (await owner.thread.beginnings({tp}))[tp], (await owner.thread.ends({tp}))[tp]
             made = Progress(*tp, done="checkpoint is at", remedy=REMEDY, clock=owner.clock)
@@ -162,8 +163,3 @@ class ViewsRole:
 def _some(names: Sequence[str]) -> str:
     more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
     return ", ".join(names[:NAMED]) + more
-
-
-def limits_of(settings: Settings) -> Limits:
-    """The settings' limits on state."""
-    return Limits(settings.minutes_kept, settings.pane_hours, settings.dedupe_seconds, settings.closed_hours)

@@ -6,13 +6,14 @@ from streams import shutdown
 from streams.data_dir import writable_data_dir
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.record_size import TOO_LARGE
+from streams.registry.schemas import Schemas
 from streams.roles.lifecycle import CannotStartError, serving
 from streams.roles.progress import RecreatedTopicError
 from streams.roles.views.reporter import ViewsReporter
 from streams.roles.views.role import ViewsRole
 from streams.roles.worker import work
 from streams.settings import Settings
-from tables.codec import FeedFormatError
+from tables.keys import FeedFormatError
 
 
 def run_views(settings: Settings) -> None:
@@ -20,10 +21,11 @@ def run_views(settings: Settings) -> None:
     failed with."""
     writable_data_dir(settings)
     with serving(settings) as health:
-        role = ViewsRole(settings)
+        schemas = Schemas(settings)
+        role = ViewsRole(settings, schemas.known)
         reporter = ViewsReporter(settings, role.worker, role.quarantined)
         try:
-            shutdown.run(work(settings, health, role, lambda _: reporter))
+            shutdown.run(work(settings, health, role, schemas, lambda _: reporter))
         except (FeedFormatError, RecreatedTopicError, UnreadableBatchError, *TOO_LARGE) as error:
             raise CannotStartError(str(error)) from None
         finally:

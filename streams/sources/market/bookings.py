@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from streams.sources.market.beside import beside_booking
 from streams.sources.market.cities import City
+from streams.sources.market.comms import message
 from streams.sources.market.payments import Deal, payment
 from streams.sources.market.simulation import Simulation
 
@@ -28,17 +30,20 @@ def booking(market: Simulation, city: City, user: str, provider: str, context: s
     market.emit(
         "booking.requested", tail, key, f'{parties},{money},"accept_by":"{market.instant(accept_by)}"'
     )
-
+    market.begin(message(market, user, "booking-requested", context))
+    beside_booking(market, booking_id, context)
     answer = f'"booking_id":"{booking_id}","provider_id":"{provider}"'
     fate = random()
     if fate >= ACCEPTED + DECLINED:
         yield max(market.after(2), accept_by + 1)
         market.emit("booking.expired", tail, key, f'"booking_id":"{booking_id}"')
+        market.begin(message(market, user, "booking-expired", context))
         return
     yield min(market.after(6), accept_by - 1)
     if fate >= ACCEPTED:
         reason = DECLINE_REASONS[int(random() * 3)]
         market.emit("booking.declined", tail, key, f'{answer},"reason":"{reason}"')
+        market.begin(message(market, user, "booking-declined", context))
         return
     market.emit("booking.accepted", tail, key, answer)
     yield market.after(1)
@@ -48,4 +53,5 @@ def booking(market: Simulation, city: City, user: str, provider: str, context: s
         )
         return
     market.emit("booking.confirmed", tail, key, f"{parties},{money}")
+    market.begin(message(market, user, "booking-confirmed", context))
     market.begin(payment(market, Deal(booking_id, provider, amount, city.currency, tail, context)))

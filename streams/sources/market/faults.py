@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 
+from streams.sources.market.scenarios import Scenario
+
+SHARES = ("late", "duplicates", "bad", "recon_leak")
 LARGEST_SHARE = 0.5
 
 
@@ -16,6 +19,7 @@ class Faults:
     - `bad`: share of all records that are to be quarantined, over every reason of docs/contract.md §1
     - `recon_leak`: share of the payouts that are half as much again as their charge, between `leak_after_s`
       and `leak_until_s` (None: for ever), in seconds from the start
+    - `scenarios`: incidents, on top of these shares while they last
 
     Raises `ValueError` naming the field.
     """
@@ -26,13 +30,14 @@ class Faults:
     recon_leak: float = 0.0
     leak_after_s: float = 0.0
     leak_until_s: float | None = None
+    scenarios: tuple[Scenario, ...] = ()
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            share = getattr(self, field.name)
-            largest = 1.0 if field.name == "recon_leak" else LARGEST_SHARE
-            if not field.name.startswith("leak_") and not 0 <= share <= largest:
-                raise ValueError(f"{field.name} must be 0 to {largest:g}, not {share:g}")
+        for name in SHARES:
+            share = getattr(self, name)
+            largest = 1.0 if name == "recon_leak" else LARGEST_SHARE
+            if not 0 <= share <= largest:
+                raise ValueError(f"{name} must be 0 to {largest:g}, not {share:g}")
         if self.leak_after_s < 0:
             raise ValueError(f"leak_after_s must not be below 0, but is {self.leak_after_s:g}")
         if self.leak_until_s is not None and self.leak_until_s <= self.leak_after_s:

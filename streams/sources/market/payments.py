@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Generator, Iterator
 from typing import NamedTuple
 
+from streams.sources.market.scenarios import DISPUTE_WAVE, PAYOUT_STALL
 from streams.sources.market.simulation import Simulation
 
 CHARGE_FAILS, CHARGE_TRIES = 0.06, 3
@@ -18,6 +19,7 @@ RESPONDED, WON, LOST = 0.85, 0.45, 0.35  # what is left is withdrawn
 RESPOND_SECONDS = 90
 PAYOUT_FAILS, PAYOUT_STUCK, PAYOUT_SLOW = 0.012, 0.002, 0.02
 DUE_SECONDS = 10
+STALL_OVER_SECONDS = 5
 CHARGE_REASONS = ("card_declined", "insufficient_funds", "expired_card")
 PAYOUT_REASONS = ("account_closed", "bank_unavailable")
 
@@ -61,14 +63,16 @@ def payment(market: Simulation, deal: Deal) -> Iterator[int]:
         left -= fee
         facts = f'"fee_id":"{market.identity("fee")}","kind":"{kind}",{deal.money(fee)}'
         market.emit("fee.assessed", deal.tail, key, f'{facts},"booking_id":"{deal.booking_id}"')
+    wave = market.during(DISPUTE_WAVE)
+    disputed = wave.share if wave else DISPUTED
     fate = random()
-    if fate < DISPUTED:
+    if fate < disputed:
         left = yield from _dispute(market, deal, charge_id, left)
-    elif fate < DISPUTED + CANCELLED:
+    elif fate < disputed + CANCELLED:
         yield from _cancelled_payout(market, deal, left)
         _cancel(market, deal, deal_tail, "customer_cancelled")
         left = yield from _refund(market, deal, charge_id, left, left)
-    elif fate < DISPUTED + CANCELLED + PARTLY_REFUNDED:
+    elif fate < disputed + CANCELLED + PARTLY_REFUNDED:
         left = yield from _refund(market, deal, charge_id, left, left * int(10 + 30 * random()) // 100)
     if left:
         yield from _payout(market, deal, market.leak(deal.amount_minor, left))
@@ -136,12 +140,20 @@ def _payout(market: Simulation, deal: Deal, amount_minor: int) -> Iterator[int]:
         yield from _payout_initiated(market, deal, payout_id, amount_minor)
         pace = random()
         yield market.after(45 if pace < PAYOUT_STUCK else 2.5 if pace < PAYOUT_SLOW else 0.05)
+        yield from _stalled(market)
         if random() >= PAYOUT_FAILS:
             market.emit("payout.paid", deal.tail, key, facts)
             return
         reason = PAYOUT_REASONS[int(random() * 2)]
         market.emit("payout.failed", deal.tail, key, f'{facts},"reason":"{reason}"')
         yield market.after(3)
+
+
+def _stalled(market: Simulation) -> Iterator[int]:
+    """Waits until payouts go on, and for a turn then: they do not all go at once."""
+    end_us = market.end_of(PAYOUT_STALL)
+    if end_us is not None:
+        yield market.after(STALL_OVER_SECONDS) + end_us - market.now
 
 
 def _payout_initiated(market: Simulation, deal: Deal, payout_id: str, amount_minor: int) -> Iterator[int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -13,9 +14,18 @@ from math import log
 from random import Random
 from typing import NamedTuple
 
+from schemas.validation.reasons import Reason
 from streams.sources.market.bad import draw_reason, spoil
 from streams.sources.market.cities import CATALOGUE, City
 from streams.sources.market.faults import Faults
+from streams.sources.market.scenarios import (
+    BAD_PRODUCER,
+    LATE_FLOOD,
+    RECON_LEAK,
+    SCHEMA_BREAK,
+    Incidents,
+    Scenario,
+)
 
 DEFAULT_RATE = 2_000.0
 SECOND = 1_000_000
@@ -23,6 +33,7 @@ SECOND = 1_000_000
 LATE_MOSTLY_S, LATE_RARELY_S, LATE_RARELY = 20.0, 400.0, 0.1
 RETRY_S = 1.5
 EARLIEST, LATEST = datetime(1971, 1, 1, tzinfo=UTC), datetime(2200, 1, 1, tzinfo=UTC)
+POSITION = re.compile(rb'"position":(\d+)')
 _ODD = 0x9E3779B97F4A7C15
 _MASK = 2**64 - 1
 
@@ -69,6 +80,8 @@ class Simulation(ABC):
         self._bits = Random(f"{seed}/trace").getrandbits
         self._fault_draw: Callable[[], float] = Random(f"{seed}/faults").random
         self._leak_draw: Callable[[], float] = Random(f"{seed}/leak").random
+        self._incidents = Incidents(self.faults.scenarios, self.start_us)
+        self._incident_draw: Callable[[], float] = Random(f"{seed}/incidents").random
         self._faulty_share = self.faults.late + self.faults.duplicates + self.faults.bad_per_event
         run = f"{seed}|{self.start_us}|{rate}|{flat}|{cities}"
         self._run = hashlib.blake2b(run.encode(), digest_size=6).hexdigest()
@@ -125,17 +138,27 @@ class Simulation(ABC):
         """RFC 3339 in UTC, whole seconds."""
         return datetime.fromtimestamp(at_us // SECOND, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
+    def during(self, name: str) -> Scenario | None:
+        """The scenario of this name, if it lasts now."""
+        return self._incidents.during(name, self.now)
+
+    def end_of(self, name: str) -> int | None:
+        """When the scenario ends, in µs; None if it does not last now."""
+        return self._incidents.end_us(name, self.now)
+
     def leak(self, charge_minor: int, due_minor: int) -> int:
         """What a payout is made out to: `due_minor`, or more than its charge if it is to leak."""
-        faults, since = self.faults, (self.now - self.start_us) / SECOND
-        if not faults.recon_leak or since < faults.leak_after_s:
-            return due_minor
-        if faults.leak_until_s is not None and since >= faults.leak_until_s:
-            return due_minor
-        if self._leak_draw() >= faults.recon_leak:
+        incident = self.during(RECON_LEAK)
+        share = max(self._leak_share(), incident.share if incident else 0.0)
+        if not share or self._leak_draw() >= share:
             return due_minor
         self.leaks += 1
         return charge_minor * 3 // 2
+
+    def _leak_share(self) -> float:
+        faults, since = self.faults, (self.now - self.start_us) / SECOND
+        lasts = since >= faults.leak_after_s and (faults.leak_until_s is None or since < faults.leak_until_s)
+        return faults.recon_leak if lasts else 0.0
 
     def emit(self, name: str, tail: str, key: bytes, payload: str) -> None:
         """Send an event that happens now, with its faults. `tail` (source, city and trace_id) and `payload`
@@ -150,32 +173,61 @@ class Simulation(ABC):
             f'"occurred_at":"{self._second_text}.{micros:06d}Z",{tail},"payload":{{{payload}}}}}'
         ).encode()
         record = Record(key, value, self.now)
+        if self.faults.scenarios and self._emit_incident(record, value, tail):
+            return
         if self._faulty_share and (drawn := self._fault_draw()) < self._faulty_share:
             self._emit_faulty(record, value, drawn)
         else:
             self._out.append(record)
 
+    def _emit_incident(self, record: Record, value: bytes, tail: str) -> bool:
+        """Do to an event what the scenarios do that last now. Returns whether that sent it."""
+        if (broken := self.during(SCHEMA_BREAK)) and _is_of(tail, broken):
+            spoiled = POSITION.sub(rb'"position":"\1"', value)
+            if spoiled != value:
+                self.bad[Reason.PAYLOAD_FIELD.value] += 1
+                self._out.append(record._replace(value=spoiled))
+                return True
+        if (bad := self.during(BAD_PRODUCER)) and _is_of(tail, bad) and self._incident_draw() < bad.share:
+            self._emit_bad(record, value, self._incident_draw)
+        flood = self.during(LATE_FLOOD)
+        if flood and self._incident_draw() < flood.share:
+            self._emit_late(record, self._incident_draw)
+            return True
+        return False
+
     def _emit_faulty(self, record: Record, value: bytes, drawn: float) -> None:
         faults = self.faults
         if drawn < faults.late:
-            self.late += 1
-            mean_s = LATE_RARELY_S if self._fault_draw() < LATE_RARELY else LATE_MOSTLY_S
-            self._send_later(record, 2.0, mean_s)
+            self._emit_late(record, self._fault_draw)
             return
         if drawn < faults.late + faults.duplicates:
             self.duplicates += 1
-            self._send_later(record, 0.0, RETRY_S)
+            self._send_later(record, 0.0, RETRY_S, self._fault_draw)
         else:
-            reason = draw_reason(self._fault_draw)
-            self.bad[reason.value] += 1
-            spoiled, _ = spoil(reason, value, self._fault_draw, self._max_event_bytes)
-            self._out.append(record._replace(value=spoiled))
+            self._emit_bad(record, value, self._fault_draw)
         self._out.append(record)
 
-    def _send_later(self, record: Record, least_s: float, mean_s: float) -> None:
-        delay_us = int((least_s - log(1.0 - self._fault_draw()) * mean_s) * SECOND)
+    def _emit_bad(self, record: Record, value: bytes, draw: Callable[[], float]) -> None:
+        """Send a bad record beside the event it is made from."""
+        reason = draw_reason(draw)
+        self.bad[reason.value] += 1
+        spoiled, _ = spoil(reason, value, draw, self._max_event_bytes)
+        self._out.append(record._replace(value=spoiled))
+
+    def _emit_late(self, record: Record, draw: Callable[[], float]) -> None:
+        self.late += 1
+        mean_s = LATE_RARELY_S if draw() < LATE_RARELY else LATE_MOSTLY_S
+        self._send_later(record, 2.0, mean_s, draw)
+
+    def _send_later(self, record: Record, least_s: float, mean_s: float, draw: Callable[[], float]) -> None:
+        delay_us = int((least_s - log(1.0 - draw()) * mean_s) * SECOND)
         self.begin(self._held(record, self.now + delay_us))
 
     def _held(self, record: Record, until_us: int) -> Iterator[int]:
         yield until_us
         self._out.append(record._replace(at_us=self.now))
+
+
+def _is_of(tail: str, scenario: Scenario) -> bool:
+    return tail.startswith(f'"source":"{scenario.source}"')

@@ -18,8 +18,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from tables.codec import FeedFormatError
 from tables.fold.dedupe.sorted_ids import Hashes, Millis
+from tables.keys import FeedFormatError
 
 CHUNK_BYTES = 512 * 1024
 """A merged chunk is smaller; so is a fresh one, which is split if need be."""

@@ -23,7 +23,7 @@ from tests.support.paths import ROOT
 
 PYTHON = ROOT / ".venv-peers/bin/python"
 JAVA = ROOT / "tests/bench/peers/contestants/kafka_streams"
-SCHEMAS = ROOT / "docs/reference/schemas"
+SCHEMAS = ROOT / "schemas/json"
 QUARANTINE_BYTES = 1 << 20
 
 

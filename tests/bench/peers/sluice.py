@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import uuid
 from collections import Counter
 from typing import Any
 
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
-from streams.kafka.topics import create
 from streams.settings import Settings
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.views import VIEWS
 from tests.bench import bronze, worker
-from tests.bench.contest import TIMEOUT_SECONDS, Arena, Run, measured
-from tests.bench.load import PARTITIONS, ends_of
+from tests.bench.contest import TIMEOUT_SECONDS, Arena, Run
 from tests.bench.peers import topics
 from tests.bench.peers.oracle import Expected
 from tests.bench.peers.verdict import wrong_views
@@ -32,19 +29,8 @@ def run_views(arena: Arena, expected: Expected, views: str = "all") -> Run:
 
 
 async def _run_views(arena: Arena, expected: Expected, views: str) -> Run:
-    """With topics of its own, so that it begins with no state."""
-    prefix = f"views-{uuid.uuid4().hex[:8]}."
-    environ = worker.environment(arena.server, arena.topic, prefix, arena.folder / prefix)
-    environ["SLUICE_VIEWS"] = views
-    settings = worker.settings_of(environ)
-    await create(settings)
-    ends = await ends_of(settings, arena.topic)
-    async with worker.feed_reader(settings, PARTITIONS) as feed:
-        with Child(worker.COMMAND, arena.folder / "views.log", environ) as child:
-            first = await asyncio.to_thread(child.wait_line, worker.OWNS, worker.START_SECONDS)
-            await worker.wait_covered(feed, child, ends, TIMEOUT_SECONDS)
-            run = measured(child, first, child.mark(), arena.events)
-            outcomes = await _outcomes(child, arena.events)
+    async with worker.read_through(arena, views) as (settings, child, run):
+        outcomes = await _outcomes(child, arena.events)
     rows = await recon_rows(settings, expected)
     quarantined = await topics.quarantined(settings, settings.topic("events.quarantine"))
     return run._replace(void=wrong_views(expected, rows, outcomes, quarantined))

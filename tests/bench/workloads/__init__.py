@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from streams.sources.market import Record
-from tests.bench.workloads import market, payments
+from tests.bench.workloads import catalogue, market, payments
 
 
 class Workload(NamedTuple):
@@ -19,6 +19,7 @@ class Workload(NamedTuple):
 
 WORKLOADS = {
     "market": Workload(market.events, 64 * 1024, market.BAD_EVERY),
+    "catalogue": Workload(catalogue.events, 64 * 1024, market.BAD_EVERY),
     "payments": Workload(payments.events, 1024 * 1024, market.BAD_EVERY),
 }
 """By name."""

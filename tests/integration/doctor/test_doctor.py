@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import signal
 import time
@@ -12,20 +11,10 @@ from typing import Any
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
+from tests.support.doctor import Findings, doctor
 from tests.support.kafka import Raw, produce, wait_until
 from tests.support.processes import Sluice
 from tests.support.views_partition import CLICK
-
-Findings = dict[str, list[dict[str, Any]]]
-
-
-async def doctor(sluice: Sluice, *options: str, **settings: Any) -> tuple[int, Findings]:
-    done = await asyncio.to_thread(sluice.run, "doctor", "--json", *options, **settings)
-    assert done.returncode in {0, 1}, done.stderr
-    findings: Findings = {}
-    for finding in json.loads(done.stdout):
-        findings.setdefault(finding["what"], []).append(finding)
-    return done.returncode, findings
 
 
 def wrong(findings: Findings) -> dict[str, str]:

@@ -10,7 +10,7 @@ from aiokafka import TopicPartition
 from streams.doctor.others import alien_records
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from tables.codec import checkpoint_key, heartbeat_key
+from tables.keys import checkpoint_key, heartbeat_key
 from tests.support.gates import GateTopics, payment
 from tests.support.kafka import Raw, wait_until
 from tests.support.processes import Role, Sluice

@@ -29,7 +29,8 @@ from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.kafka.batches import fetch_batches
 from streams.settings import Settings
-from tables.codec import Assigned, Heartbeat, encode_heartbeat, heartbeat_key
+from tables.codec import Assigned, Heartbeat, encode_heartbeat
+from tables.keys import heartbeat_key
 from tables.read.state import FeedItem
 from tables.views import VIEWS
 from tests.support.feed_records import checkpoint, entity, partial

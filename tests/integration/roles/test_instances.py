@@ -22,7 +22,8 @@ from streams.kafka.instances import (
     members,
     started_at,
 )
-from tables.codec import decode_heartbeat, heartbeat_key
+from tables.codec import decode_heartbeat
+from tables.keys import heartbeat_key
 from tests.support.kafka import read_all, wait_until
 from tests.support.processes import Role, Sluice
 

@@ -81,13 +81,13 @@ async def bronze_goes_on(sluice: Sluice, nexts: dict[int, int]) -> None:
 
 
 async def views_go_on(sluice: Sluice, old: dict[Source, Checkpoint]) -> None:
-    """A view whose definition is as it was is exact over all events; another has those since it began."""
+    """A view whose definition is as it was is exact over all events; any other has those since it began."""
     reader, oracle = await feed_reader(sluice.settings), await read_oracle(sluice.settings, sluice.folder)
     changed = {
         name
         for name, view in VIEWS.items()
         for was in old.values()
-        if was.views[name][0] != view.definition_hash
+        if was.views.get(name, (None,))[0] != view.definition_hash
     }
     for source, was in old.items():
         now = reader.checkpoints[source]

@@ -35,8 +35,8 @@ def test_both_ways_give_one_verdict(value: bytes | None, timestamp_ms: int) -> N
 @given(st.lists(values, max_size=30), st.integers(0, 2))
 def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None], repeats: int) -> None:
     batch = batch * (repeats * 4 + 1)
-    decoded = VALIDATOR.decode_batch(list(batch), [NOW_MS] * len(batch))
-    assert {len(column) for column in decoded[:-1]} == {len(batch)}
+    decoded = VALIDATOR.decode_batch(list(batch), [NOW_MS] * len(batch), with_sources=True)
+    assert {len(column) for column in decoded if column is not decoded.bad} == {len(batch)}
     bad = dict(decoded.bad)
     assert list(bad) == sorted(bad)
     for index, value in enumerate(batch):
@@ -44,5 +44,6 @@ def test_a_record_is_judged_alike_alone_and_in_a_batch(batch: list[bytes | None]
         assert (bad[index] if event is None else event) == VALIDATOR.validate_one(value, NOW_MS)
         if event is not None:
             assert decoded.kinds[index] is event.__class__
+            assert decoded.sources[index] == event.source
             assert decoded.times[index] == micros(event.occurred_at)
             assert (decoded.ids[index].decode(), decoded.cities[index]) == (event.event_id, event.city)

@@ -42,7 +42,26 @@ VISIT_AFTER: dict[str, set[str | None]] = {
     "profile.view": {"search.click"},
     "checkout.start": {"profile.view"},
 }
+
+
+def opened_by(first: str, *following: str) -> dict[str, set[str | None]]:
+    """One event opens it, and one of the others may end it."""
+    return {first: {None}, **{name: {first} for name in following}}
+
+
+IDV_AFTER = opened_by("idv.started", "idv.passed", "idv.failed")
+BG_AFTER = opened_by("bg.started", "bg.passed", "bg.failed")
+QUOTE_AFTER = opened_by("quote.requested", "quote.accepted", "quote.declined", "quote.expired")
+MESSAGE_AFTER: dict[str, set[str | None]] = {
+    **opened_by("message.sent", "message.delivered", "message.bounced"),
+    "message.complained": {"message.delivered"},
+    "message.opted_out": {"message.delivered"},
+}
 CHAINS = (
+    ("check_id", IDV_AFTER),
+    ("check_id", BG_AFTER),
+    ("quote_id", QUOTE_AFTER),
+    ("message_id", MESSAGE_AFTER),
     ("booking_id", BOOKING_AFTER),
     ("payout_id", PAYOUT_AFTER),
     ("dispute_id", DISPUTE_AFTER),
@@ -53,7 +72,7 @@ Events = list[tuple[float, str, dict[str, Any]]]
 """(seconds since the start, name, payload plus the envelope's city), in the order of sending."""
 
 
-def simulated(seed: int, cities: str, seconds: int = SECONDS, **faults: float) -> Events:
+def simulated(seed: int, cities: str, seconds: int = SECONDS, **faults: Any) -> Events:
     market = Market(seed, START, choose_cities(cities), rate=20.0, flat=True, faults=Faults(**faults))
     found: Events = []
     for record in market.advance(10**9, market.start_us + seconds * 1_000_000):

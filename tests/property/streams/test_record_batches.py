@@ -17,7 +17,8 @@ from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
 from streams.kafka.batches import Fetched, _wanted_batches, records_of
 from streams.kafka.fetched_bytes import FetchedBytes
-from tables.fold.state import Limits, PartitionState
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 from tests.oracle.bad import padded
 from tests.support.bronze import builder

@@ -5,8 +5,13 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables import codec
-from tables.codec import Assigned, Checkpoint, Group, Heartbeat
+from tables import codec, keys
+from tables.codec import (
+    Assigned,
+    Checkpoint,
+    Group,
+    Heartbeat,
+)
 
 names = st.from_regex(r"[a-z_.0-9-]{1,20}", fullmatch=True)
 hash8s = st.from_regex(r"[0-9a-f]{8}", fullmatch=True)
@@ -36,21 +41,21 @@ def test_windowed_keys_round_trip(
     view: str, definition_hash: str, topic: str, pane: tuple[str, int, int]
 ) -> None:
     unit, number, shard = pane
-    key = f"{codec.windowed_prefix(view, definition_hash, topic)}{unit}{number}:{shard}".encode()
-    assert codec.parse_key(key) == codec.WindowedKey(view, definition_hash, topic, unit, number, shard)
+    key = f"{keys.windowed_prefix(view, definition_hash, topic)}{unit}{number}:{shard}".encode()
+    assert keys.parse_key(key) == keys.WindowedKey(view, definition_hash, topic, unit, number, shard)
 
 
 @given(names, hash8s, names, st.text(st.characters(exclude_categories=["Cs"]), max_size=20))
 def test_entity_keys_round_trip(view: str, definition_hash: str, topic: str, entity_id: str) -> None:
-    key = (codec.entity_prefix(view, definition_hash, topic) + entity_id).encode()
-    assert codec.parse_key(key) == codec.EntityKey(view, definition_hash, topic, entity_id)
+    key = (keys.entity_prefix(view, definition_hash, topic) + entity_id).encode()
+    assert keys.parse_key(key) == keys.EntityKey(view, definition_hash, topic, entity_id)
 
 
 @given(names, offsets, st.text(st.characters(exclude_categories=["Cs"])))
 def test_other_keys_round_trip(topic: str, offset: int, worker: str) -> None:
-    assert codec.parse_key(codec.checkpoint_key(topic)) == codec.CheckpointKey(topic)
-    assert codec.parse_key(codec.dedupe_key(topic, offset)) == codec.DedupeKey(topic, offset)
-    assert codec.parse_key(codec.heartbeat_key(worker)) == codec.HeartbeatKey(worker)
+    assert keys.parse_key(keys.checkpoint_key(topic)) == keys.CheckpointKey(topic)
+    assert keys.parse_key(keys.dedupe_key(topic, offset)) == keys.DedupeKey(topic, offset)
+    assert keys.parse_key(keys.heartbeat_key(worker)) == keys.HeartbeatKey(worker)
 
 
 @given(

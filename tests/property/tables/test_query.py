@@ -33,7 +33,7 @@ facts = st.lists(
 
 def feed(found: list[Fact], rolled_hours: dict[int, int]) -> ReaderState:
     """Partition n keeps its first `rolled_hours[n]` hours as hours, as its watermark asks for."""
-    state = ReaderState(VIEWS, 60)
+    state = ReaderState(VIEWS, 60, 840)
     for source in range(3):
         panes: dict[tuple[str, int], dict[Any, list[int]]] = defaultdict(dict)
         for where, minute, group, amount in found:

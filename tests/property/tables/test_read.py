@@ -43,7 +43,9 @@ def expected_backlog(sources: list[Plain]) -> dict[Any, tuple[int, int, int]]:
     """(city, currency) → open, backlog_minor and failed, of the newest states over all partitions."""
     newest: dict[str, list[Any]] = {}
     for plain in sources:
-        for payout_id, state in plain.payouts.items():
+        for (view, payout_id), state in plain.entities.items():
+            if view != "ops_payout_backlog":
+                continue
             if payout_id not in newest or state[1:4] > newest[payout_id][1:4]:
                 newest[payout_id] = state
     table: dict[Any, list[int]] = defaultdict(lambda: [0, 0, 0])
@@ -60,10 +62,10 @@ def expected_backlog(sources: list[Plain]) -> dict[Any, tuple[int, int, int]]:
 def test_an_answer_is_what_was_folded_up_to_the_checkpoints(
     made: tuple[list[Made], ...], data: st.DataObject
 ) -> None:
-    reader = ReaderState(VIEWS, LIMITS.pane_minutes)
+    reader = ReaderState(VIEWS, LIMITS.pane_minutes, LIMITS.pane_hours)
     sources = []
     for number, all_of_it in enumerate(made):
-        state, plain = PartitionState("events.raw", VIEWS.values(), LIMITS), Plain(Limited(*LIMITS))
+        state, plain = PartitionState("events.raw", VIEWS.values(), LIMITS), Plain(Limited(*LIMITS[:4]))
         sources.append(plain)
         rest = list(all_of_it)
         while rest:

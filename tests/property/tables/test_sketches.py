@@ -14,8 +14,10 @@ from hypothesis import strategies as st
 
 from schemas.times import format_time
 from schemas.validation.fast_path import EVENT_TYPES
-from tables.codec import Row, WindowedKey, decode_partial, encode_partial, parse_key
-from tables.fold.state import Limits, PartitionState
+from tables.codec import Row, decode_partial, encode_partial
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
+from tables.keys import WindowedKey, parse_key
 from tables.query.params import parse_time, parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState
@@ -27,7 +29,7 @@ from tables.spec.problems import checked
 from tables.spec.windowed import DistinctCount, Quantile, Sum, Term, Windowed
 from tables.times import HOUR_US, MINUTE_US
 from tests.oracle.tables import Feed, Made, make, write
-from tests.support.decoded import decoded_for
+from tests.support.decoded import fold_made
 from tests.support.examples import examples
 from tests.support.feed_records import situation
 
@@ -96,7 +98,7 @@ def folded(made: list[tuple[int, Made]], data: st.DataObject) -> list[Feed]:
         while todo:
             size = data.draw(st.integers(1, len(todo)))
             batch, todo = todo[:size], todo[size:]
-            fold(state, batch)
+            fold_made(state, batch)
             if data.draw(st.booleans()):
                 write(feed, state.changes(0))
                 state = PartitionState("events.raw", VIEWS.values(), LIMITS)
@@ -108,18 +110,8 @@ def folded(made: list[tuple[int, Made]], data: st.DataObject) -> list[Feed]:
     return feeds
 
 
-def fold(state: PartitionState, batch: list[Made]) -> None:
-    state.fold(
-        decoded_for(state, [made.event for made in batch], [made.occurred_us for made in batch]),
-        [made.kafka_ms for made in batch],
-        first_offset=state.next_offset,
-        next_offset=state.next_offset + len(batch),
-        now_ms=START_US // 1000,
-    )
-
-
 def asked(feeds: list[Feed], *params: tuple[str, str]) -> dict[str, Any]:
-    reader = ReaderState(VIEWS, LIMITS.pane_minutes)
+    reader = ReaderState(VIEWS, LIMITS.pane_minutes, LIMITS.pane_hours)
     for source, feed in enumerate(feeds):
         records = sorted(feed.items(), key=lambda item: item[0][:1] == b"c")  # the checkpoint last
         reader.apply(source, [(key, value, 0) for key, value in records], monotonic=0.0)
@@ -195,7 +187,7 @@ def test_many_distinct_values_are_counted_within_four_standard_errors(users: int
                 Fact(source, user % 400, "ulm", "EUR", user, f"u{user}").made(user)
                 for user in seen[start : start + 2000]
             ]
-            fold(state, batch)
+            fold_made(state, batch)
         feed = Feed()
         write(feed, state.changes(0))
         assert all(len(value) < 1_000_000 for value in feed.values())

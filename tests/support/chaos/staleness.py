@@ -6,7 +6,7 @@ import bisect
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from operator import itemgetter
+from operator import attrgetter, itemgetter
 from typing import Any, NamedTuple
 
 from streams.settings import Settings
@@ -23,13 +23,14 @@ BEAT = 1.0
 class Report(NamedTuple):
     """A heartbeat about one source partition."""
 
+    sent: float
     heard: float
     end: int
     oldest_unread_ms: int | None
 
 
 class TimedWatcher(FeedWatcher):
-    """Notes when (epoch seconds) each checkpoint was sent, and when it heard each report of a partition."""
+    """Notes when (epoch seconds) each checkpoint and each report of a partition was sent, and heard."""
 
     def __init__(self, settings: Settings) -> None:
         super().__init__(settings)
@@ -46,7 +47,7 @@ class TimedWatcher(FeedWatcher):
             self.checkpointed[name, partition].append((record.timestamp / 1000, checkpoint.next))
         elif kind == "h":
             for one in decode_heartbeat(record.value).partitions:
-                report = Report(time.time(), one.end, one.oldest_unread_ms)
+                report = Report(record.timestamp / 1000, time.time(), one.end, one.oldest_unread_ms)
                 self.reported[one.topic, one.partition].append(report)
 
 
@@ -62,7 +63,7 @@ def open_while_stale(
         source = (topic, partition)
         done = _last(feed.checkpointed[source], at + SLACK, (0.0, 0))[1]
         reports = _around(feed.reported[source], at)
-        if not reports or at - reports[-1].heard > settings.session_seconds + SLACK:
+        if not reports or at - reports[-1].sent > settings.session_seconds + SLACK:
             found.append(f"nobody had reported on {source} for long")
         elif all(_tells_stale(report, done, at, settings) for report in reports):
             found.append(f"{source} was at {done}, and all reports told of older records: {reports}")
@@ -80,9 +81,10 @@ def _tells_stale(report: Report, done: int, at: float, settings: Settings) -> bo
 
 
 def _around(reports: Sequence[Report], at: float) -> Sequence[Report]:
-    """The reports that the evaluator may have gone by: the last one surely heard, and those after it."""
-    first = max(0, bisect.bisect_right(reports, at - SLACK, key=itemgetter(0)) - 1)
-    return reports[first : bisect.bisect_right(reports, at + SLACK, key=itemgetter(0))]
+    """The reports that the evaluator may have gone by: the last one surely heard, and those sent after it,
+    which it may have heard long before this process did."""
+    first = max(0, bisect.bisect_right(reports, at - SLACK, key=attrgetter("heard")) - 1)
+    return reports[first : bisect.bisect_right(reports, at + SLACK, key=attrgetter("sent"))]
 
 
 def _last(

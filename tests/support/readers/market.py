@@ -20,6 +20,8 @@ from tests.support.sending import produce_all
 EVENTS = 20_000
 MILLISECONDS = 8000.0
 """Mean time between two records: they are of two days in all, and come again after 2 h at most, about."""
+SPARE_SECONDS = 3 * 3600
+"""Ten times what the load's length varies by: Kafka refuses records of the future."""
 Rows = set[tuple[str | int | None, ...]]
 
 
@@ -47,7 +49,7 @@ async def write(folder: Path, bootstrap: str, prefix: str) -> Market:
     """Send a load, write it to Bronze, and ask the views."""
     load = Load(
         5,
-        int((time.time() - EVENTS * MILLISECONDS / 1000) * 1000),
+        int((time.time() - EVENTS * MILLISECONDS / 1000 - SPARE_SECONDS) * 1000),
         Mix(milliseconds=MILLISECONDS, duplicates_back=1000),
     )
     store = folder / "store"

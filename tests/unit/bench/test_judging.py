@@ -17,7 +17,7 @@ from tests.bench.peers.contestants.judging import instant_us, judge_of
 from tests.bench.workloads import WORKLOADS
 from tests.support.paths import ROOT
 
-SCHEMAS = ROOT / "docs/reference/schemas"
+SCHEMAS = ROOT / "schemas/json"
 judge = judge_of(SCHEMAS)
 NOW_MS = 1_773_000_000_000
 ENVELOPE = {

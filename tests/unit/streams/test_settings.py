@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from streams.chosen_views import chosen_views
+from streams.chosen_views import chosen_views, limits_of
 from streams.cli.main import main
-from streams.roles.views.role import limits_of
 from streams.settings import OWN_TOPICS, SettingError, Settings, unknown_variables
 from tables.views import VIEWS
 

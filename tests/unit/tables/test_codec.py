@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from tables import codec
-from tables.codec import FeedFormatError
+from tables import codec, keys
 from tables.fingerprint import RecordFingerprint
 from tables.fold.dedupe.chunks import unpack
+from tables.keys import FeedFormatError
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 
 
@@ -18,7 +18,7 @@ from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 )
 def test_a_key_of_another_kind_is_refused(key: bytes) -> None:
     with pytest.raises(FeedFormatError, match="SLUICE_PREFIX"):
-        codec.parse_key(key)
+        keys.parse_key(key)
 
 
 @pytest.mark.parametrize(

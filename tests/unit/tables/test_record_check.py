@@ -10,7 +10,12 @@ from aiokafka import TopicPartition
 
 from streams import metrics
 from streams.feed.alien_records import OwnState, problem_of
-from tables.codec import FeedFormatError, checkpoint_key, dedupe_key, heartbeat_key
+from tables.keys import (
+    FeedFormatError,
+    checkpoint_key,
+    dedupe_key,
+    heartbeat_key,
+)
 from tables.record_check import Fault, gate_problem, is_feed_key, shown, value_problem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial, reader

@@ -15,7 +15,8 @@ SCALARS = {"number": float, "boolean": bool}
 
 def schemas_in(folder: Path) -> dict[str, Schema]:
     """Event name → its JSON Schema."""
-    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.json"))}
+    files = sorted(folder.rglob("*.json"))
+    return {file.stem: json.loads(file.read_text(encoding="utf-8")) for file in files}
 
 
 def plain_type(schema: Schema) -> Any:

@@ -6,15 +6,14 @@ import gzip
 import json
 from urllib.parse import unquote
 
-import fastavro
 import pytest
 
 from agents.bronze.files import Intent, ObjectEntry
 from agents.bronze.gzip import crc32c
 from agents.bronze.layout import Layout, layout_of, layout_of_intent
-from schemas.validation.avro import AvroDecoder
 from tests.support.bronze import FORMER, Record, builder, built, records
 from tests.support.events import AT_MS, click, declined
+from tests.support.wire import encoded, known
 
 NAME = "events.raw+0+00000000000000000000-00000000000000000005.ndjson.gz"
 
@@ -112,13 +111,8 @@ def test_an_avro_record_is_its_object_as_json() -> None:
         ],
     }  # fmt: skip
     value = json.loads(declined(0))
-    import io
-
-    body = io.BytesIO()
-    fastavro.schemaless_writer(body, schema, value)
-    avro = AvroDecoder({17: schema})
-    made = builder(avro=avro)
-    made.add([Record(0, AT_MS, b"\x00\x00\x00\x00\x11" + body.getvalue())], 1)
+    made = builder(schemas=known({17: schema}))
+    made.add([Record(0, AT_MS, encoded(17, schema, value))], 1)
     made.close()
     (found,) = made.objects()
     row = json.loads(gzip.decompress(found.data))

@@ -17,6 +17,7 @@ from click.testing import CliRunner, Result
 
 from streams.cli.main import main
 from streams.sources.market import Faults, Market, choose_cities
+from streams.sources.market.scenarios import SCENARIOS
 from streams.sources.simulate import Simulation
 from tests.support.programs import started
 
@@ -160,6 +161,12 @@ def test_a_reader_that_has_enough_ends_it_quietly() -> None:
         ("--late 0.5 --duplicates 0.5 --bad 0.5", "--bad"),
         ("--recon-leak 2", "--recon-leak"),
         ("--leak-after 60s --leak-until 30s", "--leak-until"),
+        (
+            "--scenario earthquake",
+            "recon-leak, payout-stall, schema-break, late-flood, dispute-wave, bad-producer",
+        ),
+        ("--scenario recon-leak,", "--scenario"),
+        ("--scenario recon-leak@60s-30s", "--scenario"),
         ("--out events.ndjson --topic events.raw", "--topic"),
         ("--out events.ndjson --rate 0", "--count or --duration"),
         ("--out no/such/folder/events.ndjson --count 1", "--out"),
@@ -170,6 +177,31 @@ def test_wrong_usage_names_the_option(arguments: str, named: str) -> None:
     answer = simulate(*arguments.split())
     assert answer.exit_code == 2
     assert named in answer.stderr.splitlines()[-1]
+
+
+def test_scenarios_are_listed_and_reported(tmp_path: Path) -> None:
+    said = " ".join(simulate("--help").stdout.split())
+    assert all(f"{name} {each.text}" in said for name, each in SCENARIOS.items())
+
+    usual, unusual = tmp_path / "usual", tmp_path / "unusual"
+    arguments = ["--rate", "0", "--density", "100", "--flat", "--duration", "60s", "--json", "--out"]
+    simulate(*arguments, str(usual))
+    answer = simulate(
+        *arguments,
+        str(unusual),
+        "--scenario",
+        "late-flood,bad-producer@10s-20s",
+        "--scenario",
+        "recon-leak@0-5",
+    )
+    assert usual.read_bytes() != unusual.read_bytes()
+    report = json.loads(answer.stdout)
+    assert report["bad"]
+    assert report["scenarios"] == [
+        {"name": "late-flood", "from_seconds": 60.0, "until_seconds": 150.0},
+        {"name": "bad-producer", "from_seconds": 10.0, "until_seconds": 20.0},
+        {"name": "recon-leak", "from_seconds": 0.0, "until_seconds": 5.0},
+    ]
 
 
 def test_a_full_disk_is_said() -> None:

@@ -2,61 +2,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import re
-from collections.abc import AsyncIterator
-from typing import Any
 
 import httpx
 import openapi_spec_validator
 import pytest
 
-from streams.clock import Clock
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.stream import events
-from streams.settings import Settings
 from tables.query.params import parse_view_query
 from tables.read.state import FeedItem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial
+from tests.support.replica import NOW_S, SetClock, data, feed
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
-NOW_S = 1_772_366_400.0  # 2026-03-01T12:00:00Z
+TRACKING = [name for name, view in VIEWS.items() if view.tracks]
 MINUTE = int(NOW_S) // 60
-
-
-class SetClock(Clock):
-    def __init__(self) -> None:
-        self.now = NOW_S
-
-    def wall_us(self) -> int:
-        return int(self.now * 1_000_000)
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-async def replica() -> AsyncIterator[Replica]:
-    replica = Replica(VIEWS, Settings.load({"SLUICE_STREAM_SECONDS": "0.1"}), SetClock())
-    replica.topics = {TOPIC: 1}
-    replica.waiting_for = None
-    yield replica
-    replica.end()
-    replica.close()
-
-
-async def feed(replica: Replica, *records: FeedItem) -> None:
-    if await replica.run(lambda reader: reader.apply(0, records, monotonic=replica.clock.monotonic())):
-        replica.notify()
-
-
-@pytest.fixture
-async def api(replica: Replica) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(replica), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
-        yield client
 
 
 def booked(amount: int = 2**53 - 1) -> FeedItem:
@@ -92,6 +55,7 @@ async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, replic
         "watermark": "2026-03-01T11:59:30Z",
         "freshness_seconds": 0.0,
         "complete": True,
+        "since": None,
         "partitions": [
             {
                 "topic": TOPIC,
@@ -227,7 +191,7 @@ async def test_other_errors_are_problems_too(api: httpx.AsyncClient, replica: Re
     answer = await api.get("/v2/views")
     assert (answer.status_code, answer.json()["status"]) == (404, 404)
     assert answer.json()["views"] == list(VIEWS)
-    replica.reader.views.clear()
+    replica.reader.definitions.serving.clear()
     answer = await api.get("/v1/views/kpi_gmv")
     assert (answer.status_code, answer.headers["content-type"]) == (500, "application/problem+json")
     assert "KeyError" not in answer.text
@@ -257,7 +221,7 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     for view in VIEWS.values():
         operation = document["paths"][f"/v1/views/{view.name}"]["get"]
         asked = [parameter["name"] for parameter in operation["parameters"]]
-        steps = ["step"] if view.kind == "windowed" else []
+        steps = ["step", "tz"] if view.kind == "windowed" else []
         assert asked == ["as_of", "group_by", "window", "from", "to", *steps, *view.dimensions]
         row = document["components"]["schemas"][f"{view.name}_answer"]["properties"]["rows"]["items"]
         measures = [measure.name for measure in view.measures]
@@ -281,8 +245,8 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         **{f"/v1/views/{name} 400": problem for name in VIEWS},
         **{f"/v1/stream/{name} 200": "text/event-stream" for name in VIEWS},
         **{f"/v1/stream/{name} 400": problem for name in VIEWS},
-        "/v1/views/ops_payout_backlog/entities 200": json,
-        "/v1/views/ops_payout_backlog/entities 400": problem,
+        **{f"/v1/views/{name}/entities 200": json for name in TRACKING},
+        **{f"/v1/views/{name}/entities 400": problem for name in TRACKING},
         "/v1/gates/recon 200": json, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
         "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
     }  # fmt: skip
@@ -326,14 +290,8 @@ async def test_only_the_scopes_cities_are_answered(replica: Replica) -> None:
         assert (await client.get("/v1/views/kpi_gmv")).json()["rows"] == []
 
 
-def data(event: bytes) -> dict[str, Any]:
-    (line,) = [line for line in event.decode().splitlines() if line.startswith("data: ")]
-    answer: dict[str, Any] = json.loads(line.removeprefix("data: "))
-    return answer
-
-
 async def test_a_stream_sends_at_once_and_on_change(replica: Replica) -> None:
-    stream = events(replica, GMV, parse_view_query(GMV, []), None)
+    stream = events(replica, GMV.name, lambda view: parse_view_query(view, []), None)
     first = data(await anext(stream))
     assert (first["rows"], first["complete"]) == ([], False)
     following = asyncio.ensure_future(anext(stream))
@@ -356,7 +314,7 @@ async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
     await feed(replica, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     window = [("from", "2026-03-01T00:00:00Z"), ("to", "2026-03-01T12:00:00Z")]
     replica.settings.__dict__["session_seconds"] = 1000
-    stream = events(replica, GMV, parse_view_query(GMV, window), None)
+    stream = events(replica, GMV.name, lambda view: parse_view_query(view, window), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
     assert isinstance(replica.clock, SetClock)
@@ -368,7 +326,7 @@ async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
 async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(replica: Replica) -> None:
     await feed(replica, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     replica.waiting_for = None
-    stream = events(replica, GMV, parse_view_query(GMV, [("city", "london,ulm")]), None)
+    stream = events(replica, GMV.name, lambda view: parse_view_query(view, [("city", "london,ulm")]), None)
     first = data(await anext(stream))
     assert first["warnings"] == ["no such city: ulm; there are london"]
     following = asyncio.ensure_future(anext(stream))
@@ -381,7 +339,7 @@ async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(replica
 async def test_an_age_alone_is_no_news(replica: Replica) -> None:
     members = [True, 10**15, 0, "e", "london", "GBP", 5, None, "p1"]
     await feed(replica, entity(PAYOUTS, "po", members), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
-    stream = events(replica, PAYOUTS, parse_view_query(PAYOUTS, []), None)
+    stream = events(replica, PAYOUTS.name, lambda view: parse_view_query(view, []), None)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
     assert isinstance(replica.clock, SetClock)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.sources.ndjson import LOOK_AT
+from streams.sources.looked_at import LOOK_AT
 from streams.sources.online_retail_csv import HEADER
 from streams.sources.record import NotEventsError
 from tests.support.input_files import GOOD, event, lines, source, zipped

@@ -16,9 +16,10 @@ import pytest
 from streams.sources import files, online_retail_csv
 from streams.sources.files import InputFile
 from streams.sources.fixture import FIXTURE, derive
-from streams.sources.online_retail import OnlineRetail, read_invoices, slug
+from streams.sources.online_retail import OnlineRetail, read_invoices
 from streams.sources.online_retail_csv import HEADER
 from streams.sources.record import SourceError
+from streams.sources.slugs import slug
 
 AT = "2011-08-24 10:00:00"
 

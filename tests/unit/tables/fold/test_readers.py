@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from tables.fold.limits import Limits
 from tables.fold.readers import instant, reader_of, tuple_of
-from tables.fold.state import Limits, PartitionState
+from tables.fold.state import PartitionState
 from tables.views import VIEWS
 from tests.oracle.tables import make
 

@@ -2,18 +2,31 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from schemas.times import format_time
+from tables.definitions import declaration_key
 from tables.gates.figures import Pair, Reading, ReconReader, Window, pairs_kept
 from tables.gates.rule import Figures
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import FeedItem, ReaderState
+from tables.spec.view import View
+from tables.spec.windowed import Windowed
+from tables.spec.written import encode_view
 from tables.views import VIEWS
-from tests.support.feed_records import checkpoint, heartbeat, partial, reader, situation
+from tests.support.feed_records import (
+    DEFINITIONS,
+    TOPIC,
+    checkpoint,
+    heartbeat,
+    partial,
+    reader,
+    situation,
+)
 
 VIEW = VIEWS["ops_recon_variance"]
 LONDON: Pair = ("london", "GBP")
@@ -141,3 +154,36 @@ def test_a_topic_that_is_no_longer_read_makes_no_gate_stale() -> None:
         read(given, topics={"events.raw": 1, "old": 1}).stale
         == "old-0: no worker has reported on it for 10 s"
     )
+
+
+def by(view: View) -> ReaderState:
+    """A reader of a feed whose workers go on with another definition of the view."""
+    views = {**DEFINITIONS, VIEW.name: (view.definition_hash, 0)}
+    key = declaration_key(view, TOPIC)
+    row = [(LONDON, (1, 2, 4, 8)[: len(view.sums) if isinstance(view, Windowed) else 0])]
+    return reader(
+        (key, encode_view(view), 0), partial(view, "m", NOON - 1, row),
+        checkpoint(1, NOON * 60.0, views=views), heartbeat((0, 1, 1, None)),
+    )  # fmt: skip
+
+
+def test_a_former_definition_is_read_as_well() -> None:
+    former = replace(VIEW, measures=tuple(reversed(VIEW.measures[:4])))
+    found = read(by(former))
+    assert (found.figures, found.stale) == ({LONDON: Figures(8, 4 + 2 + 1)}, None)
+
+
+@pytest.mark.parametrize(
+    ("former", "lacks"),
+    [
+        (replace(VIEW, measures=VIEW.measures[:3]), "has no fees_minor"),
+        (replace(VIEW, dimensions=("currency",)), "has no groups by city and currency alone"),
+    ],
+)
+def test_one_without_what_the_gates_need_closes_them(former: View, lacks: str) -> None:
+    given = by(former)
+    found = read(given)
+    assert found.figures is None
+    assert found.stale is not None
+    assert lacks in found.stale
+    assert pairs_kept(given) == set()

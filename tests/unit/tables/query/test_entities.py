@@ -131,3 +131,34 @@ def test_all_pages_share_the_first_ones_as_of() -> None:
     rest = ask(state, ("state", "overdue"), ("cursor", first["cursor"]), wall_s=1000)
     assert ids(rest) == ["po2", "po3", "po4"]
     assert rest["as_of"] == first["as_of"]
+
+
+def test_an_entity_of_two_ids_shows_both_and_its_number() -> None:
+    risk = VIEWS["trust_risk"]
+    state = reader(
+        entity(risk, "user:u:1", [True, 100 * MICROS, 0, "e1", "london", "user", "u:1", "watch", 12.5]),
+        entity(risk, "booking:u:1", [True, 200 * MICROS, 0, "e2", None, "booking", "u:1", "clear", 3.0]),
+        checkpoint(1, 1000.0),
+    )
+    situated = situation(wall_s=NOW_S)
+    rows = answer_entities(state, risk, parse_entity_query(risk, ()), situated, None)["rows"]
+    assert [(row["subject_kind"], row["subject_id"], row["bucket"], row["score"]) for row in rows] == [
+        ("user", "u:1", "watch", 12.5),
+        ("booking", "u:1", "clear", 3.0),
+    ]
+    watched = parse_entity_query(risk, [("state", "watch")])
+    assert answer_entities(state, risk, watched, situated, None)["rows"] == rows[:1]
+
+
+@pytest.mark.parametrize("state", ["responded", "under_review"])
+def test_disputes_responded_to_are_found_by_their_state_and_as_the_view_counts_them(state: str) -> None:
+    disputes = VIEWS["ops_dispute_queue"]
+    kept = ["london", "GBP", 5, None, "c1"]
+    known = reader(
+        entity(disputes, "d1", [True, 100 * MICROS, 1, "e1", *kept]),
+        entity(disputes, "d2", [True, 100 * MICROS, 2, "e2", *kept]),
+        checkpoint(1, 1000.0),
+    )
+    query = parse_entity_query(disputes, [("state", state)])
+    (row,) = answer_entities(known, disputes, query, situation(wall_s=NOW_S), None)["rows"]
+    assert (row["dispute_id"], row["state"]) == ("d1", "responded")

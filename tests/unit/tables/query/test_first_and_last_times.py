@@ -10,7 +10,8 @@ import pytest
 
 from agents.gates.evaluator import GateEvaluator
 from schemas.validation.validator import Validator
-from tables.fold.state import Limits, PartitionState
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
 from tables.gates.figures import ReconReader, Window
 from tables.gates.rule import Rule
 from tables.query.entities import answer_entities
@@ -44,10 +45,10 @@ def read(*values: bytes) -> ReaderState:
     """What a reader has after a worker has folded these records."""
     state = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
     timestamps = [NEVER_MS] * len(values)
-    decoded = Validator().decode_batch(list(values), timestamps, state.readers)
+    decoded = Validator().decode_batch(list(values), timestamps, state.readers, with_sources=True)
     assert not decoded.bad
     state.fold(decoded, timestamps, first_offset=0, next_offset=len(values), now_ms=0)
-    reader = ReaderState(VIEWS, 2880)
+    reader = ReaderState(VIEWS, 2880, 840)
     records = [(key, value, 0) for key, value in state.changes(0)]
     again = PartitionState(TOPIC, VIEWS.values(), Limits(2880, 840, 3600, 168))
     for key, value, _ in records:

@@ -11,6 +11,7 @@ from tables.query.params import (
     parse_time,
     parse_view_query,
 )
+from tables.query.steps import Steps
 from tables.views import VIEWS
 
 GMV, FUNNEL, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["kpi_funnel"], VIEWS["ops_payout_backlog"]
@@ -20,7 +21,7 @@ HOUR_US = 3_600_000_000
 def test_defaults() -> None:
     query = parse_view_query(GMV, [])
     assert (query.as_of, query.window_us, query.from_us, query.to_us) == ("now", 24 * HOUR_US, None, None)
-    assert (query.step_minutes, query.filters, query.group_by) == (None, {}, ("city", "currency"))
+    assert (query.steps, query.filters, query.group_by) == (None, {}, ("city", "currency"))
 
 
 def test_everything_given() -> None:
@@ -37,7 +38,7 @@ def test_everything_given() -> None:
     assert query.from_us is not None
     assert query.to_us == query.from_us + HOUR_US
     assert query.as_of == query.from_us + 5 * HOUR_US + 250_000
-    assert query.step_minutes == 5
+    assert query.steps == Steps(5)
     assert query.filters == {"city": frozenset({"london", None})}
     assert query.group_by == ("currency",)
 

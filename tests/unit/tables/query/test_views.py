@@ -313,7 +313,7 @@ SPEND = Windowed(
 
 
 def test_a_windowed_view_may_track_entities_and_hide_its_city() -> None:
-    state = ReaderState({"promo_spend": SPEND}, 2880)
+    state = ReaderState({"promo_spend": SPEND}, 2880, 840)
     records = [
         partial(SPEND, "m", MINUTE - 1, [(("c1", "GBP", "london"), (40,)), (("c1", "GBP", None), (2,))]),
         partial(SPEND, "m", MINUTE - 2, [(("c2", "GBP", "london"), (5,))]),
@@ -343,7 +343,7 @@ def test_an_answer_is_shaped_as_the_contract_says() -> None:
     answer = ask(three_minutes(), GMV)
     assert list(answer) == [
         "view", "kind", "as_of", "from", "to", "watermark", "freshness_seconds", "complete",
-        "partitions", "incomplete_because", "rows",
+        "since", "partitions", "incomplete_because", "rows",
     ]  # fmt: skip
     assert list(answer["partitions"][0]) == [
         "topic",

@@ -6,8 +6,10 @@ from typing import Any, Literal
 
 import msgspec
 
-from tables.codec import EntityKey, WindowedKey, decode_partial, parse_key
-from tables.fold.state import Limits, PartitionState
+from tables.codec import decode_partial
+from tables.fold.limits import Limits
+from tables.fold.state import PartitionState
+from tables.keys import EntityKey, WindowedKey, parse_key
 from tables.spec.entity_measures import Total
 from tables.spec.fields import Kind
 from tables.spec.measures import Ratio, Unit

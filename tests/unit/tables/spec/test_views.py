@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from schemas.extensions import Extension, ExtensionError
 from schemas.validation.fast_path import EVENT_TYPES
 from tables.spec.declaration_error import DeclarationError
 from tables.spec.entity_measures import Count, Total
 from tables.spec.fields import Kind
 from tables.spec.measures import Difference, Measure, Ratio, Unit
-from tables.spec.problems import checked, problems
+from tables.spec.problems import checked, problems, with_extensions
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity, View
 from tables.spec.windowed import DistinctCount, Quantile, Sum, Term, Windowed
@@ -108,7 +109,7 @@ def test_contradictions_are_named() -> None:
     )
     assert problems(view, {}) == [
         "view v, measure n: closed is no selection: there is open, due, big, begun, done",
-        "view v, measure m: price is not kept: add it to `keep`",
+        "view v, measure m: price is not kept as a whole number: add it to `keep` with Kind.WHOLE",
         "view v, measure n: is there twice: rename one",
         "view v, measure n: needs later, which is no earlier measure: list it before this one",
         "view v, measure r: needs missing, which is no earlier measure: list it before this one",
@@ -122,6 +123,25 @@ def test_contradictions_are_named() -> None:
         "view v: there is no event a.a in the catalogue: declare it there",
         "view v: there is no event a.b in the catalogue: declare it there",
     ]
+
+
+@pytest.mark.parametrize(
+    ("kind", "found"),
+    [
+        (Kind.NUMBER, ["view v, measure m: score is not kept as a whole number: add"]),
+        (Kind.WHOLE, ["view v: field score of risk.scored is not always a whole number: keep"]),
+    ],
+)
+def test_only_whole_numbers_are_kept_as_such_and_added_up(kind: Kind, found: list[str]) -> None:
+    tracks = Tracked(
+        id_fields=("subject_kind", "subject_id"),
+        stages=(Stage("risk.scored", "scored", 0, opens=True),),
+        keep=(Kept("score", kind),),
+        selections=(Selection("all", "", ("scored",)),),
+    )
+    view = Entity("v", "", ("city",), (Total("m", "", "all", "score", Unit.COUNT),), tracks)
+    lines = problems(view, EVENT_TYPES)
+    assert [line.startswith(start) for line, start in zip(lines, found, strict=True)] == [True]
 
 
 AMOUNT, CLICKER = (Term("booking.confirmed", "amount_minor"),), (Term("search.click", "user_id"),)
@@ -173,9 +193,8 @@ def test_two_views_of_one_name_are_refused() -> None:
 
 
 def test_views_of_sums_have_the_hashes_that_feeds_know_them_by() -> None:
-    assert {view.name: view.definition_hash for view in VIEWS.values() if view is not KPI_GMV} == {
-        "ops_payout_backlog": "bd70c988", "ops_recon_variance": "5a1ad8ad", "kpi_funnel": "177c3b2d",
-    }  # fmt: skip
+    known = {"ops_payout_backlog": "bd70c988", "ops_recon_variance": "5a1ad8ad", "kpi_funnel": "177c3b2d"}
+    assert {name: VIEWS[name].definition_hash for name in known} == known
     assert replace(KPI_GMV, measures=KPI_GMV.measures[:-2]).definition_hash == "41056873"
 
 
@@ -196,3 +215,55 @@ def test_units_are_told() -> None:
     units = {measure.name: measure.unit for measure in OPS_PAYOUT_BACKLOG.measures}
     assert units.pop("oldest_seconds") is Unit.SECONDS
     assert all((unit is Unit.MINOR) == name.endswith("_minor") for name, unit in units.items())
+
+
+GIFTS = Windowed("gifts", "", ("city",), (Sum("n", "", (Term("quote.requested"),)),))
+STAGES = (Stage("risk.scored", "scored", 0, opens=True),)
+
+
+def tracking(**changed: Any) -> Entity:
+    given = {"id_fields": ("subject_id",), "stages": STAGES, "keep": (), "selections": (), **changed}
+    return Entity("v", "", ("city",), (), Tracked(**given))
+
+
+@pytest.mark.parametrize(
+    ("view", "what"),
+    [
+        (replace(GIFTS, name="gifts-sold"), "gifts-sold is not of a-z"),
+        (replace(GIFTS, name="g" * 101), "is not of a-z"),
+        (replace(GIFTS, dimensions=("window",)), "dimension window is called like a part of every query"),
+        (replace(GIFTS, dimensions=("city", "city")), "a dimension is there twice"),
+        (replace(GIFTS, measures=(Sum("t", "", (Term("quote.requested"),)),)), "measure t is called like"),
+        (replace(GIFTS, measures=(Sum("class", "", (Term("quote.requested"),)),)), "measure class is not of"),
+        (replace(GIFTS, dimensions=("score",), measures=(Sum("n", "", (Term("risk.scored"),)),)),
+         "dimension score of risk.scored is no text"),
+        (replace(GIFTS, dimensions=("due_at",), measures=(Sum("n", "", (Term("payout.initiated"),)),)),
+         "dimension due_at of payout.initiated is no text"),
+        (tracking(id_fields=("score",)), "field score of risk.scored is not always a text"),
+        (tracking(keep=(Kept("subject_id", Kind.TIME),)), "field subject_id of risk.scored is no time"),
+        (tracking(keep=(Kept("score"),)), "field score of risk.scored is no text"),
+        (tracking(stages=(replace(STAGES[0], rank=128),)), "a rank is not a whole number from 0 to 127"),
+    ],
+)  # fmt: skip
+def test_what_would_fail_later_is_named(view: View, what: str) -> None:
+    found = problems(view, EVENT_TYPES)
+    assert any(what in line for line in found), found
+
+
+def test_a_view_of_an_extension_is_added_under_a_name_of_its_own() -> None:
+    added = Extension("acme", "1", (), (GIFTS,))
+    wrong_list: Any = ["city"]
+    one_alone: Any = Sum("n", "", ())
+    assert [*with_extensions(VIEWS, (added,), EVENT_TYPES)] == [*VIEWS, "gifts"]
+    for views, said in (
+        ((replace(GIFTS, name="kpi_gmv"),), "acme: view kpi_gmv: Sluice declares a view of that name"),
+        ((replace(GIFTS, dimensions=wrong_list),), r"acme: view gifts: it is not of the types .*list"),
+        ((replace(GIFTS, measures=one_alone),), "acme: view gifts: it is not of the types"),
+        ((GIFTS, GIFTS), "acme: view gifts: acme declares a view of that name"),
+        (
+            (replace(GIFTS, dimensions=("size",)),),
+            "acme: view gifts, measure n: event quote.requested has no",
+        ),
+    ):
+        with pytest.raises(ExtensionError, match=f"^{said}"):
+            with_extensions(VIEWS, (added._replace(views=views),), EVENT_TYPES)

@@ -1,7 +1,6 @@
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import java.io.IOException;
-import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -11,6 +10,7 @@ import java.util.Map;
 import java.util.Set;
 import java.util.HashSet;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /** The rules of each event, built from the committed JSON Schemas alone. */
 final class Schemas {
@@ -109,12 +109,12 @@ final class Schemas {
 
     private Schemas() { }
 
-    /** Event name to its rules, of all schemas in a folder. */
+    /** Event name to its rules, of all schemas below a folder. */
     static Map<String, Event> load(Path folder) throws IOException {
         Map<String, Event> events = new HashMap<>();
         ObjectMapper mapper = new ObjectMapper();
-        try (DirectoryStream<Path> files = Files.newDirectoryStream(folder, "*.json")) {
-            for (Path file : files) {
+        try (Stream<Path> files = Files.walk(folder)) {
+            for (Path file : (Iterable<Path>) files.filter(path -> path.toString().endsWith(".json"))::iterator) {
                 String name = file.getFileName().toString().replaceFirst("\\.json$", "");
                 events.put(name, new Event(mapper.readTree(file.toFile())));
             }

@@ -15,6 +15,7 @@ from faust.types import TP
 
 from streams.health import Health
 from streams.kafka.batches import Fetched
+from streams.registry.schemas import Schemas
 from streams.roles import owner as owner_module
 from streams.roles import recoveries
 from streams.roles.identity import FeedRecreatedError
@@ -44,7 +45,7 @@ class Worker:
         self.moves = False
         settings = replace(Settings.load({}), session_seconds=1)
         self.role = ViewsRole(settings)
-        self.owner = PartitionOwner[ViewsPartition](settings, self.role, self.health)
+        self.owner = PartitionOwner[ViewsPartition](settings, self.role, self.health, Schemas(settings))
         self.owner.app = cast(Any, self.app)
         self.role._recover = self._recover  # type: ignore[method-assign]
         self.role._topics = cast(Any, SimpleNamespace(have=_there, waiting={}))

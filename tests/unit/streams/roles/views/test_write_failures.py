@@ -14,6 +14,7 @@ from faust.types import TP
 from prometheus_client import REGISTRY
 
 from streams.health import Health
+from streams.registry.schemas import Schemas
 from streams.roles.owner import PartitionOwner
 from streams.roles.views import role as role_module
 from streams.roles.views.partition import ViewsPartition
@@ -32,7 +33,7 @@ class App:
 
 def owner_of_one(settings: Settings, app: object) -> tuple[PartitionOwner[ViewsPartition], Owned]:
     """An owner, and the partition that it owns."""
-    owner = PartitionOwner[ViewsPartition](settings, ViewsRole(settings), Health())
+    owner = PartitionOwner[ViewsPartition](settings, ViewsRole(settings), Health(), Schemas(settings))
     owner.app = cast(Any, app)
     owned = Owned(lambda partition: owner.failed(ONE, partition))
     owner._owned[ONE] = owned.partition

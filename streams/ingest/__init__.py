@@ -1,0 +1,1 @@
+"""Takes events by HTTP, and answers once Kafka has them."""

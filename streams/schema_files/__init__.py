@@ -1,0 +1,1 @@
+"""The events' schemas outside of this process: in folders, in git, in a registry."""

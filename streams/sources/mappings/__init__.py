@@ -1,0 +1,1 @@
+"""Mappings: what other systems' JSON and CSV is as events of the catalogue."""

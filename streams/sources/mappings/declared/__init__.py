@@ -1,0 +1,1 @@
+"""Mappings that somebody declares, in a file of YAML."""

@@ -1,0 +1,1 @@
+"""The statistics of experiments: exact sums of users, and the estimates that are made of them."""
