@@ -7,7 +7,8 @@ process. Every command imports this, so it imports nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 
@@ -16,13 +17,14 @@ class ExtensionError(ValueError):
 
 
 class Extension(NamedTuple):
-    """What a package declares: `EventSpec`s, and views (`tables.spec`). `version`: of its distribution, or
-    empty."""
+    """What a package declares: `EventSpec`s, views (`tables.spec`), and by events' names `Adapter`s for those
+    that others declare. `version`: of its distribution, or empty."""
 
     package: str
     version: str
     events: tuple[Any, ...]
     views: tuple[Any, ...]
+    adapters: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
 
 
 _added: list[Extension] = []

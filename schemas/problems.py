@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import datetime
 from keyword import iskeyword
 from typing import Any, get_args, get_origin
@@ -19,6 +20,7 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BeforeValidator, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
 
+from schemas.adapters import problems_of_adapters
 from schemas.extensions import Extension, ExtensionError
 from schemas.fields import kind_of, metadata_of, msgspec_type, pattern_of
 from schemas.spec import EventSpec, class_name
@@ -51,6 +53,20 @@ def check_extension(
         known[spec.name], whose[spec.name] = spec, extension.package
 
 
+def adapted_events(extension: Extension, events: Mapping[str, EventSpec]) -> dict[str, EventSpec]:
+    """The events for which an extension has adapters, with these. Raises `ExtensionError`."""
+    found: dict[str, EventSpec] = {}
+    for name, adapters in extension.adapters.items():
+        if name not in events:
+            raise ExtensionError(
+                f"{extension.package}: ADAPTERS: there is no event {name}: `sluice schemas list` shows all"
+            )
+        found[name] = replace(events[name], adapters=(*events[name].adapters, *adapters))
+        for problem in problems_of_adapters(found[name]):
+            raise ExtensionError(f"{extension.package}: ADAPTERS: event {name}: {problem}")
+    return found
+
+
 def _found(
     spec: EventSpec, events: Mapping[str, EventSpec], packages: Mapping[str, str], package: str
 ) -> list[str]:
@@ -73,7 +89,7 @@ def problems(spec: EventSpec) -> Iterator[str]:
         yield "its payload is no subclass of schemas.types.Payload: derive it from that"
         return
     found = [*_of_payload(spec.payload), *_of_domain(spec.domain)]
-    yield from found or _of_examples(spec)
+    yield from found or [*_of_examples(spec), *problems_of_adapters(spec)]
 
 
 def _of_domain(domain: str) -> Iterator[str]:

@@ -34,6 +34,11 @@ EVENTS = Counter(
     "Events by name and outcome: accepted, quarantined, duplicate or late_dropped.",
     ["event", "outcome"],
 )
+ADAPTED = Counter(
+    "sluice_adapted",
+    "Events sent in another version than the declared one and taken by an adapter, by the version sent.",
+    ["event", "version"],
+)
 ERRORS = Counter("sluice_errors", "Operational errors by code.", ["code"])
 for _code in ErrorCode:  # from 0 on: the increase of a series that begins at 1 is 0
     ERRORS.labels(_code.name)

@@ -6,19 +6,21 @@ A `_kafka` of its own is left out, so that no reader finds two.
 from __future__ import annotations
 
 import base64
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
 import msgspec
 import numpy as np
 
+from schemas.validation.adapting import Adapted
 from schemas.validation.members import without_kafka
 from schemas.validation.reasons import Quarantined
 
 _CHUNK = 128
 """Values looked at together: enough to spread a call's cost, few enough to stay in the processor's cache."""
 _CLOSING_BRACE = ord("}")
+_LINE_END = b"}}\n"
 _last_byte, _all_but_last = itemgetter(-1), itemgetter(slice(-1))
 
 
@@ -38,6 +40,14 @@ class LineWriter:
         aligned."""
         without_brace = map(_all_but_last, one_lined(values))
         return map(self._line_of, zip(without_brace, offsets, timestamps_ms, strict=True))
+
+    def mark_adapted(self, lines: list[bytes], adapted: Mapping[int, Adapted]) -> None:
+        """Add to the lines of adapted events, by their indexes, `_kafka.adapted`: the version and, as a text
+        of JSON, the payload that they were sent with."""
+        for index, event in adapted.items():
+            sent = {"version": event.version, "payload": event.payload.decode()}
+            end = b',"adapted":' + msgspec.json.encode(sent) + _LINE_END
+            lines[index] = lines[index].removesuffix(_LINE_END) + end
 
     def bad(self, value: bytes | None, offset: int, timestamp_ms: int, why: Quarantined) -> bytes:
         """The line of a bad record; a tombstone has `value_base64` null."""

@@ -182,7 +182,10 @@ class RangeBuilder:
             for index, why in decoded.bad:
                 good[index] = b"{}"
                 self._add_bad(values[index], offsets[index], timestamps[index], why)
-        lines = self._writer.lines(good, offsets, timestamps)
+        lines: Iterable[bytes] = self._writer.lines(good, offsets, timestamps)
+        if decoded.adapted:
+            lines = list(lines)
+            self._writer.mark_adapted(lines, decoded.adapted)
         keys = self._keys_by_city(decoded) if self._types_by_city else decoded.kinds
         days = decoded.times // DAY_US
         if (days == days[0]).all():

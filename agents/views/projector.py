@@ -27,6 +27,7 @@ class Interval:
 
     `first_timestamp_ms`: Kafka timestamp of its first record; if it has none, the time it was read.
     `outcomes` counts (event name, outcome);
+    `adapted` counts (event name, version) of what was sent in another version than the declared one.
     `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
     """
 
@@ -38,6 +39,7 @@ class Interval:
     feed: list[FeedRecord] = field(default_factory=list)
     quarantine: list[Message] = field(default_factory=list)
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
+    adapted: Counter[tuple[str, int]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
@@ -134,6 +136,8 @@ class Projector:
         self._newest = records[-1]
         if decoded.bad:
             self._quarantine(records, decoded.bad)
+        for sent in decoded.adapted.values():
+            interval.adapted[sent.event, sent.version] += 1
         counts = self.state.fold(
             decoded,
             timestamps,

@@ -9,7 +9,7 @@ from itertools import chain
 
 from schemas.catalogue import bookings, comms, experiments, payments, promotions, search, studios, trust
 from schemas.extensions import extensions
-from schemas.problems import check_extension
+from schemas.problems import adapted_events, check_extension
 from schemas.spec import EventSpec
 
 DOMAINS = (bookings, payments, search, trust, promotions, comms, studios, experiments)
@@ -35,6 +35,7 @@ def _with_extensions() -> dict[str, EventSpec]:
         check_extension(extension, events, packages)
         events |= {spec.name: spec for spec in extension.events}
         packages |= {spec.name: extension.package for spec in extension.events}
+        events |= adapted_events(extension, events)
     return events
 
 

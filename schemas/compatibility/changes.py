@@ -37,15 +37,6 @@ def changes(specs: Mapping[str, EventSpec], former: Mapping[str, Former]) -> lis
     return [change for event, schemas in former.items() for change in _of(event, specs.get(event), schemas)]
 
 
-def adapted_from(spec: EventSpec) -> frozenset[int]:
-    """The versions of an event that adapters, one after the other, lead to the declared one."""
-    steps = {(adapter.of, adapter.to) for adapter in getattr(spec, "adapters", ())}
-    reached = {spec.version}
-    while more := {of for of, to in steps if to in reached} - reached:
-        reached |= more
-    return frozenset(reached - {spec.version})
-
-
 def _of(event: str, spec: EventSpec | None, former: Former) -> Iterator[Change]:
     if spec is None:
         yield Change(event, "", Rule.REMOVED_EVENT, "what was sent of it would be quarantined")
@@ -60,7 +51,7 @@ def _of(event: str, spec: EventSpec | None, former: Former) -> Iterator[Change]:
 def _problems(spec: EventSpec, former: Former) -> Iterator[Problem]:
     if former.json is not None:
         version = former.json["properties"]["version"]["const"]
-        if version in adapted_from(spec):
+        if version in spec.adapted_from:
             return
         if version != spec.version:
             detail = f"version {version} is replaced by {spec.version}, and no adapter leads there"

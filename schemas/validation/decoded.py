@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from schemas.times import Micros
+from schemas.validation.adapting import Adapted
 from schemas.validation.fast_path import Event
 from schemas.validation.reasons import Quarantined
 
@@ -19,7 +20,8 @@ class Decoded(NamedTuple):
     `kinds`: each event's class; None for a bad record. `kept`: what was kept of the event, or None. `ids`: as
     UTF-8. `cities`. `times`: when it occurred, µs since 1970 UTC. `sources`: who sent it, if that was asked
     for. Of a bad record these four are anything. `texts`: the records as JSON, whatever they were written in;
-    of a bad one that cannot be said its value. `bad` holds (index, verdict), ascending.
+    of a bad one that cannot be said its value. `bad` holds (index, verdict), ascending. `adapted`: the events
+    that were sent in another version, by their index; their text is that of the declared one.
     """
 
     kinds: list[type[Event] | None]
@@ -29,4 +31,5 @@ class Decoded(NamedTuple):
     times: Micros
     texts: list[bytes | None]
     bad: list[tuple[int, Quarantined]]
-    sources: Sequence[str] = ()
+    sources: list[str]
+    adapted: dict[int, Adapted]

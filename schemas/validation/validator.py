@@ -4,9 +4,12 @@ the complete judgement for what they refuse. Both give the same verdict on every
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from schemas.times import Micros, micros, parse_all
+from schemas.validation.adapting import Adapted, adapted, readapted
 from schemas.validation.avro.known_schemas import MAGIC, KnownSchemas, schema_id
 from schemas.validation.avro.writer_schema import JSON, AvroRecordError
 from schemas.validation.columns import Columns, kept_of
@@ -33,7 +36,14 @@ class Validator:
 
     def validate_one(self, value: bytes | None, timestamp_ms: int) -> Event | Quarantined:
         """The complete judgement, without the fast decoder; the verdict is that of `validate`."""
-        return self._judged(value, timestamp_ms)[0]
+        verdict, text = self._judged(value, timestamp_ms)
+        if isinstance(verdict, Quarantined):
+            found = adapted(verdict, text)
+            if isinstance(found, Quarantined):
+                return found
+            verdict = validate_json(found.text, timestamp_ms)
+            return readapted(verdict, found) if isinstance(verdict, Quarantined) else verdict
+        return verdict
 
     def _judged(self, value: bytes | None, timestamp_ms: int) -> tuple[Event | Quarantined, bytes | None]:
         """The complete judgement, and the record as JSON."""
@@ -80,7 +90,7 @@ class Validator:
         """
         columns = Columns()
         if not values:
-            return Decoded([], [], [], [], np.zeros(0, np.int64), [], [])
+            return Decoded([], [], [], [], np.zeros(0, np.int64), [], [], [], {})
         texts = values if self._schemas is None else self._schemas.as_json(values, timestamps_ms)
         columns.fill(texts, readers, with_sources=with_sources)
         times, wrong_times = parse_all(columns.occurred)
@@ -89,13 +99,18 @@ class Validator:
         kinds: list[type[Event] | None] = columns.kinds  # type: ignore[assignment]
         kept, ids, cities = columns.kept, columns.ids, columns.cities
         bad: list[tuple[int, Quarantined]] = []
+        others: dict[int, Adapted] = {}
         for index in sorted(suspects):
             verdict, text = self._judged(values[index], timestamps_ms[index])
             if text is not texts[index]:
                 texts[index] = text
             if isinstance(verdict, Quarantined):
                 kinds[index] = kept[index] = None
-                bad.append((index, verdict))
+                found = adapted(verdict, text)
+                if isinstance(found, Adapted):
+                    others[index] = found
+                else:
+                    bad.append((index, found))
             else:
                 kinds[index], cities[index] = verdict.__class__, verdict.city
                 ids[index] = verdict.event_id.encode()
@@ -103,13 +118,42 @@ class Validator:
                     columns.sources[index] = verdict.source
                 (kept[index],) = kept_of([verdict], readers)
                 times[index] = micros(verdict.occurred_at)
-        return Decoded(kinds, kept, ids, cities, times, texts, bad, columns.sources)
+        decoded = Decoded(kinds, kept, ids, cities, times, texts, bad, columns.sources, others)
+        return self._with_adapted(decoded, timestamps_ms, readers) if others else decoded
+
+    def _with_adapted(self, batch: Decoded, timestamps_ms: list[int], readers: Readers | None) -> Decoded:
+        """The batch with what its adapted events are decoded as in the place of each."""
+        with_sources = bool(batch.sources)
+        indexes = list(batch.adapted)
+        made = _PLAIN.decode_batch(
+            [one.text for one in batch.adapted.values()],
+            [timestamps_ms[index] for index in indexes],
+            readers,
+            with_sources=with_sources,
+        )
+        texts = batch.texts.copy()  # the caller's values, perhaps
+        columns: list[tuple[list[Any], list[Any]]] = [(texts, made.texts), (batch.kinds, made.kinds)]
+        columns += [(batch.kept, made.kept), (batch.ids, made.ids), (batch.cities, made.cities)]
+        columns += [(batch.sources, made.sources)] if with_sources else []
+        for column, given in columns:
+            for index, one in zip(indexes, given, strict=True):
+                column[index] = one
+        batch.times[indexes] = made.times
+        for at, verdict in made.bad:
+            index = indexes[at]
+            batch.bad.append((index, readapted(verdict, batch.adapted.pop(index))))
+        batch.bad.sort()
+        return batch._replace(texts=texts)
 
     def _too_large(self, values: list[bytes | None]) -> set[int]:
         limit = self.max_event_bytes
         if max(map(len, filter(None, values)), default=0) <= limit:
             return set()
         return {index for index, value in enumerate(values) if value is not None and len(value) > limit}
+
+
+_PLAIN = Validator(1 << 40)
+"""For what adapters made: JSON of any size, as the event it was made of has been found small enough."""
 
 
 def _in_future(times: Micros, timestamps_ms: list[int]) -> set[int]:

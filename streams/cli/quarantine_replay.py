@@ -12,7 +12,7 @@ from agents.quarantine.audit import OPEN, STATES
 from agents.quarantine.record import Position
 from agents.quarantine.repair import Repair, Setting
 from streams.cli.common import Failure, echo_json, json_option, say, timeout_option
-from streams.cli.quarantine_selection import Chosen, ask, filters, position
+from streams.cli.quarantine_selection import Chosen, Sent, ask, filters, position
 from streams.cli.quarantine_work import Meter, Selection, fail_for_left_out, passed_over, report, working
 from streams.settings import Settings
 from streams.sources.quarantine_edits import Edits, EditsError
@@ -33,6 +33,10 @@ def setting(text: str) -> Setting:
 @click.command()
 @click.argument("ids", nargs=-1, type=position, metavar="[ID…]")
 @filters
+@click.option(
+    "--adapter", type=Sent.of, metavar="EVENT:VERSION",
+    help="Only events of this version that were refused for it, and that an adapter now takes.",
+)  # fmt: skip
 @click.option("--all", "everything", is_flag=True, help="Every record.")
 @click.option("--again", is_flag=True, help="Those too that were replayed or dismissed before.")
 @click.option(
@@ -62,6 +66,7 @@ def replay(
     Examples:
       sluice quarantine replay 2:17 3:4
       sluice quarantine replay --reason unknown_event --dry-run
+      sluice quarantine replay --adapter payout.paid:2
       sluice quarantine replay --source billing --field currency --set payload.currency=EUR
       sluice quarantine list --field due_at --edit-template > bad.ndjson   # then edit it
       sluice quarantine replay --edit bad.ndjson

@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
 from agents.quarantine.audit import STATES
 from agents.quarantine.record import Position, QuarantineRecord
-from agents.quarantine.told import UNKNOWN, told_of
+from agents.quarantine.told import UNKNOWN, told_of, version_of
 from schemas.catalogue import EVENTS
 from schemas.times import parse_instant
 from schemas.validation.reasons import Code, Reason
@@ -36,11 +36,36 @@ def position(text: str) -> Position:
     return Position(int(partition), int(offset))
 
 
+class Sent(NamedTuple):
+    """An event in a version that adapters take."""
+
+    event: str
+    version: int
+
+    @classmethod
+    def of(cls, text: str) -> Sent:
+        """The type of `--adapter`, `EVENT:VERSION`."""
+        event, _, version = text.rpartition(":")
+        if not re.fullmatch(r"\d{1,9}", version) or not event:
+            raise click.BadParameter(f"{text!r} is not EVENT:VERSION, such as payout.paid:2")
+        spec = EVENTS.get(event)
+        if spec is None:
+            raise click.BadParameter(f"there is no {event!r}{did_you_mean(event, list(EVENTS))}")
+        if not spec.chain(int(version)):
+            known = ", ".join(map(str, spec.adapted_from)) or "no other"
+            raise click.BadParameter(
+                f"no adapter takes version {version} of {event}: {spec.version} is known, and from adapters"
+                f" {known}"
+            )
+        return cls(event, int(version))
+
+
 class Chosen:
     """The filters of all commands: a record passes if it passes every one that is given.
 
     Codes, reasons and events are those of the catalogue, others are wrong usage; a field, topic or source
     that no record has is told. `states`: those that are wanted; None: all. They are the audit's to judge.
+    `adapter`: those that were quarantined for that version of that event.
     """
 
     def __init__(
@@ -49,6 +74,7 @@ class Chosen:
         since: datetime | None,
         to: datetime | None,
         state: Sequence[str] = (),
+        adapter: Sent | None = None,
         **given: list[str] | None,
     ) -> None:
         self.states = frozenset(state) or None
@@ -65,7 +91,11 @@ class Chosen:
                     some = "" if name == "event" else f": it is one of {', '.join(known)}"
                     problem = f"there is no {value!r}{some}{hint}"
                     raise click.BadParameter(problem, param_hint=f"'--{name}'")
-        self._since, self._to = since, to
+        self._since, self._to, self._adapter = since, to, adapter
+        if adapter is not None:
+            if self.wanted.keys() & {"event", "reason"}:
+                raise click.UsageError("--adapter says event and reason: leave out --event and --reason")
+            self.wanted |= {"event": [adapter.event], "reason": [Reason.UNKNOWN_VERSION.value]}
         self._seen: dict[str, set[str]] = {"field": set(), "topic": set()}
         if "source" in self.wanted:
             self._seen["source"] = set()
@@ -81,6 +111,8 @@ class Chosen:
             if len(seen) < MOST_SEEN:
                 seen.add(_fact(record, name))
         if not all(_fact(record, name) in values for name, values in self.wanted.items()):
+            return False
+        if self._adapter is not None and version_of(record) != self._adapter.version:
             return False
         if self._since is None and self._to is None:
             return True

@@ -54,7 +54,8 @@ def schemas() -> None:
 def list_(*, as_json: bool) -> None:
     """List every event with its version and the fields of its payload (`?`: may be left out).
 
-    --json also says which extension declares it, null for Sluice's own.
+    Behind its version are those that adapters take. --json also says which extension declares it, null for
+    Sluice's own.
 
     \b
     Examples:
@@ -67,6 +68,7 @@ def list_(*, as_json: bool) -> None:
             "event": spec.name,
             "domain": spec.domain,
             "version": spec.version,
+            "adapted_from": spec.adapted_from,
             "extension": packages.get(spec.name),
             "payload": [
                 name if field.is_required() else f"{name}?"
@@ -78,9 +80,10 @@ def list_(*, as_json: bool) -> None:
     if as_json:
         echo_json(listed)
         return
-    table = new_table(("domain", "event", "version", "payload"))
+    table = new_table(("domain", "event", "versions", "payload"))
     for event in listed:
-        add_row(table, (event["domain"], event["event"], event["version"], ", ".join(event["payload"])))
+        versions = ", ".join(map(str, (event["version"], *event["adapted_from"])))
+        add_row(table, (event["domain"], event["event"], versions, ", ".join(event["payload"])))
     console().print(table)
 
 

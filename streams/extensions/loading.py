@@ -58,7 +58,12 @@ def announce() -> None:
     for one in extensions():
         metrics.EXTENSION_INFO.labels(one.package, one.version).set(1)
         log.info(
-            "extension %s %s: %d events, %d views", one.package, one.version, len(one.events), len(one.views)
+            "extension %s %s: %d events, %d views, %d adapters",
+            one.package,
+            one.version,
+            len(one.events),
+            len(one.views),
+            sum(map(len, one.adapters.values())),
         )
 
 
@@ -97,10 +102,10 @@ def _read(package: str, whose: str) -> Extension:
     """What a package declares. Raises `ExtensionError`."""
     try:
         module = _imported(package)
-        events, views = _declared(module)
+        events, views, adapters = _declared(module)
     except ExtensionError as error:
         raise ExtensionError(f"{whose}: {package}: {error}") from None
-    return Extension(package, _version_of(package, module), events, views)
+    return Extension(package, _version_of(package, module), events, views, adapters)
 
 
 def _imported(package: str) -> ModuleType:
@@ -129,17 +134,25 @@ def _import(package: str) -> ModuleType:
         raise ExtensionError(f"it cannot be imported: {type(error).__name__}: {said}{at}") from None
 
 
-def _declared(module: ModuleType) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
-    from schemas.spec import EventSpec  # noqa: PLC0415 - pydantic takes a moment
+def _declared(module: ModuleType) -> tuple[tuple[Any, ...], tuple[Any, ...], dict[str, tuple[Any, ...]]]:
+    from schemas.spec import Adapter, EventSpec  # noqa: PLC0415 - pydantic takes a moment
     from tables.spec.view import View  # noqa: PLC0415
 
-    if not hasattr(module, "EVENTS") and not hasattr(module, "VIEWS"):
-        raise ExtensionError("it has neither EVENTS nor VIEWS: give it a tuple of either, or of both")
-    return _all_of(module, "EVENTS", EventSpec), _all_of(module, "VIEWS", View)
+    if not any(hasattr(module, name) for name in ("EVENTS", "VIEWS", "ADAPTERS")):
+        raise ExtensionError("it has neither EVENTS nor VIEWS nor ADAPTERS: give it one of them")
+    adapters = getattr(module, "ADAPTERS", {})
+    if not isinstance(adapters, Mapping):
+        raise ExtensionError(
+            f"its ADAPTERS is a {type(adapters).__name__}: it must map an event's name to a tuple of adapters"
+        )
+    return (
+        _all_of(getattr(module, "EVENTS", ()), "EVENTS", EventSpec),
+        _all_of(getattr(module, "VIEWS", ()), "VIEWS", View),
+        {event: _all_of(those, f"ADAPTERS[{event!r}]", Adapter) for event, those in adapters.items()},
+    )
 
 
-def _all_of(module: ModuleType, name: str, kind: type) -> tuple[Any, ...]:
-    declared = getattr(module, name, ())
+def _all_of(declared: Any, name: str, kind: type) -> tuple[Any, ...]:
     if not isinstance(declared, tuple | list):
         raise ExtensionError(f"its {name} is a {type(declared).__name__}: it must be a tuple")
     for number, one in enumerate(declared):

@@ -11,7 +11,6 @@ from pydantic import BaseModel
 from agents.bronze.layout import NO_CITY
 from schemas.avro_schema import avro_schema, wire_schema
 from schemas.catalogue import EVENTS
-from schemas.compatibility.changes import adapted_from
 from schemas.extensions import extensions
 from schemas.fields import is_nullable
 from schemas.json_schema import json_schema, whole_event
@@ -33,6 +32,14 @@ class Field(NamedTuple):
     nullable: bool
 
 
+class AdapterEntry(NamedTuple):
+    """An adapter between versions; `examples`: payloads before and after, as JSON."""
+
+    of: int
+    to: int
+    examples: list[tuple[str, str]]
+
+
 class EventEntry(NamedTuple):
     """An event's page."""
 
@@ -43,7 +50,7 @@ class EventEntry(NamedTuple):
     extension: str | None
     fields: list[Field]
     examples: list[str]
-    adapted_from: list[int]
+    adapters: list[AdapterEntry]
     views: list[str]
     bronze: str
     bronze_by_city: str
@@ -119,7 +126,10 @@ def _event(spec: EventSpec, package: str | None) -> EventEntry:
         extension=package,
         fields=_fields(spec.payload),
         examples=[_json(whole_event(spec, number)) for number in range(len(spec.examples))],
-        adapted_from=sorted(adapted_from(spec)),
+        adapters=[
+            AdapterEntry(one.of, one.to, [(_json(before), _json(after)) for before, after in one.examples])
+            for one in sorted(spec.adapters, key=lambda one: one.of)
+        ],
         views=[name for name, view in VIEWS.items() if spec.name in view.events],
         bronze=folder + file,
         bronze_by_city=f"{folder}city=<city or {NO_CITY}>/{file}",

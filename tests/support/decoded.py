@@ -52,4 +52,5 @@ def decoded_for(state: PartitionState, events: Sequence[Any | None], times_us: S
         texts=[b"{}"] * len(events),
         bad=[(place, _UNTOLD) for place, event in enumerate(events) if event is None],
         sources=[getattr(event, "source", "") for event in events],
+        adapted={},
     )

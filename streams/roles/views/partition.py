@@ -223,5 +223,7 @@ class ViewsPartition(Partition):
     def _measure(self, interval: Interval, started: float) -> None:
         for (event, outcome), count in interval.outcomes.items():
             metrics.EVENTS.labels(event, outcome).inc(count)
+        for (event, version), count in interval.adapted.items():
+            metrics.ADAPTED.labels(event, version).inc(count)
         metrics.CHECKPOINT.observe(self._clock.monotonic() - started)
         interval.ages.observe(self._clock.wall_ms(), metrics.EVENT_TO_VIEW)

@@ -8,6 +8,7 @@ import json
 import pytest
 
 from agents.bronze.lines import LineWriter, one_lined
+from schemas.validation.adapting import Adapted
 from schemas.validation.members import without_kafka
 from schemas.validation.reasons import Reason, quarantined
 
@@ -81,3 +82,20 @@ def test_a_bad_line_has_the_value_untouched(value: bytes | None) -> None:
         "detail": "the record is not JSON",
         "_kafka": KAFKA,
     }
+
+
+def test_an_adapted_line_has_what_was_sent_and_is_read_back_without_it() -> None:
+    payload = b'{"b":"\\u00e5 \\"x\\"", "_kafka":{"offset":1,"timestamp_ms":2}}'
+    writer = LineWriter("events.raw", 3)
+    lines = list(writer.lines([b'{"a":1}', b'{"a":2}'], [7, 8], [1700, 1800]))
+    plain = lines[0]
+    writer.mark_adapted(lines, {1: Adapted("payout.paid", 2, payload, b'{"a":2}')})
+    assert lines[0] == plain
+    line = json.loads(lines[1])
+    assert line.pop("_kafka") == {
+        "topic": "events.raw", "partition": 3, "offset": 8, "timestamp_ms": 1800,
+        "adapted": {"version": 2, "payload": payload.decode()},
+    }  # fmt: skip
+    assert line == {"a": 2}
+    assert lines[1].endswith(b"\n")
+    assert lines[1].count(b"\n") == 1

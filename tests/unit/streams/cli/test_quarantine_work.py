@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 
+import click
 import pytest
 
-from agents.quarantine.record import Position
+from agents.quarantine.record import Position, QuarantineRecord
+from schemas.catalogue import EVENTS
+from schemas.spec import Adapter
 from streams.cli.common import Failure
 from streams.cli.quarantine_dismiss import because
+from streams.cli.quarantine_selection import Chosen, Sent
 from streams.cli.quarantine_work import Meter, fail_for_left_out, passed_over
 from streams.sources.quarantine_chosen import Cut
 from streams.sources.quarantine_replay import Outcome
@@ -43,6 +48,44 @@ def test_what_was_done_with_before_is_told_by_state() -> None:
     said = "; 2 passed over, as they were replayed before; 1 passed over, as they were dismissed before"
     assert passed_over(outcome, again=False) == f"{said} (--again sends them too)"
     assert passed_over(outcome, again=True) == " (of them 2 replayed and 1 dismissed before)"
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("payout.paid", "is not EVENT:VERSION"),
+        ("payout.paid:two", "is not EVENT:VERSION"),
+        ("payout.pade:2", "there is no 'payout.pade'.*payout.paid"),
+        (
+            "payout.paid:2",
+            "no adapter takes version 2 of payout.paid: 1 is known, and from adapters no other",
+        ),
+    ],
+)
+def test_an_adapter_that_there_is_not_is_wrong_usage(text: str, said: str) -> None:
+    with pytest.raises(click.BadParameter, match=said):
+        Sent.of(text)
+
+
+def test_records_are_chosen_by_their_adapter(monkeypatch: pytest.MonkeyPatch) -> None:
+    event = EVENTS["payout.paid"]
+    step = Adapter(of=2, to=1, adapt=lambda event: event["payload"], examples=())
+    monkeypatch.setitem(EVENTS, "payout.paid", replace(event, adapters=(step,)))
+    chosen = Chosen(since=None, to=None, adapter=Sent.of("payout.paid:2"))
+    assert chosen.given
+
+    def record(value: bytes, reason: str = "unknown_version") -> QuarantineRecord:
+        return QuarantineRecord(
+            Position(0, 0), "EVENT_SCHEMA_INVALID", reason, "", "", "events.raw", 0, 0, "", None, value
+        )
+
+    assert chosen(record(b'{"event":"payout.paid","version":2}'))
+    assert not chosen(record(b'{"event":"payout.paid","version":3}'))
+    assert not chosen(record(b'{"event":"payout.paid","version":"2"}'))
+    assert not chosen(record(b'{"event":"payout.failed","version":2}'))
+    assert not chosen(record(b'{"event":"payout.paid","version":2}', "payload_field"))
+    with pytest.raises(click.UsageError, match="leave out --event and --reason"):
+        Chosen(since=None, to=None, adapter=Sent("payout.paid", 2), event=["payout.paid"])
 
 
 def test_records_that_were_left_out_fail_the_command() -> None:

@@ -17,6 +17,9 @@ from streams.settings import SettingError, Settings
 from tables.views import VIEWS
 from tests.support.paths import ROOT
 
+ADAPTER = (
+    "from schemas.spec import Adapter\nSAME = Adapter(of=2, to=1, adapt=lambda event: {}, examples=())\n"
+)
 GOOD = "from acme_events import EVENTS, VIEWS\n"
 
 
@@ -66,7 +69,12 @@ REFUSED = {
     "import none_such": "it needs none_such, which is not installed: install that, too",
     "1 / 0": "it cannot be imported: ZeroDivisionError: division by zero (",
     "raise SystemExit(3)": "it cannot be imported: SystemExit: 3 (",
-    "x = 1": "it has neither EVENTS nor VIEWS",
+    "x = 1": "it has neither EVENTS nor VIEWS nor ADAPTERS",
+    "ADAPTERS = ()": "its ADAPTERS is a tuple: it must map an event's name to a tuple of adapters",
+    "ADAPTERS = {'payout.paid': (1,)}": "its ADAPTERS['payout.paid'][0] is a int: it must be a Adapter",
+    ADAPTER + "ADAPTERS = {'payout.paid': (SAME, SAME)}": "ADAPTERS: event payout.paid: it has 2 adapters",
+    ADAPTER + "ADAPTERS = {'payout.lost': (SAME,)}": "ADAPTERS: there is no event payout.lost",
+    ADAPTER + "ADAPTERS = {'payout.paid': (SAME,)}": "ADAPTERS: event payout.paid: its adapter of ver",
     "EVENTS = {}": "its EVENTS is a dict: it must be a tuple",
     "VIEWS = ('kpi_gmv',)": "its VIEWS[0] is a str: it must be a View",
     "from schemas.catalogue.studios import EVENTS": "it uses the catalogue before it is part of it",

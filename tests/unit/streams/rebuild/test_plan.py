@@ -88,5 +88,7 @@ def test_a_row_of_bronze_is_its_record() -> None:
     row = row_of(value[:-1] + place)
     assert (row.offset, row.timestamp) == (7, -1)
     assert row.value == value
+    adapted = b',"adapted":{"version":2,"payload":"{\\"_kafka\\":{\\"offset\\":1}}"}}}\n'
+    assert row_of(value[:-1] + place.replace(b"}}\n", adapted)) == row
     with pytest.raises(ValueError, match="not found"):
         row_of(b'{"event":"x"}\n')

@@ -5,10 +5,12 @@ from __future__ import annotations
 import html
 import json
 import re
+from dataclasses import replace
 
 import pytest
 
 from schemas.catalogue import EVENTS
+from schemas.spec import Adapter
 from streams.errors import ErrorCode
 from streams.site import runbooks as of_errors
 from streams.site.build import _Pages, site_files
@@ -97,6 +99,19 @@ def test_what_is_declared_is_text() -> None:
     pages.add("a.html", "view.html.j2", "<b>", view=view._replace(description="<script>&"), events=[])
     assert b"&lt;script&gt;&amp;" in pages.files["a.html"]
     assert b"<b>" not in pages.files["a.html"]
+
+
+def test_an_adapter_is_shown_by_its_examples(monkeypatch: pytest.MonkeyPatch) -> None:
+    step = Adapter(
+        of=2, to=1, adapt=lambda event: event["payload"], examples=(({"euros": 1}, {"cents": 100}),)
+    )
+    monkeypatch.setitem(EVENTS, "payout.paid", replace(EVENTS["payout.paid"], adapters=(step,)))
+    (event,) = (event for event in events() if event.name == "payout.paid")
+    pages = _Pages(dict.fromkeys(("style", "script", "index", "icon"), "x"))
+    pages.add("a.html", "event.html.j2", "payout.paid", event=event, views=[])
+    page = html.unescape(pages.files["a.html"].decode())
+    assert re.search(r'From version 2 to 1.*"euros": 1.*"cents": 100', page, re.DOTALL)
+    assert "quarantined as" not in page
 
 
 def test_no_sql_of_what_no_test_holds() -> None:
