@@ -9,10 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.avro_schema import wire_schema
+from schemas.catalogue import EVENTS
 from schemas.validation.fast_path import EVENT_TYPES
 from schemas.validation.reasons import Quarantined, Reason
 from schemas.validation.validator import Validator
 from tests.support.adapters import EVENT, adapt_in, sent
+from tests.support.wire import encoded, known
 
 NOW_MS = 1_800_000_000_000
 READERS = {EVENT_TYPES[EVENT]: lambda event: event.payload.amount_minor}
@@ -105,3 +108,16 @@ def test_a_batch_is_judged_like_its_records_one_by_one(made: list[tuple[int, Any
         assert bad.get(index, decoded.kept[index]) == one
         assert (index in decoded.adapted) == (index not in bad and made[index][2] != 1)
         assert index in bad or Validator().validate(decoded.texts[index], NOW_MS) == one
+
+
+def test_avro_of_another_version_is_adapted_like_its_json() -> None:
+    fields = {"payout_id": "string", "provider_id": "string", "currency": "string", "amount": "long"}
+    schema = wire_schema(EVENTS[EVENT])
+    (payload,) = (field for field in schema["fields"] if field["name"] == "payload")
+    payload["type"] |= {"fields": [{"name": name, "type": kind} for name, kind in fields.items()]}
+    event = {"trace_id": None, **json.loads(sent(2, 200))}
+    value = encoded(7, schema, event)
+    decoded = Validator(schemas=known({7: schema})).decode_batch([value], [NOW_MS], READERS)
+    assert (decoded.kept, decoded.bad) == ([200], [])
+    assert json.loads(decoded.texts[0] or b"") == {"trace_id": None, **json.loads(sent(1, 200))}
+    assert json.loads(decoded.adapted[0].payload) == event["payload"]
