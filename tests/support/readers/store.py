@@ -1,18 +1,23 @@
 """A Bronze as workers leave it, with all that readers stumble over, and what is to be read in it.
 
-Members that nobody declared have another type in every row, some rows have no city, money goes up to 2^53 −
-1, a range is committed late, and of another one the objects are there and the commit is not yet.
+Members that nobody declared have another type in every row, some rows have no city, some were sent in
+another version and adapted, money goes up to 2^53 − 1, a range is committed late, and of another one the
+objects are there and the commit is not yet.
 """
 
 from __future__ import annotations
 
 import json
 from collections import Counter, defaultdict
+from dataclasses import replace
 from typing import Any, NamedTuple
+from unittest.mock import patch
 
 from agents.bronze.commit import Committer
 from agents.bronze.layout import Layout, layout_of
 from agents.bronze.store import Store
+from schemas.catalogue import EVENTS
+from schemas.spec import Adapter
 from tests.support.bronze import Record, built
 
 TOPIC = "events.raw"
@@ -58,12 +63,26 @@ def _event(number: int) -> bytes:
         "occurred_at": f"2026-0{number % 2 + 1}-1{number % 3}T12:00:00.000001Z", "unknown": odd,
         "payload": payload,
     }  # fmt: skip
+    if number % 12 == 1:
+        event |= {"version": 2, "payload": {**payload, "amount": payload.pop("amount_minor")}}
     if number % 7 == 0:
         event["occurred_at"] = event["occurred_at"].lower()
     city = CITIES[number // 4 % len(CITIES)]
     if city is not None or number % 2:
         event["city"] = _slug(city)
     return json.dumps(event, ensure_ascii=number % 2 == 0, indent=number % 5 or None).encode()
+
+
+def _from_two(event: dict[str, Any]) -> dict[str, Any]:
+    payload = dict(event["payload"])
+    return {**payload, "amount_minor": payload.pop("amount")}
+
+
+def _adapted() -> Any:
+    """The catalogue in which refunds have an adapter, while in it."""
+    adapter = Adapter(of=2, to=1, adapt=_from_two, examples=())
+    refund = replace(EVENTS["refund.succeeded"], adapters=(adapter,))
+    return patch("schemas.validation.adapting.EVENTS", {**EVENTS, refund.name: refund})
 
 
 def _slug(city: str | None) -> str | None:
@@ -118,7 +137,8 @@ async def _range(
     committed: bool = True,
 ) -> bool:
     records = [Record(first + number, AT_MS + number, value) for number, value in enumerate(values)]
-    made = built(records, first, layout=layout, partition=partition)
+    with _adapted():
+        made = built(records, first, layout=layout, partition=partition)
     writer: Any = store if committed else _Dying(store)
     try:
         await Committer(writer, TOPIC, partition, "writer", lambda *_: None).commit(made)
@@ -139,5 +159,6 @@ def expected(values: list[bytes]) -> Expected:
         if event["event"] in MONEY:
             key = (event["event"], event.get("city"), event["payload"]["currency"])
             rows, minor = sums[key]
-            sums[key] = (rows + 1, minor + event["payload"]["amount_minor"])
+            amount = event["payload"]["amount_minor" if event["version"] == 1 else "amount"]
+            sums[key] = (rows + 1, minor + amount)
     return Expected(dict(counts), dict(sums))
