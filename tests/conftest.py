@@ -21,6 +21,7 @@ from tests.support.guards import (  # noqa: F401 - hooks and fixtures that pytes
     watch_event_loops,
 )
 from tests.support.kafka import running
+from tests.support.patience import PATIENCE
 from tests.support.registry import Registry
 from tests.support.versity import (  # noqa: F401
     last_and_begun,
@@ -37,10 +38,14 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """A chaos test takes as long as its kills, and each waits for a session or a recovery."""
+    """A chaos test takes as long as its kills, and each waits for a session or a recovery. All tests have
+    `PATIENCE`."""
     for item in items:
         if item.path.parent.name == "chaos" and item.get_closest_marker("timeout") is None:
             item.add_marker(pytest.mark.timeout(600 + 60 * config.getoption("--kills")))
+        marked = item.get_closest_marker("timeout")
+        if marked is not None:
+            item.add_marker(pytest.mark.timeout(marked.args[0] * PATIENCE), append=False)
     last_and_begun(items)
 
 

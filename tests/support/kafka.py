@@ -14,6 +14,7 @@ from aiokafka.admin import AIOKafkaAdminClient, NewTopic
 import streams.kafka.fetched_bytes  # noqa: F401 - what is read back may have any headers and be of any format
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka.client import started
+from tests.support.patience import PATIENCE
 
 POLL_SECONDS = 0.02
 
@@ -131,7 +132,11 @@ def running(broker: B) -> Iterator[B]:
 async def wait_until(
     condition: Callable[[], Any] | Callable[[], Awaitable[Any]], what: str = "", *, seconds: float = 30.0
 ) -> Any:
-    """Wait until `condition()` (plain or a coroutine) is true; returns its value."""
+    """Wait until `condition()` (plain or a coroutine) is true; returns its value.
+
+    `seconds`: how long at most, on a machine that has time.
+    """
+    seconds *= PATIENCE
     deadline = time.monotonic() + seconds
     while True:
         value = condition()

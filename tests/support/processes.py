@@ -18,9 +18,10 @@ from streams.settings import Settings
 from streams.store.urls import store_at
 from tests.support.kafka import wait_until
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 
 COMMAND = [sys.executable, "-m", "streams.cli.main"]
-KILLED_SECONDS = 30.0
+KILLED_SECONDS = 30.0 * PATIENCE
 DROPPED = re.compile("exception was never retrieved|was destroyed but it is pending|^Unclosed |never awaited")
 
 
@@ -212,7 +213,7 @@ class Sluice:
         """A command, run to its end."""
         return subprocess.run(
             [*COMMAND, *arguments], env=self.environ(**settings), cwd=self.folder, capture_output=True,
-            text=True, timeout=60, check=False,
+            text=True, timeout=60 * PATIENCE, check=False,
         )  # fmt: skip
 
     def __enter__(self) -> Self:

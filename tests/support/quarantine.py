@@ -10,6 +10,7 @@ from typing import Any
 
 from streams.embedded.broker import EmbeddedKafka
 from tests.support.kafka import Raw
+from tests.support.patience import PATIENCE
 
 QUARANTINE = [sys.executable, "-m", "streams.cli.main", "quarantine"]
 
@@ -29,7 +30,11 @@ class Shop:
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(
-            [*QUARANTINE, *arguments], env=self.environment, capture_output=True, check=False, timeout=60
+            [*QUARANTINE, *arguments],
+            env=self.environment,
+            capture_output=True,
+            check=False,
+            timeout=60 * PATIENCE,
         )
 
     def listed(self, *arguments: str) -> dict[str, Any]:

@@ -21,6 +21,7 @@ from tests.oracle.load import Load, Mix
 from tests.support.bronze_topic import until_covered
 from tests.support.feed import FeedWatcher
 from tests.support.kafka import create_topics
+from tests.support.patience import PATIENCE
 from tests.support.processes import Sluice
 from tests.support.sending import produce_all
 
@@ -41,7 +42,7 @@ async def write(sluice: Sluice, release: Path) -> None:
     sluice.release = release
     found = subprocess.run(
         [sys.executable, "-c", "import streams; print(streams.__path__[0])"], env=sluice.environ(),
-        cwd=sluice.folder, capture_output=True, text=True, check=True, timeout=60,
+        cwd=sluice.folder, capture_output=True, text=True, check=True, timeout=60 * PATIENCE,
     ).stdout.strip()  # fmt: skip
     assert Path(found) == release / "streams", found
     bootstrap, events = sluice.settings.kafka[0], load()

@@ -17,12 +17,13 @@ from typing import Self
 import boto3
 from botocore.config import Config
 
+from tests.support.patience import PATIENCE
 from tests.support.versity import gateway
 
 BUCKET = "bronze"
 KEY, SECRET, REGION = "tester", "tester-secret", "us-east-1"
 START_SECONDS = 60.0
-KILLED_SECONDS = 30.0
+KILLED_SECONDS = 30.0 * PATIENCE
 
 
 def free_port() -> int:
@@ -80,7 +81,7 @@ class S3Server:
         self._process = subprocess.Popen(
             argv, env=environ, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
         )
-        deadline = time.monotonic() + START_SECONDS
+        deadline = time.monotonic() + START_SECONDS * PATIENCE
         while not self._answers():
             assert self._process.poll() is None, f"{self.kind} ended with {self._process.returncode}"
             assert time.monotonic() < deadline, f"{self.kind} does not answer"

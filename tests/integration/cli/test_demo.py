@@ -22,6 +22,7 @@ from streams.cli.demo_market import CITIES
 from streams.embedded.broker import EmbeddedKafka
 from tests.support.kafka import wait_until
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.processes import is_running
 from tests.support.programs import started
 
@@ -107,7 +108,7 @@ async def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number:
             assert set(roles) == {"worker views", "worker bronze", "worker gates"}
             children |= roles
             running.send_signal(number)
-            rest, _ = running.communicate(timeout=60)
+            rest, _ = running.communicate(timeout=60 * PATIENCE)
             assert running.returncode == 0, rest
             assert rest.endswith("all of it has ended\n")
             assert not [name for name, pid in children.items() if is_running(pid)]
@@ -124,12 +125,12 @@ async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) ->
             capture_output=True,
             text=True,
             check=False,
-            timeout=60,
+            timeout=60 * PATIENCE,
         )
         assert (second.returncode, "a demo is already running in" in second.stderr) == (1, True)
         children |= children_of(children["worker all"])
         os.kill(children["worker all"], signal.SIGKILL)
-        rest, _ = running.communicate(timeout=60)
+        rest, _ = running.communicate(timeout=60 * PATIENCE)
         assert running.returncode == 1
         assert "sluice: worker all has ended with exit code -9; the last lines of " in rest
         await wait_until(lambda: not any(map(is_running, children.values())), "all of it to end")

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from streams.roles.supervisor import sluice_command
+from tests.support.patience import PATIENCE
 from tests.support.programs import ignoring_interrupts, started
 
 NO_KAFKA = {
@@ -87,6 +88,6 @@ def test_an_interrupt_is_heard_from_the_start(tmp_path: Path) -> None:
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=tmp_path, preexec_fn=ignoring_interrupts, capture_output=True,
-        text=True, timeout=60, check=False,
+        text=True, timeout=60 * PATIENCE, check=False,
     )  # fmt: skip
     assert (done.returncode, done.stderr.strip()) == (1, "Aborted!")

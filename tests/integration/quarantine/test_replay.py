@@ -24,6 +24,7 @@ from tests.support.events import charge
 from tests.support.feed import FeedWatcher, exact
 from tests.support.kafka import Raw, create_topics, produce, read_all, wait_until
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.processes import Sluice
 from tests.support.programs import started
 from tests.support.quarantine import QUARANTINE, Shop, bad
@@ -82,7 +83,7 @@ async def test_a_replay_that_was_killed_is_gone_on_with(
     full: Shop, moment: str, nth: int, sent: int, in_the_log: int
 ) -> None:
     killed = subprocess.run(
-        dying("SIGKILL", moment, nth), env=full.environment, cwd=ROOT, timeout=60, check=False
+        dying("SIGKILL", moment, nth), env=full.environment, cwd=ROOT, timeout=60 * PATIENCE, check=False
     )
     assert killed.returncode == -signal.SIGKILL
     assert len(await values(full)) == sent
@@ -134,7 +135,7 @@ async def test_of_two_that_begin_together_one_does_it(full: Shop) -> None:
     command = [*QUARANTINE, "replay", "--all"]
     pipes: dict[str, Any] = {"env": full.environment, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with started(command, **pipes) as one, started(command, **pipes) as other:
-        said = [each.communicate(timeout=60)[1] for each in (one, other)]
+        said = [each.communicate(timeout=60 * PATIENCE)[1] for each in (one, other)]
     codes = [one.returncode, other.returncode]
     assert 0 in codes, said
     assert all(code == 0 or b"has begun" in text for code, text in zip(codes, said, strict=True)), said
@@ -240,7 +241,7 @@ async def test_views_and_bronze_see_a_replay_once_that_was_killed(
             killed = dying("SIGKILL", "commit", 2, *until)
             environment = {**os.environ, **sluice._environ}
             done = await asyncio.to_thread(
-                subprocess.run, killed, env=environment, cwd=ROOT, timeout=60, check=False
+                subprocess.run, killed, env=environment, cwd=ROOT, timeout=60 * PATIENCE, check=False
             )
             assert done.returncode == -signal.SIGKILL
             await produce(kafka.bootstrap, raw, [Raw(charge(2, now_ms), b"k", now_ms)])

@@ -18,6 +18,7 @@ from tests.oracle.bad import at
 from tests.support.events import event
 from tests.support.kafka import Raw, create_topics, produce, read_all
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 from tests.support.quarantine import Shop, bad
 
 AT = "2026-01-01T00:00:02Z"
@@ -240,7 +241,7 @@ async def test_a_replay_with_repairs_that_is_killed_is_gone_on_with(
     replay = ["quarantine", "replay", "--source", "billing", "--set", "payload.currency=EUR"]
     killed = subprocess.run(
         [sys.executable, "-m", "tests.support.dying", "SIGKILL", moment, "2", *replay],
-        env=shop.environment, cwd=ROOT, timeout=60, check=False,
+        env=shop.environment, cwd=ROOT, timeout=60 * PATIENCE, check=False,
     )  # fmt: skip
     assert killed.returncode == -signal.SIGKILL
     assert len(await raw_of(shop)) == len(await audit_of(shop)) == sent

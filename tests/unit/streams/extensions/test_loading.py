@@ -16,6 +16,7 @@ from streams.extensions.skeleton import files
 from streams.settings import SettingError, Settings
 from tables.views import VIEWS
 from tests.support.paths import ROOT
+from tests.support.patience import PATIENCE
 
 ADAPTER = (
     "from schemas.spec import Adapter\nSAME = Adapter(of=2, to=1, adapt=lambda event: {}, examples=())\n"
@@ -42,7 +43,7 @@ def sluice(site: Path, *arguments: str, **environ: str) -> subprocess.CompletedP
     return subprocess.run(
         [sys.executable, "-P", "-m", "streams.cli.main", *arguments],
         env={**inherited, "PYTHONPATH": str(site), **environ},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=60 * PATIENCE,
     )  # fmt: skip
 
 
@@ -197,7 +198,7 @@ def test_entities_and_views_of_our_events_are_tried_like_ours(site: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", PROOF],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(map(str, (site, ROOT)))},
-        capture_output=True, text=True, check=False, timeout=60,
+        capture_output=True, text=True, check=False, timeout=60 * PATIENCE,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
 
