@@ -59,14 +59,16 @@ def outcomes(worker: Child) -> Counter[str]:
 
 
 @asynccontextmanager
-async def read_through(arena: Arena, views: str) -> AsyncIterator[tuple[Settings, Child, Run]]:
-    """A worker that has just read the topic to its end; `views`: SLUICE_VIEWS.
+async def read_through(
+    arena: Arena, views: str, more: Mapping[str, str] | None = None
+) -> AsyncIterator[tuple[Settings, Child, Run]]:
+    """A worker that has just read the topic to its end; `views`: SLUICE_VIEWS, `more`: other settings.
 
     With topics of its own, so that it begins with no state.
     """
     prefix = f"views-{uuid.uuid4().hex[:8]}."
     environ = environment(arena.server, arena.topic, prefix, arena.folder / prefix)
-    environ["SLUICE_VIEWS"] = views
+    environ |= {"SLUICE_VIEWS": views, **(more or {})}
     settings = settings_of(environ)
     await create(settings)
     ends = await ends_of(settings, arena.topic)
