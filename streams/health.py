@@ -12,10 +12,15 @@ from prometheus_client import make_wsgi_app
 
 
 class Health:
-    """Whether this worker is ready, and why not. Written by the worker, read by the server's thread."""
+    """Whether this worker is ready, and why not. Written by the worker, read by the server's thread.
+
+    `waiting_for`: what it is not ready without. `held_back`: partitions that wait, and what for, while it
+    reads the others: it is ready even so.
+    """
 
     def __init__(self) -> None:
         self.waiting_for: str | None = "start"
+        self.held_back: str | None = None
 
     @property
     def ready(self) -> bool:
@@ -54,7 +59,8 @@ def _answer(path: str, health: Health) -> tuple[str, str]:
     if path == "/healthz":
         return "200 OK", "ok\n"
     if path == "/readyz":
+        held_back = f"; held back: {health.held_back}" if health.held_back else ""
         if health.ready:
-            return "200 OK", "ready\n"
-        return "503 Service Unavailable", f"waiting for {health.waiting_for}\n"
+            return "200 OK", f"ready{held_back}\n"
+        return "503 Service Unavailable", f"waiting for {health.waiting_for}{held_back}\n"
     return "404 Not Found", "there are /metrics, /healthz and /readyz\n"

@@ -91,8 +91,9 @@ RECOVERY = Histogram(
 )
 WAITING_PARTITIONS = Gauge(
     "sluice_waiting_partitions",
-    "Raw partitions of this worker that wait for a partition of the feed or the quarantine.",
-    ["role"],
+    "Raw partitions of this worker that wait while it reads the others: `topics`, for a partition of the feed"
+    " or the quarantine; `schemas`, for the registry to know the schema of their next record.",
+    ["role", "reason"],
 )
 GATE_STATE = Gauge(
     "sluice_gate_state",

@@ -25,7 +25,9 @@ ROLES = ("views", "bronze", "gates")
 @timeout_option
 @json_option
 def doctor(*, without: tuple[str, ...], timeout_seconds: float, as_json: bool) -> None:
-    """Look at settings, Kafka, workers, lag, gates, folders, Bronze and the api; exit code 1 if any is wrong.
+    """Look at settings, Kafka, workers, lag, gates, folders, Bronze, the registry and the api.
+
+    Exit code 1 if any is wrong.
 
     \b
     Examples:

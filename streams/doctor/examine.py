@@ -15,6 +15,7 @@ from streams.doctor import (
     kafka,
     lag,
     others,
+    schema_registry,
     users,
     workers,
 )
@@ -39,9 +40,10 @@ IN_KAFKA: tuple[Check, ...] = (
     users.users_on_one_partition,
     others.instances,
     others.records,
+    schema_registry.ids_keep_their_meaning,
 )
 """A new check of what is in Kafka is one more line here."""
-AROUND: tuple[Check, ...] = (folders.data_folder, folders.bronze, api.api)
+AROUND: tuple[Check, ...] = (folders.data_folder, folders.bronze, schema_registry.answers, api.api)
 SLACK_SECONDS = 0.5
 
 

@@ -229,7 +229,7 @@ def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
                 mend = f"set cleanup.policy={topic.cleanup} on it: events must not be compacted away"
             problem = f"has cleanup.policy={policy}, not {topic.cleanup}"
             found.append(Finding(topic.name, problem, mend, bearable=not topic.for_workers))
-    return found + _too_small(settings, there) + _forgetful(settings, there)
+    return found + _too_small(settings, there) + _forgetful(settings, there) + _forgetful_log(settings, there)
 
 
 def _forgetful(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
@@ -245,6 +245,22 @@ def _forgetful(settings: Settings, there: dict[str, TopicState]) -> list[Finding
     problem = f"has retention.ms={ours}: it forgets what was replayed while the quarantine still has it"
     mend = f"set retention.ms={FOR_EVER if kept < 0 else needed} on it, or more"
     return [Finding(settings.topic(AUDIT), problem, mend, bearable=True)]
+
+
+def _forgetful_log(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
+    """A log of schemas that is not kept for ever: an id that it forgot is asked for again."""
+    state = there.get(settings.topic(SCHEMAS))
+    limits = ("retention.ms", "retention.bytes")
+    short = [
+        f"{name}={state.config[name]}"
+        for name in limits
+        if state and state.config.get(name, FOR_EVER) != FOR_EVER
+    ]
+    if not settings.schema_registry_url or not short:
+        return []
+    problem = f"has {' and '.join(short)}: what it forgets is asked for again, and may be answered otherwise"
+    mend = f"set retention.ms={FOR_EVER} and retention.bytes={FOR_EVER} on it"
+    return [Finding(settings.topic(SCHEMAS), problem, mend, bearable=True)]
 
 
 def _too_small(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:

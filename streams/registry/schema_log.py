@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import chain
 
 from aiokafka import TopicPartition
 
-from schemas.validation.avro.known_schemas import KnownSchemas
 from schemas.validation.avro.log_entries import Entry, SchemaEntry, decode_entry, encode_entry
 from streams.kafka.client import reading
 from streams.kafka.producer import outbox, partition_count
@@ -22,12 +21,12 @@ POLL_MS = 200
 
 
 class SchemaLog:
-    """Reads the log into `known`, and writes to it. Every method raises aiokafka's errors and `RefusedError`
-    without the topic; none may run beside another."""
+    """Reads the log, each entry into `take`, and writes to it. Every method raises aiokafka's errors, and
+    `RefusedError` without the topic; none may run beside another."""
 
-    def __init__(self, settings: Settings, known: KnownSchemas) -> None:
+    def __init__(self, settings: Settings, take: Callable[[Entry], None]) -> None:
         self._settings = settings
-        self._known = known
+        self._take = take
         self._topic = settings.topic(SCHEMAS)
         self._next = 0
         self._lock = asyncio.Lock()
@@ -61,5 +60,5 @@ class SchemaLog:
                     if entry is None:
                         log.warning("%s: offset %d is no entry; passed over", self._topic, record.offset)
                     else:
-                        self._known.take(entry)
+                        self._take(entry)
                     self._next = record.offset + 1

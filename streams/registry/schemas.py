@@ -79,7 +79,7 @@ class Schemas:
         self.known = KnownSchemas(final=final) if settings.schema_registry_url else None
         self._source = None if final else source_of(settings)
         self._wait_seconds = settings.registry_wait_seconds
-        self._log = SchemaLog(settings, self.known) if self.known is not None else None
+        self._log = SchemaLog(settings, self.known.take) if self.known is not None else None
         self._clock = clock
         self._told_until = -math.inf
 
@@ -139,7 +139,7 @@ class Schemas:
         given_up: dict[int, str] = {}
         for number, answer in answers.items():
             if isinstance(answer, Registered):
-                entries.append(_entry(number, answer))
+                entries.append(entry_of(number, answer))
             else:
                 absent = isinstance(answer, NotRegisteredError)
                 if waited >= (min(ABSENT_SECONDS, self._wait_seconds) if absent else self._wait_seconds):
@@ -147,6 +147,11 @@ class Schemas:
         if len(given_up) > MOST_UNKNOWN:
             before_ms = self._moment(FLOOD_SECONDS, max(newest[number] for number in given_up))
             why = f"{len(given_up)} ids at once that have no schema, such as {min(given_up)}"
+            log.error(
+                "every schema that is not known is given up for the records up to %d s from now: %s. Once"
+                " they are there, `sluice quarantine replay --reason unknown_schema_id` sends them again",
+                FLOOD_SECONDS, why,
+            )  # fmt: skip
             entries.append(UnknownEntry((), before_ms, why))
         else:
             entries += [self._unknown(number, newest[number], why) for number, why in given_up.items()]
@@ -183,7 +188,8 @@ class Schemas:
                 await asyncio.sleep(RETRY_SECONDS)
 
 
-def _entry(number: int, found: Registered) -> SchemaEntry:
+def entry_of(number: int, found: Registered) -> SchemaEntry:
+    """What the log says of an id of which the registry has this."""
     if len(found.text.encode()) + sum(len(text.encode()) for text in found.references) > LARGEST_SCHEMA_BYTES:
         return SchemaEntry(number, TOO_LARGE, "")
     return SchemaEntry(number, found.kind, found.text, found.references)

@@ -100,7 +100,9 @@ class PartitionOwner(Generic[P]):
             epoch=lambda tp: self.thread.epochs.get(tp, 0),
             clock=clock,
         )
-        self._schema_waits = SchemaWaits[P](schemas, self._park, self._resume, self.crash)
+        self._schema_waits = SchemaWaits[P](
+            schemas, self._park, self._resume, self.crash, role=role.name, health=health
+        )
         self._draining = False
         self._assigning = False
         self._assigned_at = clock.monotonic()

@@ -1,4 +1,4 @@
-"""`make bench`: Sluice's cost by view, memory, recovery and latency, in one run on one embedded Kafka."""
+"""`make bench`: Sluice's cost by view and format, memory, recovery, latency, in one run on one Kafka."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import asyncio
 from pathlib import Path
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.bench import bronze, latency, memory, recovery, report, retention, views
+from tests.bench import avro, bronze, latency, memory, recovery, report, retention, views
 from tests.bench.contest import TIMEOUT_SECONDS
 from tests.bench.stage import folder_for, say
 
-SECTIONS = ("views", "retention", "memory", "recovery", "latency")
+SECTIONS = ("views", "avro", "retention", "memory", "recovery", "latency")
 OPEN_PAYOUTS = 1_000_000
 MEMORY = {
     "live entity (open payout)": ("entities", 1_000_000),
@@ -26,11 +26,14 @@ def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.bench", description=__doc__)
     everything = ",".join(SECTIONS)
     parser.add_argument("--only", default=everything, help=f"some of {everything}")
-    parser.add_argument("--rounds", type=int, default=3, help="of views and recoveries; tables have medians")
+    parser.add_argument(
+        "--rounds", type=int, default=3, help="of views, Avro and recoveries; tables have medians"
+    )
     parser.add_argument("--dir", type=Path, help="keep Kafka's data and the logs there, and use them again")
     parser.add_argument(
         "--bronze-backlog", type=int, metavar="N", help="also measure `worker bronze` on N events at once"
     )
+    parser.add_argument("--avro-events", type=int, default=1_000_000, metavar="N", help="of Avro and JSON")
     options = parser.parse_args()
     if unknown := set(options.only.split(",")) - {*SECTIONS}:
         parser.error(f"--only takes {everything}, not {', '.join(sorted(unknown))}")
@@ -39,6 +42,11 @@ def arguments() -> argparse.Namespace:
 
 def views_section(server: str, folder: Path, rounds: int) -> str:
     return report.costs_table(views.measure(views.arena_of(server, folder), rounds))
+
+
+def avro_section(server: str, folder: Path, count: int, rounds: int) -> str:
+    found = avro.measure(server, folder, count, rounds)
+    return report.contest_table(found, avro.LABELS, against=["json"])
 
 
 def retention_section(kafka: EmbeddedKafka, folder: Path) -> str:
@@ -84,6 +92,9 @@ def main() -> None:
         try:
             if "views" in names:
                 print("\n" + views_section(kafka.bootstrap, folder, options.rounds), flush=True)
+            if "avro" in names:
+                table = avro_section(kafka.bootstrap, folder, options.avro_events, options.rounds)
+                print("\n" + table, flush=True)
             if "retention" in names:
                 print("\n" + retention_section(kafka, folder), flush=True)
             if "memory" in names:

@@ -37,12 +37,13 @@ def folder_for(kept: Path | None) -> Iterator[Path]:
         yield Path(name)
 
 
-async def filled_topic(server: str, name: str, count: int, watch: Watch = iter) -> str:
+async def filled_topic(server: str, name: str, count: int, watch: Watch = iter, form: str = "json") -> str:
     """The topic with `count` events of a workload; filled now, unless a former run has done so.
 
-    `watch` sees the records as they are sent; of a topic that was there it sees none.
+    `watch` sees the records as they are sent, and may change their `form`, which names the topic; of a topic
+    that was there it sees none.
     """
-    topic, workload = f"bench.{name}.{count}", WORKLOADS[name]
+    topic, workload = f"bench.{name}.{count}{'' if form == 'json' else f'.{form}'}", WORKLOADS[name]
     settings = settings_of({"SLUICE_KAFKA": server, "SLUICE_RAW_TOPICS": topic, "SLUICE_PREFIX": "load."})
     async with connected_admin(settings) as admin:
         is_new = topic not in await topics.describe(admin, [topic])
@@ -52,7 +53,7 @@ async def filled_topic(server: str, name: str, count: int, watch: Watch = iter) 
     await topics.create(settings)
     there = sum((await ends_of(settings, topic)).values())
     if there == 0:
-        say(f"generating {count:,} events of {name}")
+        say(f"generating {count:,} events of {name} in {form}")
         await load(settings, topic, watch(workload.events(count)), workload.batch_bytes)
     elif there != count:
         raise SystemExit(

@@ -7,7 +7,7 @@ import re
 import urllib.request
 import uuid
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -59,16 +59,24 @@ def outcomes(worker: Child) -> Counter[str]:
 
 
 @asynccontextmanager
-async def read_through(arena: Arena, views: str) -> AsyncIterator[tuple[Settings, Child, Run]]:
-    """A worker that has just read the topic to its end; `views`: SLUICE_VIEWS.
+async def read_through(
+    arena: Arena,
+    views: str,
+    more: Mapping[str, str] | None = None,
+    prepare: Callable[[Settings], Awaitable[None]] | None = None,
+) -> AsyncIterator[tuple[Settings, Child, Run]]:
+    """A worker that has just read the topic to its end; `views`: SLUICE_VIEWS, `more`: other settings;
+    `prepare` is awaited before it starts, once its topics are there.
 
     With topics of its own, so that it begins with no state.
     """
     prefix = f"views-{uuid.uuid4().hex[:8]}."
     environ = environment(arena.server, arena.topic, prefix, arena.folder / prefix)
-    environ["SLUICE_VIEWS"] = views
+    environ |= {"SLUICE_VIEWS": views, **(more or {})}
     settings = settings_of(environ)
     await create(settings)
+    if prepare is not None:
+        await prepare(settings)
     ends = await ends_of(settings, arena.topic)
     async with feed_reader(settings, PARTITIONS) as feed:
         with Child(COMMAND, arena.folder / "views.log", environ) as child:

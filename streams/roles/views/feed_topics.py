@@ -32,7 +32,7 @@ class WrittenTopics:
         self._counts: dict[str, int] = {}
         self._looking = asyncio.Lock()
         self._waiting: dict[TP, str] = {}
-        metrics.WAITING_PARTITIONS.labels("views").set(0)
+        metrics.WAITING_PARTITIONS.labels("views", "topics").set(0)
 
     @property
     def waiting(self) -> Mapping[TP, str]:
@@ -67,7 +67,7 @@ class WrittenTopics:
                 self._changed(on_change)
 
     def _changed(self, on_change: Callable[[], None]) -> None:
-        metrics.WAITING_PARTITIONS.labels("views").set(len(self._waiting))
+        metrics.WAITING_PARTITIONS.labels("views", "topics").set(len(self._waiting))
         on_change()
 
     async def _missing(self, partition: int) -> list[str]:

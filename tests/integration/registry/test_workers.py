@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import random
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -159,9 +160,14 @@ async def test_what_the_registry_cannot_say_is_quarantined_and_replayed(
             await wait_until(lambda: feed.next.get((raw, 1)) == 20, "the other partition")
             if why != "absent":
                 assert feed.next.get((raw, 0)) == 10, "it waits for the registry"
+                assert await waiting_partitions(views) == 1
+                ready = await views.get("/readyz")
+                assert (ready.status_code, ready.text) == (200, f"ready; held back: {raw}-0 for schema 2\n")
             await feed.caught_up(seconds=60)
             await views.says("schema 2 is given up")
             assert await reasons(sluice) == ["unknown_schema_id"] * 5
+            assert await waiting_partitions(views) == 0
+            assert (await views.get("/readyz")).text == "ready\n"
             there = True
             given_up.set()
             sent = sluice.run("quarantine", "replay", "--reason", "unknown_schema_id")
@@ -176,6 +182,15 @@ async def test_what_the_registry_cannot_say_is_quarantined_and_replayed(
         values = [record.value or b"" for records in laid_down.records.values() for record in records]
         seen = [json.loads(value)["event_id"] for value in values if value[:1] == b"{"]
         assert sorted(seen) == sorted(f"i-{number}" for number in range(40))
+
+
+async def waiting_partitions(worker: Role) -> float:
+    text = (await worker.get("/metrics")).text
+    found = re.search(
+        r'^sluice_waiting_partitions\{reason="schemas",role="views"\} (\S+)$', text, re.MULTILINE
+    )
+    assert found, text
+    return float(found[1])
 
 
 async def reasons(sluice: Sluice) -> list[str]:

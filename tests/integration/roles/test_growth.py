@@ -64,7 +64,9 @@ async def test_nothing_grows_while_a_topic_has_the_wrong_policy(
 
 async def metric(worker: Role) -> float:
     text = (await worker.get("/metrics")).text
-    found = re.search(r'^sluice_waiting_partitions\{role="views"\} (\S+)$', text, re.MULTILINE)
+    found = re.search(
+        r'^sluice_waiting_partitions\{reason="topics",role="views"\} (\S+)$', text, re.MULTILINE
+    )
     assert found, text
     return float(found[1])
 
