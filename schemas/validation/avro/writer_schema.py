@@ -14,6 +14,7 @@ import fastavro._read_py as recursive_reader
 import msgspec
 from fastavro.schema import SchemaParseException, UnknownType
 
+from schemas.validation.avro.declared_texts import read_bytes_as_texts
 from schemas.validation.avro.transcoder import HEADER_BYTES, CareError, MisfitError, Transcoder, compiled
 from schemas.validation.reasons import Reason
 
@@ -63,6 +64,7 @@ class WriterSchema:
             return
         try:
             self._schema, named = _parsed(text, references)
+            read_bytes_as_texts(self._schema, named)
             shape = _Shape(self._schema, named)
         except _BAD_SCHEMA as error:
             self.problem = f"schema {number} is not an Avro schema: {type(error).__name__}: {error}"[:300]
