@@ -12,20 +12,23 @@ from pydantic import ValidationError
 from schemas.json_schema import whole_event
 from schemas.spec import Adapter, EventSpec
 
+_encode = json.JSONEncoder(allow_nan=False, separators=(",", ":")).encode
+
 
 class AdapterError(Exception):
     """What an adapter made is no payload. `str()` says why; no value of the event is in it."""
 
 
 def payload_by(steps: Iterable[Adapter], event: dict[str, Any]) -> bytes:
-    """The payload, as JSON, that adapters make of an event, one after the other.
+    """The payload, as JSON, that adapters make of an event, one after the other, in which they may change it.
 
-    The event is changed: its payload is what the last one made. Raises `AdapterError`.
+    Raises `AdapterError`.
     """
     made = b""
     for step in steps:
+        if made:
+            event |= {"version": step.of, "payload": json.loads(made)}
         made = _made_by(step, event)
-        event |= {"version": step.to, "payload": json.loads(made)}
     return made
 
 
@@ -34,7 +37,7 @@ def _made_by(step: Adapter, event: dict[str, Any]) -> bytes:
     try:
         payload = step.adapt(event)
         if isinstance(payload, Mapping):
-            return json.dumps(dict(payload), allow_nan=False, separators=(",", ":")).encode()
+            return _encode(dict(payload)).encode()
     except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever its code does
         raise AdapterError(f"{name} failed: {type(error).__name__}") from None
     raise AdapterError(f"{name} returned a {type(payload).__name__}, which is no payload")
@@ -61,11 +64,8 @@ def problems_of_adapters(spec: EventSpec) -> Iterator[str]:
 def _of_examples(spec: EventSpec, adapter: Adapter) -> Iterator[str]:
     for number, (before, after) in enumerate(adapter.examples, start=1):
         try:
-            event = _event(spec, adapter.of, before)
-            made = json.loads(payload_by((adapter,), event))
-            whole = (
-                made if adapter.to == spec.version else json.loads(payload_by(spec.chain(adapter.to), event))
-            )
+            made = json.loads(payload_by((adapter,), _event(spec, adapter.of, before)))
+            whole = json.loads(payload_by(spec.chain(adapter.of), _event(spec, adapter.of, before)))
         except AdapterError as error:
             yield f"example {number}: {error}"
             continue

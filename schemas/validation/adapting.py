@@ -44,7 +44,7 @@ def adapted(verdict: Quarantined, text: bytes | None) -> Adapted | Quarantined:
     if not steps:
         return verdict
     try:
-        payload = payload_by(steps, json.loads(text, object_pairs_hook=_once))
+        payload = payload_by(steps, _parse(text.decode()))
     except _RepeatedError:
         return _with_detail(verdict, f"{verdict.detail}, and a member is there twice: no adapter is asked")
     except AdapterError as error:
@@ -53,16 +53,19 @@ def adapted(verdict: Quarantined, text: bytes | None) -> Adapted | Quarantined:
     return Adapted(spec.name, version, bytes(members["payload"]), _encode(made))
 
 
-def readapted(verdict: Quarantined, of: Adapted) -> Quarantined:
-    """The verdict on what adapters made, as the verdict on the event that was sent."""
-    return _with_detail(verdict, f"as adapted from version {of.version}: {verdict.detail}")
-
-
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     found = dict(pairs)
     if len(found) < len(pairs):
         raise _RepeatedError
     return found
+
+
+_parse = json.JSONDecoder(object_pairs_hook=_once).decode
+
+
+def readapted(verdict: Quarantined, of: Adapted) -> Quarantined:
+    """The verdict on what adapters made, as the verdict on the event that was sent."""
+    return _with_detail(verdict, f"as adapted from version {of.version}: {verdict.detail}")
 
 
 def _with_detail(verdict: Quarantined, detail: str) -> Quarantined:
