@@ -11,7 +11,6 @@ import pytest
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.kafka import topics
-from tables.views import VIEWS
 from tests.oracle.load import Load, Mix
 from tests.support.bronze_equality import hold_views
 from tests.support.bronze_rows import Bronze
@@ -23,7 +22,10 @@ from tests.support.recreate import delete_records
 from tests.support.sending import produce_all
 
 SHORT = {"partitions": 4, "pane_minutes": 120, "pane_hours": 5, "dedupe_seconds": 900}
-pytestmark = pytest.mark.timeout(300)  # a dozen rebuilds, one after the other
+OF_EACH_KIND = (
+    "ops_recon_variance", "kpi_gmv", "kpi_funnel", "ops_quarantine", "ops_payout_backlog", "exp_metric_cuped",
+)  # fmt: skip
+pytestmark = pytest.mark.timeout(300)  # ten rebuilds, one after the other
 EVER = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
 
 
@@ -78,7 +80,7 @@ async def test_a_view_that_began_late_is_filled_in_from_kafka_and_from_what_bron
     """Without Bronze it is from Kafka alone; where Kafka has deleted what Bronze has not, it is refused, or
     partial; with Bronze it is whole. Nobody owns the partitions then: no worker runs."""
     load = Load(29, int(time.time() * 1000) - 48 * 3_600_000, Mix(milliseconds=2500))
-    with Sluice(tmp_path, kafka.bootstrap, prefix, **SHORT) as sluice:
+    with Sluice(tmp_path, kafka.bootstrap, prefix, views=",".join(OF_EACH_KIND), **SHORT) as sluice:
         await topics.create(sluice.settings)
         raw, bootstrap = sluice.raw_topic, kafka.bootstrap
         async with FeedWatcher(sluice.settings) as feed:
@@ -106,11 +108,11 @@ async def test_a_view_that_began_late_is_filled_in_from_kafka_and_from_what_bron
         assert since is not None
         assert (await answer(api, "kpi_gmv"))["since"] == since
 
-        for view in VIEWS:
+        for view in OF_EACH_KIND:
             rebuilt(sluice, view)
         assert all(one["records"] == 0 for one in rebuilt(sluice, "kpi_gmv")), "nothing is left to do"
         sluice.worker("again")
-        await hold_views(sluice, api, Bronze(tmp_path / "store"))
+        await hold_views(sluice, api, Bronze(tmp_path / "store"), OF_EACH_KIND)
         assert (await answer(api, "kpi_gmv"))["since"] is None
 
 
