@@ -72,16 +72,20 @@ def source_of(settings: Settings) -> Source | None:
 class Schemas:
     """The schemas of one process. `known` reads records; None: no registry is set, and every id is unknown.
 
-    With `final` what is undecided is unknown to it: of one who looks at records, and decides nothing.
+    With `final` what is undecided is unknown to it: of one who looks at records, and decides nothing; it may
+    `foresee`.
     """
 
     def __init__(self, settings: Settings, clock: Clock = SYSTEM_CLOCK, *, final: bool = False) -> None:
         self.known = KnownSchemas(final=final) if settings.schema_registry_url else None
         self._source = None if final else source_of(settings)
+        self._settings = settings
         self._wait_seconds = settings.registry_wait_seconds
         self._log = SchemaLog(settings, self.known.take) if self.known is not None else None
         self._clock = clock
         self._told_until = -math.inf
+        self._foreseen: set[int] = set()
+        self._absent = 0
 
     async def read(self) -> None:
         """Take what has been decided so far."""
@@ -105,6 +109,22 @@ class Schemas:
             else:
                 self._tell_waiting(answers.values())
                 await backoff.pause()
+
+    async def foresee(self, number: int, timestamp_ms: int) -> None:
+        """Have `known` read records of an id as it would once workers had asked for it; nothing is written.
+
+        An id is asked for once, and none after `MOST_UNKNOWN` that could not be had.
+        """
+        if self.known is None or number in self._foreseen or self._absent > MOST_UNKNOWN:
+            return
+        self._foreseen.add(number)
+        if not self.known.is_decided(number, timestamp_ms):
+            self._source = self._source or source_of(self._settings)
+            (answer,) = (await self._ask([number])).values()
+            if isinstance(answer, Registered):
+                self.known.take(entry_of(number, answer))
+            else:
+                self._absent += 1
 
     async def close(self) -> None:
         """Close connections to the registry."""

@@ -8,6 +8,8 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from agents.quarantine.record import QuarantineRecord
+from agents.quarantine.repair import Repaired
+from schemas.validation.avro.known_schemas import schema_id_of
 from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
 from streams.registry.schemas import Schemas
@@ -37,12 +39,26 @@ async def rehearse(
 ) -> Verdicts:
     """Count what `send_again` would do, as things are, without disturbing one that runs."""
     schemas = Schemas(settings, final=True)  # nothing is decided here
-    await schemas.read()
+    try:
+        await schemas.read()
+        repaired = to_do(records, await read_audit(settings), outcome, work)
+        return await _verdicts(schemas, settings, repaired, outcome)
+    finally:
+        await schemas.close()
+
+
+async def _verdicts(
+    schemas: Schemas, settings: Settings, records: AsyncIterator[Repaired], outcome: Outcome
+) -> Verdicts:
     validator = Validator(settings.max_event_bytes, schemas.known)
     verdicts = Verdicts()
-    async for repaired in to_do(records, await read_audit(settings), outcome, work):
+    async for repaired in records:
         outcome.sent[repaired.record.topic] += 1
-        verdict = validator.validate_one(repaired.value, time.time_ns() // 1_000_000)
+        now_ms = time.time_ns() // 1_000_000
+        number = schema_id_of(repaired.value)
+        if number is not None:
+            await schemas.foresee(number, now_ms)
+        verdict = validator.validate_one(repaired.value, now_ms)
         if isinstance(verdict, Quarantined):
             verdicts.failing[verdict.reason.value, verdict.field] += 1
         else:

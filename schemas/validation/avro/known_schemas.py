@@ -23,6 +23,13 @@ def schema_id(value: bytes) -> int:
     return int.from_bytes(value[1:HEADER_BYTES], "big")
 
 
+def schema_id_of(value: bytes | None) -> int | None:
+    """The id of the schema of a record that is in the wire format; None: it is not."""
+    if not value or value[0] != MAGIC or len(value) < HEADER_BYTES:
+        return None
+    return schema_id(value)
+
+
 class UndecidedError(Exception):
     """Nothing has been decided about the schemas of some records. `ids`: each id, and the newest Kafka
     timestamp (ms) of its records."""

@@ -168,8 +168,11 @@ async def test_what_the_registry_cannot_say_is_quarantined_and_replayed(
             assert await reasons(sluice) == ["unknown_schema_id"] * 5
             assert await waiting_partitions(views) == 0
             assert (await views.get("/readyz")).text == "ready\n"
+            if why == "absent":
+                assert would_pass(sluice) == 0
             there = True
             given_up.set()
+            assert would_pass(sluice) == 5, "what the registry says now is foreseen"
             sent = sluice.run("quarantine", "replay", "--reason", "unknown_schema_id")
             assert sent.returncode == 0, sent.stderr
             assert "sent again: 5" in sent.stdout
@@ -182,6 +185,13 @@ async def test_what_the_registry_cannot_say_is_quarantined_and_replayed(
         values = [record.value or b"" for records in laid_down.records.values() for record in records]
         seen = [json.loads(value)["event_id"] for value in values if value[:1] == b"{"]
         assert sorted(seen) == sorted(f"i-{number}" for number in range(40))
+
+
+def would_pass(sluice: Sluice) -> int:
+    done = sluice.run("quarantine", "replay", "--reason", "unknown_schema_id", "--dry-run", "--json")
+    assert done.returncode == 0, done.stderr
+    passing: int = json.loads(done.stdout)["would_pass"]
+    return passing
 
 
 async def waiting_partitions(worker: Role) -> float:
