@@ -17,6 +17,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, MessageSizeTooLargeError
 
 from agents.quarantine.source_headers import PREFIX, TRUNCATED, Header
+from streams.kafka.client import send_batch
 from streams.kafka.record_size import TOO_LARGE, LargestBatch, forget_refused, name_topic, packed_bytes
 
 log = logging.getLogger(__name__)
@@ -88,7 +89,7 @@ class QuarantineWriter:
         return await self._refused(batch)
 
     async def _refused(self, batch: Any) -> KafkaError | None:
-        answer = await self._producer.send_batch(batch, self._tp.topic, partition=self._tp.partition)
+        answer = await send_batch(self._producer, batch, *self._tp)
         try:
             await answer
         except TOO_LARGE as refused:

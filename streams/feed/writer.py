@@ -22,7 +22,13 @@ from streams.clock import SYSTEM_CLOCK
 from streams.feed.alien_records import OwnState, Restore
 from streams.feed.quarantine import QuarantineWriter, Record
 from streams.kafka.batches import fetch_batches, parts_of
-from streams.kafka.client import begin_transaction, client_kwargs, stop_quietly, transactional_producer
+from streams.kafka.client import (
+    begin_transaction,
+    client_kwargs,
+    send_batch,
+    stop_quietly,
+    transactional_producer,
+)
 from streams.kafka.record_size import LargestBatch, name_topic
 from streams.settings import Settings
 
@@ -174,7 +180,7 @@ async def _send(
 
 
 async def _submit(producer: AIOKafkaProducer, topic: str, partition: int, batch: Any) -> asyncio.Future[Any]:
-    answer: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+    answer = await send_batch(producer, batch, topic, partition)
 
     def answered(future: asyncio.Future[Any]) -> None:
         error = None if future.cancelled() else future.exception()

@@ -19,7 +19,7 @@ from aiokafka import AIOKafkaProducer, TopicPartition
 from aiokafka.errors import KafkaError, KafkaTimeoutError, ProducerClosed
 
 from agents.backoff import Backoff
-from streams.kafka.client import stop_quietly
+from streams.kafka.client import send_batch, stop_quietly
 from streams.kafka.producer import RefusedError, kafka_hash, partition_count, started_producer
 from streams.kafka.record_size import TOO_LARGE, forget_refused
 from streams.kafka.write_failures import log_failed_write
@@ -154,7 +154,7 @@ class Delivery:
         assert producer is not None
         while True:
             with contextlib.suppress(KafkaTimeoutError):  # its queue stayed full: Kafka is down or slow
-                answer = await producer.send_batch(builder, self.topic, partition=partition)
+                answer = await send_batch(producer, builder, self.topic, partition)
                 break
         try:
             await answer

@@ -160,6 +160,20 @@ async def begin_transaction(producer: AIOKafkaProducer) -> None:
     _take_exception(producer._txn_manager.wait_for_transaction_end())
 
 
+async def send_batch(
+    producer: AIOKafkaProducer, batch: Any, topic: str, partition: int
+) -> asyncio.Future[Any]:
+    """Queue a batch; answers the future of Kafka's answer. Raises aiokafka's errors.
+
+    That future is a shield of another one, and lets go of it when it is cancelled: how the batch ends is
+    retrieved here.
+    """
+    answer: asyncio.Future[Any] = await producer.send_batch(batch, topic, partition=partition)
+    for queued in producer._message_accumulator._batches.get(TopicPartition(topic, partition), ()):
+        _take_exception(queued.future)
+    return answer
+
+
 async def commit_once(consumer: AIOKafkaConsumer, offsets: Mapping[TopicPartition, tuple[int, str]]) -> None:
     """Commit offsets with their metadata, of partitions that are assigned. Raises `KafkaError`; no retries.
 

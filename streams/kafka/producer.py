@@ -28,7 +28,7 @@ from aiokafka.errors import (
 from aiokafka.partitioner import murmur2
 
 from streams.kafka.availability import connected_admin
-from streams.kafka.client import client_kwargs, started
+from streams.kafka.client import client_kwargs, send_batch, started
 from streams.kafka.raw_batch import RawBatch, RawHeader
 from streams.kafka.write_failures import FENCED
 from streams.settings import Settings
@@ -149,7 +149,7 @@ class Outbox:
             self.last_answer = time.monotonic()
         while True:
             with contextlib.suppress(KafkaTimeoutError):  # its queue stayed full: Kafka is down or slow
-                answer = await self._producer.send_batch(batch.builder, self._topic, partition=partition)
+                answer = await send_batch(self._producer, batch.builder, self._topic, partition)
                 break
         self._pending.add(answer)
         answer.add_done_callback(lambda future: self._answered(future, batch))
