@@ -125,10 +125,13 @@ final class Judge {
         private static final int TEXT = 1;
         private static final int NUMBER = 2;
         private static final int NULL = 3;
-        private static final int OTHER = 4;
+        private static final int FRACTION = 4;
+        private static final int BOOLEAN = 5;
+        private static final int OTHER = 6;
         private static final int MOST = 64;
         final String[] texts = new String[MOST];
         final long[] numbers = new long[MOST];
+        private final double[] fractions = new double[MOST];
         private final String[] names = new String[MOST];
         private final int[] kinds = new int[MOST];
         private int size;
@@ -155,6 +158,11 @@ final class Judge {
                     kinds[at] = fits ? NUMBER : OTHER;
                     numbers[at] = fits ? parser.getLongValue() : 0;
                 }
+                case VALUE_NUMBER_FLOAT -> {
+                    kinds[at] = FRACTION;
+                    fractions[at] = parser.getDoubleValue();
+                }
+                case VALUE_TRUE, VALUE_FALSE -> kinds[at] = BOOLEAN;
                 case VALUE_NULL -> kinds[at] = NULL;
                 default -> {
                     kinds[at] = OTHER;
@@ -181,6 +189,8 @@ final class Judge {
                     case 0 -> !rule.required;
                     case TEXT -> rule.allows(texts[at]);
                     case NUMBER -> rule.allows(numbers[at]);
+                    case FRACTION -> rule.allows(fractions[at]);
+                    case BOOLEAN -> rule.kind == Schemas.Kind.BOOLEAN;
                     case NULL -> rule.nullable;
                     default -> false;
                 };

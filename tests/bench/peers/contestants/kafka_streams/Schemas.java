@@ -14,7 +14,7 @@ import java.util.stream.Stream;
 
 /** The rules of each event, built from the committed JSON Schemas alone. */
 final class Schemas {
-    enum Kind { TEXT, INTEGER, INSTANT }
+    enum Kind { TEXT, INTEGER, NUMBER, BOOLEAN, INSTANT }
 
     /** What a member must be; texts that repeat, of a pattern, are remembered. */
     static final class Rule {
@@ -27,6 +27,8 @@ final class Schemas {
         private final int maxLength;
         private final long minimum;
         private final long maximum;
+        private final double least;
+        private final double most;
         private final Pattern pattern;
         private final Set<String> choices;
         private final Set<String> known;
@@ -49,6 +51,8 @@ final class Schemas {
             this.maxLength = of.path("maxLength").asInt(Integer.MAX_VALUE);
             this.minimum = of.path("minimum").asLong(of.path("const").asLong(Long.MIN_VALUE));
             this.maximum = of.path("maximum").asLong(of.path("const").asLong(Long.MAX_VALUE));
+            this.least = of.path("minimum").asDouble(-Double.MAX_VALUE);
+            this.most = of.path("maximum").asDouble(Double.MAX_VALUE);
             this.pattern = of.has("pattern") ? Pattern.compile(of.get("pattern").asText()) : null;
             this.known = of.has("pattern") && !name.equals("event_id") ? new HashSet<>() : null;
             this.choices = new HashSet<>();
@@ -62,6 +66,12 @@ final class Schemas {
             if (schema.path("type").asText().equals("integer") || schema.path("const").isInt()) {
                 return Kind.INTEGER;
             }
+            if (schema.path("type").asText().equals("number")) {
+                return Kind.NUMBER;
+            }
+            if (schema.path("type").asText().equals("boolean")) {
+                return Kind.BOOLEAN;
+            }
             if (schema.path("type").asText().equals("string") || schema.has("enum") || schema.has("const")) {
                 return schema.path("format").asText().equals("date-time") ? Kind.INSTANT : Kind.TEXT;
             }
@@ -69,15 +79,19 @@ final class Schemas {
         }
 
         boolean allows(long number) {
-            return kind == Kind.INTEGER && number >= minimum && number <= maximum;
+            return kind == Kind.INTEGER && number >= minimum && number <= maximum || allows((double) number);
+        }
+
+        boolean allows(double number) {
+            return kind == Kind.NUMBER && number >= least && number <= most;
         }
 
         boolean allows(String text) {
-            if (kind == Kind.INTEGER) {
-                return false;
-            }
             if (kind == Kind.INSTANT) {
                 return Instants.micros(text) != Instants.WRONG;
+            }
+            if (kind != Kind.TEXT) {
+                return false;
             }
             if (known != null && known.contains(text)) {
                 return true;
