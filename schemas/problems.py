@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime
@@ -20,10 +21,11 @@ from annotated_types import Ge, Gt, Le, Lt, MaxLen, MinLen
 from pydantic import BeforeValidator, ValidationError, WithJsonSchema
 from pydantic.fields import FieldInfo
 
-from schemas.adapters import problems_of_adapters
+from schemas.adapters import AdapterError, payload_by
 from schemas.extensions import Extension, ExtensionError
 from schemas.fields import kind_of, metadata_of, msgspec_type, pattern_of
-from schemas.spec import EventSpec, class_name
+from schemas.json_schema import whole_event
+from schemas.spec import Adapter, EventSpec, class_name
 from schemas.times import parse_instant
 from schemas.types import Envelope, Payload
 
@@ -172,6 +174,48 @@ def _of_examples(spec: EventSpec) -> Iterator[str]:
         if wrong != field:
             verdict = f"refused for {wrong}" if wrong else "accepted"
             yield f"its counter-example for {field} is {verdict}: correct one of the two"
+
+
+def problems_of_adapters(spec: EventSpec) -> Iterator[str]:
+    """What is wrong with an event's adapters, and what to do, one line each."""
+    for version, count in Counter(adapter.of for adapter in spec.adapters).items():
+        if count > 1:
+            yield f"it has {count} adapters of version {version}: leave one, as only one can be taken"
+            return
+    for adapter in spec.adapters:
+        name = f"its adapter of version {adapter.of}"
+        if adapter.of == spec.version:
+            yield f"{name} adapts the declared version: take it out, or declare a new version"
+        elif not spec.chain(adapter.of):
+            yield f"{name} leads to version {adapter.to}, from where none leads to {spec.version}: add one"
+        elif not adapter.examples:
+            yield f"{name} has no examples: give at least one pair of payloads, before and after"
+        else:
+            yield from (f"{name}: {problem}" for problem in _of_adapter_examples(spec, adapter))
+
+
+def _of_adapter_examples(spec: EventSpec, adapter: Adapter) -> Iterator[str]:
+    for number, (before, after) in enumerate(adapter.examples, start=1):
+        try:
+            made = json.loads(payload_by((adapter,), _event(spec, adapter.of, before)))
+            whole = json.loads(payload_by(spec.chain(adapter.of), _event(spec, adapter.of, before)))
+        except AdapterError as error:
+            yield f"example {number}: {error}"
+            continue
+        if made != json.loads(json.dumps(after)):
+            names = [name for name in {**made, **after} if made.get(name) != after.get(name)]
+            yield f"example {number} becomes another payload than it says, in {', '.join(names)}"
+        wrong = _wrong_field(spec, whole)
+        if wrong is not None:
+            yield f"example {number} becomes a payload that is refused for {wrong}: correct one of the two"
+
+
+def _event(spec: EventSpec, version: int, payload: Mapping[str, Any]) -> dict[str, Any]:
+    """An event around a payload, as it comes from JSON."""
+    event: dict[str, Any] = json.loads(
+        json.dumps({**whole_event(spec, 0), "version": version, "payload": dict(payload)})
+    )
+    return event
 
 
 def _wrong_field(spec: EventSpec, payload: dict[str, Any]) -> str | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import pytest
 
-from schemas.adapters import AdapterError, payload_by, problems_of_adapters
+from schemas.adapters import AdapterError, payload_by
 from schemas.catalogue import OWN
+from schemas.problems import problems_of_adapters
 from schemas.spec import Adapter, EventSpec
 
 PAID = OWN["payout.paid"]
