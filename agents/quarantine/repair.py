@@ -5,9 +5,8 @@ A repair keeps the event_id, and says which members it changed, never to what.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from pydantic import TypeAdapter, ValidationError
@@ -15,6 +14,7 @@ from pydantic import TypeAdapter, ValidationError
 from agents.quarantine.masked import name as plain_name
 from agents.quarantine.record import QuarantineRecord
 from schemas.types import Envelope, EventId
+from schemas.validation.reader_agreement import RepeatedError, parse_once
 
 MOST_CHANGED = 50
 """So many names of members an audit record has at most."""
@@ -118,14 +118,10 @@ def _with(found: dict[str, msgspec.Raw], path: Sequence[str], value: bytes) -> b
 
 def _refuse_twice(value: bytes | None) -> None:
     """Which of two members of one name would stay is no repair's to say."""
-
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(dict(pairs)) < len(pairs):
-            raise RepairError("it has a member twice: --edit it")
-        return dict(pairs)
-
     try:
-        json.loads(value or b"", object_pairs_hook=once)
+        parse_once(value or b"")
+    except RepeatedError:
+        raise RepairError("it has a member twice: --edit it") from None
     except (ValueError, RecursionError):
         raise RepairError("it is not JSON that all readers read: --edit it") from None
 

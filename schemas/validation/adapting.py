@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 
 from schemas.adapters import AdapterError, payload_by
 from schemas.catalogue import EVENTS
+from schemas.validation.reader_agreement import RepeatedError, parse_once
 from schemas.validation.reasons import Quarantined, Reason, quarantined
 
 
@@ -20,10 +20,6 @@ class Adapted(NamedTuple):
     version: int
     payload: bytes
     text: bytes
-
-
-class _RepeatedError(Exception):
-    """An object has a member twice: which of the two an adapter reads would be chance."""
 
 
 _members = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
@@ -44,23 +40,13 @@ def adapted(verdict: Quarantined, text: bytes | None) -> Adapted | Quarantined:
     if not steps:
         return verdict
     try:
-        payload = payload_by(steps, _parse(text.decode()))
-    except _RepeatedError:
+        payload = payload_by(steps, parse_once(text))
+    except RepeatedError:
         return _with_detail(verdict, f"{verdict.detail}, and a member is there twice: no adapter is asked")
     except AdapterError as error:
         return _with_detail(verdict, f"{verdict.detail}, and {error}")
     made = {**members, "version": msgspec.Raw(b"%d" % spec.version), "payload": msgspec.Raw(payload)}
     return Adapted(spec.name, version, bytes(members["payload"]), _encode(made))
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise _RepeatedError
-    return found
-
-
-_parse = json.JSONDecoder(object_pairs_hook=_once).decode
 
 
 def readapted(verdict: Quarantined, of: Adapted) -> Quarantined:

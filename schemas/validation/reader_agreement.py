@@ -38,6 +38,10 @@ class UnlikeError(ValueError):
     """Readers differ on a record. `str(error)` says why, and shows none of its values."""
 
 
+class RepeatedError(Exception):
+    """An object has a member twice: which of the two a reader takes is chance."""
+
+
 class Unreadable:
     """Stands for a number that not every reader can hold: right for no field."""
 
@@ -66,6 +70,25 @@ def check_depth(value: bytes) -> None:
 def parse(text: str) -> Any:
     """A JSON text, known to be well-formed and not too deep, with `Pairs` for objects."""
     return json.loads(text, object_pairs_hook=Pairs, parse_int=_integer, parse_float=_number)
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise RepeatedError
+    return found
+
+
+_parse_once = json.JSONDecoder(object_pairs_hook=_once).decode
+
+
+def parse_once(value: bytes) -> Any:
+    """What JSON says, if no object in it has a member twice.
+
+    Raises `RepeatedError` for one that has, ValueError for what is no JSON, RecursionError for what is too
+    deep.
+    """
+    return _parse_once(value.decode())
 
 
 def _integer(digits: str) -> int | Unreadable:

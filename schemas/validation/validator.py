@@ -37,13 +37,11 @@ class Validator:
     def validate_one(self, value: bytes | None, timestamp_ms: int) -> Event | Quarantined:
         """The complete judgement, without the fast decoder; the verdict is that of `validate`."""
         verdict, text = self._judged(value, timestamp_ms)
-        if isinstance(verdict, Quarantined):
-            found = adapted(verdict, text)
-            if isinstance(found, Quarantined):
-                return found
-            verdict = validate_json(found.text, timestamp_ms)
-            return readapted(verdict, found) if isinstance(verdict, Quarantined) else verdict
-        return verdict
+        found = adapted(verdict, text) if isinstance(verdict, Quarantined) else verdict
+        if not isinstance(found, Adapted):
+            return found
+        verdict = validate_json(found.text, timestamp_ms)
+        return readapted(verdict, found) if isinstance(verdict, Quarantined) else verdict
 
     def _judged(self, value: bytes | None, timestamp_ms: int) -> tuple[Event | Quarantined, bytes | None]:
         """The complete judgement, and the record as JSON."""
