@@ -9,9 +9,7 @@ import msgspec
 from agents.quarantine.record import QuarantineRecord
 from schemas.validation.reasons import Reason
 from schemas.validation.slow_path import Told, told
-
-UNKNOWN = "_unknown"
-"""Stands for an event or source that cannot be read, as in the view ops_quarantine."""
+from tables.spec.records import UNKNOWN
 
 
 def told_of(record: QuarantineRecord) -> Told:

@@ -16,9 +16,7 @@ from schemas.validation.reasons import Quarantined
 from schemas.validation.validator import Validator
 from tables.fingerprint import fingerprint_of
 from tables.fold.state import PartitionState
-
-UNKNOWN_EVENT = "_unknown"
-"""Stands in counts for an event that is not in the catalogue, or whose name cannot be read."""
+from tables.spec.records import UNKNOWN
 
 
 @dataclass
@@ -158,4 +156,4 @@ class Projector:
             interval.quarantine.append(message)
             interval.bad_bytes += len(message.value or b"") + len(message.key or b"")
             interval.reasons[why.code, why.reason] += 1
-            interval.outcomes[why.event or UNKNOWN_EVENT, "quarantined"] += 1
+            interval.outcomes[why.event or UNKNOWN, "quarantined"] += 1

@@ -11,7 +11,7 @@ import click
 
 from agents.quarantine.audit import STATES
 from agents.quarantine.record import Position, QuarantineRecord
-from agents.quarantine.told import UNKNOWN, told_of, version_of
+from agents.quarantine.told import told_of, version_of
 from schemas.catalogue import EVENTS
 from schemas.times import parse_instant
 from schemas.validation.reasons import Code, Reason
@@ -21,6 +21,7 @@ from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.sources.quarantine_audit import Audit
 from tables.query.values import did_you_mean, no_such
+from tables.spec.records import UNKNOWN
 
 T = TypeVar("T")
 MOST_SEEN = 1000
