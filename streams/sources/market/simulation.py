@@ -40,11 +40,13 @@ _MASK = 2**64 - 1
 
 class Record(NamedTuple):
     """One record. `at_us`: when it is sent, in µs since the epoch on the virtual clock; not before what it
-    tells of, but on purpose (`in_future`). `value` None: a tombstone."""
+    tells of, but on purpose (`in_future`). `value` None: a tombstone. `bad`: the reason it is to be
+    quarantined for; "": none."""
 
     key: bytes | None
     value: bytes | None
     at_us: int
+    bad: str = ""
 
 
 class Simulation(ABC):
@@ -73,7 +75,7 @@ class Simulation(ABC):
         self.random: Callable[[], float] = Random(f"{seed}/life").random
         """Numbers in [0, 1) for what the marketplace does; faults draw from others."""
         self.bad: Counter[str] = Counter()
-        """Bad records so far, by reason."""
+        """Bad records that `advance` has given out, by reason."""
         self.late = self.duplicates = self.leaks = 0
         """So far: good events held back as late, good events sent twice, payouts that leak."""
         self._max_event_bytes = max_event_bytes
@@ -114,6 +116,7 @@ class Simulation(ABC):
                 heapreplace(heap, (following, next(turn), step))
         batch = out[:limit]
         del out[:limit]
+        self.bad.update(record.bad for record in batch if record.bad)
         return batch
 
     def begin(self, lifecycle: Iterator[int]) -> None:
@@ -185,8 +188,7 @@ class Simulation(ABC):
         if (broken := self.during(SCHEMA_BREAK)) and _is_of(tail, broken):
             spoiled = POSITION.sub(rb'"position":"\1"', value)
             if spoiled != value:
-                self.bad[Reason.PAYLOAD_FIELD.value] += 1
-                self._out.append(record._replace(value=spoiled))
+                self._out.append(record._replace(value=spoiled, bad=Reason.PAYLOAD_FIELD.value))
                 return True
         if (bad := self.during(BAD_PRODUCER)) and _is_of(tail, bad) and self._incident_draw() < bad.share:
             self._emit_bad(record, value, self._incident_draw)
@@ -211,9 +213,8 @@ class Simulation(ABC):
     def _emit_bad(self, record: Record, value: bytes, draw: Callable[[], float]) -> None:
         """Send a bad record beside the event it is made from."""
         reason = draw_reason(draw)
-        self.bad[reason.value] += 1
         spoiled, _ = spoil(reason, value, draw, self._max_event_bytes)
-        self._out.append(record._replace(value=spoiled))
+        self._out.append(record._replace(value=spoiled, bad=reason.value))
 
     def _emit_late(self, record: Record, draw: Callable[[], float]) -> None:
         self.late += 1

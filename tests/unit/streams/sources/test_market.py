@@ -128,6 +128,18 @@ def test_faults_come_in_their_shares() -> None:
     assert len(market.bad) == 11
 
 
+def test_a_bad_record_counts_when_it_is_given_out() -> None:
+    market = Market(1, START, faults=Faults(bad=0.3))  # a bad record and its event come in one step
+    records: list[Record] = []
+    for _ in range(1_000):
+        records += market.advance(1)
+        assert market.bad.total() == sum(bool(record.bad) for record in records)
+
+    reasons = {index: verdict.reason.value for index, verdict in judge(records).bad}
+    assert len(reasons) > 200
+    assert reasons == {index: record.bad for index, record in enumerate(records) if record.bad}
+
+
 def test_late_events_are_the_same_events() -> None:
     clean = {record.value for record in run(12_000)}
     assert {record.value for record in run(8_000, faults=Faults(late=0.1))} < clean
