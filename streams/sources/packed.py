@@ -38,7 +38,10 @@ _STREAMS: dict[bytes, tuple[str, Callable[[IO[bytes]], IO[bytes]]]] = {
     XZ: ("xz", lzma.LZMAFile),
     ZSTD: ("zstd", ZstdFile),  # type: ignore[dict-item]
 }
-_DAMAGED = (gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ZstdError, zipfile.BadZipFile)
+_DAMAGED = (
+    gzip.BadGzipFile, EOFError, zlib.error, lzma.LZMAError, ZstdError, zipfile.BadZipFile,
+    RuntimeError,  # a zip's password, or (NotImplementedError) its method
+)  # fmt: skip
 
 WORKBOOK = "an Excel workbook: save it as CSV (soffice --convert-to csv FILE does) and replay that"
 _REFUSED = (
@@ -98,8 +101,6 @@ class _Named(io.RawIOBase):
             if error.errno is None:  # bzip2 has no error of its own
                 raise DamagedError(self._kind, error) from None
             raise
-        except (RuntimeError, NotImplementedError) as error:  # a zip's password, or its method
-            raise DamagedError(self._kind, error) from None
 
 
 class DamagedError(Exception):
@@ -148,7 +149,7 @@ def _member(
         raise SourceError(called, None, "it is encrypted: unpack the archive with its password first")
     try:
         raw = archive.open(member)
-    except (zipfile.BadZipFile, RuntimeError, NotImplementedError) as error:
+    except _DAMAGED as error:
         raise SourceError(called, None, str(DamagedError("zip", error))) from None
     with raw, io.BufferedReader(_Named("zip", raw), BUFFER_BYTES) as stream:
         _refuse(called, stream)

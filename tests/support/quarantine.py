@@ -6,17 +6,18 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Sequence
 from typing import Any
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.support.kafka import Raw
+from tests.support.kafka import Raw, create_topics, produce
 from tests.support.patience import PATIENCE
 
 QUARANTINE = [sys.executable, "-m", "streams.cli.main", "quarantine"]
 
 
 class Shop:
-    """A raw topic and a quarantine with three bad records in it."""
+    """A raw topic, and a quarantine with records made by hand."""
 
     def __init__(self, kafka: EmbeddedKafka, prefix: str) -> None:
         self.kafka = kafka
@@ -27,6 +28,12 @@ class Shop:
             **os.environ, "SLUICE_KAFKA": kafka.bootstrap, "SLUICE_PREFIX": prefix,
             "SLUICE_RAW_TOPICS": self.raw,
         }  # fmt: skip
+
+    async def fill(self, records: Sequence[Raw], partitions: int = 1) -> None:
+        """Create the topics and put the records into the quarantine."""
+        await create_topics(self.kafka.bootstrap, self.raw, self.quarantine, partitions=partitions)
+        await create_topics(self.kafka.bootstrap, self.audit)
+        await produce(self.kafka.bootstrap, self.quarantine, records)
 
     def run(self, *arguments: str) -> subprocess.CompletedProcess[bytes]:
         return subprocess.run(

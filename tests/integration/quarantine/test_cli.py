@@ -7,7 +7,7 @@ import json
 import pytest
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.support.kafka import create_topics, produce, read_all
+from tests.support.kafka import produce, read_all
 from tests.support.quarantine import Shop, bad
 
 BAD = b'{"secret":"alice@example.com"'
@@ -16,14 +16,12 @@ BAD = b'{"secret":"alice@example.com"'
 @pytest.fixture
 async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, partitions=2)
-    await create_topics(kafka.bootstrap, shop.audit)
     records = [
         bad(shop, "payload_field", BAD, "2026-01-01T00:00:02Z", partition=0),
         bad(shop, "unknown_event", b"\xff\x00", "2026-01-01T00:00:01Z", partition=1, key=None),
         bad(shop, "empty", None, "2026-01-01T00:00:03Z", partition=1),
     ]
-    await produce(kafka.bootstrap, shop.quarantine, records)
+    await shop.fill(records, partitions=2)
     return shop
 
 

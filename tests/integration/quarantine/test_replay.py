@@ -41,13 +41,11 @@ def value(number: int) -> bytes:
 @pytest.fixture
 async def full(kafka: EmbeddedKafka, prefix: str) -> Shop:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, partitions=2)
-    await create_topics(kafka.bootstrap, shop.audit)
     half = RECORDS // 2
     records = [bad(shop, "unknown_event", value(n), AT, partition=n // half) for n in range(RECORDS)]
     odd = (*records[half - 1].headers, ("src.\\xe9", b"1"))  # back in raw it is in a batch of another kind
     records[half - 1] = records[half - 1]._replace(headers=odd)
-    await produce(kafka.bootstrap, shop.quarantine, records)
+    await shop.fill(records, partitions=2)
     return shop
 
 
@@ -212,12 +210,11 @@ async def test_where_a_record_says_it_is_from_is_not_taken_on_trust(
     kafka: EmbeddedKafka, prefix: str, header: str, text: str, why: str
 ) -> None:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, shop.audit)
     odd = bad(shop, "empty", b"", AT, partition=0)
     forged = text.format(audit=shop.audit).encode()
     headers = tuple((name, forged if name == header else own) for name, own in odd.headers)
     good = bad(shop, "empty", b"good", AT, partition=0)
-    await produce(kafka.bootstrap, shop.quarantine, [good, odd._replace(headers=headers)])
+    await shop.fill([good, odd._replace(headers=headers)])
     done = shop.run("replay", "--all")
     assert (done.returncode, done.stderr.count(b"\n")) == (1, 1)
     assert why in done.stderr.decode()

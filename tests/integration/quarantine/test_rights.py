@@ -10,7 +10,7 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.protocol.admin import CreateAclsRequest
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.support.kafka import Raw, create_topics, produce, read_all, running
+from tests.support.kafka import Raw, produce, read_all, running
 from tests.support.quarantine import Shop, bad
 
 ACCESS = ": `sluice topics list` shows what an access list needs\n"
@@ -51,10 +51,7 @@ async def allow(kafka: EmbeddedKafka, kind: int, name: str, *operations: int) ->
 
 async def shop_on(kafka: EmbeddedKafka, prefix: str) -> Shop:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, shop.audit)
-    await produce(
-        kafka.bootstrap, shop.quarantine, [bad(shop, "empty", b"x", "2026-01-01T00:00:00Z", partition=0)]
-    )
+    await shop.fill([bad(shop, "empty", b"x", "2026-01-01T00:00:00Z", partition=0)])
     return shop
 
 

@@ -16,7 +16,7 @@ from streams.embedded.broker import EmbeddedKafka
 from streams.sources.quarantine_replay import MOST_RECORDS, operator
 from tests.oracle.bad import at
 from tests.support.events import event
-from tests.support.kafka import Raw, create_topics, produce, read_all
+from tests.support.kafka import Raw, read_all
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 from tests.support.quarantine import Shop, bad
@@ -33,8 +33,6 @@ def charge(number: int, source: str = "billing", **payload: Any) -> bytes:
 @pytest.fixture
 async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, partitions=2)
-    await create_topics(kafka.bootstrap, shop.audit)
     records = [
         bad(shop, "payload_field", charge(1), AT, partition=0, key=b"bkg-1"),
         bad(shop, "payload_field", charge(2), "2026-01-01T01:00:00Z", partition=0, key=b"bkg-2"),
@@ -42,7 +40,7 @@ async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
         bad(shop, "not_json", b'{"secret":"alice@example.com', AT, partition=1),
         bad(shop, "avro_undecodable", b"\x00\x00\x00\x00\x01x", AT, partition=1),
     ]
-    await produce(kafka.bootstrap, shop.quarantine, records)
+    await shop.fill(records, partitions=2)
     return shop
 
 
@@ -234,10 +232,9 @@ async def test_a_replay_with_repairs_that_is_killed_is_gone_on_with(
     kafka: EmbeddedKafka, prefix: str, moment: str, sent: int
 ) -> None:
     shop = Shop(kafka, prefix)
-    await create_topics(kafka.bootstrap, shop.raw, shop.quarantine, shop.audit)
     count = 2 * MOST_RECORDS + 100
     records: list[Raw] = [bad(shop, "payload_field", charge(n), AT, partition=0) for n in range(count)]
-    await produce(kafka.bootstrap, shop.quarantine, records)
+    await shop.fill(records)
     replay = ["quarantine", "replay", "--source", "billing", "--set", "payload.currency=EUR"]
     killed = subprocess.run(
         [sys.executable, "-m", "tests.support.dying", "SIGKILL", moment, "2", *replay],
