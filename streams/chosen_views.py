@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.setting_rules import ALL
+from streams.setting_groups.rules import ALL
 from streams.settings import Settings
 from tables.codec import LAST
 from tables.fold.limits import Limits

@@ -29,7 +29,7 @@ from streams.http.client import ApiAwayError, ApiClient, ApiError
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
-from streams.setting_rules import ALL
+from streams.setting_groups.rules import ALL
 from streams.settings import Settings, child_environment
 from streams.sources import replay
 from streams.sources.files import InputFile

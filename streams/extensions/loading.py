@@ -14,7 +14,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from schemas.extensions import Extension, ExtensionError, add, extensions, in_use
-from streams.setting_rules import INSTALLED
+from streams.setting_groups.rules import INSTALLED
 from streams.settings import Settings
 
 if TYPE_CHECKING:

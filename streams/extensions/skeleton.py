@@ -9,7 +9,7 @@ from keyword import iskeyword
 from pathlib import Path
 
 from schemas.catalogue import OWN
-from streams.setting_rules import INSTALLED
+from streams.setting_groups.rules import INSTALLED
 
 TEMPLATE = Path(__file__).with_name("template")
 NAME = "acme_events"

@@ -14,7 +14,7 @@ from streams.feed.replica import Replica
 from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
 from streams.http.stream import events
-from streams.setting_rules import ALL
+from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.entities import answer_entities
 from tables.query.params import EntityQuery, check_known, parse_entity_query, parse_view_query

@@ -1,0 +1,35 @@
+"""Where Bronze lies, and when its ranges are closed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from streams.setting_groups.declared import setting
+from streams.setting_groups.rules import matching, names, perhaps, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class BronzeSettings:
+    """Where Bronze lies, and when its ranges are closed."""
+
+    bronze_url: str = setting(
+        "",
+        matching(
+            r"(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?|file:///[^\s?#]+)?",
+            "s3://bucket/prefix or file:///dir, or empty for the folder bronze in SLUICE_DATA_DIR",
+        ),
+        "where Bronze lies",
+    )
+    bronze_city_domains: tuple[str, ...] = setting(
+        "",
+        perhaps(names(r"[a-z0-9_-]{1,64}", "domains of the catalogue with commas, none twice, or empty")),
+        "domains whose Bronze objects lie by city, too; empty: all of Bronze is one table",
+    )
+    bronze_max_seconds: int = setting(
+        "60",
+        whole(1, 86400),
+        "age at which a Bronze range is closed, in seconds; ten times that while it is behind by more",
+    )
+    bronze_max_bytes: int = setting(
+        "67108864", whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
+    )

@@ -1,0 +1,18 @@
+"""Every process: its folder and its log."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from streams.setting_groups.declared import setting
+from streams.setting_groups.rules import choice, folder, whole
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessSettings:
+    """Every process: its folder and its log."""
+
+    data_dir: Path = setting(".sluice", folder(), "folder for what commands keep")  # noqa: RUF009
+    log_level: str = setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged")
+    emf: int = setting("0", whole(0, 1), "1: also write errors as CloudWatch Embedded Metric Format lines")
