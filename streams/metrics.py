@@ -142,6 +142,15 @@ INGEST_ACKNOWLEDGED = Histogram(
 INGEST_INFLIGHT = Gauge(
     "sluice_ingest_inflight_bytes", "Bodies that ingest holds until Kafka has acknowledged their events."
 )
+HTTP_REQUESTS = Counter(
+    "sluice_http_requests", "Requests to the api by the status of the answer.", ["status"]
+)
+HTTP_STREAMS = Gauge("sluice_http_streams", "Open streams of the api.")
+HTTP_CONNECTIONS = Gauge("sluice_http_connections", "Open connections of the api.")
+HTTP_EVICTED = Counter(
+    "sluice_http_evicted",
+    "Connections that the api closed for want of a whole request in time, or to make room for others.",
+)
 STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
 BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])
 EXTENSION_INFO = Gauge(

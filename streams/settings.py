@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import Field, dataclass, fields
 from typing import Any
 
+from streams.setting_groups.access import AccessSettings
 from streams.setting_groups.bronze import BronzeSettings
 from streams.setting_groups.declared import SettingError
 from streams.setting_groups.http import HttpSettings
@@ -37,7 +38,9 @@ OWN_TOPICS = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings(ProcessSettings, IngestSettings, HttpSettings, BronzeSettings, ViewSettings, KafkaSettings):
+class Settings(
+    ProcessSettings, IngestSettings, AccessSettings, HttpSettings, BronzeSettings, ViewSettings, KafkaSettings
+):
     """The settings of one process. Attribute = variable, lower case, without `SLUICE_`."""
 
     @classmethod

@@ -41,10 +41,10 @@ def http(*, maps: tuple[str, ...], topic: str | None) -> None:
     """
     settings = Settings.load()
     # Starlette and the mappings take half a second, which `--help` and a wrong setting need not wait for.
+    from streams.access.kept_file import KeptFileError  # noqa: PLC0415
     from streams.cli.replay_sources import loaded  # noqa: PLC0415
     from streams.ingest.app import BUILT_IN  # noqa: PLC0415
     from streams.ingest.intake import Origin  # noqa: PLC0415
-    from streams.ingest.kept_file import KeptFileError  # noqa: PLC0415
     from streams.ingest.server import serve  # noqa: PLC0415
 
     declared = {}

@@ -18,7 +18,7 @@ from streams import metrics
 from streams.cli.reference_sources import sources_page
 from streams.errors import ErrorCode
 from streams.feed.replica import Replica
-from streams.http.app import create_app
+from streams.http.app import create_api
 from streams.http.models import Problem
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
@@ -137,7 +137,7 @@ def _http() -> str:
         " api in detail](../api.md)."
     )
     replica = Replica(OWN, Settings.load({}))
-    document = create_app(replica).openapi()
+    document = create_api(replica).openapi()
     replica.close()
     routes = [
         _route(path, operation)

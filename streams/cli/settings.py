@@ -50,7 +50,7 @@ def _text(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, tuple):
-        return ",".join(value)
+        return ",".join("=".join(one) if isinstance(one, tuple) else str(one) for one in value)
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 

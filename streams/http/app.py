@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from fastapi import FastAPI, Request, Response
+from fastapi import FastAPI, Response
+from starlette.middleware.cors import CORSMiddleware
+from starlette.types import ASGIApp
 
+from streams.access.access import EVERYONE, Visitor
+from streams.access.identity import Headers
 from streams.feed.replica import Replica
 from streams.http import docs_page, gates, operation, problems, views
 from streams.http.gate_table import GateTable
+from streams.http.guard import Guard, VisitorOf
 from streams.http.head import head_as_get
-from streams.http.views import ScopeOf
+from streams.http.headers import secure_headers
+from streams.http.requests_log import counted
 from streams.version import VERSION
-from tables.query.views import Scope
 
 DESCRIPTION = (
     "Replica views over marketplace events, exact up to each partition's checkpoint. Errors are"
@@ -18,18 +23,34 @@ DESCRIPTION = (
 )
 
 
-def everything(_: Request) -> Scope:
-    """Every city, and null."""
-    return None
+def everyone(headers: Headers, address: str | None) -> Visitor:  # noqa: ARG001
+    """Nobody is asked who they are, and anybody sees all."""
+    return EVERYONE
 
 
-def create_app(replica: Replica, scope_of: ScopeOf = everything, table: GateTable | None = None) -> FastAPI:
-    """The routes over one feed's state. `scope_of`: which cities a request may see; `table`: the gates."""
+def create_app(replica: Replica, visitor_of: VisitorOf = everyone, table: GateTable | None = None) -> ASGIApp:
+    """The routes over one feed's state, behind all that stands before them. `visitor_of`: who asks; `table`:
+    the gates."""
+    settings = replica.settings
+    origins = settings.http_cors_origins
+    app: ASGIApp = Guard(head_as_get(create_api(replica, table)), settings, visitor_of)
+    if origins:
+        app = CORSMiddleware(
+            app,
+            allow_origins=origins,
+            allow_headers=["authorization", "last-event-id"],
+            expose_headers=["etag", "retry-after"],
+        )
+    app = secure_headers(app, shared=bool(origins))
+    return counted(app, logged=bool(settings.http_access_log))
+
+
+def create_api(replica: Replica, table: GateTable | None = None) -> FastAPI:
+    """The routes alone."""
     app = FastAPI(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
-    app.add_middleware(head_as_get)
     problems.install(app, replica.views)
-    app.include_router(views.router(replica, scope_of))
-    app.include_router(gates.router(table or GateTable(replica.settings), replica.clock, scope_of))
+    app.include_router(views.router(replica))
+    app.include_router(gates.router(table or GateTable(replica.settings), replica.clock))
     app.include_router(operation.router(replica))
 
     @app.get("/docs", include_in_schema=False)

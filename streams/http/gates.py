@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from schemas.times import format_time
 from streams.clock import Clock
 from streams.http.gate_table import GateTable
+from streams.http.guard import visitor
 from streams.http.models import TIME, asked, not_stored
 from streams.http.problems import WRONG_PARAMETER, described, problem
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
@@ -57,7 +58,7 @@ class GatesAnswer(BaseModel):
     rows: list[GateRow] = Field(description="by city, null first, and currency")
 
 
-def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope]) -> APIRouter:
+def router(table: GateTable, clock: Clock) -> APIRouter:
     """The route, answering from `table`."""
     routes = APIRouter(prefix="/v1", tags=["gates"])
 
@@ -76,7 +77,7 @@ def router(table: GateTable, clock: Clock, scope_of: Callable[[Request], Scope])
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
         now_us = clock.wall_us()
-        seen = answer(table.records, now_us, scope_of(request))
+        seen = answer(table.records, now_us, visitor(request).scope())
         warnings = _unknown(seen, wanted)
         body = {
             "gate": RECON,

@@ -11,8 +11,10 @@ import msgspec
 from fastapi import FastAPI, Request, Response
 from starlette.exceptions import HTTPException
 
+from streams.access.access import AccessEndedError
 from streams.http.head import methods
 from streams.http.models import Problem
+from streams.http.open_streams import TooManyStreamsError
 from tables.gates.records import RECON
 from tables.query.params import ParameterError
 from tables.query.values import did_you_mean
@@ -31,6 +33,10 @@ class NotFoundError(Exception):
         self.members = members
 
 
+class ForbiddenError(Exception):
+    """Who asks may not see this at all. `str(error)` says who may."""
+
+
 def described(description: str) -> dict[str, Any]:
     """An error as the OpenAPI document describes it."""
     return {"description": description, "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}}
@@ -45,6 +51,11 @@ def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, 
     return Response(msgspec.json.encode(body | members), status, headers, MEDIA_TYPE)
 
 
+def unauthorized(detail: str) -> Response:
+    """401, with how to do better."""
+    return problem(401, detail, {"www-authenticate": 'Bearer realm="sluice"'})
+
+
 def install(app: FastAPI, views: Iterable[str]) -> None:
     """Answer every error of the app with a problem document; where nothing is found it lists these
     views, or the gates."""
@@ -56,6 +67,10 @@ def install(app: FastAPI, views: Iterable[str]) -> None:
     @app.exception_handler(NotFoundError)
     async def not_found(_: Request, error: NotFoundError) -> Response:
         return problem(404, str(error), None, **error.members)
+
+    @app.exception_handler(TooManyStreamsError)
+    async def too_many_streams(_: Request, error: TooManyStreamsError) -> Response:
+        return problem(429, str(error), {"retry-after": "5"})
 
     @app.exception_handler(HTTPException)
     async def http_error(request: Request, error: HTTPException) -> Response:
@@ -70,7 +85,19 @@ def install(app: FastAPI, views: Iterable[str]) -> None:
             return problem(405, f"{request.method} is not possible here, only {allowed}", {"allow": allowed})
         return problem(error.status_code, detail, error.headers)
 
+    _install_access(app)
+
     @app.exception_handler(Exception)
     async def bug(request: Request, error: Exception) -> Response:
         log.error("%s %s failed", request.method, request.url.path, exc_info=error)
         return problem(500, "this is a fault of the api; its log says more")
+
+
+def _install_access(app: FastAPI) -> None:
+    @app.exception_handler(ForbiddenError)
+    async def forbidden(_: Request, error: ForbiddenError) -> Response:
+        return problem(403, str(error))
+
+    @app.exception_handler(AccessEndedError)
+    async def ended(_: Request, error: AccessEndedError) -> Response:
+        return unauthorized(str(error))

@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import socket
+import ssl
 from types import FrameType
 from typing import Any
 
 import uvicorn
+from starlette.types import ASGIApp
 
 from streams import logs, metrics, shutdown
+from streams.access.access import Access
 from streams.chosen_views import chosen_views
 from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
+from streams.http.connections import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
 from streams.http.gate_table import GateTable
+from streams.http.hosts import LOOPBACK, is_loopback
+from streams.http.tls import follow_certificate, tls_context
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
@@ -27,19 +32,21 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 DRAIN_SECONDS = 8
-LOOPBACK = "a loopback address (127.0.0.1, ::1 or localhost)"
 
 
 def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT. Raises `SettingError`; exits with 1 if it can't listen or go on."""
+    """Serve until SIGTERM or SIGINT. Raises `SettingError`, `KeptFileError`; exits with 1 if it can't listen
+    or go on."""
     check_host(settings)
+    settings.check_access()
+    tls, access = tls_context(settings), Access(settings)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)
     metrics.BUILD_INFO.labels(VERSION).set(1)
     loading.announce()
-    problem = shutdown.run(_serve(settings, listener))
+    problem = shutdown.run(_serve(settings, listener, access, tls))
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
     shutdown.end()
@@ -50,15 +57,6 @@ def check_host(settings: Settings) -> None:
     if settings.auth == "off" and not is_loopback(settings.http_host):
         allowed = f"{LOOPBACK} while SLUICE_AUTH=off"
         raise SettingError("SLUICE_HTTP_HOST", settings.http_host, allowed)
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine reaches what listens there."""
-    host = host.strip("[]")
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def listen(host: str, port: int, setting: str = "SLUICE_HTTP_PORT") -> socket.socket:
@@ -96,23 +94,23 @@ class _Server(uvicorn.Server):
         self._loop.call_soon_threadsafe(self._replica.end)
 
 
-async def _serve(settings: Settings, listener: socket.socket) -> str | None:
+async def _serve(
+    settings: Settings, listener: socket.socket, access: Access, tls: ssl.SSLContext | None
+) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
     replica = Replica(chosen_views(settings), settings)
     table = GateTable(settings)
-    config = uvicorn.Config(
-        create_app(replica, table=table),
-        log_config=None,
-        access_log=False,
-        lifespan="off",
-        ws="none",
-        timeout_graceful_shutdown=DRAIN_SECONDS,
-    )
-    server = _Server(config, replica)
+    protocol, waiting = bounded(settings.http_connections)
+    app = create_app(replica, access.visitor, table)
+    server = _Server(_config(app, protocol, tls), replica)
     shutdown.on_signals(replica.end)
     server.should_exit = replica.closing.is_set()
     follower = asyncio.create_task(Follower(replica, settings).run())
-    gates = asyncio.create_task(table.follow(replica))
+    beside = [asyncio.create_task(table.follow(replica)), asyncio.create_task(_close_late(waiting))]
+    if access.key_url is not None:
+        beside.append(asyncio.create_task(access.key_url.follow()))
+    if tls is not None:
+        beside.append(asyncio.create_task(follow_certificate(tls, settings)))
 
     def stop(_: asyncio.Task[Any]) -> None:
         server.should_exit = True
@@ -120,13 +118,14 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
 
     follower.add_done_callback(stop)
     host, port = listener.getsockname()[:2]
-    print(f"sluice api: http://{f'[{host}]' if ':' in host else host}:{port} (/docs)", flush=True)  # noqa: T201
+    shown = f"{'http' if tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
+    print(f"sluice api: {shown} (/docs)", flush=True)  # noqa: T201
     try:
         await server.serve([listener])
     finally:
-        follower.cancel()
-        gates.cancel()
-        outcome, _ = await asyncio.gather(follower, gates, return_exceptions=True)
+        for task in (follower, *beside):
+            task.cancel()
+        outcome, *_ = await asyncio.gather(follower, *beside, return_exceptions=True)
         replica.close()
     # After a signal the follower has returned by itself, or was cancelled just now.
     if not isinstance(outcome, Exception):
@@ -135,3 +134,27 @@ async def _serve(settings: Settings, listener: socket.socket) -> str | None:
     if not isinstance(outcome, FeedFormatError | UnreadableBatchError):
         log.error("following the feed failed", exc_info=outcome)
     return f"the feed can't be followed: {outcome}"
+
+
+def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None) -> uvicorn.Config:
+    # asyncio's own minute for a handshake is generous, and uvicorn does not hand on another one.
+    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = HEAD_SECONDS  # type: ignore[attr-defined]
+    return uvicorn.Config(
+        app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        proxy_headers=False,  # who a connection is from decides, not who it says that it is from
+        ssl_context_factory=None if tls is None else lambda *_: tls,
+        timeout_keep_alive=KEEP_ALIVE_SECONDS,
+        timeout_graceful_shutdown=DRAIN_SECONDS,
+    )
+
+
+async def _close_late(waiting: Waiting) -> None:
+    while True:
+        await asyncio.sleep(1)
+        waiting.close_late()

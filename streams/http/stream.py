@@ -2,64 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable
-from typing import Any
+import asyncio
+import contextlib
+from collections import Counter
+from collections.abc import AsyncGenerator, AsyncIterator, Hashable
+from functools import partial
 
 import msgspec
 
+from streams.access.access import AccessEndedError, Visitor
 from streams.feed.replica import Replica
-from tables.query.params import ParameterError, ViewQuery
-from tables.query.views import Scope, answer_view
-from tables.read.state import ReaderState
-from tables.spec.measures import Unit
+from streams.http.answers import Answered
+from streams.http.problems import ForbiddenError
+from streams.http.questions import Params, Questions
+from tables.query.params import ParameterError
+from tables.query.views import Scope
 from tables.spec.view import View
 
 KEEP_ALIVE_SECONDS = 15.0
 RETRY_MS = 2000
-CHANGES = ("from", "to", "watermark", "complete", "since", "warnings", "incomplete_because")
-"""Members of an answer that make it another one, besides its rows."""
+LOOK_SECONDS = 1.0
+"""How often it is looked at whether who asked may still see it."""
+HEARTBEAT = b": still here\n\n"
 
 
-async def events(
-    replica: Replica, name: str, parse: Callable[[View], ViewQuery], scope: Scope
-) -> AsyncGenerator[bytes, None]:
-    """The answer at once, then whenever it has changed, at most every SLUICE_STREAM_SECONDS.
+class Broadcast:
+    """A view's answer, asked for again at most every SLUICE_STREAM_SECONDS, for all whose question it is."""
 
-    An age that grows with the clock is no change, nor is an offset or a lag; what comes of them (rows, the
-    window, the watermark, `complete` and why, warnings) is. Comments keep the connection alive. Ends when the
-    api ends. `parse` makes the query for the definition of the view that answers, which may change.
-    """
-    pace = replica.settings.stream_seconds
-    shown: bytes | None = None
-    sent_at = replica.clock.monotonic()
-    number = 0
+    def __init__(
+        self, replica: Replica, questions: Questions, view: View, params: Params, scope: Scope
+    ) -> None:
+        self._replica = replica
+        self._ask = partial(questions.ask, "rows", view, params, scope)
+        self._news = asyncio.Event()
+        self.newest: Answered | Exception | None = None
 
-    def ask(reader: ReaderState) -> tuple[bytes, bytes]:
-        view = reader.views[name].view
-        answer = answer_view(reader, view, parse(view), replica.situation(), scope)
-        return _fingerprint(view, answer), msgspec.json.encode(answer)
+    async def run(self) -> None:
+        """Ask until cancelled, or until there is no answer any more."""
+        pace = self._replica.settings.stream_seconds
+        while not self._replica.closing.is_set() and not isinstance(self.newest, Exception):
+            await self._replica.pause(pace)
+            await self._replica.changed(
+                pace
+            )  # a change is sent at once, what time alone brings a little later
+            try:
+                self.newest = await self._ask()
+            except Exception as error:  # noqa: BLE001 - those who follow raise it
+                self.newest = error
+            news, self._news = self._news, asyncio.Event()
+            news.set()
 
-    while not replica.closing.is_set():
-        asked_at = replica.clock.monotonic()
+    async def heard(self, timeout_seconds: float) -> None:
+        """Wait for the next answer, or until the time-out."""
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._news.wait(), timeout_seconds)
+
+
+class Broadcasts:
+    """One for each question that somebody follows, for as long as somebody does."""
+
+    def __init__(self, replica: Replica, questions: Questions) -> None:
+        self._replica = replica
+        self._questions = questions
+        self._followers: Counter[Hashable] = Counter()
+        self._running: dict[Hashable, tuple[Broadcast, asyncio.Task[None]]] = {}
+
+    @contextlib.asynccontextmanager
+    async def followed(self, view: View, params: Params, scope: Scope) -> AsyncIterator[Broadcast]:
+        """The broadcast of a question."""
+        key = (view.name, params, scope)
+        if key not in self._running:
+            broadcast = Broadcast(self._replica, self._questions, view, params, scope)
+            self._running[key] = (broadcast, asyncio.create_task(broadcast.run(), name=f"stream-{view.name}"))
+        self._followers[key] += 1
+        broadcast, task = self._running[key]
         try:
-            print_, body = await replica.run(ask)
-        except ParameterError as error:
-            if shown is None:
-                raise
+            yield broadcast
+        finally:
+            self._followers[key] -= 1
+            if not self._followers[key]:
+                del self._followers[key], self._running[key]
+                task.cancel()
+
+    async def events(
+        self, view: View, params: Params, visitor: Visitor, last_id: str | None = None
+    ) -> AsyncGenerator[bytes, None]:
+        """The answer at once (unless it is the one of `last_id`), then whenever it has changed.
+
+        Comments keep the connection alive. Ends when the api ends, when the question can't be answered any
+        more, and when what the visitor has shown no longer counts. Raises what `Questions.ask` raises for the
+        first answer.
+        """
+        shown = last_id
+        sent_at = self._replica.clock.monotonic()
+        answered = await self._questions.ask("rows", view, params, visitor.scope())
+        yield HEARTBEAT if answered.content == shown else _event(answered)
+        shown = answered.content
+        try:
+            while not self._replica.closing.is_set():
+                scope = visitor.scope()
+                async with (
+                    self.followed(view, params, scope) as broadcast,
+                    contextlib.aclosing(self._heard(broadcast, shown, sent_at, visitor, scope)) as heard,
+                ):
+                    async for news in heard:
+                        sent_at = self._replica.clock.monotonic()
+                        yield HEARTBEAT if news is None else _event(news)
+                        shown = shown if news is None else news.content
+        except (AccessEndedError, ForbiddenError, ParameterError) as error:
             yield b"event: error\ndata: " + msgspec.json.encode({"detail": str(error)}) + b"\n\n"
-            return
-        if print_ != shown:
-            number += 1
-            yield f"id: {number}\nretry: {RETRY_MS}\ndata: ".encode() + body + b"\n\n"
-            shown, sent_at = print_, asked_at
-        elif asked_at - sent_at >= KEEP_ALIVE_SECONDS:
-            yield b": still here\n\n"
-            sent_at = asked_at
-        await replica.pause(pace)
-        await replica.changed(pace)  # a change is sent at once, what time alone brings a little later
+
+    async def _heard(
+        self, broadcast: Broadcast, shown: str, sent_at: float, visitor: Visitor, scope: Scope
+    ) -> AsyncGenerator[Answered | None, None]:
+        """Answers other than the last, None where there has been none for long; while it is this scope."""
+        clock = self._replica.clock
+        while not self._replica.closing.is_set():
+            await broadcast.heard(LOOK_SECONDS)
+            if visitor.scope() != scope:
+                return
+            newest = broadcast.newest
+            if isinstance(newest, Exception):
+                raise newest
+            if newest is not None and newest.content != shown:
+                yield newest
+                shown, sent_at = newest.content, clock.monotonic()
+            elif clock.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
+                yield None
+                sent_at = clock.monotonic()
 
 
-def _fingerprint(view: View, answer: dict[str, Any]) -> bytes:
-    ages = {measure.name for measure in view.measures if measure.unit is Unit.SECONDS}
-    rows = [{name: value for name, value in row.items() if name not in ages} for row in answer["rows"]]
-    return msgspec.json.encode([rows, *(answer.get(name) for name in CHANGES)])
+def _event(answered: Answered) -> bytes:
+    return f"id: {answered.content}\nretry: {RETRY_MS}\ndata: ".encode() + answered.body + b"\n\n"

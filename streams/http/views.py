@@ -2,44 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import partial
-from typing import Any, TypeVar
+import contextlib
+from collections.abc import AsyncGenerator, AsyncIterator
 
 import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from streams.feed.replica import Replica
+from streams.http.guard import visitor
 from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
+from streams.http.open_streams import OpenStreams
 from streams.http.problems import WRONG_PARAMETER, NotFoundError
-from streams.http.stream import events
+from streams.http.questions import Kind, Params, Questions
+from streams.http.stream import Broadcasts
 from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
-from tables.query.entities import answer_entities
-from tables.query.params import EntityQuery, check_known, parse_entity_query, parse_view_query
+from tables.query.params import check_known
 from tables.query.values import did_you_mean
-from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
-from tables.read.status import Situation
 from tables.spec.view import View
-
-Q = TypeVar("Q")
-
-Answer = Callable[[ReaderState, View, Q, Situation, Scope], dict[str, Any]]
-"""What a query comes to."""
-
-ScopeOf = Callable[[Request], Scope]
-"""The cities that a request may see; None for all, and for null."""
 
 
 class _EventStream(StreamingResponse):
     media_type = "text/event-stream"
 
 
-def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
+def router(replica: Replica) -> APIRouter:
     """The routes, answering from `replica`: those of each view come from its declaration."""
     routes = APIRouter(prefix="/v1", tags=["views"])
+    questions = Questions(replica)
+    broadcasts, streams = Broadcasts(replica, questions), OpenStreams(replica.settings)
 
     @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
     async def list_views(request: Request) -> Response:
@@ -48,10 +41,10 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
         return not_stored(msgspec.json.encode({"views": await replica.run(_listed)}))
 
     for view in replica.views.values():
-        _add_answer(routes, replica, scope_of, view)
-        _add_stream(routes, replica, scope_of, view)
+        _add_answer(routes, questions, view)
+        _add_stream(routes, broadcasts, streams, view)
         if view.tracks is not None:
-            _add_entities(routes, replica, scope_of, view)
+            _add_entities(routes, questions, view)
 
     @routes.get("/views/{name}", include_in_schema=False)
     @routes.get("/views/{name}/entities", include_in_schema=False)
@@ -69,24 +62,20 @@ def router(replica: Replica, scope_of: ScopeOf) -> APIRouter:
     return routes
 
 
-def _listed(reader: ReaderState) -> list[dict[str, Any]]:
+def _listed(reader: ReaderState) -> list[dict[str, object]]:
     return [listed(state.view, reader.definitions.former(name)) for name, state in reader.views.items()]
 
 
-async def _answered(
-    replica: Replica, answer: Answer[Q], view: View, parse: Callable[[View], Q], scope: Scope
-) -> Response:
-    """`parse` is given the definition that answers, which may change until the state is looked at."""
-    situation = replica.situation()
-
-    def ask(reader: ReaderState) -> bytes:
-        answering = reader.views[view.name].view
-        return msgspec.json.encode(answer(reader, answering, parse(answering), situation, scope))
-
-    return not_stored(await replica.run(ask))
+def _params(request: Request) -> Params:
+    return tuple(request.query_params.multi_items())
 
 
-def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
+async def _answered(request: Request, questions: Questions, kind: Kind, view: View) -> Response:
+    answered = await questions.ask(kind, view, _params(request), visitor(request).scope())
+    return not_stored(answered.body)
+
+
+def _add_answer(routes: APIRouter, questions: Questions, view: View) -> None:
     @routes.get(
         f"/views/{view.name}",
         summary=f"The rows of {view.name}",
@@ -95,12 +84,10 @@ def _add_answer(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: Vi
         openapi_extra=asked(view_parameters(view)),
     )
     async def view_answer(request: Request) -> Response:
-        items = request.query_params.multi_items()
-        parse = partial(parse_view_query, params=items)
-        return await _answered(replica, answer_view, view, parse, scope_of(request))
+        return await _answered(request, questions, "rows", view)
 
 
-def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
+def _add_entities(routes: APIRouter, questions: Questions, view: View) -> None:
     @routes.get(
         f"/views/{view.name}/entities",
         summary=f"The entities of {view.name}, oldest first",
@@ -108,17 +95,10 @@ def _add_entities(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: 
         openapi_extra=asked(entity_parameters(view)),
     )
     async def view_entities(request: Request) -> Response:
-        items = request.query_params.multi_items()
-
-        def parse(answering: View) -> EntityQuery:
-            if answering.tracks is None:
-                raise NotFoundError(f"the former definition of {view.name}, which answers, has no entities")
-            return parse_entity_query(answering, items)
-
-        return await _answered(replica, answer_entities, view, parse, scope_of(request))
+        return await _answered(request, questions, "entities", view)
 
 
-def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: View) -> None:
+def _add_stream(routes: APIRouter, broadcasts: Broadcasts, streams: OpenStreams, view: View) -> None:
     says = f"Server-Sent Events: the data of each is what /v1/views/{view.name} answers, as JSON on one line."
 
     @routes.get(
@@ -129,17 +109,21 @@ def _add_stream(routes: APIRouter, replica: Replica, scope_of: ScopeOf, view: Vi
         openapi_extra=asked(view_parameters(view)),
     )
     async def view_stream(request: Request) -> Response:
-        items = request.query_params.multi_items()
-        sent = events(replica, view.name, partial(parse_view_query, params=items), scope_of(request))
-        first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
-        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-        return _EventStream(_after(first, sent), headers=headers)
+        asking = visitor(request)
+        with contextlib.ExitStack() as held:
+            held.enter_context(streams.one_more(asking))
+            sent = broadcasts.events(view, _params(request), asking, request.headers.get("last-event-id"))
+            first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
+            headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+            return _EventStream(_after(first, sent, held.pop_all()), headers=headers)
+        raise AssertionError("an exit stack lets errors through")
 
 
-async def _after(first: bytes, rest: Any) -> Any:
-    try:
-        yield first
-        async for event in rest:
-            yield event
-    finally:
-        await rest.aclose()
+async def _after(
+    first: bytes, rest: AsyncGenerator[bytes, None], held: contextlib.ExitStack
+) -> AsyncIterator[bytes]:
+    with held:
+        async with contextlib.aclosing(rest):
+            yield first
+            async for event in rest:
+                yield event

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import re
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from streams.ingest.kept_file import KeptFile, KeptFileError
+from streams.access.bearer import DIGEST_RULE, bearer_token, holder_of, parse_digest
+from streams.access.kept_file import KeptFile, KeptFileError
 
 _NAME = re.compile(r"[A-Za-z0-9._-]{1,64}")
-_SHA256 = re.compile(r"[0-9a-fA-F]{64}")
 _RATE = re.compile(r"[0-9]{1,9}(\.[0-9]{1,3})?")
-_BEARER = re.compile(r"[Bb]earer +(\S+) *")
 
 ANYONE = "anyone"
 """Who posts where no token is asked for."""
@@ -50,15 +47,14 @@ def _client(path: Path, number: int, parts: list[str]) -> Client:
         raise KeptFileError(f"{where}: must be name,sha256 of the token[,events per second]")
     if not _NAME.fullmatch(parts[0]):
         raise KeptFileError(f"{where}: a name is of A-Z a-z 0-9 . _ -, up to 64")
-    if not _SHA256.fullmatch(parts[1]):
-        raise KeptFileError(
-            f"{where}: the second is the token's SHA-256, 64 hexadecimal digits: printf %s TOKEN | sha256sum"
-        )
+    digest = parse_digest(parts[1])
+    if digest is None:
+        raise KeptFileError(f"{where}: the second is {DIGEST_RULE}")
     if len(parts) == 2:
-        return Client(parts[0], bytes.fromhex(parts[1]), None)
+        return Client(parts[0], digest, None)
     if not _RATE.fullmatch(parts[2]) or float(parts[2]) <= 0:
         raise KeptFileError(f"{where}: events per second is a number above 0")
-    return Client(parts[0], bytes.fromhex(parts[1]), float(parts[2]))
+    return Client(parts[0], digest, float(parts[2]))
 
 
 class Clients:
@@ -83,13 +79,7 @@ class Clients:
         """The client of an Authorization header; None if it has none of the tokens."""
         if self._file is None:
             return Client(ANYONE, b"", None)
-        token = _BEARER.fullmatch(authorization or "")
-        digest = hashlib.sha256((token[1] if token else "").encode("utf-8", "surrogateescape")).digest()
-        known = None
-        for client in self._file.get():  # all of them, whichever it is: how long it takes tells nothing
-            if hmac.compare_digest(client.digest, digest) and token:
-                known = client
-        return known
+        return holder_of(bearer_token(authorization), self._file.get())
 
     def wait_seconds(self, client: Client) -> float:
         """For how long a client has to wait before its next events; 0: it need not."""

@@ -11,13 +11,14 @@ from types import FrameType
 import uvicorn
 
 from streams import logs, metrics, shutdown
+from streams.access.kept_file import KeptFileError
 from streams.extensions import loading
-from streams.http.server import LOOPBACK, is_loopback, listen
+from streams.http.hosts import LOOPBACK, is_loopback
+from streams.http.server import listen
 from streams.ingest.app import EVENTS, create_app
 from streams.ingest.clients import Clients
 from streams.ingest.delivery import Delivery
 from streams.ingest.intake import Origin
-from streams.ingest.kept_file import KeptFileError
 from streams.kafka.producer import RefusedError
 from streams.settings import SettingError, Settings
 from streams.version import VERSION

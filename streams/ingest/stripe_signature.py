@@ -11,7 +11,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from streams.ingest.kept_file import KeptFileError
+from streams.access.kept_file import KeptFileError
 
 HEADER = "stripe-signature"
 TOLERANCE_SECONDS = 300

@@ -13,9 +13,9 @@ from pathlib import Path
 from starlette.requests import Request
 from starlette.responses import Response
 
+from streams.access.kept_file import KeptFile
 from streams.ingest.answers import RefusedRequestError, answer, refusal
 from streams.ingest.intake import Intake, counted
-from streams.ingest.kept_file import KeptFile
 from streams.ingest.stripe_signature import HEADER, SignatureError, check_signature, read_secrets
 from streams.sources.mappings.mapping import Mapping, Refused
 

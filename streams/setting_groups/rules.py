@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import re
 from collections.abc import Callable
 from decimal import Decimal
@@ -12,6 +13,8 @@ ALL = ("all",)
 """Where names are chosen from: no choice."""
 INSTALLED = "installed"
 """Among the names of extensions: those of the entry points."""
+
+Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 T = TypeVar("T")
 Number = TypeVar("Number", int, float, Decimal)
@@ -99,6 +102,15 @@ def pairs(*known: str) -> Rule[tuple[tuple[str, str], ...]]:
         return tuple(named.items())
 
     return parse, f"name=text with commas, the names some of {', '.join(known)}, none twice, or empty"
+
+
+def networks() -> Rule[tuple[Network, ...]]:
+    """IP addresses and networks (CIDR) with commas, or nothing."""
+
+    def parse(text: str) -> tuple[Network, ...]:
+        return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",")) if text.strip() else ()
+
+    return parse, "IP addresses and networks (10.1.0.0/16) with commas, or empty"
 
 
 def file() -> Rule[Path | None]:

@@ -19,24 +19,7 @@ from streams.sources.utf8 import as_utf8
 
 STDIN = "-"
 PIECE_BYTES = 1 << 20
-SMALL_BYTES = 1 << 20
 UNREADABLE = (DamagedError, UnicodeDecodeError, OSError)
-
-
-def small_text(path: Path, too_large: str = "") -> str:
-    """A file of settings, of 1 MiB at most, in UTF-8. `too_large`: what a larger one means. Raises
-    `SourceError`."""
-    try:
-        with path.open("rb") as file:
-            data = file.read(SMALL_BYTES + 1)
-    except OSError as error:
-        raise SourceError(str(path), None, f"cannot be read ({error.strerror})") from None
-    if len(data) > SMALL_BYTES:
-        raise SourceError(str(path), None, f"is larger than {SMALL_BYTES >> 20} MiB{too_large}")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise SourceError(str(path), None, "is no text in UTF-8") from None
 
 
 class Text:

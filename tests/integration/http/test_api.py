@@ -135,7 +135,7 @@ async def following(feed: Feed) -> AsyncIterator[Api]:
     task = asyncio.create_task(Follower(replica, settings).run())
     transport = httpx.ASGITransport(create_app(replica))
     try:
-        async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+        async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
             yield Api(replica, client)
     finally:
         replica.end()

@@ -14,8 +14,7 @@ from typing import Any, NamedTuple
 
 import yaml
 
-from streams.sources.files import small_text
-from streams.sources.record import SourceError
+from streams.text_file import TextFileError, small_text
 
 _PREFIX = "tag:yaml.org,2002:"
 _INTEGER = re.compile(r"-?[0-9]{1,19}")
@@ -94,7 +93,7 @@ def composed(path: Path, problems: Problems) -> yaml.MappingNode:
 def _read(path: Path) -> str:
     try:
         return small_text(path, ": it is no mapping file")
-    except SourceError as error:
+    except TextFileError as error:
         raise MappingFileError(str(error)) from None
 
 

@@ -15,7 +15,7 @@ from click.testing import CliRunner
 
 from streams.cli.main import COMMANDS, main
 from streams.feed.replica import Replica
-from streams.http.app import create_app
+from streams.http.app import create_api
 from streams.roles.supervisor import sluice_command
 from streams.settings import Settings
 from tables.views import VIEWS
@@ -158,7 +158,7 @@ def test_a_server_that_takes_calls_and_says_nothing_has_timed_out() -> None:
 
 
 def test_the_version_is_one() -> None:
-    app = create_app(Replica(VIEWS, Settings.load({})))
+    app = create_api(Replica(VIEWS, Settings.load({})))
     assert CliRunner().invoke(main, ["--version"]).output == f"sluice {app.version}\n"
     assert app.version == version("sluice")
 

@@ -28,5 +28,5 @@ async def replica() -> AsyncIterator[Replica]:
 @pytest.fixture
 async def api(replica: Replica) -> AsyncIterator[httpx.AsyncClient]:
     transport = httpx.ASGITransport(create_app(replica), raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         yield client

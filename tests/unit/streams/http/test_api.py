@@ -8,14 +8,14 @@ import httpx
 import openapi_spec_validator
 import pytest
 
+from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.stream import events
-from tables.query.params import parse_view_query
 from tables.read.state import FeedItem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial
 from tests.support.replica import NOW_S, SetClock, data, feed
+from tests.support.visitors import Analyst, broadcasts
 
 GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
 TRACKING = [name for name, view in VIEWS.items() if view.tracks]
@@ -284,14 +284,14 @@ async def test_the_docs_page_links_every_state_of_entities(api: httpx.AsyncClien
 
 
 async def test_only_the_scopes_cities_are_answered(replica: Replica) -> None:
-    transport = httpx.ASGITransport(create_app(replica, lambda _: frozenset({"paris"})))
+    transport = httpx.ASGITransport(create_app(replica, Analyst(frozenset({"paris"}))))
     await feed(replica, booked(), checkpoint(7, NOW_S))
-    async with httpx.AsyncClient(transport=transport, base_url="http://api") as client:
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
         assert (await client.get("/v1/views/kpi_gmv")).json()["rows"] == []
 
 
 async def test_a_stream_sends_at_once_and_on_change(replica: Replica) -> None:
-    stream = events(replica, GMV.name, lambda view: parse_view_query(view, []), None)
+    stream = broadcasts(replica).events(GMV, (), EVERYONE)
     first = data(await anext(stream))
     assert (first["rows"], first["complete"]) == ([], False)
     following = asyncio.ensure_future(anext(stream))
@@ -314,7 +314,7 @@ async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
     await feed(replica, checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     window = [("from", "2026-03-01T00:00:00Z"), ("to", "2026-03-01T12:00:00Z")]
     replica.settings.__dict__["session_seconds"] = 1000
-    stream = events(replica, GMV.name, lambda view: parse_view_query(view, window), None)
+    stream = broadcasts(replica).events(GMV, tuple(window), EVERYONE)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
     assert isinstance(replica.clock, SetClock)
@@ -326,7 +326,7 @@ async def test_a_stream_without_news_is_kept_alive(replica: Replica) -> None:
 async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(replica: Replica) -> None:
     await feed(replica, booked(), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
     replica.waiting_for = None
-    stream = events(replica, GMV.name, lambda view: parse_view_query(view, [("city", "london,ulm")]), None)
+    stream = broadcasts(replica).events(GMV, (("city", "london,ulm"),), EVERYONE)
     first = data(await anext(stream))
     assert first["warnings"] == ["no such city: ulm; there are london"]
     following = asyncio.ensure_future(anext(stream))
@@ -339,7 +339,7 @@ async def test_a_stream_warns_of_a_city_that_no_state_has_until_it_comes(replica
 async def test_an_age_alone_is_no_news(replica: Replica) -> None:
     members = [True, 10**15, 0, "e", "london", "GBP", 5, None, "p1"]
     await feed(replica, entity(PAYOUTS, "po", members), checkpoint(1, NOW_S), heartbeat((0, 1, 1, None)))
-    stream = events(replica, PAYOUTS.name, lambda view: parse_view_query(view, []), None)
+    stream = broadcasts(replica).events(PAYOUTS, (), EVERYONE)
     await anext(stream)
     following = asyncio.ensure_future(anext(stream))
     assert isinstance(replica.clock, SetClock)

@@ -7,12 +7,12 @@ import asyncio
 import httpx
 import pytest
 
+from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
-from streams.http.stream import events
-from tables.query.params import parse_view_query
 from tables.views import VIEWS
 from tests.support.feed_records import MICROS, checkpoint, entity, heartbeat
 from tests.support.replica import NOW_S, SetClock, data, feed
+from tests.support.visitors import broadcasts
 
 HOUR_S = 3600
 DISPUTES, BOOKINGS = VIEWS["ops_dispute_queue"], VIEWS["ops_acceptance_windows"]
@@ -77,7 +77,7 @@ async def test_answers_and_metrics_change_with_the_clock_alone(
 
 
 async def test_a_stream_tells_of_a_deadline_that_has_passed(replica: Replica, clock: SetClock) -> None:
-    stream = events(replica, DISPUTES.name, lambda view: parse_view_query(view, []), None)
+    stream = broadcasts(replica).events(DISPUTES, (), EVERYONE)
     first = await asyncio.wait_for(anext(stream), 30)
     following = asyncio.ensure_future(anext(stream))
     clock.now += 25 * HOUR_S + 1

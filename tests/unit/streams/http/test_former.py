@@ -4,20 +4,19 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from functools import partial as bound
 
 import httpx
 
+from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
-from streams.http.stream import events
 from tables.definitions import declaration_key
-from tables.query.params import parse_view_query
 from tables.spec.view import View
 from tables.spec.written import encode_view
 from tables.views.kpi_gmv import KPI_GMV
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tests.support.feed_records import DEFINITIONS, TOPIC, checkpoint, partial
 from tests.support.replica import NOW_S, data, feed
+from tests.support.visitors import broadcasts
 
 FORMER = replace(KPI_GMV, dimensions=("currency",), measures=KPI_GMV.measures[:1])
 SUMS = replace(FORMER, name=OPS_PAYOUT_BACKLOG.name)
@@ -60,7 +59,7 @@ async def test_one_without_entities_has_none(api: httpx.AsyncClient, replica: Re
 
 async def test_a_stream_goes_over_to_the_new_one(replica: Replica) -> None:
     await feed(replica, *declared(FORMER))
-    stream = events(replica, "kpi_gmv", bound(parse_view_query, params=[]), None)
+    stream = broadcasts(replica).events(KPI_GMV, (), EVERYONE)
     assert data(await anext(stream))["rows"] == [{"currency": "EUR", "bookings": 3}]
     following = asyncio.ensure_future(anext(stream))
     views = {**DEFINITIONS, "kpi_gmv": (FORMER.definition_hash, 0)}
@@ -83,8 +82,8 @@ async def test_a_stream_of_what_the_new_one_does_not_have_ends_with_an_error(rep
         (declaration_key(wider, TOPIC), encode_view(wider), 0),
         checkpoint(1, NOW_S, views={**DEFINITIONS, "kpi_gmv": (wider.definition_hash, 0)}),
     )
-    params = [("booking_id", "b")]
-    stream = events(replica, "kpi_gmv", bound(parse_view_query, params=params), None)
+    params = (("booking_id", "b"),)
+    stream = broadcasts(replica).events(KPI_GMV, params, EVERYONE)
     assert data(await anext(stream))["rows"] == []
     following = asyncio.ensure_future(anext(stream))
     await feed(replica, checkpoint(2, NOW_S))

@@ -10,13 +10,14 @@ import pytest
 
 from schemas.times import format_time
 from streams.feed.replica import Replica
-from streams.http.app import create_app
+from streams.http.app import create_api, create_app
 from streams.http.gate_table import GateTable
 from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, gate_key
 from tables.gates.rule import GateState
 from tables.views import VIEWS
 from tests.support.roles import FixedClock
+from tests.support.visitors import Analyst
 
 NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
 
@@ -43,9 +44,11 @@ def table_of(*records: GateRecord, **others: bytes) -> GateTable:
 
 async def get(table: GateTable, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
     replica = Replica(VIEWS, Settings.load({}), FixedClock(NOW_S * 1000))
-    app = create_app(replica, lambda _: scope, table)
+    app = create_app(replica, Analyst(scope), table)
     try:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://api") as client:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app), base_url="http://127.0.0.1"
+        ) as client:
             return await client.get("/v1/gates/recon", params=params)
     finally:
         replica.close()
@@ -135,7 +138,7 @@ async def test_errors_are_problems() -> None:
 
 def test_the_description_has_every_field() -> None:
     replica = Replica(VIEWS, Settings.load({}))
-    described = create_app(replica).openapi()
+    described = create_api(replica).openapi()
     replica.close()
     answer = described["paths"]["/v1/gates/recon"]["get"]
     assert {parameter["name"] for parameter in answer["parameters"]} == {"city", "currency"}

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from streams.access.kept_file import LOOK_SECONDS, KeptFile, KeptFileError
 from streams.ingest.clients import Clients
-from streams.ingest.kept_file import LOOK_SECONDS, KeptFile, KeptFileError
 
 SHOP = hashlib.sha256(b"shop-token").hexdigest()
 BANK = hashlib.sha256(b"bank-token").hexdigest()
@@ -94,7 +94,7 @@ def test_a_file_is_read_again_when_it_changes_and_a_wrong_one_does_not_count(
 ) -> None:
     now = [0.0]
     caplog.set_level("INFO")
-    monkeypatch.setattr("streams.ingest.kept_file.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("streams.access.kept_file.time.monotonic", lambda: now[0])
     path = tmp_path / "file"
     path.write_text("a")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.ingest.kept_file import KeptFileError
+from streams.access.kept_file import KeptFileError
 from streams.ingest.stripe_signature import SignatureError, check_signature, read_secrets
 
 NOW = 1772366400

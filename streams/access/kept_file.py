@@ -8,8 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from streams.sources.files import small_text
-from streams.sources.record import SourceError
+from streams.text_file import TextFileError, small_text
 
 T = TypeVar("T")
 
@@ -63,5 +62,5 @@ class KeptFile(Generic[T]):
 def _text(path: Path) -> str:
     try:
         return small_text(path)
-    except SourceError as error:
+    except TextFileError as error:
         raise KeptFileError(str(error)) from None

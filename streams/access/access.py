@@ -1,0 +1,79 @@
+"""Who may see what: one place that every request, stream and page goes through."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+from streams.access.city_scopes import CityScopes
+from streams.access.identity import Headers, Identifier, Identity
+from streams.access.jwks import KeyFile, KeySource, KeyUrl
+from streams.access.jwt_tokens import JwtTokens
+from streams.access.proxy import Proxy
+from streams.access.tokens import Tokens
+from streams.settings import Settings
+from tables.query.known_values import Scope
+
+ANYONE = "anyone"
+"""Who asks where nobody is asked who they are (SLUICE_AUTH=off)."""
+
+
+class AccessEndedError(Exception):
+    """What a visitor has shown no longer counts."""
+
+
+class Visitor(NamedTuple):
+    """Who asks. `seen`: the cities that they may see now (None: all, and null)."""
+
+    analyst: str
+    lasts: Callable[[], bool]
+    seen: Callable[[], Scope]
+
+    def scope(self) -> Scope:
+        """The cities that they may see now; it may change while a stream is open. Raises
+        `AccessEndedError`."""
+        if not self.lasts():
+            raise AccessEndedError(
+                "what you have shown no longer counts: a token has ended or was taken back"
+            )
+        return self.seen()
+
+
+class Access:
+    """By what the settings say. Raises `KeptFileError` for a file that is wrong."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.key_url: KeyUrl | None = None
+        self._identifier = self._of(settings)
+        self._scopes = None if settings.city_scope_file is None else CityScopes(settings.city_scope_file)
+
+    def visitor(self, headers: Headers, address: str | None) -> Visitor:
+        """Who asks. Raises `UnauthorizedError`."""
+        if self._identifier is None:
+            return EVERYONE
+        identity: Identity = self._identifier.identify(headers, address)
+        return Visitor(identity.analyst, identity.lasts, lambda: self._cities(identity.analyst))
+
+    def _cities(self, analyst: str) -> Scope:
+        return frozenset() if self._scopes is None else self._scopes.of(analyst)
+
+    def _of(self, settings: Settings) -> Identifier | None:
+        if settings.auth == "tokens":
+            assert settings.tokens_file is not None
+            return Tokens(settings.tokens_file)
+        if settings.auth == "proxy":
+            return Proxy(settings.proxy_header, settings.proxy_addresses)
+        if settings.auth == "jwt":
+            rules = settings.jwt_audience, settings.jwt_issuer, settings.jwt_algorithms
+            return JwtTokens(self._keys(settings), *rules)
+        return None
+
+    def _keys(self, settings: Settings) -> KeySource:
+        if settings.jwks_file is not None:
+            return KeyFile(settings.jwks_file)
+        self.key_url = KeyUrl(settings.jwks_url, settings.jwks_ca_file)
+        return self.key_url
+
+
+EVERYONE = Visitor(ANYONE, lambda: True, lambda: None)
+"""Who asks where SLUICE_AUTH is off."""

@@ -1,0 +1,27 @@
+"""Small text files that people write: settings, mappings, lists of tokens."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+SMALL_BYTES = 1 << 20
+
+
+class TextFileError(ValueError):
+    """A file is not there, too large or no text. `str(error)` names it, in one line."""
+
+
+def small_text(path: Path, too_large: str = "") -> str:
+    """What is in a file of 1 MiB at most, in UTF-8. `too_large`: what a larger one means. Raises
+    `TextFileError`."""
+    try:
+        with path.open("rb") as file:
+            data = file.read(SMALL_BYTES + 1)
+    except OSError as error:
+        raise TextFileError(f"{path}: cannot be read ({error.strerror})") from None
+    if len(data) > SMALL_BYTES:
+        raise TextFileError(f"{path}: is larger than {SMALL_BYTES >> 20} MiB{too_large}")
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise TextFileError(f"{path}: is no text in UTF-8") from None

@@ -1,0 +1,30 @@
+"""Who asks the api, in tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from streams.access.access import Visitor
+from streams.feed.replica import Replica
+from streams.http.questions import Questions
+from streams.http.stream import Broadcasts
+from tables.query.views import Scope
+
+
+class Analyst:
+    """One whose cities, and whether they still may ask, can be set. As the api's `visitor_of`, it is who asks
+    whatever is shown."""
+
+    def __init__(self, scope: Scope, name: str = "ana") -> None:
+        self.scope = scope
+        self.lasts = True
+        self.visitor = Visitor(name, lambda: self.lasts, lambda: self.scope)
+
+    def __call__(self, headers: Iterable[tuple[bytes, bytes]], address: str | None) -> Visitor:  # noqa: ARG002
+        """Who asks."""
+        return self.visitor
+
+
+def broadcasts(replica: Replica) -> Broadcasts:
+    """The streams of a replica."""
+    return Broadcasts(replica, Questions(replica))
