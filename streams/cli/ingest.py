@@ -6,7 +6,6 @@ import re
 
 import click
 
-from streams.cli.common import WrongUsage
 from streams.settings import Settings
 
 _ROUTE = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -41,7 +40,6 @@ def http(*, maps: tuple[str, ...], topic: str | None) -> None:
     """
     settings = Settings.load()
     # Starlette and the mappings take half a second, which `--help` and a wrong setting need not wait for.
-    from streams.access.kept_file import KeptFileError  # noqa: PLC0415
     from streams.cli.replay_sources import loaded  # noqa: PLC0415
     from streams.ingest.app import BUILT_IN  # noqa: PLC0415
     from streams.ingest.intake import Origin  # noqa: PLC0415
@@ -57,7 +55,4 @@ def http(*, maps: tuple[str, ...], topic: str | None) -> None:
             raise click.UsageError(f"--map {given}: {name} {why}: take another name")
         mapping = loaded(path)
         declared[name] = Origin("map", mapping, mapping.delimiter)
-    try:
-        serve(settings, topic or settings.raw_topics[0], declared)
-    except KeptFileError as error:
-        raise WrongUsage(str(error)) from None
+    serve(settings, topic or settings.raw_topics[0], declared)

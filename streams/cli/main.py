@@ -14,6 +14,7 @@ import click
 
 from schemas.extensions import ExtensionError
 from streams import shutdown
+from streams.access.kept_file import KeptFileError
 from streams.cli.common import Failure, WrongUsage
 from streams.extensions import loading
 from streams.plain_text import plain_lines
@@ -49,12 +50,12 @@ class LazyCommands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the chosen command, which Ctrl-C and `kill -INT` end from the start.
 
-        A `SettingError` or an `ExtensionError` is wrong usage, a `DeclarationError` a failure.
+        A `SettingError`, `KeptFileError` or `ExtensionError` is wrong usage, a `DeclarationError` a failure.
         """
         shutdown.hear_interrupts()
         try:
             return super().invoke(ctx)
-        except (SettingError, ExtensionError) as error:
+        except (SettingError, KeptFileError, ExtensionError) as error:
             raise WrongUsage(str(error)) from None
         except DeclarationError as error:
             raise Failure(str(error)) from None

@@ -93,7 +93,7 @@ def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **as
       sluice views ops_payout_backlog --entities --state overdue
     """
     settings = Settings.load()
-    client = ApiClient(url) if url else ApiClient.of(settings)
+    client = ApiClient.of(settings, url=url)
     try:
         if name is None:
             _list(client, as_json=as_json)

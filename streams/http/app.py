@@ -55,6 +55,8 @@ def create_api(replica: Replica, table: GateTable | None = None) -> FastAPI:
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:
-        return Response(docs_page.page(app.openapi(), replica.views.values()), media_type="text/html")
+        body = docs_page.page(app.openapi(), replica.views.values())
+        policy = {"content-security-policy": docs_page.POLICY}
+        return Response(body, media_type="text/html", headers=policy)
 
     return app

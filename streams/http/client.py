@@ -12,7 +12,8 @@ from urllib.parse import quote
 
 import httpx
 
-from streams.settings import Settings
+from streams.settings import SettingError, Settings
+from streams.text_file import TextFileError, small_text
 
 TIMEOUT_SECONDS = 10.0
 ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is the api that may listen there
@@ -31,20 +32,34 @@ class ApiRefusalError(ApiError):
 
 
 class ApiClient:
-    """Asks one api. `url` is its root, without a slash at the end."""
+    """Asks one api. `url` is its root, without a slash at the end; `token`: what says who asks; `trust`: whom
+    to believe that it is the api, this machine's authorities if it is not given.
+    """
 
-    def __init__(self, url: str, timeout_seconds: float = TIMEOUT_SECONDS) -> None:
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        token: str | None = None,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
         self.url = url.rstrip("/")
-        trust = ssl.create_default_context()  # this machine's authorities, not httpx's own list
-        self._how: dict[str, Any] = {"timeout": timeout_seconds, "verify": trust, "follow_redirects": True}
+        self._how: dict[str, Any] = {
+            "timeout": timeout_seconds,
+            "verify": trust or ssl.create_default_context(),  # not httpx's own list
+            "follow_redirects": True,
+            "headers": {"authorization": f"Bearer {token}"} if token else {},
+        }
         self._send: Callable[..., httpx.Response] = partial(httpx.get, **self._how)
 
     @classmethod
-    def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS) -> Self:
-        """The api that these settings start."""
-        host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
-        url = f"http://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
-        return cls(url, timeout_seconds)
+    def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS, url: str | None = None) -> Self:
+        """The api at `url`, without one the api that these settings start. Raises `SettingError`."""
+        if url is None:
+            host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
+            scheme = "http" if settings.http_tls_cert is None else "https"
+            url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+        return cls(url, timeout_seconds, _token(settings), _trust(settings))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -65,6 +80,8 @@ class ApiClient:
         said = _problem(body)
         if status in (400, 404):
             raise ApiRefusalError(said)
+        if status in (401, 403):
+            raise ApiError(f"{said}: SLUICE_API_TOKEN_FILE says as whom commands ask")
         raise ApiError(f"the api at {self.url} answered {status}: {said}")
 
     def ready(self) -> tuple[bool, str]:
@@ -85,6 +102,31 @@ class ApiClient:
             mend = "start it with `sluice api`, or give --api URL"
             raise ApiAwayError(f"the api at {self.url} does not answer ({error}): {mend}") from None
         return answer.status_code, answer.content
+
+
+def _token(settings: Settings) -> str | None:
+    path = settings.api_token_file
+    if path is None:
+        return None
+    try:
+        token = small_text(path).strip()
+    except TextFileError as error:
+        raise SettingError("SLUICE_API_TOKEN_FILE", str(path), f"readable ({error})") from None
+    if not token.isascii() or not token.isprintable() or " " in token or not token:
+        allowed = "a file with one token: printable ASCII without blanks"
+        raise SettingError("SLUICE_API_TOKEN_FILE", str(path), allowed)
+    return token
+
+
+def _trust(settings: Settings) -> ssl.SSLContext:
+    try:
+        trust = ssl.create_default_context()
+        if settings.api_ca_file is not None:
+            trust.load_verify_locations(settings.api_ca_file)
+    except (OSError, ssl.SSLError) as error:
+        allowed = f"a PEM file of certificates ({error})"
+        raise SettingError("SLUICE_API_CA_FILE", str(settings.api_ca_file), allowed) from None
+    return trust
 
 
 def _problem(body: bytes) -> str:

@@ -5,7 +5,9 @@ Operators' networks are closed, and FastAPI's own page takes its scripts from a 
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Iterable, Mapping
+from hashlib import sha256
 from html import escape
 from typing import Any
 from urllib.parse import urlencode
@@ -23,6 +25,12 @@ details { border: 1px solid var(--line); border-radius: .4rem; padding: .5rem 1r
 summary { cursor: pointer } summary code { font-weight: 600 }
 small { opacity: .75 }
 """
+
+POLICY = (
+    f"default-src 'none'; style-src 'sha256-{b64encode(sha256(_STYLE.encode()).digest()).decode()}';"
+    " frame-ancestors 'none'; base-uri 'none'; form-action 'none'"
+)
+"""What a browser may do with the page: apply its style."""
 
 
 def page(openapi: Mapping[str, Any], views: Iterable[View]) -> str:
