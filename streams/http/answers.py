@@ -35,21 +35,23 @@ CHANGES = (
 """Members of an answer that make it another one, besides its rows."""
 
 Answer = dict[str, Any]
+Ask = Callable[[ReaderState], tuple[View, tuple[str, ...], Answer]]
+"""Answers with the view by the definition that answers, and the columns of the rows."""
 
 
 class Answered(NamedTuple):
-    """An answer. `body`: as JSON; `content`: what it is known by (`fingerprint`)."""
+    """An answer. `columns`: of its rows; `body`: as JSON; `content`: what it is known by (`fingerprint`)."""
 
     answer: Answer
+    columns: tuple[str, ...]
     body: bytes
     content: str
 
     @property
-    def etag(self) -> str:
-        """What the content is known by as of its checkpoints. Ages grow between two answers of one tag, which
-        is therefore a weak one (RFC 9110, 8.8.1)."""
+    def tag(self) -> str:
+        """What the content is known by as of its checkpoints. Ages grow between two answers of one tag."""
         offsets = [partition["checkpoint_offset"] for partition in self.answer["partitions"]]
-        return f'W/"{xxhash.xxh3_128_hexdigest(msgspec.json.encode([self.content, offsets]))}"'
+        return digest([self.content, offsets])
 
 
 class _Shared(NamedTuple):
@@ -67,20 +69,20 @@ class Answers:
         self._replica = replica
         self._shared: dict[Hashable, _Shared] = {}
 
-    async def of(self, key: Hashable, ask: Callable[[ReaderState], tuple[View, Answer]]) -> Answered:
+    async def of(self, key: Hashable, ask: Ask) -> Answered:
         """What `ask` answers, or has just answered others of the same key. Raises what it raises."""
         shared = self._shared.get(key)
         if shared is None or shared.until[0] < time.monotonic():
             shared = self._shared[key] = self._compute(key, ask)
         return await asyncio.shield(shared.answered)
 
-    def _compute(self, key: Hashable, ask: Callable[[ReaderState], tuple[View, Answer]]) -> _Shared:
+    def _compute(self, key: Hashable, ask: Ask) -> _Shared:
         self._forget()
 
         def work(reader: ReaderState) -> tuple[Answered, float]:
             began = time.thread_time()
-            view, answer = ask(reader)
-            found = Answered(answer, msgspec.json.encode(answer), fingerprint(view, answer))
+            view, columns, answer = ask(reader)
+            found = Answered(answer, columns, msgspec.json.encode(answer), fingerprint(view, answer))
             return found, time.thread_time() - began
 
         async def run() -> Answered:
@@ -115,4 +117,9 @@ def fingerprint(view: View, answer: Answer) -> str:
     if ages:
         rows = [{name: value for name, value in row.items() if name not in ages} for row in rows]
     told = [view.definition_hash, rows, *(answer.get(name) for name in CHANGES)]
+    return digest(told)
+
+
+def digest(told: object) -> str:
+    """What something that can be written as JSON is known by."""
     return xxhash.xxh3_128_hexdigest(msgspec.json.encode(told))

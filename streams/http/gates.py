@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 
 import msgspec
@@ -11,10 +11,13 @@ from pydantic import BaseModel, Field
 
 from schemas.times import format_time
 from streams.clock import Clock
+from streams.http.answers import digest
+from streams.http.formats import FORMAT, asked_params
 from streams.http.gate_table import GateTable
 from streams.http.guard import visitor
-from streams.http.models import TIME, asked, not_stored
-from streams.http.problems import WRONG_PARAMETER, described, problem
+from streams.http.models import TIME, asked
+from streams.http.problems import COMMON, described, lists, problem
+from streams.http.replies import Listing, reply
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
 from tables.query.declarations import filters
@@ -60,20 +63,16 @@ class GatesAnswer(BaseModel):
 
 def router(table: GateTable, clock: Clock) -> APIRouter:
     """The route, answering from `table`."""
-    routes = APIRouter(prefix="/v1", tags=["gates"])
+    routes = APIRouter(prefix="/v1", tags=["gates"], responses=COMMON)
 
     @routes.get(
         "/gates/recon",
         summary="Every recon gate's newest record",
-        responses={
-            200: {"model": GatesAnswer},
-            400: WRONG_PARAMETER,
-            503: described("The gates have not been read yet."),
-        },
-        openapi_extra=asked(FILTERS),
+        responses={**lists(GatesAnswer), 503: described("The gates have not been read yet.")},
+        openapi_extra=asked([*FILTERS, FORMAT]),
     )
     async def recon(request: Request) -> Response:
-        wanted = _filters(request.query_params.multi_items())
+        wanted = _filters(asked_params(request))
         if table.waiting_for is not None:
             return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
         now_us = clock.wall_us()
@@ -84,15 +83,18 @@ def router(table: GateTable, clock: Clock) -> APIRouter:
             "as_of": format_time(now_us),
             **({"warnings": warnings} if warnings else {}),
             "rows": [
-                row for row in seen if all(getattr(row, name) in values for name, values in wanted.items())
+                msgspec.to_builtins(row)
+                for row in seen
+                if all(getattr(row, name) in values for name, values in wanted.items())
             ],
         }
-        return not_stored(msgspec.json.encode(body))
+        tag = digest({**body, "as_of": None})
+        return reply(request, Listing("gates_recon", [*GateRow.model_fields], body, tag))
 
     return routes
 
 
-def _filters(params: list[tuple[str, str]]) -> dict[str, set[str | None]]:
+def _filters(params: Iterable[tuple[str, str]]) -> dict[str, set[str | None]]:
     wanted: dict[str, set[str | None]] = {}
     for name, value in params:
         check_known(name, FILTERS)

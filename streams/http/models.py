@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from fastapi import Response
 from pydantic import BaseModel, Field, JsonValue, create_model
 
 from tables.query.declarations import Parameter
@@ -139,11 +138,6 @@ def _with_rows(name: str, base: type[Head], description: str, row: dict[str, Any
 def asked(parameters: Iterable[Parameter]) -> dict[str, Any]:
     """Query parameters, as a route describes them."""
     return {"parameters": [{"in": "query", **parameter._asdict()} for parameter in parameters]}
-
-
-def not_stored(body: bytes) -> Response:
-    """A JSON answer that no cache may keep."""
-    return Response(body, media_type="application/json", headers={"cache-control": "no-store"})
 
 
 def listed(view: View, former: str | None) -> dict[str, Any]:

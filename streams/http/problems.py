@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
+from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
 
 from streams.access.access import AccessEndedError
@@ -43,6 +44,25 @@ def described(description: str) -> dict[str, Any]:
 
 
 WRONG_PARAMETER = described("A parameter is wrong; `parameter` names it.")
+COMMON: dict[int | str, dict[str, Any]] = {
+    401: described("It is not known who asks: no token, or one that does not count (SLUICE_AUTH)."),
+    403: described("Who asks may not see this at all."),
+    413: described("A body over 64 KiB; no route takes one."),
+    414: described("Path and query are longer than SLUICE_HTTP_QUERY_BYTES."),
+    421: described("Another machine's name was asked for, while SLUICE_AUTH=off."),
+    429: described("Too many requests or streams; Retry-After says in how many seconds to ask again."),
+}
+"""What every route under /v1 may answer, too."""
+
+
+def lists(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
+    """What a route answers that has a list, in its forms."""
+    as_csv = {"text/csv": {"schema": {"type": "string"}}}
+    return {
+        200: {"model": model | list[dict[str, JsonValue]], "content": as_csv},
+        304: {"description": "What If-None-Match names is still the answer, but for ages and lags."},
+        400: WRONG_PARAMETER,
+    }
 
 
 def problem(status: int, detail: str, headers: Mapping[str, str] | None = None, **members: Any) -> Response:

@@ -15,11 +15,13 @@ from tables.query.views import Scope, answer_view
 from tables.read.state import ReaderState
 from tables.read.status import Situation
 from tables.spec.experiment import Experiment
+from tables.spec.fields import CITY
 from tables.spec.view import View
 
 Params = tuple[tuple[str, str], ...]
 """A request's query parameters, in their order."""
 Kind = Literal["rows", "entities"]
+Columns = tuple[str, ...]
 
 
 class Questions:
@@ -49,18 +51,23 @@ def check_visible(view: View, scope: Scope) -> None:
 
 def _rows(
     reader: ReaderState, *, name: str, params: Params, situation: Situation, scope: Scope
-) -> tuple[View, dict[str, Any]]:
+) -> tuple[View, Columns, dict[str, Any]]:
     view = reader.views[name].view
-    return view, answer_view(reader, view, parse_view_query(view, list(params)), situation, scope)
+    query = parse_view_query(view, list(params))
+    answer = answer_view(reader, view, query, situation, scope)
+    measures = (measure.name for measure in view.measures)
+    return view, (*(["t"] if query.steps else []), *query.group_by, *measures), answer
 
 
 def _entities(
     reader: ReaderState, *, name: str, params: Params, situation: Situation, scope: Scope
-) -> tuple[View, dict[str, Any]]:
+) -> tuple[View, Columns, dict[str, Any]]:
     view = reader.views[name].view
-    if view.tracks is None:
+    tracks = view.tracks
+    if tracks is None:
         raise NotFoundError(f"the former definition of {name}, which answers, has no entities")
-    return view, answer_entities(reader, view, parse_entity_query(view, list(params)), situation, scope)
+    answer = answer_entities(reader, view, parse_entity_query(view, list(params)), situation, scope)
+    return view, (*tracks.id_fields, CITY, "state", "occurred_at", *tracks.kept_names), answer
 
 
-_ASK: dict[Kind, Callable[..., tuple[View, dict[str, Any]]]] = {"rows": _rows, "entities": _entities}
+_ASK: dict[Kind, Callable[..., tuple[View, Columns, dict[str, Any]]]] = {"rows": _rows, "entities": _entities}

@@ -5,16 +5,18 @@ from __future__ import annotations
 import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator
 
-import msgspec
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
 from streams.feed.replica import Replica
+from streams.http.answers import digest
+from streams.http.formats import FORMAT, asked_params
 from streams.http.guard import visitor
-from streams.http.models import ViewsListed, answer, asked, listed, not_stored, page
+from streams.http.models import ViewsListed, answer, asked, listed, page
 from streams.http.open_streams import OpenStreams
-from streams.http.problems import WRONG_PARAMETER, NotFoundError
-from streams.http.questions import Kind, Params, Questions
+from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, lists
+from streams.http.questions import Kind, Questions
+from streams.http.replies import Listing, reply
 from streams.http.stream import Broadcasts
 from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
@@ -23,6 +25,9 @@ from tables.query.values import did_you_mean
 from tables.read.state import ReaderState
 from tables.spec.view import View
 
+COLUMNS = ("name", "kind", "dimensions", "measures", "states", "description", "former")
+"""Of the list of views."""
+
 
 class _EventStream(StreamingResponse):
     media_type = "text/event-stream"
@@ -30,15 +35,21 @@ class _EventStream(StreamingResponse):
 
 def router(replica: Replica) -> APIRouter:
     """The routes, answering from `replica`: those of each view come from its declaration."""
-    routes = APIRouter(prefix="/v1", tags=["views"])
+    routes = APIRouter(prefix="/v1", tags=["views"], responses=COMMON)
     questions = Questions(replica)
     broadcasts, streams = Broadcasts(replica, questions), OpenStreams(replica.settings)
 
-    @routes.get("/views", summary="Every view", responses={200: {"model": ViewsListed}, 400: WRONG_PARAMETER})
+    @routes.get(
+        "/views",
+        summary="Every view",
+        responses=lists(ViewsListed),
+        openapi_extra=asked([FORMAT]),
+    )
     async def list_views(request: Request) -> Response:
-        for name in request.query_params:
-            check_known(name, ())
-        return not_stored(msgspec.json.encode({"views": await replica.run(_listed)}))
+        for name, _ in asked_params(request):
+            check_known(name, [FORMAT])
+        answer = {"views": await replica.run(_listed)}
+        return reply(request, Listing("views", COLUMNS, answer, digest(answer), member="views"))
 
     for view in replica.views.values():
         _add_answer(routes, questions, view)
@@ -66,13 +77,10 @@ def _listed(reader: ReaderState) -> list[dict[str, object]]:
     return [listed(state.view, reader.definitions.former(name)) for name, state in reader.views.items()]
 
 
-def _params(request: Request) -> Params:
-    return tuple(request.query_params.multi_items())
-
-
 async def _answered(request: Request, questions: Questions, kind: Kind, view: View) -> Response:
-    answered = await questions.ask(kind, view, _params(request), visitor(request).scope())
-    return not_stored(answered.body)
+    answered = await questions.ask(kind, view, asked_params(request), visitor(request).scope())
+    name = view.name if kind == "rows" else f"{view.name}_entities"
+    return reply(request, Listing(name, answered.columns, answered.answer, answered.tag, answered.body))
 
 
 def _add_answer(routes: APIRouter, questions: Questions, view: View) -> None:
@@ -80,8 +88,8 @@ def _add_answer(routes: APIRouter, questions: Questions, view: View) -> None:
         f"/views/{view.name}",
         summary=f"The rows of {view.name}",
         description=view.description,
-        responses={200: {"model": answer(view)}, 400: WRONG_PARAMETER},
-        openapi_extra=asked(view_parameters(view)),
+        responses=lists(answer(view)),
+        openapi_extra=asked([*view_parameters(view), FORMAT]),
     )
     async def view_answer(request: Request) -> Response:
         return await _answered(request, questions, "rows", view)
@@ -91,8 +99,8 @@ def _add_entities(routes: APIRouter, questions: Questions, view: View) -> None:
     @routes.get(
         f"/views/{view.name}/entities",
         summary=f"The entities of {view.name}, oldest first",
-        responses={200: {"model": page(view)}, 400: WRONG_PARAMETER},
-        openapi_extra=asked(entity_parameters(view)),
+        responses=lists(page(view)),
+        openapi_extra=asked([*entity_parameters(view), FORMAT]),
     )
     async def view_entities(request: Request) -> Response:
         return await _answered(request, questions, "entities", view)
@@ -112,7 +120,9 @@ def _add_stream(routes: APIRouter, broadcasts: Broadcasts, streams: OpenStreams,
         asking = visitor(request)
         with contextlib.ExitStack() as held:
             held.enter_context(streams.one_more(asking))
-            sent = broadcasts.events(view, _params(request), asking, request.headers.get("last-event-id"))
+            sent = broadcasts.events(
+                view, asked_params(request), asking, request.headers.get("last-event-id")
+            )
             first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
             headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
             return _EventStream(_after(first, sent, held.pop_all()), headers=headers)

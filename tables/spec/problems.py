@@ -17,7 +17,9 @@ _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
 TAKEN = frozenset(
     (
         "as_of",
+        "complete",
         "cursor",
+        "format",
         "from",
         "group_by",
         "limit",

@@ -71,7 +71,7 @@ async def test_a_row_is_the_record() -> None:
         "gate": "recon", "as_of": "2026-03-01T12:00:00Z",
         "rows": [msgspec.to_builtins(record("london", state=GateState.ALARM))],
     }  # fmt: skip
-    assert answer.headers["cache-control"] == "no-store"
+    assert answer.headers["cache-control"] == "private, no-cache"
 
 
 async def test_rows_are_sorted_null_first() -> None:
@@ -141,6 +141,6 @@ def test_the_description_has_every_field() -> None:
     described = create_api(replica).openapi()
     replica.close()
     answer = described["paths"]["/v1/gates/recon"]["get"]
-    assert {parameter["name"] for parameter in answer["parameters"]} == {"city", "currency"}
+    assert {parameter["name"] for parameter in answer["parameters"]} == {"city", "currency", "format"}
     row = described["components"]["schemas"]["GateRow"]
     assert list(row["properties"]) == list(GateRecord.__struct_fields__)
