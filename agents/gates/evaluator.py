@@ -14,6 +14,7 @@ from agents.protocols import FeedRecord
 from schemas.times import SECOND_US, format_time
 from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
+from tables.gates.reasons import reason
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
 from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
 from tables.query.params import ParameterError, parse_time
@@ -83,7 +84,7 @@ class GateEvaluator:
             elif gate.published_us is not None and 0 <= now_us - gate.published_us < PUBLISH_US:
                 continue
             gate.published_us = now_us
-            out.gates.append((gate_key(*pair), encode_gate(_record(pair, gate, now_us))))
+            out.gates.append((gate_key(*pair), encode_gate(self._record(pair, gate, now_us, reading.stale))))
         return out
 
     def end_gates(self, kept: set[Pair], now_us: int) -> Publication:
@@ -97,6 +98,28 @@ class GateEvaluator:
                     self._alarm(pair, gate.standing.state, gate.since_us, now_us, cleared="has ended")
                 )
         return out
+
+    def _record(self, pair: Pair, gate: _Gate, now_us: int, stale: str | None) -> GateRecord:
+        standing, figures, rule = gate.standing, gate.figures, self._rule
+        return GateRecord(
+            gate=RECON,
+            city=pair[0],
+            currency=pair[1],
+            state=standing.state,
+            open=standing.state.open,
+            previous=standing.previous,
+            since=format_time(gate.since_us),
+            evaluated_at=format_time(now_us),
+            valid_until=format_time(now_us + VALID_SECONDS * SECOND_US),
+            variance_minor=figures.variance,
+            variance_ratio=figures.ratio,
+            charges_minor=figures.charges,
+            window_from=format_time(gate.first * MINUTE_US),
+            window_to=format_time(gate.end * MINUTE_US),
+            reason=reason(standing, figures, rule, stale),
+            warn_at=float(rule.warn),
+            alarm_at=float(rule.alarm),
+        )
 
     def _alarms(
         self, pair: Pair, gate: _Gate, before: GateState, now_us: int, stale: str | None
@@ -161,23 +184,3 @@ def _restored(pair: Pair, value: bytes) -> _Gate | None:
 def _compared(figures: Figures) -> str:
     ratio = "no charges" if figures.ratio is None else f"variance_ratio {figures.ratio:.4f}"
     return f"charges {figures.charges}, payouts + refunds + fees {figures.others}, {ratio}"
-
-
-def _record(pair: Pair, gate: _Gate, now_us: int) -> GateRecord:
-    standing, figures = gate.standing, gate.figures
-    return GateRecord(
-        gate=RECON,
-        city=pair[0],
-        currency=pair[1],
-        state=standing.state,
-        open=standing.state.open,
-        previous=standing.previous,
-        since=format_time(gate.since_us),
-        evaluated_at=format_time(now_us),
-        valid_until=format_time(now_us + VALID_SECONDS * SECOND_US),
-        variance_minor=figures.variance,
-        variance_ratio=figures.ratio,
-        charges_minor=figures.charges,
-        window_from=format_time(gate.first * MINUTE_US),
-        window_to=format_time(gate.end * MINUTE_US),
-    )

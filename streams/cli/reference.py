@@ -20,6 +20,7 @@ from streams.errors import ErrorCode
 from streams.feed.replica import Replica
 from streams.http.app import create_api
 from streams.http.models import Problem
+from streams.http.problems import COMMON
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
 from tables.spec.view import View
@@ -146,7 +147,9 @@ def _http() -> str:
     ]
     answers = {**document["components"]["schemas"], "Problem": Problem.model_json_schema()}
     models = [_model(name, schema) for name, schema in sorted(answers.items())]
-    return page("HTTP", "streams/http", about, "\n\n".join([*routes, *models]))
+    common = table("status|is", [(str(status), answer["description"]) for status, answer in COMMON.items()])
+    also = f"## What every route under /v1 may answer, too\n{common}"
+    return page("HTTP", "streams/http", about, "\n\n".join([also, *routes, *models]))
 
 
 def _route(path: str, operation: Mapping[str, Any]) -> str:
@@ -160,7 +163,9 @@ def _route(path: str, operation: Mapping[str, Any]) -> str:
         for one in operation.get("parameters", ())
     ]
     answers = [
-        (status, _content(answer), answer["description"]) for status, answer in operation["responses"].items()
+        (status, _content(answer), answer["description"])
+        for status, answer in operation["responses"].items()
+        if int(status) not in COMMON
     ]
     return "\n\n".join([
         f"## GET {path}\n{operation['summary']}",
@@ -170,7 +175,8 @@ def _route(path: str, operation: Mapping[str, Any]) -> str:
 
 
 def _content(answer: Mapping[str, Any]) -> str:
-    return ", ".join(f"`{kind}` {_type(of.get('schema', {}))}" for kind, of in answer["content"].items())
+    forms = answer.get("content", {}).items()
+    return ", ".join(f"`{kind}` {_type(of.get('schema', {}))}" for kind, of in forms)
 
 
 def _model(name: str, schema: Mapping[str, Any]) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import FastAPI, Response
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import ASGIApp
@@ -9,11 +11,11 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import docs_page, gates, operation, problems, views
-from streams.http.gate_table import GateTable
+from streams.http import alarms, docs_page, gates, operation, problems, views
 from streams.http.guard import Guard, VisitorOf
 from streams.http.head import head_as_get
 from streams.http.headers import secure_headers
+from streams.http.ops_topics import OpsTopics
 from streams.http.requests_log import counted
 from streams.version import VERSION
 
@@ -28,12 +30,12 @@ def everyone(headers: Headers, address: str | None) -> Visitor:  # noqa: ARG001
     return EVERYONE
 
 
-def create_app(replica: Replica, visitor_of: VisitorOf = everyone, table: GateTable | None = None) -> ASGIApp:
-    """The routes over one feed's state, behind all that stands before them. `visitor_of`: who asks; `table`:
-    the gates."""
+def create_app(replica: Replica, visitor_of: VisitorOf = everyone, ops: OpsTopics | None = None) -> ASGIApp:
+    """The routes over one feed's state, behind all that stands before them. `visitor_of`: who asks; `ops`:
+    gates and alarms."""
     settings = replica.settings
     origins = settings.http_cors_origins
-    app: ASGIApp = Guard(head_as_get(create_api(replica, table)), settings, visitor_of)
+    app: ASGIApp = Guard(head_as_get(create_api(replica, ops)), settings, visitor_of)
     if origins:
         app = CORSMiddleware(
             app,
@@ -45,12 +47,26 @@ def create_app(replica: Replica, visitor_of: VisitorOf = everyone, table: GateTa
     return counted(app, logged=bool(settings.http_access_log))
 
 
-def create_api(replica: Replica, table: GateTable | None = None) -> FastAPI:
+class _Api(FastAPI):
+    def openapi(self) -> dict[str, Any]:
+        """The description, with how to say who asks: whether that is needed is a matter of SLUICE_AUTH."""
+        document = super().openapi()
+        document["components"]["securitySchemes"] = {"bearer": {"type": "http", "scheme": "bearer"}}
+        for path, methods in document["paths"].items():
+            if path.startswith("/v1/"):
+                for operation in methods.values():
+                    operation["security"] = [{"bearer": []}, {}]
+        return document
+
+
+def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     """The routes alone."""
-    app = FastAPI(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
+    app = _Api(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
     problems.install(app, replica.views)
     app.include_router(views.router(replica))
-    app.include_router(gates.router(table or GateTable(replica.settings), replica.clock))
+    ops = ops or OpsTopics(replica.settings)
+    app.include_router(gates.router(ops, replica.clock))
+    app.include_router(alarms.router(ops, replica.clock))
     app.include_router(operation.router(replica))
 
     @app.get("/docs", include_in_schema=False)

@@ -24,9 +24,7 @@ MEDIA_TYPES: dict[Format, str] = {
 }
 FORMAT = Parameter(
     "format",
-    "json; flat: the rows alone, an array of flat objects, each with `as_of` and `complete` of the answer;"
-    " csv: the same as CSV, as with `Accept: text/csv`. There a text that a spreadsheet would take for a"
-    " formula begins with an apostrophe.",
+    "csv, as with `Accept: text/csv`; flat: a JSON array of the rows, as docs/api.md has it.",
     {"type": "string", "enum": [*MEDIA_TYPES], "default": "json"},
 )
 FORMULA = re.compile(r"[=+\-@\t\r\n|%]")

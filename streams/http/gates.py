@@ -13,9 +13,9 @@ from schemas.times import format_time
 from streams.clock import Clock
 from streams.http.answers import digest
 from streams.http.formats import FORMAT, asked_params
-from streams.http.gate_table import GateTable
 from streams.http.guard import visitor
 from streams.http.models import TIME, asked
+from streams.http.ops_topics import OpsTopics
 from streams.http.problems import COMMON, described, lists, problem
 from streams.http.replies import Listing, reply
 from tables.gates.records import RECON, GateRecord, decode_gate, expired
@@ -47,6 +47,9 @@ class GateRow(BaseModel):
     charges_minor: int
     window_from: str = Field(json_schema_extra=TIME)
     window_to: str = Field(json_schema_extra=TIME, description="exclusive")
+    reason: str | None = Field(description="why it is in its state, in words")
+    warn_at: float | None = Field(description="variance_ratio above which it warns")
+    alarm_at: float | None = Field(description="variance_ratio above which it closes")
 
 
 class GatesAnswer(BaseModel):
@@ -61,8 +64,8 @@ class GatesAnswer(BaseModel):
     rows: list[GateRow] = Field(description="by city, null first, and currency")
 
 
-def router(table: GateTable, clock: Clock) -> APIRouter:
-    """The route, answering from `table`."""
+def router(ops: OpsTopics, clock: Clock) -> APIRouter:
+    """The route, answering from `ops`."""
     routes = APIRouter(prefix="/v1", tags=["gates"], responses=COMMON)
 
     @routes.get(
@@ -73,10 +76,10 @@ def router(table: GateTable, clock: Clock) -> APIRouter:
     )
     async def recon(request: Request) -> Response:
         wanted = _filters(asked_params(request))
-        if table.waiting_for is not None:
-            return problem(503, f"waiting for {table.waiting_for}", {"retry-after": "1"})
+        if ops.waiting_for is not None:
+            return problem(503, f"waiting for {ops.waiting_for}", {"retry-after": "1"})
         now_us = clock.wall_us()
-        seen = answer(table.records, now_us, visitor(request).scope())
+        seen = answer(ops.gates, now_us, visitor(request).scope())
         warnings = _unknown(seen, wanted)
         body = {
             "gate": RECON,
@@ -130,5 +133,10 @@ def _now(record: GateRecord, now_us: int) -> GateRecord:
     if record.state is GateState.STALE or not expired(record.valid_until, now):
         return record
     return msgspec.structs.replace(
-        record, state=GateState.STALE, open=False, previous=record.state, since=record.valid_until
+        record,
+        state=GateState.STALE,
+        open=False,
+        previous=record.state,
+        since=record.valid_until,
+        reason=f"no evaluation has come since {record.evaluated_at}: is a gates worker running?",
     )

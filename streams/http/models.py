@@ -12,7 +12,8 @@ from tables.spec.fields import Kind
 from tables.spec.measures import Unit
 from tables.spec.view import View
 
-TIME: dict[str, JsonValue] = {"type": "string", "format": "date-time"}
+TIME: dict[str, JsonValue] = {"format": "date-time"}
+"""Of a text, which may be nullable."""
 
 
 class Described(BaseModel):
@@ -156,7 +157,9 @@ def listed(view: View, former: str | None) -> dict[str, Any]:
 
 def row_schema(view: View) -> dict[str, Any]:
     """JSON Schema of a view's rows."""
-    properties: dict[str, Any] = {"t": {**TIME, "description": "start of the step; only with `step`"}}
+    properties: dict[str, Any] = {
+        "t": {"type": "string", **TIME, "description": "start of the step; only with `step`"}
+    }
     properties |= {name: {"type": ["string", "null"]} for name in view.dimensions}
     properties |= {measure.name: measure.schema() for measure in view.measures}
     return {"title": view.name, "type": "object", "properties": properties}
@@ -169,6 +172,6 @@ def entity_schema(view: View) -> dict[str, Any]:
     properties: dict[str, Any] = {name: {"type": "string"} for name in view.tracks.id_fields}
     properties["city"] = {"type": ["string", "null"]}
     properties["state"] = {"type": "string", "enum": [stage.state for stage in view.tracks.stages]}
-    properties["occurred_at"] = {**TIME, "description": "of the latest event"}
+    properties["occurred_at"] = {"type": "string", **TIME, "description": "of the latest event"}
     properties |= {kept.field: {"type": [kinds[kept.kind], "null"]} for kept in view.tracks.keep}
     return {"title": f"{view.name} entity", "type": "object", "properties": properties}

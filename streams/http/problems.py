@@ -9,7 +9,7 @@ from typing import Any
 
 import msgspec
 from fastapi import FastAPI, Request, Response
-from pydantic import BaseModel, JsonValue
+from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from streams.access.access import AccessEndedError
@@ -59,7 +59,7 @@ def lists(model: type[BaseModel]) -> dict[int | str, dict[str, Any]]:
     """What a route answers that has a list, in its forms."""
     as_csv = {"text/csv": {"schema": {"type": "string"}}}
     return {
-        200: {"model": model | list[dict[str, JsonValue]], "content": as_csv},
+        200: {"model": model | list[dict[str, Any]], "content": as_csv},
         304: {"description": "What If-None-Match names is still the answer, but for ages and lags."},
         400: WRONG_PARAMETER,
     }

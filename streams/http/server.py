@@ -20,8 +20,8 @@ from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.connections import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
-from streams.http.gate_table import GateTable
 from streams.http.hosts import LOOPBACK, is_loopback
+from streams.http.ops_topics import OpsTopics
 from streams.http.tls import follow_certificate, tls_context
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.settings import SettingError, Settings
@@ -99,14 +99,14 @@ async def _serve(
 ) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
     replica = Replica(chosen_views(settings), settings)
-    table = GateTable(settings)
+    ops = OpsTopics(settings)
     protocol, waiting = bounded(settings.http_connections)
-    app = create_app(replica, access.visitor, table)
+    app = create_app(replica, access.visitor, ops)
     server = _Server(_config(app, protocol, tls), replica)
     shutdown.on_signals(replica.end)
     server.should_exit = replica.closing.is_set()
     follower = asyncio.create_task(Follower(replica, settings).run())
-    beside = [asyncio.create_task(table.follow(replica)), asyncio.create_task(_close_late(waiting))]
+    beside = [asyncio.create_task(ops.follow(replica)), asyncio.create_task(_close_late(waiting))]
     if access.key_url is not None:
         beside.append(asyncio.create_task(access.key_url.follow()))
     if tls is not None:

@@ -6,8 +6,12 @@ from typing import Any, Literal
 
 import msgspec
 
-from schemas.times import format_time
+from schemas.times import format_time, parse_instant
 from tables.codec import LAST
+from tables.gates.records import RECON
+
+GATE = f"{RECON}/"
+"""How the subject of a gate's alarm begins."""
 
 
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
@@ -27,11 +31,30 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
 
 
 _encode = msgspec.json.Encoder().encode
+_decoder = msgspec.json.Decoder(Alarm)
 
 
 def encode_alarm(alarm: Alarm) -> tuple[bytes, bytes]:
     """Key (the alarm_id) and value (JSON) of an alarm's record."""
     return alarm.alarm_id.encode(), _encode(alarm)
+
+
+def decode_alarm(value: bytes | None) -> Alarm | None:
+    """An alarm's record; None for what is none."""
+    try:
+        found = _decoder.decode(value or b"")
+        parse_instant(found.at)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return found
+
+
+def gate_of(subject: str) -> tuple[str | None, str] | None:
+    """City and currency of the recon gate that an alarm is about; None where it is about something else."""
+    if not subject.startswith(GATE):
+        return None
+    city, _, currency = subject.removeprefix(GATE).partition("|")
+    return city or None, currency
 
 
 def full_alarm(

@@ -25,6 +25,8 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     Times are RFC 3339 in UTC. `since`: when the gate came into its state. `variance_minor`, `charges_minor`:
     minor units of `currency`, over the panes from `window_from` to `window_to`, exclusive (event time; the
     payouts' window: charges, refunds and fees may be shifted). `variance_ratio`: null without charges.
+    `reason`: why it is in its state, in words; `warn_at`, `alarm_at`: the ratios above which it warns and
+    closes. These three are null in records of before they were there.
     """
 
     gate: str
@@ -41,6 +43,9 @@ class GateRecord(msgspec.Struct, frozen=True, kw_only=True):
     charges_minor: int
     window_from: str
     window_to: str
+    reason: str | None = None
+    warn_at: float | None = None
+    alarm_at: float | None = None
 
 
 encode_gate: Callable[[GateRecord], bytes] = msgspec.json.Encoder().encode

@@ -64,11 +64,8 @@ _WINDOW = (
     ),
     _text("to", f"End ({_TIME}), exclusive; as_of if left out.", "2026-03-02T00:00:00Z"),
 )
-_LIMIT = Parameter(
-    "limit",
-    f"Entities a page, at most {MAX_LIMIT}.",
-    {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT},
-)
+LIMIT_SCHEMA = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+_LIMIT = Parameter("limit", f"Entities a page, at most {MAX_LIMIT}.", LIMIT_SCHEMA)
 _CURSOR = _text("cursor", "The `cursor` of the page before.")
 
 

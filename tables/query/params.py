@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time
 from zoneinfo import ZoneInfo
@@ -125,12 +125,9 @@ def parse_entity_query(view: View, params: Params) -> EntityQuery:
     if state is not None and state not in view.tracks.by_state:
         hint = did_you_mean(state, view.tracks.by_state)
         raise ParameterError("state", f"must be one of {', '.join(view.tracks.by_state)}{hint}")
-    limit_text = one.get("limit", str(DEFAULT_LIMIT))
-    if not re.fullmatch(r"[0-9]{1,4}", limit_text) or not 1 <= int(limit_text) <= MAX_LIMIT:
-        raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
     cursor = _cursor(view, one["cursor"]) if "cursor" in one else None
     filters, warnings = _filters(view, params), _time_warnings(one)
-    return EntityQuery(_as_of(one), state, filters, int(limit_text), cursor, warnings)
+    return EntityQuery(_as_of(one), state, filters, parse_limit(one), cursor, warnings)
 
 
 def _singles(view: View, params: Params, declared: Sequence[Parameter]) -> dict[str, str]:
@@ -146,6 +143,14 @@ def _singles(view: View, params: Params, declared: Sequence[Parameter]) -> dict[
         if name not in view.dimensions:
             found[name] = value
     return found
+
+
+def parse_limit(one: Mapping[str, str]) -> int:
+    """How many are asked for. Raises `ParameterError`."""
+    text = one.get("limit", str(DEFAULT_LIMIT))
+    if not re.fullmatch(r"[0-9]{1,4}", text) or not 1 <= int(text) <= MAX_LIMIT:
+        raise ParameterError("limit", f"must be a whole number from 1 to {MAX_LIMIT}")
+    return int(text)
 
 
 def check_known(name: str, declared: Sequence[Parameter], hint: str = "") -> None:

@@ -121,6 +121,7 @@ def test_a_record_says_all_there_is_to_say() -> None:
         "previous": "ok", "since": "2026-03-01T12:00:01Z", "evaluated_at": "2026-03-01T12:00:01Z",
         "valid_until": "2026-03-01T12:00:16Z", "variance_minor": -20_000, "variance_ratio": 0.2,
         "charges_minor": 100_000, "window_from": "2026-02-28T12:00:00Z", "window_to": "2026-03-01T12:00:00Z",
+        "reason": "variance is 20% of charges, above 5%", "warn_at": 0.02, "alarm_at": 0.05,
     }  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import pytest
 from schemas.times import format_time
 from streams.feed.replica import Replica
 from streams.http.app import create_api, create_app
-from streams.http.gate_table import GateTable
+from streams.http.ops_topics import OpsTopics
 from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, gate_key
 from tables.gates.rule import GateState
@@ -34,15 +34,15 @@ def record(
     )  # fmt: skip
 
 
-def table_of(*records: GateRecord, **others: bytes) -> GateTable:
-    table = GateTable(Settings.load({}))
-    table.records = {gate_key(one.city, one.currency): encode_gate(one) for one in records}
-    table.records |= {key.encode(): value for key, value in others.items()}
+def table_of(*records: GateRecord, **others: bytes) -> OpsTopics:
+    table = OpsTopics(Settings.load({}))
+    table.gates = {gate_key(one.city, one.currency): encode_gate(one) for one in records}
+    table.gates |= {key.encode(): value for key, value in others.items()}
     table.waiting_for = None
     return table
 
 
-async def get(table: GateTable, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
+async def get(table: OpsTopics, scope: frozenset[str] | None = None, **params: Any) -> httpx.Response:
     replica = Replica(VIEWS, Settings.load({}), FixedClock(NOW_S * 1000))
     app = create_app(replica, Analyst(scope), table)
     try:
@@ -55,7 +55,7 @@ async def get(table: GateTable, scope: frozenset[str] | None = None, **params: A
 
 
 async def pairs(
-    table: GateTable, scope: frozenset[str] | None = None, **params: Any
+    table: OpsTopics, scope: frozenset[str] | None = None, **params: Any
 ) -> list[tuple[Any, str]]:
     answer = await get(table, scope, **params)
     assert answer.status_code == 200, answer.text
@@ -131,7 +131,7 @@ async def test_what_cannot_be_read_is_left_out() -> None:
 async def test_errors_are_problems() -> None:
     wrong = await get(table_of(), window="1h")
     assert (wrong.status_code, wrong.json()["parameter"]) == (400, "window")
-    unread = await get(GateTable(Settings.load({})))
+    unread = await get(OpsTopics(Settings.load({})))
     assert (unread.status_code, unread.headers["content-type"]) == (503, "application/problem+json")
     assert unread.headers["retry-after"] == "1"
 

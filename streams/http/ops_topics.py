@@ -1,4 +1,4 @@
-"""The newest record of every gate, read from `ops.gates` by each api for itself."""
+"""What `ops.gates` and `ops.alarms` say, read by each api for itself."""
 
 from __future__ import annotations
 
@@ -16,27 +16,31 @@ from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
 from streams.kafka.topology import partitions_of
 from streams.settings import Settings
-from tables.record_check import gate_problem
+from tables.gates.alarm_log import AlarmLog
+from tables.gates.alarms import decode_alarm
+from tables.record_check import NOT_OURS, gate_problem
 
 log = logging.getLogger(__name__)
 
 FETCH_MS = 500
 
 
-class GateTable:
-    """Records of gates by key. `waiting_for`: why they have not been read to their end; None once they have.
+class OpsTopics:
+    """Records of gates by key, and the alarms. `waiting_for`: why they have not been read to their end; None
+    once they have.
 
-    What was read stays while Kafka is away: a record expires by itself.
+    What was read stays while Kafka is away: a gate's record expires by itself.
     """
 
     def __init__(self, settings: Settings) -> None:
-        self.records: dict[bytes, bytes] = {}
+        self.gates: dict[bytes, bytes] = {}
+        self.alarms = AlarmLog()
         self.waiting_for: str | None = "the gates to be read"
         self._settings = settings
-        self._topic = settings.topic("ops.gates")
+        self._gates_topic, self._alarms_topic = settings.topic("ops.gates"), settings.topic("ops.alarms")
 
     async def follow(self, replica: Replica) -> None:
-        """Follow the topic until the process is to end; after a failure from its beginning."""
+        """Follow the topics until the process is to end; after a failure from their beginning."""
         backoff = Backoff()
         while not replica.closing.is_set():
             try:
@@ -48,24 +52,30 @@ class GateTable:
             await backoff.pause(replica.closing)
 
     async def _follow(self, replica: Replica) -> None:
-        """Read from the beginning and go on. Returns if there is no such topic."""
-        partitions = await partitions_of(self._settings, (self._topic,))
-        if not partitions:
-            self.waiting_for = f"topic {self._topic}: `sluice topics create` makes it"
+        """Read from the beginning and go on. Returns if there are no such topics."""
+        names = (self._gates_topic, self._alarms_topic)
+        partitions = await partitions_of(self._settings, names)
+        missing = [name for name in names if name not in {tp.topic for tp in partitions}]
+        if missing:
+            self.waiting_for = f"topic {missing[0]}: `sluice topics create` makes it"
             return
         async with reading(self._settings) as consumer:
             consumer.assign(partitions)
             await consumer.seek_to_beginning()
             ends = await consumer.end_offsets(partitions)
-            read: dict[bytes, bytes] = {}
+            gates: dict[bytes, bytes] = {}
+            alarms = AlarmLog()
             while not replica.closing.is_set():
                 for tp, records in (await consumer.getmany(timeout_ms=FETCH_MS)).items():
-                    _take(read, tp, records)
-                if self.records is not read and await _reached(consumer, ends):
-                    self.records, self.waiting_for = read, None
+                    if tp.topic == self._gates_topic:
+                        _take_gates(gates, tp, records)
+                    else:
+                        _take_alarms(alarms, tp, records)
+                if self.gates is not gates and await _reached(consumer, ends):
+                    self.gates, self.alarms, self.waiting_for = gates, alarms, None
 
 
-def _take(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> None:
+def _take_gates(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> None:
     """Take a partition's records. A gate whose record cannot be read is left out, which counts as closed."""
     for record in records:
         problem = gate_problem(record.key, record.value)
@@ -75,6 +85,15 @@ def _take(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> N
             read.pop(record.key, None)
         else:
             read[record.key] = record.value
+
+
+def _take_alarms(alarms: AlarmLog, tp: TopicPartition, records: list[Any]) -> None:
+    for record in records:
+        alarm = decode_alarm(record.value)
+        if alarm is None:
+            tell(tp, record.offset, record.key, NOT_OURS)
+        else:
+            alarms.take(alarm)
 
 
 async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:

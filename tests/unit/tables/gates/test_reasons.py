@@ -1,0 +1,59 @@
+"""Why a gate is in its state, in words."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import pytest
+
+from tables.gates.reasons import reason
+from tables.gates.rule import NOTHING, Figures, Rule, Standing, level, step
+
+RULE = Rule(Fraction("0.02"), Fraction("0.05"), 10_000, raise_after=3, clear_after=10)
+
+
+def after(*figures: Figures) -> str:
+    """What is said after these evaluations in a row."""
+    standing = Standing()
+    for one in figures:
+        standing = step(standing, level(one, RULE), RULE)
+    return reason(standing, figures[-1], RULE, None)
+
+
+GOOD, WARNS, BAD = Figures(100_000, 99_000), Figures(100_000, 103_000), Figures(100_000, 120_000)
+
+
+@pytest.mark.parametrize(
+    ("figures", "said"),
+    [
+        ([GOOD], "variance is 1% of charges, not above 2%"),
+        ([WARNS] * 3, "variance is 3% of charges, above 2%, and not above 5%"),
+        ([BAD] * 3, "variance is 20% of charges, above 5%"),
+        ([Figures(10**9, 10**9 + 50_000_001)] * 3, "variance is 5% of charges, above 5%"),
+        ([Figures(10**7, 10**7 + 500_100)] * 3, "variance is 5.001% of charges, above 5%"),
+        ([Figures(0, 20_000)] * 3, "no charges, against payouts + refunds + fees of 20,000"),
+        (
+            [NOTHING],
+            "under the minimum: charges and payouts + refunds + fees are both under 10,000: the gate holds",
+        ),
+        (
+            [BAD] * 3 + [Figures(9_999, 0)],
+            "under the minimum: charges and payouts + refunds + fees are both under 10,000: the gate holds",
+        ),
+        ([GOOD, BAD], "variance is 20% of charges, above 5%; alarm after 3 evaluations in a row, 1 so far"),
+        ([WARNS, BAD], "variance is 20% of charges, above 5%; alarm after 3 evaluations in a row, 1 so far"),
+        (
+            [*[BAD] * 3, *[GOOD] * 4],
+            "variance is 1% of charges, not above 2%; ok after 10 evaluations in a row, 4 so far",
+        ),
+        ([*[BAD] * 3, *[GOOD] * 10], "variance is 1% of charges, not above 2%"),
+    ],
+)
+def test_it_says_what_was_found_and_what_it_takes(figures: list[Figures], said: str) -> None:
+    assert after(*figures) == said
+
+
+def test_what_is_stale_says_why() -> None:
+    assert reason(Standing(), GOOD, RULE, "events.raw-3: no worker has reported") == (
+        "events.raw-3: no worker has reported"
+    )
