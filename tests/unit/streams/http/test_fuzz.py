@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 import schemathesis
@@ -69,11 +70,11 @@ def test_the_description_holds(served: ASGIApp) -> None:
     }
 
 
-def ask_much(cases: SearchStrategy[schemathesis.Case]) -> None:
+def ask_much(cases: SearchStrategy[schemathesis.Case[Any]]) -> None:
     # That what the description allows is accepted is not asked: no schema says which times go together.
     @settings(max_examples=8, deadline=None, suppress_health_check=[*HealthCheck], derandomize=True)
     @given(cases)
-    def ask(case: schemathesis.Case) -> None:
+    def ask(case: schemathesis.Case[Any]) -> None:
         case.call_and_validate(headers=AS_ANA, excluded_checks=[positive_data_acceptance])
 
     ask()
