@@ -1,9 +1,9 @@
 """`python -m tests.bench.http`: what the api bears, on one core, while 2,000 events a second flow in.
 
 An answer of 10,000 groups, asked for 50 times a second; 1,000 open streams of one question; and clients
-that mean harm: idle connections, heads that come byte by byte, queries of a megabyte, forged cursors, while /metrics
-and /readyz are asked for. The api is pinned to one core, all else to the others. CPU is that of the api's
-process.
+that mean harm (idle connections, heads that come byte by byte, queries of a megabyte, forged cursors), while
+/metrics and /readyz are asked for. The api is pinned to one core, all else to the others. CPU is that of the
+api's process.
 """
 
 from __future__ import annotations
