@@ -108,6 +108,41 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     runbook: str = ""
 
 
+class PipelinePartition(msgspec.Struct, frozen=True, kw_only=True):
+    """A source partition, as views and Bronze have it. `heard_seconds`: how long ago its worker reported."""
+
+    topic: str
+    partition: int
+    worker: str | None = None
+    heard_seconds: float | None = None
+    watermark: datetime | None = None
+    checkpoint_offset: int | None = None
+    lag_records: int | None = None
+    freshness_seconds: float | None = None
+    incomplete_because: str | None = None
+    bronze_offset: int | None = None
+    bronze_lag_records: int | None = None
+    bronze_oldest_seconds: float | None = None
+
+
+class ViewStatus(msgspec.Struct, frozen=True, kw_only=True):
+    """Whether a view can be trusted."""
+
+    view: str
+    complete: bool
+    freshness_seconds: float | None = None
+    incomplete_because: list[str] = []
+
+
+class PipelineAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """Who reads what, how far it is, and which views can be trusted."""
+
+    as_of: datetime
+    bronze_unknown_because: str | None = None
+    views: list[ViewStatus]
+    rows: list[PipelinePartition]
+
+
 class AlarmsAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """Alarms, open ones first. `open`: how many of all that may be seen are."""
 

@@ -10,7 +10,15 @@ from typing import Any, TypeVar
 
 import msgspec
 
-from streams.client.answers import AlarmsAnswer, EntityPage, GatesAnswer, Row, ViewAnswer, ViewInfo
+from streams.client.answers import (
+    AlarmsAnswer,
+    EntityPage,
+    GatesAnswer,
+    PipelineAnswer,
+    Row,
+    ViewAnswer,
+    ViewInfo,
+)
 from streams.client.errors import ApiAwayError, ApiError
 from streams.client.server_sent_events import events_of
 from streams.client.transport import TIMEOUT_SECONDS, Params, Transport, problem_of
@@ -88,6 +96,10 @@ class SluiceClient:
     def alarms(self, **parameters: Values) -> AlarmsAnswer:
         """The alarms."""
         return self._typed(AlarmsAnswer, "/v1/alarms", _params(parameters))
+
+    def pipeline(self) -> PipelineAnswer:
+        """Who reads what, how far it is, and which views can be trusted."""
+        return self._typed(PipelineAnswer, "/v1/pipeline", ())
 
     def stream(self, name: str, **parameters: Values) -> Iterator[ViewAnswer]:
         """A view's answer now, and whenever it has changed, without an end. A connection that breaks is made
