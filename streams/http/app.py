@@ -10,7 +10,7 @@ from streams.http.gate_table import GateTable
 from streams.http.head import head_as_get
 from streams.http.views import ScopeOf
 from streams.version import VERSION
-from tables.query.views import Scope
+from tables.scope import Scope
 
 DESCRIPTION = (
     "Replica views over marketplace events, exact up to each partition's checkpoint. Errors are"

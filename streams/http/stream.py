@@ -9,8 +9,9 @@ import msgspec
 
 from streams.feed.replica import Replica
 from tables.query.params import ParameterError, ViewQuery
-from tables.query.views import Scope, answer_view
+from tables.query.views import answer_view
 from tables.read.state import ReaderState
+from tables.scope import Scope
 from tables.spec.measures import Unit
 from tables.spec.view import View
 

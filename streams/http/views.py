@@ -19,9 +19,10 @@ from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.entities import answer_entities
 from tables.query.params import EntityQuery, check_known, parse_entity_query, parse_view_query
 from tables.query.values import did_you_mean
-from tables.query.views import Scope, answer_view
+from tables.query.views import answer_view
 from tables.read.state import ReaderState
 from tables.read.status import Situation
+from tables.scope import Scope
 from tables.spec.view import View
 
 Q = TypeVar("Q")

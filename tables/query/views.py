@@ -15,7 +15,7 @@ import numpy as np
 from schemas.times import FIRST_US, format_time
 from tables.codec import Group
 from tables.query.experiments import experiment_rows
-from tables.query.known_values import Scope, unknown_filters
+from tables.query.known_values import unknown_filters
 from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery
 from tables.query.steps import Steps
 from tables.read.definitions import ViewState
@@ -24,13 +24,12 @@ from tables.read.pane_sums import DROPPED, CutHourError, PaneSums, Part, join
 from tables.read.sketch_entries import Ints
 from tables.read.state import ReaderState
 from tables.read.status import PartitionStatus, Situation, Status, resolve_as_of, status
+from tables.scope import Scope, sees
 from tables.spec.fields import CITY
 from tables.spec.measures import finish
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
 from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
-
-__all__ = ["Scope", "answer_view", "group_filter", "head", "sort_key", "warnings_of"]
 
 Kept = dict[str, Any]
 """What is kept for each measure, by its name."""
@@ -144,15 +143,13 @@ def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, e
     return whole_hours(first, end, rolled_until)
 
 
-def group_filter(fields: Sequence[str], filters: Filters, scope: Scope) -> Callable[[Group], bool]:
+def group_filter(fields: Sequence[str], filters: Filters, scope: Scope = None) -> Callable[[Group], bool]:
     """Whether a group, whose values are those of `fields`, is asked for and may be seen."""
     wanted = [(fields.index(name), values) for name, values in filters.items()]
     city = fields.index(CITY)
 
     def allows(group: Group) -> bool:
-        if scope is not None and group[city] not in scope:
-            return False
-        return all(group[at] in values for at, values in wanted)
+        return sees(scope, group[city]) and all(group[at] in values for at, values in wanted)
 
     return allows
 
@@ -237,12 +234,12 @@ def _tracked(
     entities: EntityColumns, view: View, query: ViewQuery, as_of_us: int, scope: Scope
 ) -> dict[Group, Kept]:
     """What is kept for entity measures, by shown group."""
-    allows = group_filter(view.key, query.filters, scope)
+    wants = group_filter(view.key, query.filters)
     places = [view.key.index(name) for name in query.group_by]
     table: dict[Group, Kept] = {}
-    for number, values in entities.measure(view.entity_measures, as_of_us).items():
+    for number, values in entities.measure(view.entity_measures, as_of_us, scope).items():
         group = entities.groups.groups[number]
-        if not allows(group):
+        if not wants(group):
             continue
         kept = table.setdefault(tuple([group[at] for at in places]), values)
         if kept is not values:
