@@ -40,7 +40,7 @@ class EntityColumns:
     """All entities of one view. `group_fields`: what they are grouped by, `city` and kept fields.
 
     Columns, by slot: `rank`; `occurred`, µs; `group`, its number in `groups`; `first`: the first slot of an
-    entity that has several, for its cities, `FREE` of others; `behind`: how many of its cities are newer.
+    entity that has or had several cities, `FREE` of others; `behind`: how many of its cities are newer.
     """
 
     def __init__(self, tracks: Tracked, group_fields: tuple[str, ...]) -> None:

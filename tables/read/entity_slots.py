@@ -22,8 +22,8 @@ CHUNK = 4096
 class Filled(NamedTuple):
     """What comes into slots. `freed`: those that nothing is in any more, before `states` come.
 
-    `parted`: those of entities of several cities → the entity's first slot, and how many of its cities are
-    newer; `FREE` and 0 where it has one city again.
+    `parted`: those of entities that have, or had, several cities → the entity's first slot, and how many of
+    its cities are newer.
     """
 
     states: dict[int, EntityState]
@@ -111,7 +111,7 @@ class EntitySlots:
         del slots[len(others) :]
         if slots:
             self._behind[entity_id] = slots
-        filled.parted[first] = (first if slots else FREE, 0)
+        filled.parted[first] = (first, 0)
         for number, (slot, other) in enumerate(zip(slots, others, strict=True), 1):
             self._records[slot] = self._records[first]
             filled.states[slot] = other

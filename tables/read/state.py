@@ -79,6 +79,7 @@ class ReaderState:
 
     def __init__(self, views: Mapping[str, View], pane_minutes: int, pane_hours: int) -> None:
         self.pane_minutes = pane_minutes
+        self.pane_hours = pane_hours
         self.definitions = Definitions(views, pane_hours * HOUR_US)
         self.checkpoints: dict[Source, Checkpoint] = {}
         self.reports: dict[Source, Report] = {}
@@ -231,6 +232,15 @@ class ReaderState:
         if hour is not None:
             ends.append((hour + 1) * HOUR_MINUTES)
         return max(ends, default=None)
+
+    def rolled_hours(self, first: int, end: int) -> Iterator[int]:
+        """The epoch hours of the epoch minutes [first, end), whole hours, that some partition may have rolled
+        minutes into: its watermark says it, whether there was an event or not."""
+        first_hour, end_hour = first // HOUR_MINUTES, end // HOUR_MINUTES
+        for newest in sorted({at // HOUR_US for _, at in self._watermarks()}):
+            first_hour = max(first_hour, newest - self.pane_hours)
+            yield from range(first_hour, min(end_hour, newest + 1))
+            first_hour = max(first_hour, newest + 1)
 
 
 def _computed(checkpoint: Checkpoint | None) -> object:
