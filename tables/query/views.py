@@ -56,7 +56,7 @@ def answer_view(
     table: dict[RowKey, Kept] = {}
     first = end = None
     if state.panes is not None:
-        first, end = window_of(reader, state.panes, query, end_us)
+        first, end = window_of(reader, query, end_us)
         table = _windowed(state, query, first, end, scope)
     if state.entities is not None:
         _add_tracked(table, state, query, as_of_us, scope)

@@ -7,19 +7,18 @@ from __future__ import annotations
 from schemas.times import FIRST_US, format_time
 from tables.query.params import ParameterError, ViewQuery
 from tables.query.steps import Steps
-from tables.read.pane_sums import PaneSums
 from tables.read.state import ReaderState
 from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
 
 
-def window_of(reader: ReaderState, panes: PaneSums, query: ViewQuery, end_us: int) -> tuple[int, int]:
+def window_of(reader: ReaderState, query: ViewQuery, end_us: int) -> tuple[int, int]:
     """Epoch minutes [first, end) of the panes that start inside the window, whole hours where hours are kept.
 
     `end_us`: where it ends if the query does not say. Raises `ParameterError`, also for steps that would cut
     what is kept as a whole.
     """
     first, end = _minutes(query, end_us)
-    rolled_until = reader.rolled_until(panes)
+    rolled_until = reader.rolled_until()
     if rolled_until is None or first >= rolled_until:
         return first, end
     first, end = whole_hours(first, end, rolled_until)

@@ -21,7 +21,6 @@ from tables.keys import (
     source_topic,
 )
 from tables.read.definitions import Definitions, ViewState
-from tables.read.pane_sums import PaneSums
 from tables.spec.view import View
 from tables.times import HOUR_MINUTES, HOUR_US, MINUTE_US, hour_start
 
@@ -222,14 +221,17 @@ class ReaderState:
     def _watermarks(self) -> list[tuple[Source, int]]:
         return [(source, c.watermark) for source, c in self.checkpoints.items() if c.watermark is not None]
 
-    def rolled_until(self, panes: PaneSums) -> int | None:
-        """The epoch minute before which some partition keeps whole hours alone; None where none does."""
+    def rolled_until(self) -> int | None:
+        """The epoch minute before which some partition keeps whole hours alone; None where none does.
+
+        It is of all views, so that it says nothing of one, nor of what there is in it.
+        """
         ends = []
         newest = self.newest_us()
         if newest is not None:
             ends.append(hour_start(newest // MINUTE_US - self.pane_minutes))
-        hour = panes.newest_hour_pane()
-        if hour is not None:
+        hour = self.definitions.newest_hour
+        if hour is not None:  # a worker may keep minutes for less long than the reader knows
             ends.append((hour + 1) * HOUR_MINUTES)
         return max(ends, default=None)
 
