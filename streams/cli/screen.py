@@ -42,17 +42,20 @@ class Screen(NamedTuple):
 PIPE = Screen()
 
 
-def screen_of(stream: TextIO | None = None) -> Screen:
-    """The terminal that a stream (standard output) is, as large as it is now; `PIPE` if it is none."""
+def screen_of(stream: TextIO | None = None, *, at_most: bool = False) -> Screen:
+    """The terminal that a stream (standard output) is, as large as it is now; `PIPE` if it is none.
+
+    The environment may call it smaller or larger than it is; `at_most`: not larger, as what is drawn would
+    scroll.
+    """
     stream = stream or sys.stdout
     if not stream.isatty():
         return PIPE
     size = _size(stream)
-    return Screen(
-        _given("COLUMNS") or size.columns or USUAL.columns,
-        _given("LINES") or size.lines or USUAL.lines,
-        colour=not os.environ.get("NO_COLOR") and can_draw(stream),
-    )
+    columns, lines = _given("COLUMNS") or size.columns, _given("LINES") or size.lines
+    if at_most:
+        columns, lines = min(columns, size.columns), min(lines, size.lines)
+    return Screen(columns, lines, colour=not os.environ.get("NO_COLOR") and can_draw(stream))
 
 
 def can_draw(stream: TextIO) -> bool:
@@ -62,9 +65,10 @@ def can_draw(stream: TextIO) -> bool:
 
 def _size(stream: TextIO) -> os.terminal_size:
     try:
-        return os.get_terminal_size(stream.fileno())
+        size = os.get_terminal_size(stream.fileno())
     except OSError:
         return USUAL
+    return os.terminal_size((size.columns or USUAL.columns, size.lines or USUAL.lines))
 
 
 def _given(variable: str) -> int:

@@ -144,7 +144,7 @@ def _kept(
     headings = [column.heading for column in columns]
     going = [headings.index(heading) for heading in least_needed]
     while not fits(kept):
-        if not going:
+        if not going or len(kept) == 1:
             return None
         kept.remove(going.pop(0))
     return kept

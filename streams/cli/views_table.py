@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from typing import Any
 
@@ -63,7 +63,7 @@ def views_page(listed: Sequence[dict[str, Any]], screen: Screen) -> Page:
     return page._replace(below=[*page.below, *([""] if former else []), *chain.from_iterable(former)])
 
 
-def caveats(answer: dict[str, Any]) -> Iterable[str]:
+def caveats(answer: dict[str, Any]) -> Iterator[str]:
     """What a reader of the rows alone would miss, each in a line."""
     yield from (f"incomplete: {why}" for why in _reasons(answer))
     yield from answer.get("warnings", [])

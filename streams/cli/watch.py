@@ -140,7 +140,7 @@ class _AlternateScreen:
         clock."""
         self._drawn = None
         while self._drawn is None or time.monotonic() < end:
-            screen = screen_of()
+            screen = screen_of(at_most=True)
             if screen != self._drawn:
                 self._write(FROM_THE_TOP + "\n".join(page(screen).fitted(screen)))
                 self._drawn = screen

@@ -30,24 +30,24 @@ def api() -> Iterator[Api]:
 
 
 @contextmanager
-def watch(api: Api, *arguments: str, term: str = "xterm", **options: Any) -> Iterator[subprocess.Popen[Any]]:
+def watch(
+    api: Api, *arguments: str, environ: dict[str, str] | None = None, **options: Any
+) -> Iterator[subprocess.Popen[Any]]:
     """`sluice views --watch` as a program; its output is a pipe if not told otherwise."""
     command = [sys.executable, "-m", "streams.cli.main", "views", "kpi_gmv", "--watch", "--api", api.url]
-    environment = {**os.environ, "SLUICE_STREAM_SECONDS": "0.1", "TERM": term}
+    plain = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+    environment = {**plain, "SLUICE_STREAM_SECONDS": "0.1", "TERM": "xterm", **(environ or {})}
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     with started([*command, *arguments], env=environment, **{**pipes, **options}) as watching:
         yield watching
 
 
 @contextmanager
-def watch_on(
-    terminal: Terminal, api: Api, *arguments: str, term: str = "xterm"
-) -> Iterator[subprocess.Popen[Any]]:
+def watch_on(terminal: Terminal, api: Api, **environ: str) -> Iterator[subprocess.Popen[Any]]:
     """The same on a terminal, which is the program's own: keys reach it as they reach any."""
     ends = dict.fromkeys(("stdin", "stdout", "stderr"))
-    with watch(
-        api, *arguments, term=term, preexec_fn=partial(os.login_tty, terminal.end), **ends
-    ) as watching:
+    login = partial(os.login_tty, terminal.end)
+    with watch(api, environ=environ, preexec_fn=login, **ends) as watching:
         os.close(terminal.end)
         yield watching
 
@@ -55,6 +55,10 @@ def watch_on(
 def answer(api: Api, bookings: int, cities: int = CITIES) -> None:
     rows = [{**ROWS[1], "city": f"city-{number:02}", "bookings": bookings} for number in range(cities)]
     api.answers[PATH] = (200, {**ANSWER, "rows": rows})
+
+
+def shows(terminal: Terminal, bookings: str, cities: int = 1) -> bool:
+    return sum(f" {bookings} " in row for row in terminal.rows) == cities
 
 
 def is_stopped(pid: int) -> bool:
@@ -88,23 +92,19 @@ def test_watch_asks_again_until_it_is_told_to_end(api: Api, number: signal.Signa
 def test_a_terminal_is_drawn_in_place_and_never_scrolls(api: Api) -> None:
     answer(api, 1000)
     with Terminal(80, 12) as terminal, watch_on(terminal, api) as watching:
-
-        def shows(bookings: str, cities: int) -> bool:
-            return sum(f" {bookings} " in row for row in terminal.rows) == cities
-
-        terminal.until(lambda: shows("1,000", 6))
+        terminal.until(lambda: shows(terminal, "1,000", 6))
         for bookings in (1001, 1002, 1003):
             terminal.type(b"\r" * 20)  # what somebody types moves nothing either
             answer(api, bookings)
-            terminal.until(partial(shows, f"{bookings:,}", 6))
+            terminal.until(partial(shows, terminal, f"{bookings:,}", 6))
         assert terminal.rows[0] == "kpi_gmv  as of 2026-11-23 07:04:05 UTC"
         assert terminal.rows[-1] == "… 34 rows below: a taller terminal shows more"
         assert terminal.seen.cursor.hidden
         terminal.resize(120, 30)
-        terminal.until(lambda: shows("1,003", 25))
+        terminal.until(lambda: shows(terminal, "1,003", 25))
         assert terminal.rows[-1] == "… 15 rows below: a taller terminal shows more"
         terminal.resize(80, CITIES + 10)
-        terminal.until(lambda: shows("1,003", CITIES))
+        terminal.until(lambda: shows(terminal, "1,003", CITIES))
         assert "rows below" not in "\n".join(terminal.rows)
         assert terminal.scrolled == 0
         watching.send_signal(signal.SIGTERM)
@@ -117,7 +117,7 @@ def test_a_terminal_is_given_back_as_it_was(api: Api, end: str) -> None:
     with Terminal(80, 24) as terminal:
         before = terminal.modes
         with watch_on(terminal, api) as watching:
-            terminal.until(lambda: any("19,960" in row for row in terminal.rows))
+            terminal.until(lambda: shows(terminal, "19,960"))
             assert terminal.modes != before, "what is typed is not echoed"
             match end:
                 case "Ctrl-C":
@@ -141,14 +141,14 @@ def test_a_watch_that_is_stopped_gives_the_shell_its_screen(api: Api) -> None:
     with Terminal(80, 24) as terminal:
         before = terminal.modes
         with watch_on(terminal, api) as watching:
-            terminal.until(lambda: any("19,960" in row for row in terminal.rows))
+            terminal.until(lambda: shows(terminal, "19,960"))
             terminal.type(b"\x1a")
             terminal.until(lambda: is_stopped(watching.pid))
             terminal.until(lambda: terminal.said.endswith(LEAVE.encode()))
             assert terminal.modes == before
-            answer(api, 2000)
+            answer(api, 2000, cities=1)
             watching.send_signal(signal.SIGCONT)
-            terminal.until(lambda: any(" 2,000 " in row for row in terminal.rows))
+            terminal.until(lambda: shows(terminal, "2,000"))
             assert terminal.said.decode().count(ENTER) == 2
             terminal.type(b"\x03")
             terminal.to_the_end()
@@ -157,21 +157,51 @@ def test_a_watch_that_is_stopped_gives_the_shell_its_screen(api: Api) -> None:
     assert not terminal.seen.cursor.hidden
 
 
+def test_another_size_is_followed_at_once(api: Api) -> None:
+    answer(api, 1000)
+    seldom = {"SLUICE_STREAM_SECONDS": "60"}
+    with Terminal(80, 12) as terminal, watch_on(terminal, api, **seldom) as watching:
+        for lines, cities in ((12, 6), (20, 14), (9, 3)):
+            terminal.resize(80, lines)
+            terminal.until(partial(shows, terminal, "1,000", cities))
+        terminal.type(b"\x1a")
+        terminal.until(lambda: is_stopped(watching.pid))
+        terminal.seen.reset()
+        watching.send_signal(signal.SIGCONT)
+        terminal.until(lambda: shows(terminal, "1,000", 3))
+        assert len(api.asked) == 1
+        watching.send_signal(signal.SIGTERM)
+        terminal.to_the_end()
+    assert watching.returncode == 0
+
+
+def test_what_is_drawn_is_no_larger_than_the_terminal_whatever_the_environment_says(api: Api) -> None:
+    answer(api, 1000)
+    larger = {"COLUMNS": "300", "LINES": "50"}
+    with Terminal(80, 12) as terminal, watch_on(terminal, api, **larger) as watching:
+        terminal.until(lambda: shows(terminal, "1,000", 6))
+        answer(api, 2000)
+        terminal.until(lambda: shows(terminal, "2,000", 6))
+        assert terminal.scrolled == 0
+        watching.send_signal(signal.SIGTERM)
+        terminal.to_the_end()
+
+
 def test_while_the_api_is_away_the_former_answer_stays_with_a_line_that_says_so(api: Api) -> None:
     with Terminal(80, 24) as terminal, watch_on(terminal, api) as watching:
-        terminal.until(lambda: any("19,960" in row for row in terminal.rows))
+        terminal.until(lambda: shows(terminal, "19,960"))
         api.answers[PATH] = (503, {"detail": "not now"})
         terminal.until(lambda: any("answered 503: not now" in row for row in terminal.rows))
-        assert any("19,960" in row for row in terminal.rows)
-        answer(api, 2000)
-        terminal.until(lambda: any(" 2,000 " in row for row in terminal.rows))
+        assert shows(terminal, "19,960")
+        answer(api, 2000, cities=1)
+        terminal.until(lambda: shows(terminal, "2,000"))
         assert not any("503" in row for row in terminal.rows)
         watching.send_signal(signal.SIGTERM)
         terminal.to_the_end()
 
 
 def test_a_dumb_terminal_gets_one_answer_after_the_other(api: Api) -> None:
-    with Terminal(80, 24) as terminal, watch_on(terminal, api, term="dumb") as watching:
+    with Terminal(80, 24) as terminal, watch_on(terminal, api, TERM="dumb") as watching:
         terminal.until(lambda: b"19,960" in terminal.said)
         answer(api, 2000, cities=2)
         terminal.until(lambda: b" 2,000 " in terminal.said)
