@@ -57,8 +57,9 @@ def on_terminal(arguments: Sequence[str], columns: int, **environ: str) -> str:
     with _variables(PLAIN | environ), Terminal(columns, 24) as terminal:
         looking = threading.Thread(target=terminal.to_the_end)
         looking.start()
-        with os.fdopen(terminal.end, "w", encoding="utf-8") as out, redirect_stdout(out):
+        with os.fdopen(os.dup(terminal.end), "w", encoding="utf-8") as out, redirect_stdout(out):
             main(arguments, prog_name="sluice", standalone_mode=False)
+        terminal.let_go()
         looking.join()
     return terminal.said.decode().replace("\r\n", "\n")
 
@@ -112,8 +113,14 @@ class Terminal:
             if select.select([self._screen], [], [], 0.05)[0]:
                 self._read()
 
+    def let_go(self) -> None:
+        """Leave its end to the programs that have it."""
+        if self.end >= 0:
+            os.close(self.end)
+            self.end = -1
+
     def to_the_end(self) -> None:
-        """Look at it until no program writes to it any more; this process must have let go of its end."""
+        """Look at it until no program writes to it any more; this process has let go of it."""
         with suppress(OSError):
             while self._read():
                 pass
@@ -128,9 +135,8 @@ class Terminal:
         return self
 
     def __exit__(self, *_: object) -> None:
-        for open_end in (self._screen, self.end):
-            with suppress(OSError):  # it is closed
-                os.close(open_end)
+        self.let_go()
+        os.close(self._screen)
 
 
 @contextmanager

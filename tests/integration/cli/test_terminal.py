@@ -33,7 +33,7 @@ def shown(rows: list[dict[str, Any]], **environ: str) -> str:
         plain = {name: value for name, value in os.environ.items() if name not in ("NO_COLOR", "COLUMNS")}
         login = partial(os.login_tty, terminal.end)
         with started(command, env={**plain, "TERM": "xterm", **environ}, preexec_fn=login) as program:
-            os.close(terminal.end)
+            terminal.let_go()
             terminal.to_the_end()
     assert program.returncode == 0
     return terminal.said.decode().replace("\r\n", "\n")

@@ -48,7 +48,7 @@ def watch_on(terminal: Terminal, api: Api, **environ: str) -> Iterator[subproces
     ends = dict.fromkeys(("stdin", "stdout", "stderr"))
     login = partial(os.login_tty, terminal.end)
     with watch(api, environ=environ, preexec_fn=login, **ends) as watching:
-        os.close(terminal.end)
+        terminal.let_go()
         yield watching
 
 
