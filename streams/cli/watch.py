@@ -142,8 +142,8 @@ class _AlternateScreen:
         while self._drawn is None or time.monotonic() < end:
             screen = screen_of(at_most=True)
             if screen != self._drawn:
+                self._drawn = screen  # before it is drawn, as Ctrl-Z may come in between
                 self._write(FROM_THE_TOP + "\n".join(page(screen).fitted(screen)))
-                self._drawn = screen
             time.sleep(min(LOOK_SECONDS, max(0.0, end - time.monotonic())))
 
     def _to_the_shell(self, *_: object) -> None:
