@@ -1,8 +1,8 @@
 """Answers of views: what is kept, over the panes and groups asked for, as docs/contract.md §6 shapes it.
 
-A `scope` is the set of cities that may be seen, None for all of them and for null. It only ever filters
-groups before they are added up, so every row, total and ratio comes from the scope's cities alone.
-Experiments are of all cities: whoever may not see all sees none.
+A `scope` is the set of cities that may be seen, None for all of them and for null. It only ever chooses among
+groups, and among an entity's states in different cities, before anything is added up, so every row, total and
+ratio comes from the scope's cities alone. Experiments are of all cities: whoever may not see all sees none.
 """
 
 from __future__ import annotations
