@@ -24,10 +24,11 @@ from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.views_table import view_page
+from streams.client import ApiAwayError, ApiError, SluiceClient
+from streams.client.of_settings import client_of
 from streams.data_dir import writable_data_dir
 from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.embedded.config import HOST, free_port, is_free
-from streams.http.client import ApiAwayError, ApiClient, ApiError
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
@@ -123,13 +124,13 @@ class _Demo:
         self._step("making the topics", lambda: self._make_topics(settings))
         self._start_children(environment)
         sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
-        client = ApiClient.of(settings)
-        worker = ApiClient(f"http://{HOST}:{settings.metrics_port}")
+        client = client_of(settings)
+        worker = SluiceClient(f"http://{HOST}:{settings.metrics_port}")
         self._step("waiting for the workers", lambda: self._wait(lambda: worker.ready()[0], "a worker"))
         self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
         self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
         click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
-        answer = client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])
+        answer = client.json(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])
         echo_page(view_page(answer, screen_of()))
         click.echo(next_steps(settings, client, worker, self._bronze, self._folder), nl=False)
         self._start_child("simulate", list(SIMULATE), environment)
@@ -284,9 +285,9 @@ class _Demo:
             raise _ended("the demo's Kafka has ended, or was stopped by a signal", self._kafka.log_file)
 
 
-def _folded(client: ApiClient) -> int:
+def _folded(client: SluiceClient) -> int:
     """How many records of the raw topics the view's answer rests on."""
-    answer = client.get(f"/v1/views/{SHOWN_VIEW}")
+    answer = client.json(f"/v1/views/{SHOWN_VIEW}")
     return sum(partition["checkpoint_offset"] or 0 for partition in answer["partitions"])
 
 

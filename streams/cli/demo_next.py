@@ -6,7 +6,8 @@ import shlex
 import sys
 from pathlib import Path
 
-from streams.http.client import ApiClient
+from streams.client import SluiceClient
+from streams.client.of_settings import client_of
 from streams.settings import Settings
 from streams.sources.fixture import FIXTURE
 
@@ -35,9 +36,11 @@ Sluice is running. Ctrl-C ends all of it.
 """
 
 
-def next_steps(settings: Settings, client: ApiClient, worker: ApiClient, bronze: Path, logs: Path) -> str:
+def next_steps(
+    settings: Settings, client: SluiceClient, worker: SluiceClient, bronze: Path, logs: Path
+) -> str:
     """The text. `settings`: those of the demo; `client`, `worker`: the api and the views worker's metrics."""
-    url = "" if client.url == ApiClient.of(Settings.load()).url else f" --api {client.url}"
+    url = "" if client.url == client_of(Settings.load()).url else f" --api {client.url}"
     return NEXT.format(
         api=client.url,
         worker=worker.url,
