@@ -34,8 +34,8 @@ log = logging.getLogger(__name__)
 BACKLOG = 2048
 DRAIN_SECONDS = 8
 YOUNG_OBJECTS = 20_000
-"""How many new objects make Python's garbage collector look at them: an answer of many rows has as many, which
-live for a moment."""
+"""How many new objects make Python's garbage collector look at them: an answer of many rows has as many, and
+they live for a moment."""
 
 
 def serve(settings: Settings) -> None:
@@ -164,7 +164,7 @@ def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None
 
 
 async def _spare_collector(replica: Replica) -> None:
-    """What has been read from the feed stays: the garbage collector need not go through it again and again."""
+    """What has been read from the feed stays: the garbage collector need not go through it any more."""
     while not replica.ready:
         await replica.changed(1.0)
     gc.freeze()
