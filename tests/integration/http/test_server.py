@@ -107,6 +107,16 @@ def test_it_serves_tls_and_the_commands_ask_by_it(tmp_path: Path) -> None:
             {"auth": "jwt", "city_scope_file": "scopes", "jwks_file": "key", "jwt_audience": "a"},
             "key: is no JSON",
         ),
+        (
+            {
+                "auth": "jwt",
+                "city_scope_file": "scopes",
+                "jwks_url": "https://id.example/",
+                "jwt_audience": "a",
+                "jwks_ca_file": "key",
+            },
+            "SLUICE_JWKS_CA_FILE=",
+        ),
         ({"auth": "jwt", "jwt_algorithms": "HS256"}, "SLUICE_JWT_ALGORITHMS='HS256' is not allowed"),
         ({"auth": "jwt", "jwt_algorithms": "none"}, "SLUICE_JWT_ALGORITHMS='none' is not allowed"),
         ({"auth": "basic"}, "off or tokens or jwt or proxy"),
