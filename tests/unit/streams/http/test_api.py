@@ -61,6 +61,7 @@ async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, replic
                 "topic": TOPIC,
                 "partition": 0,
                 "watermark": "2026-03-01T11:59:30Z",
+                "first_offset": 0,
                 "checkpoint_offset": 7,
                 "lag_records": 0,
             }

@@ -1,7 +1,8 @@
-"""A view as SQL (DuckDB) over Bronze, generated from its declaration.
+"""A view's rows as SQL (DuckDB), generated from its declaration.
 
-It counts what the view counts, but for what time makes of state: events that came later than panes are kept,
-repeated ids further apart than SLUICE_DEDUPE_SECONDS, and closed entities that are forgotten by now. Its
+`sql_of` is one query over Bronze. It counts what the view counts, but for what time makes of state: events
+that came later than panes are kept, repeated ids further apart than SLUICE_DEDUPE_SECONDS, and closed
+entities that are forgotten by now. `rows_sql` is the same over events that somebody else has chosen. Their
 parameters are `$from` and `$to` (whole panes), and `$as_of` where ages or deadlines are asked for.
 """
 
@@ -14,16 +15,15 @@ from collections.abc import Iterable, Sequence
 from itertools import groupby
 from textwrap import indent
 
-from schemas.catalogue import EVENTS
-from streams.site.sql_entities import entity_measure, latest
+from streams.view_sql.entities import entity_measure, latest
+from streams.view_sql.members import compared, dimension, member, texts
 from tables.spec.entity_measures import Count, Oldest, Total
-from tables.spec.fields import CITY, Value
 from tables.spec.measures import Absolute, Difference, Measure, Ratio
 from tables.spec.view import View
-from tables.spec.windowed import Quantile, Sum, Term, Windowed, WindowedMeasure
+from tables.spec.windowed import DistinctCount, Quantile, Sum, Term, Windowed, WindowedMeasure
 
 ROOT = "/data/bronze"
-_KINDS = (Sum, Quantile, Difference, Absolute, Ratio, Count, Total, Oldest)
+_KINDS = (Sum, Quantile, DistinctCount, Difference, Absolute, Ratio, Count, Total, Oldest)
 """Those whose SQL is held against the views by a test."""
 _BRONZE = """\
 bronze AS (
@@ -42,64 +42,99 @@ events AS (
 
 
 def sql_of(view: View, root: str = ROOT) -> str | None:
-    """The query, its rows those of the view's answer; None where a measure is of a kind that it can't say.
+    """The query over Bronze, its rows those of the view's answer; None where a measure is of a kind that it
+    can't say.
 
     Rows of nothing but zeros may differ: an answer may have more of them.
     """
-    if not all(type(measure) in _KINDS for measure in view.measures):
+    if not is_sayable(view):
         return None
-    kept = [measure for measure in view.measures if isinstance(measure, Sum | Quantile)]
     parts = [_BRONZE.format(root=root, events=texts(sorted(view.events))), _EVENTS]
+    if view.tracks is not None:
+        parts.append(latest(view.tracks))
+    return rows_sql(view, parts)
+
+
+def is_sayable(view: View) -> bool:
+    """Whether each of its measures is of a kind that is said in SQL here."""
+    return all(type(measure) in _KINDS and _is_plain(measure) for measure in view.measures)
+
+
+def _is_plain(measure: Measure) -> bool:
+    """Whether no event has two values that count."""
+    if not isinstance(measure, Quantile | DistinctCount):
+        return True
+    return len({term.event for term in measure.terms}) == len(measure.terms)
+
+
+def rows_sql(view: View, parts: Sequence[str], group_by: Sequence[str] | None = None) -> str:
+    """The rows of a view whose measures are sayable, by these of its dimensions (None: by all).
+
+    `parts`: what stands before them in WITH; there, or as tables, are `events` (event_id, event, city,
+    payload and, as a TIMESTAMPTZ, happened) and of a view that tracks entities `latest` (the same, and
+    state).
+    """
+    by = view.dimensions if group_by is None else tuple(group_by)
+    parts = list(parts)
     source = "entities"
     if isinstance(view, Windowed):
-        parts.append(_counted(view, kept))
+        parts.append(_counted(view, by))
         source = "counted"
     if view.tracks is not None:
-        parts += [latest(view.tracks), _entities(view)]
+        parts.append(_entities(view, by))
         if source == "counted":
-            parts.append(_merged(view))
+            parts.append(_merged(view, by))
             source = "merged"
-    return f"WITH {', '.join(parts)}\n{_select(view, source)}\nORDER BY ALL"
+    return f"WITH {', '.join(parts)}\n{_select(view, by, source)}\nORDER BY ALL"
 
 
-def _counted(view: Windowed, kept: Sequence[WindowedMeasure]) -> str:
+def _counted(view: Windowed, by: Sequence[str]) -> str:
     """What lies in the window, by the view's dimensions."""
-    counting = " OR ".join(dict.fromkeys(f"({_where(t)})" for measure in kept for t in measure.terms))
-    columns = [*_dimensions(view), *(f"{_kept(measure)} AS {measure.name}" for measure in kept)]
+    kept = [measure for measure in view.measures if isinstance(measure, Sum | Quantile | DistinctCount)]
+    columns = [*_dimensions(view, by), *(f"{_kept(measure)} AS {measure.name}" for measure in kept)]
     return (
         f"counted AS (\n    SELECT {_listed(columns)}\n    FROM events\n"
-        "    WHERE date_trunc('minute', happened) >= $from AND date_trunc('minute', happened) < $to\n"
-        f"      AND ({counting})\n    GROUP BY ALL\n)"
+        f"    WHERE {in_window()}\n      AND ({counts(view)})\n    GROUP BY ALL\n)"
     )
 
 
-def _entities(view: View) -> str:
+def in_window() -> str:
+    """Whether an event lies in the panes that start in the window."""
+    return "date_trunc('minute', happened) >= $from AND date_trunc('minute', happened) < $to"
+
+
+def counts(view: Windowed) -> str:
+    """Whether a windowed measure looks at an event."""
+    terms = [term for kept in view.kept for term in kept.terms]
+    return " OR ".join(dict.fromkeys(f"({where(term)})" for term in terms))
+
+
+def _entities(view: View, by: Sequence[str]) -> str:
     """The measures of the latest states, by the view's dimensions."""
     assert view.tracks is not None
     measures = [f"{entity_measure(one, view.tracks)} AS {one.name}" for one in view.entity_measures]
-    columns = [*_dimensions(view), *measures]
+    columns = [*_dimensions(view, by), *measures]
     return f"entities AS (\n    SELECT {_listed(columns)}\n    FROM latest\n    GROUP BY ALL\n)"
 
 
-def _merged(view: View) -> str:
+def _merged(view: View, by: Sequence[str]) -> str:
     """A group's sums beside its entities, where one of them may be missing."""
     names = [measure.name for measure in view.measures if derived_sql(measure) is None]
-    nulls = {measure.name for measure in view.measures if not isinstance(measure, Sum)}
+    nulls = {measure.name for measure in view.measures if measure.nullable}
     columns = [
         f"any_value({name}) AS {name}" if name in nulls else f"coalesce(any_value({name}), 0) AS {name}"
         for name in names
     ]
     return (
-        f"merged AS (\n    SELECT {_listed([*view.dimensions, *columns])}\n"
-        "    FROM (FROM counted UNION ALL BY NAME FROM entities)\n"
-        f"    GROUP BY {', '.join(view.dimensions)}\n)"
+        f"merged AS (\n    SELECT {_listed([*by, *columns])}\n"
+        "    FROM (FROM counted UNION ALL BY NAME FROM entities)\n    GROUP BY ALL\n)"
     )
 
 
-def _select(view: View, source: str) -> str:
+def _select(view: View, by: Sequence[str], source: str) -> str:
     """The measures in their order, derived ones computed of those before them."""
     measures = [_finished(measure) for measure in view.measures]
-    return f"SELECT {_listed([*view.dimensions, *measures])}\nFROM {source}"
+    return f"SELECT {_listed([*by, *measures])}\nFROM {source}"
 
 
 def _finished(measure: Measure) -> str:
@@ -128,60 +163,38 @@ def _kept(measure: WindowedMeasure) -> str:
     if isinstance(measure, Sum):
         by_field = groupby(measure.terms, key=lambda term: term.field)
         return " + ".join(part for field, terms in by_field for part in _summed(field, list(terms)))
-    assert isinstance(measure, Quantile)
-    return f"quantile_disc({_values(measure.terms)}, {measure.q})"
+    if isinstance(measure, Quantile):
+        return f"quantile_disc({_values(measure.terms, '::BIGINT')}, {measure.q})"
+    assert isinstance(measure, DistinctCount)
+    return f"count(DISTINCT {_values(measure.terms)})"
 
 
 def _summed(field: str | None, terms: list[Term]) -> Iterable[str]:
     """The sum of terms of one field: one sum, where no event is in two of them."""
     is_once = len({term.event for term in terms}) == len(terms)
     for group in [terms] if is_once else [[term] for term in terms]:
-        where = " OR ".join(map(_where, group))
+        chosen = f"FILTER (WHERE {' OR '.join(map(where, group))})"
         if field is None:
-            yield f"count(*) FILTER (WHERE {where})"
+            yield f"count(*) {chosen}"
         else:
-            yield f"coalesce(sum(({member(group[0].event, field)})::BIGINT) FILTER (WHERE {where}), 0)"
+            yield f"coalesce(sum(({member(group[0].event, field)})::BIGINT) {chosen}, 0)"
 
 
-def _values(terms: Sequence[Term]) -> str:
-    cases = (f"WHEN {_where(term)} THEN ({member(term.event, term.field or '')})::BIGINT" for term in terms)
+def _values(terms: Sequence[Term], cast: str = "") -> str:
+    cases = (f"WHEN {where(term)} THEN ({member(term.event, term.field or '')}){cast}" for term in terms)
     return f"CASE {' '.join(cases)} END"
 
 
-def _where(term: Term) -> str:
+def where(term: Term) -> str:
+    """Whether an event is in a term."""
     parts = [f"event = '{term.event}'"]
     parts += [compared(member(term.event, name), value) for name, value in term.where]
     return " AND ".join(parts)
 
 
-def _dimensions(view: View) -> list[str]:
-    event = min(view.events)
-    return [CITY if name == CITY else f"{member(event, name)} AS {name}" for name in view.dimensions]
-
-
-def member(event: str, name: str) -> str:
-    """A payload's member as text, with what stands for it where it is left out."""
-    fields = EVENTS[event].payload.model_fields
-    plain = f"payload->>'{name}'"
-    if name not in fields or fields[name].is_required() or fields[name].default is None:
-        return plain
-    return f"coalesce({plain}, {literal(fields[name].default)})"
-
-
-def compared(text: str, value: Value) -> str:
-    """Whether a member, as text, is this value."""
-    return f"{text} IS NULL" if value is None else f"{text} = {literal(value)}"
-
-
-def literal(value: object) -> str:
-    """A value as JSON has it, as a text of SQL."""
-    text = {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
-    return "'" + text.replace("'", "''") + "'"
-
-
-def texts(values: Iterable[str]) -> str:
-    """A list of texts."""
-    return ", ".join(map(literal, values))
+def _dimensions(view: View, by: Sequence[str]) -> list[str]:
+    made = [(name, dimension(view, name)) for name in by]
+    return [text if text == name else f"{text} AS {name}" for name, text in made]
 
 
 def _listed(columns: Sequence[str]) -> str:
