@@ -33,9 +33,7 @@ class Visitor(NamedTuple):
         """The cities that they may see now; it may change while a stream is open. Raises
         `AccessEndedError`."""
         if not self.lasts():
-            raise AccessEndedError(
-                "what you have shown no longer counts: a token has ended or was taken back"
-            )
+            raise AccessEndedError("your token has expired or was taken back")
         return self.seen()
 
 

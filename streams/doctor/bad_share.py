@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient, some
-from streams.doctor.records import reading
+from streams.doctor.reading import reading
 from streams.doctor.workers import heartbeats
 from streams.kafka.topology import partitions_of
 from tables.codec import LAST

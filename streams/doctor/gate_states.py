@@ -6,7 +6,8 @@ from collections import defaultdict
 from datetime import UTC, datetime
 
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State, some
-from streams.doctor.records import reading, records_from
+from streams.doctor.reading import reading
+from streams.kafka.records import records_from
 from streams.kafka.topology import partitions_of
 from tables.gates.records import decode_gate, expired
 from tables.gates.rule import GateState

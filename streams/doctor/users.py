@@ -11,7 +11,8 @@ from schemas.validation.fast_path import EVENT_TYPES, Event
 from schemas.validation.validator import Validator
 from streams.chosen_views import chosen_views
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient, State
-from streams.doctor.records import reading, records_from
+from streams.doctor.reading import reading
+from streams.kafka.records import records_from
 from streams.kafka.topology import partitions_of
 from streams.registry.schemas import Schemas
 from tables.spec.experiment import Experiment

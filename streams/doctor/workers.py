@@ -9,8 +9,9 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import for_code
 
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient, some
-from streams.doctor.records import reading, records_from, until_coordinated
+from streams.doctor.reading import reading
 from streams.kafka.availability import connected_admin
+from streams.kafka.records import records_from, until_coordinated
 from streams.kafka.topology import partitions_of
 from tables.codec import Heartbeat, decode_heartbeat
 

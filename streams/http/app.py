@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import alarms, docs_page, gates, operation, problems, views
+from streams.http import alarms, docs_page, gates, operation, pipeline, problems, views
 from streams.http.guard import Guard, VisitorOf
 from streams.http.head import head_as_get
 from streams.http.headers import secure_headers
@@ -67,6 +67,7 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     ops = ops or OpsTopics(replica.settings)
     app.include_router(gates.router(ops, replica.clock))
     app.include_router(alarms.router(ops, replica.clock))
+    app.include_router(pipeline.router(replica))
     app.include_router(operation.router(replica))
 
     @app.get("/docs", include_in_schema=False)

@@ -250,6 +250,7 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         **{f"/v1/views/{name}/entities 200": forms for name in TRACKING},
         **{f"/v1/views/{name}/entities 400": problem for name in TRACKING},
         "/v1/gates/recon 200": forms, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
+        "/v1/pipeline 200": forms, "/v1/pipeline 400": problem,
         "/v1/alarms 200": forms, "/v1/alarms 400": problem, "/v1/alarms 503": problem,
         "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
     }  # fmt: skip

@@ -8,7 +8,6 @@ import httpx
 import msgspec
 import pytest
 
-from schemas.times import format_time
 from streams.feed.replica import Replica
 from streams.http.app import create_api, create_app
 from streams.http.ops_topics import OpsTopics
@@ -16,22 +15,11 @@ from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, gate_key
 from tables.gates.rule import GateState
 from tables.views import VIEWS
+from tests.support.gate_records import gate_record
 from tests.support.roles import FixedClock
 from tests.support.visitors import Analyst
 
 NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
-
-
-def record(
-    city: str | None, currency: str = "GBP", age: float = 0.0, state: GateState = GateState.OK
-) -> GateRecord:
-    at = int((NOW_S - age) * 1_000_000)
-    return GateRecord(
-        gate="recon", city=city, currency=currency, state=state, open=state.open, previous=None,
-        since=format_time(at), evaluated_at=format_time(at), valid_until=format_time(at + 15_000_000),
-        variance_minor=-5, variance_ratio=0.05, charges_minor=100, window_from=format_time(at),
-        window_to=format_time(at),
-    )  # fmt: skip
 
 
 def table_of(*records: GateRecord, **others: bytes) -> OpsTopics:
@@ -62,14 +50,14 @@ async def pairs(
     return [(row["city"], row["currency"]) for row in answer.json()["rows"]]
 
 
-ALL = (record("paris", "EUR"), record("london"), record(None), record("london", "EUR"))
+ALL = (gate_record("paris", "EUR"), gate_record("london"), gate_record(None), gate_record("london", "EUR"))
 
 
-async def test_a_row_is_the_record() -> None:
-    answer = await get(table_of(record("london", state=GateState.ALARM)))
+async def test_a_row_is_the_gate_record() -> None:
+    answer = await get(table_of(gate_record("london", state=GateState.ALARM)))
     assert answer.json() == {
         "gate": "recon", "as_of": "2026-03-01T12:00:00Z",
-        "rows": [msgspec.to_builtins(record("london", state=GateState.ALARM))],
+        "rows": [msgspec.to_builtins(gate_record("london", state=GateState.ALARM))],
     }  # fmt: skip
     assert answer.headers["cache-control"] == "private, no-cache"
 
@@ -118,14 +106,14 @@ async def test_an_analyst_sees_the_gates_of_their_cities_alone() -> None:
     ],
 )
 async def test_an_expired_record_is_stale(age: float, state: GateState, shown: tuple[Any, ...]) -> None:
-    (row,) = (await get(table_of(record("london", age=age, state=state)))).json()["rows"]
+    (row,) = (await get(table_of(gate_record("london", age=age, state=state)))).json()["rows"]
     assert (row["state"], row["open"], row["previous"]) == shown
     if shown[0] == "stale" and state is not GateState.STALE:
         assert row["since"] == row["valid_until"]
 
 
 async def test_what_cannot_be_read_is_left_out() -> None:
-    assert await pairs(table_of(record("london"), bad=b"{}", worse=b"\xff")) == [("london", "GBP")]
+    assert await pairs(table_of(gate_record("london"), bad=b"{}", worse=b"\xff")) == [("london", "GBP")]
 
 
 async def test_errors_are_problems() -> None:

@@ -4,21 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
 from aiokafka.errors import KafkaError
 
-from streams.kafka import client
-
 T = TypeVar("T")
 
 POLL_MS = 200
 RETRY_SECONDS = 0.3
-
-reading = partial(client.reading, client_id="sluice-doctor")
-"""The doctor's consumers."""
 
 
 async def records_from(
