@@ -18,7 +18,7 @@ CODE := schemas tables agents streams tests
 # More than there are cores, as most tests wait for brokers and sessions.
 TEST_PROCESSES ?= 3
 
-.PHONY: help setup demo unit test check lint drift bench bench-peers chaos readers lock clean
+.PHONY: help setup demo unit test gold check lint drift bench bench-peers chaos readers lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
@@ -35,6 +35,9 @@ unit: $(VENV) ## the tests within one process: no Kafka, no S3, no container
 
 test: setup ## all tests
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+
+gold: setup ## tests/golden anew, what commands show in terminals and pipes: look at what git says has changed
+	@$(BIN)/pytest -q --regold tests/unit/streams/cli/test_golden.py tests/integration/cli/test_golden.py
 
 check: lint drift test ## all that CI runs
 

@@ -133,6 +133,7 @@ _heartbeat = msgspec.msgpack.Decoder(Heartbeat)
 _version = msgspec.msgpack.Decoder(_Version)
 _encode = msgspec.msgpack.Encoder().encode
 encode_entity: Callable[[EntityState | tuple[Any, ...]], bytes] = _encode
+encode_city: Callable[[str | None], bytes] = _encode
 encode_checkpoint: Callable[[Checkpoint], bytes] = _encode
 encode_heartbeat: Callable[[Heartbeat], bytes] = _encode
 

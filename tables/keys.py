@@ -7,7 +7,7 @@ it is a tombstone; values are in tables/codec.py. A transaction ends with its ch
 |---|---|
 | `c:{topic}` | a `Checkpoint` |
 | `w:{view}@{hash}:{topic}:{m or h}{number}:{shard}` | groups of one pane: `[[group, sums], …]` |
-| `e:{view}@{hash}:{topic}:{entity_id}` | the view's `EntityState` |
+| `e:{view}@{hash}:{topic}:{entity_id}` | the view's `EntityState`; behind it those in other cities, if any |
 | `u:{view}@{hash}:{topic}:{xxh3_64 of the user, 16 hex digits}` | an experiment view's `UserState` |
 | `x:{view}@{hash}:{topic}:{experiment}` | an experiment's sums by variant |
 | `d:{topic}:{first_offset, 20 digits}` | ids first seen in one stretch of the source partition |

@@ -11,6 +11,7 @@ import pytest
 
 import tests.support.examples  # noqa: F401 - loads the profile of Hypothesis
 from streams.embedded.broker import EmbeddedKafka
+from tests.support.golden import Golden
 from tests.support.guards import (  # noqa: F401 - hooks and fixtures that pytest finds here
     _nothing_dropped,
     default_signals,
@@ -52,6 +53,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how many processes a chaos test kills (10)")
     parser.addoption("--terms", type=int, default=10, help="how many processes are told to end (10)")
+    parser.addoption("--regold", action="store_true", help="write tests/golden anew (`make gold`)")
 
 
 @pytest.fixture
@@ -66,6 +68,12 @@ def terms(request: pytest.FixtureRequest) -> int:
     """How many processes a chaos test is to tell to end."""
     terms: int = request.config.getoption("--terms")
     return terms
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Golden:
+    """Holds what commands show against tests/golden."""
+    return Golden(anew=request.config.getoption("--regold"))
 
 
 @pytest.fixture(scope="session")

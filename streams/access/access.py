@@ -12,7 +12,7 @@ from streams.access.jwt_tokens import JwtTokens
 from streams.access.proxy import Proxy
 from streams.access.tokens import Tokens
 from streams.settings import Settings
-from tables.query.known_values import Scope
+from tables.scope import Scope
 
 ANYONE = "anyone"
 """Who asks where nobody is asked who they are (SLUICE_AUTH=off)."""

@@ -9,8 +9,8 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from streams.access.kept_file import KeptFile, KeptFileError
-from tables.fold.group_limit import OTHER
-from tables.query.known_values import Scope
+from tables.scope import Scope
+from tables.spec.fields import OTHER
 
 COLUMNS = ["analyst", "city"]
 ALL = "*"

@@ -16,9 +16,13 @@ import click
 from agents.bronze.files import CorruptFileError
 from agents.bronze.store import Store, StoreError
 from schemas.catalogue import EVENTS
-from streams.cli.common import Failure, WrongUsage, echo_json, json_option, say
+from streams.cli.common import Failure, WrongUsage, echo_json, json_option, list_options, say
+from streams.cli.page import Page, echo_page, prose
 from streams.cli.parameters import is_within, names, period_options
-from streams.plain_text import json_escaped, plain
+from streams.cli.screen import screen_of
+from streams.cli.table import Column, Kind, table
+from streams.cli.tsv import echo_tsv
+from streams.plain_text import json_escaped
 from streams.settings import Settings
 from streams.store import bronze_verify
 from streams.store.bronze_reader import BronzeReader, occurred_at
@@ -26,6 +30,7 @@ from tables.query.values import did_you_mean
 
 T = TypeVar("T")
 Events = tuple[list[str], ...]
+OBJECTS = (Column("path"), Column("rows", Kind.NUMBER), Column("bytes", Kind.NUMBER))
 _DATE = re.compile(r"/dt=(\d{4}-\d\d-\d\d)/")
 
 
@@ -42,9 +47,11 @@ def bronze() -> None:
 
 @bronze.command("ls")
 @_selection
-@json_option
-def list_objects(*, since: datetime | None, to: datetime | None, events: Events, as_json: bool) -> None:
-    """List committed objects: rows, bytes, path. Quarantined ones too, unless an event is asked for.
+@list_options
+def list_objects(
+    *, since: datetime | None, to: datetime | None, events: Events, as_json: bool, as_tsv: bool
+) -> None:
+    """List committed objects: path, rows, bytes. Quarantined ones too, unless an event is asked for.
 
     Objects are laid down by the day they occurred on: --from and --to choose whole days.
 
@@ -66,10 +73,13 @@ def list_objects(*, since: datetime | None, to: datetime | None, events: Events,
     if as_json:
         echo_json(objects)
         return
-    for entry in objects:
-        say(f"{entry['rows']:>10,} {entry['bytes']:>12,}  {entry['path']}")
+    if as_tsv:
+        echo_tsv(("path", "rows", "bytes", "crc32c"), objects)
+    elif objects:
+        cells = [(entry["path"], f"{entry['rows']:,}", f"{entry['bytes']:,}") for entry in objects]
+        echo_page(table(OBJECTS, cells, screen_of()))
     total = sum(entry["rows"] for entry in objects)
-    click.echo(f"{total:>10,} rows in {len(objects):,} objects", err=True)
+    click.echo(f"{total:,} rows in {len(objects):,} objects", err=True)
 
 
 @bronze.command()
@@ -136,8 +146,13 @@ def verify(*, since: datetime | None, to: datetime | None, events: Events, as_js
         for topic, partition, first, until in verdict.lost:
             what = f"{topic}-{partition} offsets {first} to {until - 1}"
             say(f"note  Kafka deleted {what} before they were read")
-        for problem in verdict.problems:
-            click.echo(f"{click.style('FAIL', fg='red')}  {plain(problem.kind)}: {plain(problem.found)}")
+        screen = screen_of()
+        fail = f"{screen.styled('FAIL', 'bad')}  "
+        problems = [
+            prose(f"{problem.kind}: {problem.found}", screen, first=fail, indent=6)
+            for problem in verdict.problems
+        ]
+        echo_page(Page(rows=problems))
     if verdict.problems:
         raise click.exceptions.Exit(1)
 

@@ -1,4 +1,4 @@
-"""What the commands share: failures with one line, JSON output, tables, asking Kafka.
+"""What the commands share: failures with one line, JSON output, asking Kafka.
 
 Every command imports this module, so it imports nothing heavy itself until it is needed.
 """
@@ -8,24 +8,30 @@ from __future__ import annotations
 import asyncio
 import logging
 import sys
-from collections.abc import Collection, Coroutine, Iterable, Sequence
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Coroutine
+from typing import Any, TypeVar
 
 import click
 
 from streams.plain_text import PlainFormatter, json_text, plain, plain_lines
 from streams.settings import Settings
 
-if TYPE_CHECKING:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
 T = TypeVar("T")
 
-WIDE = 10_000
-
 json_option = click.option("--json", "as_json", is_flag=True, help="Answer in JSON.")
+
+
+def list_options(command: Any) -> Any:
+    """`--json` and `--tsv`, one of which may be given: for every command that lists."""
+
+    def alone(ctx: click.Context, param: click.Parameter, value: bool) -> bool:
+        if value and ctx.params.get("as_json" if param.name == "as_tsv" else "as_tsv"):
+            raise click.UsageError("--json and --tsv: take one of them")
+        return value
+
+    tsv = "Answer in TSV: a line of names, then values as in JSON."
+    command = click.option("--tsv", "as_tsv", is_flag=True, callback=alone, help=tsv)(command)
+    return click.option("--json", "as_json", is_flag=True, callback=alone, help="Answer in JSON.")(command)
 
 
 class Failure(click.ClickException):
@@ -50,43 +56,6 @@ def echo_json(answer: Any) -> None:
 def say(text: object, *, err: bool = False) -> None:
     """One line to read, with what others wrote in it: nothing of it can act on the terminal."""
     click.echo(plain(text), err=err)
-
-
-def as_text(value: object, style: str = "") -> Text:
-    """A table's cell or a line, as it is: no markup, nothing that acts on the terminal."""
-    from rich.text import Text  # noqa: PLC0415
-
-    return Text(plain(value), style=style)
-
-
-def new_table(headings: Sequence[str], *, right: Collection[str] = (), fold: bool = True) -> Table:
-    """An empty table with these columns, those in `right` adjusted to the right. Rows: `add_row`."""
-    from rich.table import Table  # noqa: PLC0415
-
-    table = Table(box=None, pad_edge=False, header_style="bold cyan", padding=(0, 2, 0, 0))
-    for heading in headings:
-        table.add_column(
-            as_text(heading),
-            justify="right" if heading in right else "left",
-            overflow="fold",
-            no_wrap=not fold,
-        )
-    return table
-
-
-def add_row(table: Table, cells: Iterable[object]) -> None:
-    """A row of texts; one that is styled already stays so."""
-    from rich.text import Text  # noqa: PLC0415
-
-    table.add_row(*(cell if isinstance(cell, Text) else as_text(cell) for cell in cells))
-
-
-def console() -> Console:
-    """Where tables go. A file or a pipe has no width to fit into: there nothing is folded or cut."""
-    from rich.console import Console  # noqa: PLC0415
-
-    found = Console()
-    return found if found.is_terminal else Console(width=WIDE)
 
 
 def plain_logs() -> None:

@@ -18,10 +18,12 @@ import click
 
 from streams import shutdown
 from streams.cli.children import Child, last_lines, start, stop_all
-from streams.cli.common import Failure, console, plain_logs
+from streams.cli.common import Failure, plain_logs
 from streams.cli.demo_market import ANNOUNCED, CALM_GATES, SIMULATE, Announcements, say_gate_changes
 from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
-from streams.cli.views_table import view_table
+from streams.cli.page import echo_page
+from streams.cli.screen import screen_of
+from streams.cli.views_table import view_page
 from streams.data_dir import writable_data_dir
 from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.embedded.config import HOST, free_port, is_free
@@ -127,7 +129,8 @@ class _Demo:
         self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
         self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
         click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
-        console().print(view_table(client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])))
+        answer = client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])
+        echo_page(view_page(answer, screen_of()))
         click.echo(next_steps(settings, client, worker, self._bronze, self._folder), nl=False)
         self._start_child("simulate", list(SIMULATE), environment)
         click.echo(ANNOUNCED)

@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import click
 
-from streams.cli.common import echo_json, json_option, plain_logs, say, timeout_option
-from streams.plain_text import plain
+from streams.cli.common import echo_json, list_options, plain_logs, timeout_option
+from streams.cli.page import Page, echo_page, prose
+from streams.cli.screen import Screen, screen_of
+from streams.cli.tsv import echo_tsv
 from streams.settings import Settings
 
-MARKS = {"good": ("ok  ", "green"), "note": ("note", "yellow"), "wrong": ("FAIL", "red")}
+if TYPE_CHECKING:
+    from streams.doctor.finding import Finding
+
+MARKS = {"good": ("ok", "good"), "note": ("note", "note"), "wrong": ("FAIL", "bad")}
 ROLES = ("views", "bronze", "gates")
 
 
@@ -23,8 +30,8 @@ ROLES = ("views", "bronze", "gates")
     help="A role that is not run here on purpose; repeatable.",
 )
 @timeout_option
-@json_option
-def doctor(*, without: tuple[str, ...], timeout_seconds: float, as_json: bool) -> None:
+@list_options
+def doctor(*, without: tuple[str, ...], timeout_seconds: float, as_json: bool, as_tsv: bool) -> None:
     """Look at settings, Kafka, workers, lag, gates, folders, Bronze, the registry and the api.
 
     Exit code 1 if any is wrong.
@@ -45,11 +52,22 @@ def doctor(*, without: tuple[str, ...], timeout_seconds: float, as_json: bool) -
     findings = asyncio.run(examine(patient))
     if as_json:
         echo_json([asdict(finding) for finding in findings])
+    elif as_tsv:
+        echo_tsv(("what", "state", "found", "mend"), map(asdict, findings))
     else:
-        for finding in findings:
-            mark, colour = MARKS[finding.state]
-            click.echo(f"{click.style(mark, fg=colour)}  {plain(finding.what)}: {plain(finding.found)}")
-            if finding.mend:
-                say(f"      → {finding.mend}")
+        echo_page(findings_page(findings, screen_of()))
     if any(finding.state == WRONG for finding in findings):
         raise click.exceptions.Exit(1)
+
+
+def findings_page(findings: Sequence[Finding], screen: Screen) -> Page:
+    """Each with its mark, and below it how it is mended."""
+    rows = []
+    for finding in findings:
+        mark, style = MARKS[finding.state]
+        first = screen.styled(mark, style) + " " * (6 - len(mark))
+        lines = prose(f"{finding.what}: {finding.found}", screen, first=first, indent=6)
+        if finding.mend:
+            lines += prose(finding.mend, screen, first=" " * 6 + "→ ", indent=8)
+        rows.append(lines)
+    return Page(rows=rows)

@@ -75,7 +75,9 @@ def _number(name: str, value: float, currency: str | None) -> str:
         return age(value)
     if name.endswith(RATIO_ENDS):
         return f"{value:.2%}"
-    return f"{value:,}" if isinstance(value, int) else f"{value:,.4g}"
+    if isinstance(value, int):
+        return f"{value:,}"
+    return f"{value:,.4g}" if abs(value) < 1000 else f"{value:,.0f}"  # not 1.235e+04
 
 
 def heading(name: str) -> str:

@@ -14,28 +14,33 @@ import msgspec
 from agents.quarantine.audit import DISMISSED, OPEN, REPLAYED
 from agents.quarantine.record import Position, QuarantineRecord
 from agents.quarantine.repair import is_readable
-from streams.cli.common import (
-    Failure,
-    add_row,
-    console,
-    echo_json,
-    json_option,
-    new_table,
-    say,
-    timeout_option,
-)
+from streams.cli.common import Failure, echo_json, json_option, list_options, say, timeout_option
 from streams.cli.formats import instant
+from streams.cli.page import echo_page
 from streams.cli.quarantine_dismiss import dismiss
 from streams.cli.quarantine_replay import replay
 from streams.cli.quarantine_selection import Chosen, ask, filters, position, state_of
 from streams.cli.quarantine_summary import summary
+from streams.cli.screen import screen_of
+from streams.cli.table import Column, Kind, blocks, table
+from streams.cli.tsv import echo_tsv
 from streams.plain_text import plain, plain_lines
 from streams.settings import Settings
 from streams.sources.quarantine import quarantine_record, quarantine_records
 from streams.sources.quarantine_audit import Done, audit_or_none
 from streams.sources.quarantine_chosen import why_cut
 
-HEADINGS = ("id", "code", "reason", "field", "detail", "source", "at (UTC)", "state", "bytes")
+COLUMNS = (
+    Column("id"), Column("code"), Column("reason"), Column("field"), Column("detail", Kind.TEXT),
+    Column("source"), Column("at (UTC)"), Column("state"), Column("since (UTC)"),
+    Column("bytes", Kind.NUMBER),
+)  # fmt: skip
+LEAST_NEEDED = ("bytes", "code", "since (UTC)", "source", "at (UTC)")
+MEMBERS = (
+    "id", "code", "reason", "field", "detail", "topic", "partition", "offset", "quarantined_at",
+    "value_bytes", "truncated", "key_truncated", "state", "replayed_at", "replayed_by", "dismissed_at",
+    "dismissed_by", "dismissed_because",
+)  # fmt: skip
 Seen = tuple[QuarantineRecord, Done | None]
 """A bad record, and what was done with it."""
 
@@ -58,15 +63,15 @@ for command in (summary, replay, dismiss):
     help="Write the records themselves instead, a line each, to be edited for `replay --edit`.",
 )  # fmt: skip
 @timeout_option
-@json_option
+@list_options
 def list_(
     *, ids: tuple[Position, ...], limit: int, edit_template: bool, timeout_seconds: float, as_json: bool,
-    **filters: Any,
+    as_tsv: bool, **filters: Any,
 ) -> None:  # fmt: skip
     """List bad records with code, reason and source, oldest first.
 
-    Their content is not shown, but for --edit-template: it may be personal. The column `state` says whether a
-    record is open, and when it was last replayed or dismissed.
+    Their content is not shown, but for --edit-template: it may be personal. The columns `state` and `since`
+    say whether a record is open, and when it was last replayed or dismissed.
 
     \b
     Examples:
@@ -91,10 +96,10 @@ def list_(
         answer = {"total": reasons.total(), "records": [_facts(*seen) for seen in newest]}
         echo_json(answer | ({"warnings": warnings} if warnings else {}))
         return
-    table = new_table(HEADINGS, right=("bytes",))
-    for record, done in newest:
-        add_row(table, _cells(record, done))
-    console().print(table)
+    if as_tsv:
+        echo_tsv(MEMBERS, [_facts(*seen) for seen in newest])
+        return
+    echo_page(table(COLUMNS, [_cells(*seen) for seen in newest], screen_of(), LEAST_NEEDED))
     counts = ", ".join(f"{reason} {count:,}" for reason, count in reasons.most_common())
     click.echo()
     say(f"{len(newest):,} of {reasons.total():,} shown" + (f" ({counts})" if counts else ""))
@@ -149,9 +154,9 @@ def _cells(record: QuarantineRecord, done: Done | None) -> Sequence[str]:
     if record.truncated is not None:
         size += f" of {record.truncated:,}"
     when = instant(record.quarantined_at)
-    state = OPEN if done is None else f"{done.action} {instant(done.at)}"
+    state = (OPEN, "") if done is None else (done.action, instant(done.at))
     why = record.code, record.reason, record.field, record.detail
-    return str(record.at), *why, record.source, when, state, size
+    return str(record.at), *why, record.source, when, *state, size
 
 
 @quarantine.command()
@@ -184,9 +189,9 @@ def show(*, at: Position, with_value: bool, timeout_seconds: float, as_json: boo
         return
     if not record.complete:
         click.echo(f"{why_cut(record)}\n", err=True)
-    width = max(len(name) for name in facts)
-    for name, fact in facts.items():
-        say(f"{name:{width}}  {'-' if fact in (None, '') else fact}", err=with_value)
+    columns = [Column(name, Kind.TEXT if name == "detail" else Kind.ID) for name in facts]
+    stream = sys.stderr if with_value else sys.stdout
+    echo_page(blocks(columns, [list(facts.values())], screen_of(stream)), stream)
     if with_value and sys.stdout.isatty():  # to look at: what it holds must not act on the terminal
         click.echo(plain_lines((record.value or b"").decode(errors="backslashreplace")))
     elif with_value:

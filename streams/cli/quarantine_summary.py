@@ -10,11 +10,15 @@ import click
 
 from agents.quarantine.record import Position
 from agents.quarantine.summary import BY, MOST_GROUPS, OTHER, Group, Summary, report
-from streams.cli.common import add_row, console, echo_json, json_option, new_table, say, timeout_option
+from streams.cli.common import echo_json, list_options, say, timeout_option
 from streams.cli.formats import instant
+from streams.cli.page import Page, echo_page
 from streams.cli.parameters import names
 from streams.cli.quarantine_selection import Chosen, ask, filters, position, state_of
 from streams.cli.quarantine_work import Meter
+from streams.cli.screen import Screen, screen_of
+from streams.cli.table import Column, Kind, table
+from streams.cli.tsv import echo_tsv
 from streams.settings import Settings
 from streams.sources.quarantine import quarantine_records
 from streams.sources.quarantine_audit import audit_or_none
@@ -45,10 +49,11 @@ def groups_by(text: str) -> list[str]:
     help=f"Group by some of {', '.join(BY)}.",
 )  # fmt: skip
 @timeout_option
-@json_option
+@list_options
 def summary(
-    *, ids: tuple[Position, ...], by: list[str], timeout_seconds: float, as_json: bool, **filters: Any
-) -> None:
+    *, ids: tuple[Position, ...], by: list[str], timeout_seconds: float, as_json: bool, as_tsv: bool,
+    **filters: Any,
+) -> None:  # fmt: skip
     """Sum up bad records: whose they are, what is wrong, since when, how many, and how many are still open.
 
     Each group has a sample, the shape of its newest record: names and types, a `#` for each letter, no
@@ -77,7 +82,11 @@ def summary(
         answer = {"records": found.records, "open": sum(group.open for group in groups)}
         echo_json(answer | {"groups": report(found, groups)} | ({"warnings": warnings} if warnings else {}))
         return
-    _show(by, groups)
+    if as_tsv:
+        echo_tsv((*by, "records", "open", "first", "last", "id", "sample"), report(found, groups))
+        return
+    echo_page(_page(by, groups, screen_of()))
+    click.echo()
     say(f"{found.records:,} records in {len(groups):,} groups, {sum(group.open for group in groups):,} open")
 
 
@@ -97,13 +106,15 @@ async def _read(
     return found, warnings
 
 
-def _show(by: Sequence[str], groups: Sequence[Group]) -> None:
-    numbers = ("records", "open")
-    table = new_table((*by, *numbers, "first (UTC)", "last (UTC)", "newest", "its shape"), right=numbers)
+def _page(by: Sequence[str], groups: Sequence[Group], screen: Screen) -> Page:
+    columns = (
+        *map(Column, by), Column("records", Kind.NUMBER), Column("open", Kind.NUMBER),
+        Column("first (UTC)"), Column("last (UTC)"), Column("newest"), Column("its shape", Kind.TEXT),
+    )  # fmt: skip
+    rows = []
     for group in groups:
         sample = json.dumps(group.sample, ensure_ascii=False)
         shape = sample if len(sample) <= MOST_SAMPLE else f"{sample[:MOST_SAMPLE]}…"
         times = instant(group.first), instant(group.last)
-        add_row(table, (*group.key, f"{group.records:,}", f"{group.open:,}", *times, group.id, shape))
-    console().print(table)
-    click.echo()
+        rows.append((*group.key, f"{group.records:,}", f"{group.open:,}", *times, group.id, shape))
+    return table(columns, rows, screen, least_needed=("its shape", "first (UTC)", "last (UTC)"))

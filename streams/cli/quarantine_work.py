@@ -15,6 +15,7 @@ from agents.quarantine.record import Position, QuarantineRecord
 from agents.quarantine.repair import Repair
 from streams.cli.common import Failure, say
 from streams.cli.quarantine_selection import Chosen
+from streams.cli.screen import can_draw
 from streams.plain_text import plain
 from streams.settings import Settings
 from streams.sources.quarantine_chosen import Cut, all_chosen, by_id, why_cut
@@ -57,7 +58,7 @@ class Meter:
 
     def __init__(self, doing: str) -> None:
         self._doing = doing
-        self._live = sys.stderr.isatty()
+        self._live = can_draw(sys.stderr)
         self._shown_at = 0.0
 
     def __call__(self, done: int) -> None:

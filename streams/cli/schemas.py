@@ -10,15 +10,12 @@ import click
 
 from schemas.catalogue import EVENTS
 from schemas.extensions import extensions
-from streams.cli.common import (
-    Failure,
-    add_row,
-    console,
-    echo_json,
-    json_option,
-    new_table,
-)
+from streams.cli.common import Failure, echo_json, json_option, list_options
+from streams.cli.page import echo_page
 from streams.cli.schemas_options import declared, extension_option, loaded
+from streams.cli.screen import screen_of
+from streams.cli.table import Column, Kind, table
+from streams.cli.tsv import echo_tsv
 from streams.embedded.broker import ROOT
 
 out_option = click.option(
@@ -50,8 +47,8 @@ def schemas() -> None:
 
 
 @schemas.command("list")
-@json_option
-def list_(*, as_json: bool) -> None:
+@list_options
+def list_(*, as_json: bool, as_tsv: bool) -> None:
     """List every event with its version and the fields of its payload (`?`: may be left out).
 
     Behind its version are those that adapters take. --json also says which extension declares it, null for
@@ -79,12 +76,16 @@ def list_(*, as_json: bool) -> None:
     ]
     if as_json:
         echo_json(listed)
-        return
-    table = new_table(("domain", "event", "versions", "payload"))
-    for event in listed:
-        versions = ", ".join(map(str, (event["version"], *event["adapted_from"])))
-        add_row(table, (event["domain"], event["event"], versions, ", ".join(event["payload"])))
-    console().print(table)
+    elif as_tsv:
+        echo_tsv(list(listed[0]), listed)
+    else:
+        rows = [
+            (one["domain"], one["event"], ", ".join(map(str, (one["version"], *one["adapted_from"]))),
+             ", ".join(one["payload"]))
+            for one in listed
+        ]  # fmt: skip
+        columns = (Column("domain"), Column("event"), Column("versions"), Column("payload", Kind.TEXT))
+        echo_page(table(columns, rows, screen_of(), least_needed=("domain",)))
 
 
 @schemas.command()

@@ -8,8 +8,11 @@ import click
 
 from schemas.compatibility.changes import Change, Former, changes
 from schemas.spec import EventSpec
-from streams.cli.common import Failure, add_row, console, echo_json, new_table
+from streams.cli.common import Failure, echo_json
+from streams.cli.page import echo_page
 from streams.cli.schemas_publish import registered
+from streams.cli.screen import screen_of
+from streams.cli.table import Column, Kind, table
 from streams.schema_files.former import FormerError, of_commit, of_folder
 
 REGISTRY = "registry"
@@ -43,10 +46,8 @@ def check_against(against: str, folder: Path, specs: dict[str, EventSpec], *, as
 
 
 def _show(found: list[Change]) -> None:
-    table = new_table(("event", "field", "rule", "what"))
-    for change in found:
-        add_row(table, (change.event, change.field or "-", change.rule, change.detail))
-    console().print(table)
+    columns = (Column("event"), Column("field"), Column("rule"), Column("what", Kind.TEXT))
+    echo_page(table(columns, [(one.event, one.field, one.rule, one.detail) for one in found], screen_of()))
 
 
 def _former(against: str, folder: Path, specs: dict[str, EventSpec]) -> dict[str, Former]:

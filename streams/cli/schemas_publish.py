@@ -11,8 +11,11 @@ import click
 
 from schemas.compatibility.changes import Former
 from schemas.spec import EventSpec
-from streams.cli.common import Failure, WrongUsage, add_row, console, echo_json, json_option, new_table
+from streams.cli.common import Failure, WrongUsage, echo_json, json_option
+from streams.cli.page import echo_page
 from streams.cli.schemas_options import declared, extension_option
+from streams.cli.screen import screen_of
+from streams.cli.table import Column, Kind, table
 from streams.registry.client import LEVELS, RegistryClient, RegistryError
 from streams.schema_files.registry import Entry, Publication, State, Subjects, of_registry
 from streams.settings import PREFIX, Settings
@@ -98,10 +101,9 @@ def _tell(found: list[Entry], url: str, *, dry_run: bool, as_json: bool) -> None
             raise click.exceptions.Exit(1)
         return
     if refused:
-        table = new_table(("event", "subject", "the registry says"))
-        for entry in refused:
-            add_row(table, (entry.event, entry.subject, entry.reason))
-        console().print(table)
+        columns = (Column("event"), Column("subject"), Column("the registry says", Kind.TEXT))
+        rows = [(entry.event, entry.subject, entry.reason) for entry in refused]
+        echo_page(table(columns, rows, screen_of()))
         raise Failure(
             f"{len(refused)} of {len(found)} schemas are refused by {url}, so none is registered:"
             " make the change compatible, or ask for another level"

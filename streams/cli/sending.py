@@ -7,6 +7,7 @@ import sys
 import click
 
 from streams import shutdown
+from streams.cli.screen import can_draw
 from streams.settings import Settings
 from streams.sources.replay import Progress, Replay, run
 
@@ -25,7 +26,7 @@ class Meter:
     QUIET_LINES_SECONDS = 5.0
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = can_draw(sys.stderr)
         self._last_line = 0.0
         self._progress: Progress | None = None
         self._silent = False

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import textwrap
 from dataclasses import fields
 from typing import Any
 
 import click
 
-from streams.cli.common import echo_json, json_option
+from streams.cli.common import echo_json, list_options
+from streams.cli.page import Page, echo_page, prose
+from streams.cli.screen import Screen, screen_of
+from streams.cli.tsv import echo_tsv
 from streams.plain_text import plain
 from streams.settings import PREFIX, Settings
 
 
 @click.command()
-@json_option
-def settings(*, as_json: bool) -> None:
+@list_options
+def settings(*, as_json: bool, as_tsv: bool) -> None:
     """List every setting: its variable, its value, its default, what is allowed.
 
     Of a password only the file is shown.
@@ -28,8 +30,11 @@ def settings(*, as_json: bool) -> None:
     listed = listing(Settings.load())
     if as_json:
         echo_json(listed)
+    elif as_tsv:
+        echo_tsv(("variable", "value", "default", "allowed", "doc"), listed)
     else:
-        click.echo("\n".join(_block(setting) for setting in listed))
+        screen = screen_of()
+        echo_page(Page(rows=[_block(setting, screen) for setting in listed]))
 
 
 def listing(loaded: Settings) -> list[dict[str, Any]]:
@@ -54,9 +59,8 @@ def _text(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _block(setting: dict[str, Any]) -> str:
-    value = click.style(plain(setting["value"]), bold=True)
+def _block(setting: dict[str, Any], screen: Screen) -> list[str]:
+    line = f"{setting['variable']}={screen.styled(plain(setting['value']), 'name')}"
     if setting["value"] != setting["default"]:
-        value += f"   (default {setting['default']!r})"
-    about = f"{setting['doc']}; allowed: {setting['allowed']}"
-    return f"{setting['variable']}={value}\n{textwrap.indent(textwrap.fill(about, 96), '    ')}"
+        line += f"   (default {setting['default']!r})"
+    return [line, *prose(f"{setting['doc']}; allowed: {setting['allowed']}", screen, indent=4)]

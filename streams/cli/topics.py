@@ -7,23 +7,22 @@ from typing import Any
 
 import click
 
-from streams.cli.common import (
-    add_row,
-    as_text,
-    ask_kafka,
-    console,
-    echo_json,
-    json_option,
-    new_table,
-    say,
-    timeout_option,
-)
+from streams.cli.common import ask_kafka, echo_json, json_option, list_options, say, timeout_option
+from streams.cli.page import Page, echo_page
+from streams.cli.screen import Screen, screen_of
+from streams.cli.table import Cell, Column, Kind, blocks, table
+from streams.cli.tsv import echo_tsv
 from streams.kafka import topics as bus_topics
 from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
 LONGEST_SECONDS = 60.0
-HEADINGS = ("topic", "there", "partitions", "cleanup", "access", "purpose")
+COLUMNS = (
+    Column("topic"), Column("there"), Column("partitions", Kind.NUMBER), Column("cleanup"), Column("access"),
+    Column("purpose", Kind.TEXT),
+)  # fmt: skip
+LEAST_NEEDED = ("purpose", "access")
+MEMBERS = ("topic", "exists", "partitions", "cleanup", "access", "purpose")
 
 
 @click.group()
@@ -63,9 +62,11 @@ def create(*, timeout_seconds: float, as_json: bool) -> None:
 
 @topics.command("list")
 @timeout_option
-@json_option
-def list_(*, timeout_seconds: float, as_json: bool) -> None:
+@list_options
+def list_(*, timeout_seconds: float, as_json: bool, as_tsv: bool) -> None:
     """List topics, consumer groups and transactional ids, such as an access list needs.
+
+    --tsv has the topics alone.
 
     \b
     Examples:
@@ -76,16 +77,21 @@ def list_(*, timeout_seconds: float, as_json: bool) -> None:
     listed = ask_kafka(settings, _listing(settings), timeout_seconds, LONGEST_SECONDS)
     if as_json:
         echo_json(listed)
-        return
-    table = new_table(HEADINGS, right=("partitions",))
-    for topic in listed["topics"]:
-        there = as_text("yes") if topic["exists"] else as_text("no", "red")
-        cells = {**topic, "there": there}
-        add_row(table, [cells[heading] for heading in HEADINGS])
-    console().print(table)
-    click.echo()
-    say("consumer groups:   " + ", ".join(listed["groups"]))
-    say("transactional ids: " + ", ".join(listed["transactional_ids"]))
+    elif as_tsv:
+        echo_tsv(MEMBERS, listed["topics"])
+    else:
+        echo_page(_page(listed, screen_of()))
+
+
+def _page(listed: dict[str, Any], screen: Screen) -> Page:
+    rows = [
+        (topic["topic"], Cell("yes") if topic["exists"] else Cell("no", "bad"), *map(topic.get, MEMBERS[2:]))
+        for topic in listed["topics"]
+    ]
+    page = table(COLUMNS, rows, screen, LEAST_NEEDED)
+    ids = [Column(heading, Kind.TEXT) for heading in ("consumer groups", "transactional ids")]
+    lists = ", ".join(listed["groups"]), ", ".join(listed["transactional_ids"])
+    return page._replace(below=[*page.below, "", *blocks(ids, [lists], screen).lines()])
 
 
 async def _listing(settings: Settings) -> dict[str, Any]:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import re
-import sys
-import time
-from collections.abc import Sequence
-from typing import Any, NoReturn
+from typing import Any
 
 import click
-from rich.console import Group, RenderableType
-from rich.live import Live
-from rich.text import Text
 
-from streams import shutdown
-from streams.cli.common import Failure, WrongUsage, as_text, console, echo_json, json_option, say
+from streams.cli.common import Failure, WrongUsage, echo_json, list_options, say
+from streams.cli.page import echo_page
+from streams.cli.screen import screen_of
+from streams.cli.tsv import echo_tsv
 from streams.cli.views_rebuild import rebuild
-from streams.cli.views_table import view_table, views_table
+from streams.cli.views_table import caveats, view_page, views_page
+from streams.cli.watch import PassingError, Watched, watch
 from streams.http.client import ApiClient, ApiError, ApiRefusalError
 from streams.settings import Settings
 
@@ -33,6 +29,7 @@ CHANGES = (
     "cursor",
 )
 """Members of an answer that make it another one, besides its rows."""
+LISTED = ("name", "kind", "dimensions", "description")
 
 
 def _filter(text: str) -> tuple[str, str]:
@@ -79,11 +76,17 @@ class _Views(click.Group):
 @click.option("--cursor", help="Entities after those of the last answer.")
 @click.option("--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]")
 @click.option(
-    "--watch", is_flag=True, help="Keep it fresh until Ctrl-C or SIGTERM; in a pipe, print each change."
-)
-@json_option
-def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **asked: Any) -> None:
+    "--watch", "watched", is_flag=True,
+    help="Keep it fresh until Ctrl-C or SIGTERM; in a pipe, print each change.",
+)  # fmt: skip
+@list_options
+def views(
+    *, name: str | None, url: str | None, watched: bool, as_json: bool, as_tsv: bool, **asked: Any
+) -> None:
     """Show the view NAME as a table; without NAME, list the views.
+
+    On a terminal that is too narrow for a view, the columns that one needs least are left out and named
+    below, or each row is a block of lines; no number is ever cut.
 
     \b
     Examples:
@@ -96,11 +99,17 @@ def views(*, name: str | None, url: str | None, watch: bool, as_json: bool, **as
     client = ApiClient.of(settings, url=url)
     try:
         if name is None:
-            _list(client, as_json=as_json)
-        elif watch:
-            _watch(_Question(client, name, asked), settings.stream_seconds, as_json=as_json)
+            _list(client, as_json=as_json, as_tsv=as_tsv)
+            return
+        question = _Question(client, name, asked)
+        write = echo_json if as_json else _echo_tsv if as_tsv else None
+        if watched:
+            with client.kept_open():
+                watch(Watched(question.ask_again, view_page, _what_counts, write), settings.stream_seconds)
+        elif write:
+            write(question.ask())
         else:
-            _show(_Question(client, name, asked), as_json=as_json)
+            echo_page(view_page(question.ask(), screen_of()))
     except ApiRefusalError as error:
         raise WrongUsage(str(error)) from None
     except ApiError as error:
@@ -128,73 +137,33 @@ class _Question:
         assert isinstance(answer, dict)
         return answer
 
-
-def _list(client: ApiClient, *, as_json: bool) -> None:
-    listed = client.get("/v1/views")
-    found: Sequence[dict[str, Any]] = listed["views"] if isinstance(listed, dict) else listed
-    if as_json:
-        echo_json(listed)
-    else:
-        console().print(views_table(found))
-
-
-def _show(question: _Question, *, as_json: bool) -> None:
-    answer = question.ask()
-    if as_json:
-        echo_json(answer)
-    else:
-        console().print(view_table(answer))
-
-
-def _watch(question: _Question, seconds: float, *, as_json: bool) -> None:
-    answer = question.ask()  # what cannot be asked at all is said at once
-    screen = console()
-    try:
-        shutdown.interrupt_on_signals()
-        with question.client.kept_open():
-            if as_json or not sys.stdout.isatty():
-                _print_changes(question, answer, seconds, as_json=as_json)
-            with Live(view_table(answer), console=screen, auto_refresh=False) as live:
-                while True:
-                    time.sleep(seconds)
-                    shown, answer = _again(question, answer)
-                    live.update(shown, refresh=True)
-    except KeyboardInterrupt:
-        screen.show_cursor()  # the way to end it, also while the first table is drawn
-    except BrokenPipeError:  # such as `| head`: whoever reads has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains at its end
-
-
-def _print_changes(question: _Question, answer: dict[str, Any], seconds: float, *, as_json: bool) -> NoReturn:
-    """Print each answer that differs, whole: for a pipe or a file, where nothing can be drawn over."""
-    shown: object = None
-    away = ""
-    while True:
-        if not away and _what_counts(answer) != shown:
-            if as_json:
-                echo_json(answer)
-            else:
-                click.echo(_rendered(view_table(answer)))
-            sys.stdout.flush()
-            shown = _what_counts(answer)
-        time.sleep(seconds)
-        former, away = away, ""
+    def ask_again(self) -> dict[str, Any]:
+        """The same, while the api may be away. Raises `ApiRefusalError` and `PassingError`."""
         try:
-            answer = question.ask()
+            return self.ask()
         except ApiRefusalError:
             raise
         except ApiError as error:
-            away = str(error)
-            if away != former:
-                say(f"sluice: {away}", err=True)
+            raise PassingError(str(error)) from None
 
 
-def _rendered(table: RenderableType) -> str:
-    """As `console().print` would write it, which ends the process when nobody reads any more."""
-    wide = console()
-    with wide.capture() as captured:
-        wide.print(table)
-    return captured.get()
+def _list(client: ApiClient, *, as_json: bool, as_tsv: bool) -> None:
+    listed = client.get("/v1/views")
+    found: list[dict[str, Any]] = listed["views"] if isinstance(listed, dict) else listed
+    if as_json:
+        echo_json(listed)
+    elif as_tsv:
+        echo_tsv(LISTED, found)
+    else:
+        echo_page(views_page(found, screen_of()))
+
+
+def _echo_tsv(answer: dict[str, Any]) -> None:
+    """The rows; what has to be known of them besides is on standard error."""
+    for caveat in caveats(answer):
+        say(f"sluice: {caveat}", err=True)
+    if rows := answer["rows"]:
+        echo_tsv(list(rows[0]), rows)
 
 
 def _what_counts(answer: dict[str, Any]) -> object:
@@ -203,14 +172,3 @@ def _what_counts(answer: dict[str, Any]) -> object:
         {name: cell for name, cell in row.items() if not name.endswith("_seconds")} for row in answer["rows"]
     ]
     return rows, [answer.get(name) for name in CHANGES]
-
-
-def _again(question: _Question, former: dict[str, Any]) -> tuple[RenderableType, dict[str, Any]]:
-    """The next answer; while the api is away, the former one with a line that says so."""
-    try:
-        answer = question.ask()
-    except ApiRefusalError:
-        raise
-    except ApiError as error:
-        return Group(view_table(former), Text(), as_text(error, "red")), former
-    return view_table(answer), answer

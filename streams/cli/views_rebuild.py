@@ -11,6 +11,7 @@ import click
 
 from streams.cli.common import Failure, WrongUsage, ask_kafka, echo_json, json_option, say, timeout_option
 from streams.cli.parameters import Time
+from streams.cli.screen import can_draw
 from streams.settings import Settings
 
 if TYPE_CHECKING:
@@ -95,7 +96,7 @@ class _Meter:
     """The progress on standard error: in place on a terminal, else a line now and then."""
 
     def __init__(self) -> None:
-        self._live = sys.stderr.isatty()
+        self._live = can_draw(sys.stderr)
         self._at = time.monotonic()
         self._shown = False
 

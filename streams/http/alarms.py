@@ -23,7 +23,7 @@ from tables.gates.alarms import gate_of
 from tables.query.declarations import LIMIT_SCHEMA, MAX_LIMIT, Parameter
 from tables.query.params import ParameterError, check_known, parse_limit
 from tables.query.values import did_you_mean
-from tables.query.views import Scope
+from tables.scope import Scope, sees
 
 STATES = ("raised", "cleared")
 CODES = [code.name for code in ErrorCode]
@@ -94,7 +94,7 @@ def answer(ops: OpsTopics, scope: Scope, wanted: dict[str, str], as_of: str) -> 
 
 def _may_see(one: AlarmSeen, scope: Scope) -> bool:
     gate = gate_of(one.raised.subject)
-    return scope is None or (gate is not None and gate[0] in scope)
+    return scope is None or (gate is not None and sees(scope, gate[0]))
 
 
 def _row(one: AlarmSeen) -> dict[str, Any]:

@@ -23,7 +23,8 @@ from tables.gates.rule import GateState
 from tables.query.declarations import filters
 from tables.query.params import check_known, filter_values
 from tables.query.values import MOST_NAMED, no_such
-from tables.query.views import Scope, sort_key
+from tables.query.views import sort_key
+from tables.scope import Scope, sees
 
 FILTERS = filters(("city", "currency"))
 
@@ -122,7 +123,7 @@ def answer(records: Mapping[bytes, bytes], now_us: int, scope: Scope) -> list[Ga
     shown = []
     for value in records.values():
         record = decode_gate(value)
-        if record is not None and record.gate == RECON and (scope is None or record.city in scope):
+        if record is not None and record.gate == RECON and sees(scope, record.city):
             shown.append(_now(record, now_us))
     return sorted(shown, key=lambda record: sort_key((record.city, record.currency)))
 

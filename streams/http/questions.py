@@ -11,9 +11,10 @@ from streams.http.answers import Answered, Answers
 from streams.http.problems import ForbiddenError, NotFoundError
 from tables.query.entities import answer_entities
 from tables.query.params import parse_entity_query, parse_view_query
-from tables.query.views import Scope, answer_view
+from tables.query.views import answer_view
 from tables.read.state import ReaderState
 from tables.read.status import Situation
+from tables.scope import Scope
 from tables.spec.experiment import Experiment
 from tables.spec.fields import CITY
 from tables.spec.view import View

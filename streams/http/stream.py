@@ -16,7 +16,7 @@ from streams.http.answers import Answered
 from streams.http.problems import ForbiddenError
 from streams.http.questions import Params, Questions
 from tables.query.params import ParameterError
-from tables.query.views import Scope
+from tables.scope import Scope
 from tables.spec.view import View
 
 KEEP_ALIVE_SECONDS = 15.0

@@ -5,17 +5,21 @@ A join: of all events of an entity the one with the greatest (occurred_at, rank,
 forgotten when the partition's watermark is `SLUICE_CLOSED_HOURS` past its closing event, if it was opened;
 as if it had never been.
 
+So it is with the events of each city, for whoever may see some cities alone (tables/entity_cities.py),
+but for one thing: when an entity is forgotten, all its cities at once, its newest event of all decides.
+
 Each state is held as the value of its feed record (tables/codec.py).
 """
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Iterable, Iterator, Mapping
 from heapq import heapify, heappop, heappush
-from struct import Struct
 from typing import Any, NamedTuple
 
-from tables.codec import decode_entity, encode_entity
+from tables.codec import decode_entity, encode_city, encode_entity
+from tables.entity_cities import State, joined
 from tables.fold.readers import field, instant, tuple_of
 from tables.fold.times import Times
 from tables.keys import of_topic
@@ -43,6 +47,10 @@ class EntityStore:
         self.states: dict[str, bytes] = {}
         self.stages = _compile(tracks, event_types)
         self._state = tracks.state
+        self._by_city = tracks.state_by_city
+        members = len(tracks.state.__struct_fields__)
+        # With what a record begins that has no other cities.
+        self._one_city = _ARRAY | members if members <= _MOST_MEMBERS else 0
         self._closing = frozenset(stage.rank for stage in tracks.stages if stage.closes)
         self._closed_us = closed_us
         self._changed: dict[str, bytes | None] = {}
@@ -60,6 +68,7 @@ class EntityStore:
         `times`: of the batch; `at`: where among what is kept of an event of a class this view's values are.
         """
         states, changed, stages, closing = self.states, self._changed, self.stages, self._closing
+        one_city = self._one_city
         forgotten_us = times.watermark - self._closed_us
         for place, kind, kept, occurred_us in items:
             stage = stages.get(kind)
@@ -69,7 +78,7 @@ class EntityStore:
             rank, opened = stage.rank, stage.opens
             old = states.get(entity_id)
             if old is not None:
-                was_opened, was_us, was_rank = _head(old)
+                was_opened, was_us, was_rank, city_at = _head(old)
                 if (
                     was_us < forgotten_us
                     and was_opened
@@ -77,6 +86,9 @@ class EntityStore:
                     and was_us < times.watermark_at(place) - self._closed_us
                 ):
                     pass  # forgotten, if not yet deleted
+                elif old[0] != one_city or not old.startswith(encode_city(values[1]), city_at):
+                    self._join_city(entity_id, old, (opened, occurred_us, rank, *values))
+                    continue
                 elif not _follows(old, (was_us, was_rank), (occurred_us, rank), values[0]):
                     if opened and not was_opened:
                         state = decode_entity(old, self._state)
@@ -118,11 +130,21 @@ class EntityStore:
         for entity_id, value in found:
             if value is None:
                 states.pop(entity_id, None)
-            elif value[2] != _UINT64 or (value[1] == _TRUE and value[_HEAD.size - 1] in closing):
-                opened, occurred_us, rank = _head(value)
+            elif value[2] != _UINT64 or (value[1] == _TRUE and value[_RANK_AT] in closing):
+                opened, occurred_us, rank, _ = _head(value)
                 if opened and rank in closing:
                     self._close(entity_id, occurred_us)
         return {key: value for key, value in records.items() if not key.startswith(prefix)}
+
+    def _join_city(self, entity_id: str, old: bytes, event: State) -> None:
+        """Join an event of another city than the newest one, or of an entity that has several."""
+        record = joined([old], self._by_city, event)
+        if record == old:
+            return
+        self.states[entity_id] = self._changed[entity_id] = record
+        opened, occurred_us, rank, _ = _head(record)
+        if opened and rank in self._closing:
+            self._close(entity_id, occurred_us)
 
     def _close(self, entity_id: str, occurred_us: int) -> None:
         if occurred_us < self._due_until:
@@ -138,7 +160,7 @@ class EntityStore:
             value = self.states.get(entity_id)
             if value is None:
                 continue
-            opened, occurred_us, rank = _head(value)
+            opened, occurred_us, rank, _ = _head(value)
             if opened and rank in self._closing and occurred_us < before_us:
                 del self.states[entity_id]
                 self._changed[entity_id] = None
@@ -156,18 +178,29 @@ class EntityStore:
         heapify(self._due)
 
 
-_HEAD = Struct(">BBBQB")
-_TRUE, _UINT64 = 0xC3, 0xCF
-"""msgpack's codes: true, and the 8 bytes of an unsigned int, as any time since 1970-01-01T01:12 is."""
+_unpack_head = struct.Struct(">BBBQBB").unpack_from
+_RANK_AT, _ID_AT = 11, 12
+_MOST_MEMBERS = 15
+_ARRAY, _TRUE, _UINT64, _TEXT, _LONG_TEXT = 0x90, 0xC3, 0xCF, 0xA0, 0xC0
+"""msgpack's codes: an array, by its length up to 15; true; the 8 bytes of an unsigned int, as any time since
+1970-01-01T01:12 is; a text, by its length up to 31; what comes after these: a longer one, which has its
+length in the next byte."""
+_BEHIND_TEXT = _ID_AT + 1 - _TEXT
+_BEHIND_LONG_TEXT = _ID_AT + 2
 
 
-def _head(value: bytes) -> tuple[bool, int, int]:
-    """opened, occurred_us and rank of a state, without decoding the rest of it."""
-    array, opened, kind, occurred_us, rank = _HEAD.unpack_from(value)
-    if kind == _UINT64 and array & 0xF0 == 0x90 and rank < 0x80:  # 9x: an array; 00 to 7f: that number
-        return opened == _TRUE, occurred_us, rank
+def _head(value: bytes) -> tuple[bool, int, int, int]:
+    """opened, occurred_us and rank of a state, without decoding the rest of it, and where its city is; that
+    is the end where the rest has to be decoded for it."""
+    try:
+        array, opened, kind, occurred_us, rank, text = _unpack_head(value)
+        if kind == _UINT64 and array & 0xF0 == _ARRAY and rank < 0x80:
+            city_at = text + _BEHIND_TEXT if text < _LONG_TEXT else value[_ID_AT + 1] + _BEHIND_LONG_TEXT
+            return opened == _TRUE, occurred_us, rank, city_at
+    except struct.error:
+        pass  # it has a short time
     state = decode_entity(value)
-    return state.opened, state.occurred_us, state.rank
+    return state.opened, state.occurred_us, state.rank, len(value)
 
 
 def _follows(old: bytes, was: tuple[int, int], now: tuple[int, int], event_id: str) -> bool:

@@ -27,12 +27,11 @@ from tables.experiments.records import (
     encode_user,
 )
 from tables.fold.entities import Item
-from tables.fold.group_limit import OTHER
 from tables.fold.readers import field, tuple_of
 from tables.fold.times import Times
 from tables.keys import experiment_prefix, of_topic, user_prefix
 from tables.spec.experiment import Experiment
-from tables.spec.fields import EventTypes
+from tables.spec.fields import OTHER, EventTypes
 from tables.spec.windowed import Term
 from tables.times import HOUR_US
 

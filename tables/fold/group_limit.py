@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 
 from tables.codec import Group
-from tables.spec.fields import CITY
+from tables.spec.fields import CITY, OTHER
 from tables.spec.windowed import Windowed
 
-OTHER = "_other"
 CURRENCY = "currency"
 """The one dimension that never becomes `_other`: amounts of different currencies are never added."""
 OTHERS = 1_000

@@ -98,7 +98,7 @@ class ReconReader:
         end = -(-end_us // MINUTE_US)
         first = -((self._window.hours * HOUR_MINUTES * MINUTE_US - end_us) // MINUTE_US)
         assert state.panes is not None
-        rolled_until = reader.rolled_until(state.panes)
+        rolled_until = reader.rolled_until()
         first, end = whole_hours(first, end, rolled_until)
         shift = self._window.settlement_hours * HOUR_MINUTES
         shifted = whole_hours(first - shift, end - shift, rolled_until)

@@ -8,10 +8,11 @@ import numpy as np
 
 from schemas.times import format_time
 from tables.query.params import Cursor, EntityQuery, encode_cursor
-from tables.query.views import Scope, group_filter, head, warnings_of
+from tables.query.views import group_filter, head, warnings_of
 from tables.read.entity_columns import EntityColumns, Mask
 from tables.read.state import ReaderState
 from tables.read.status import Situation, resolve_as_of, status
+from tables.scope import Scope
 from tables.spec.fields import CITY, Kind
 from tables.spec.tracked import EntityState, Tracked
 from tables.spec.view import View
@@ -33,9 +34,9 @@ def answer_entities(
     cursor = query.cursor
     as_of_us = cursor.as_of_us if cursor else resolve_as_of(reader, query.as_of, situation)[0]
     selection = None if query.state is None else view.tracks.by_state[query.state]
-    mask = entities.live() if selection is None else entities.select(selection, as_of_us)
-    if query.filters or scope is not None:
-        mask &= _allowed(entities, view, query, scope)
+    mask = entities.select(selection, as_of_us, scope)
+    if query.filters:
+        mask &= _wanted(entities, view, query)
     page = _page(entities, mask, query.limit + 1, cursor)
     more = len(page) > query.limit
     warnings = warnings_of(reader, view, query, situation, scope)
@@ -49,9 +50,9 @@ def answer_entities(
     }
 
 
-def _allowed(entities: EntityColumns, view: View, query: EntityQuery, scope: Scope) -> Mask:
-    allows = group_filter(view.key, query.filters, scope)
-    by_group: Mask = np.array([allows(group) for group in entities.groups.groups] or [False])
+def _wanted(entities: EntityColumns, view: View, query: EntityQuery) -> Mask:
+    wants = group_filter(view.key, query.filters)
+    by_group: Mask = np.array([wants(group) for group in entities.groups.groups] or [False])
     return by_group[entities.column("group")]
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 from tables.query.params import Filters
 from tables.query.values import MOST_NAMED, no_such
 from tables.read.state import ReaderState
+from tables.scope import Scope, sees
 from tables.spec.fields import CITY
-
-Scope = frozenset[str] | None
 
 
 def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywhere: bool = True) -> set[str]:
@@ -31,7 +30,7 @@ def known_values(reader: ReaderState, dimension: str, scope: Scope, *, everywher
             if scope is None:
                 found |= groups.values(at)
             else:
-                found |= {group[at] for group in groups.groups if group[city] in scope}
+                found |= {group[at] for group in groups.groups if sees(scope, group[city])}
     return {value for value in found if isinstance(value, str)}
 
 

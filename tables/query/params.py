@@ -78,7 +78,10 @@ class ViewQuery:
 
 @dataclass(frozen=True)
 class Cursor:
-    """Where a page of entities ended: the time and id of its last one, and the `as_of` of all pages."""
+    """Where a page of entities ended: the time and id of its last one, and the `as_of` of all pages.
+
+    It tells nothing that the page has not shown, and whoever brings it sees, from there on, what is theirs.
+    """
 
     as_of_us: int
     occurred_us: int
@@ -275,13 +278,16 @@ def encode_cursor(view: View, cursor: Cursor) -> str:
 
 
 def _cursor(view: View, text: str) -> Cursor:
+    wrong = ParameterError("cursor", "must be the cursor of the page before, as it was")
     try:
         packed = base64.b64decode(text + "=" * (-len(text) % 4), altchars=b"-_", validate=True)
         name, as_of_us, occurred_us, entity_id = msgspec.msgpack.decode(
             packed, type=tuple[str, int, int, str]
         )
     except (binascii.Error, ValueError, msgspec.MsgspecError):
-        raise ParameterError("cursor", "must be the cursor of the page before, as it was") from None
-    if name != view.name or not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
+        raise wrong from None
+    if name != view.name:
         raise ParameterError("cursor", "is of another view")
+    if not FIRST_US <= as_of_us <= LAST_US or not FIRST_US <= occurred_us <= LAST_US:
+        raise wrong
     return Cursor(as_of_us, occurred_us, entity_id)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from functools import cache
+from functools import cache, cached_property
 from zoneinfo import ZoneInfo, available_timezones
 
 from schemas.times import format_time
@@ -44,6 +45,16 @@ class Steps:
         if self.minutes <= HOUR_MINUTES and _offset(self.zone, minute - since) == offset:
             return minute - since
         return min(minute, _first_minute(self.zone, minute + offset - since, offset))
+
+    @cached_property
+    def start_of(self) -> Callable[[int], int]:
+        """`start`, which remembers what it said."""
+        return cache(self.start)
+
+    def cuts(self, hour: int) -> bool:
+        """Whether a step begins inside an epoch hour."""
+        first = hour * HOUR_MINUTES
+        return self.start_of(first) != self.start_of(first + HOUR_MINUTES - 1)
 
     def text(self, minute: int) -> str:
         """An epoch minute in RFC 3339, with the zone's offset."""

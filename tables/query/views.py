@@ -12,25 +12,25 @@ from typing import Any
 
 import numpy as np
 
-from schemas.times import FIRST_US, format_time
+from schemas.times import format_time
 from tables.codec import Group
 from tables.query.experiments import experiment_rows
-from tables.query.known_values import Scope, unknown_filters
-from tables.query.params import EntityQuery, Filters, ParameterError, ViewQuery
+from tables.query.known_values import unknown_filters
+from tables.query.params import EntityQuery, Filters, ViewQuery
 from tables.query.steps import Steps
+from tables.query.window import cut_hour, window_of
 from tables.read.definitions import ViewState
 from tables.read.entity_columns import EntityColumns
 from tables.read.pane_sums import DROPPED, CutHourError, PaneSums, Part, join
 from tables.read.sketch_entries import Ints
 from tables.read.state import ReaderState
 from tables.read.status import PartitionStatus, Situation, Status, resolve_as_of, status
+from tables.scope import Scope, sees
 from tables.spec.fields import CITY
 from tables.spec.measures import finish
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
-from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
-
-__all__ = ["Scope", "answer_view", "group_filter", "head", "sort_key", "warnings_of"]
+from tables.times import MINUTE_US
 
 Kept = dict[str, Any]
 """What is kept for each measure, by its name."""
@@ -56,8 +56,7 @@ def answer_view(
     table: dict[RowKey, Kept] = {}
     first = end = None
     if state.panes is not None:
-        first, end = _minutes(query, end_us)
-        first, end = _widen(reader, state.panes, query, first, end)
+        first, end = window_of(reader, query, end_us)
         table = _windowed(state, query, first, end, scope)
     if state.entities is not None:
         _add_tracked(table, state, query, as_of_us, scope)
@@ -120,40 +119,13 @@ def _partition(partition: PartitionStatus) -> dict[str, Any]:
     }
 
 
-def _minutes(query: ViewQuery, end_us: int) -> tuple[int, int]:
-    """Epoch minutes [first, end) of the panes that start inside the window."""
-    to_us = end_us if query.to_us is None else query.to_us
-    if query.window_us is not None:
-        from_us = to_us - query.window_us
-    else:
-        assert query.from_us is not None
-        from_us = query.from_us
-        if from_us >= to_us:
-            raise ParameterError("from", "must be before as_of, where to is not given")
-    return -(-max(from_us, FIRST_US) // MINUTE_US), -(-to_us // MINUTE_US)
-
-
-def _widen(reader: ReaderState, panes: PaneSums, query: ViewQuery, first: int, end: int) -> tuple[int, int]:
-    """Move ends that lie among hour panes out to whole hours."""
-    rolled_until = reader.rolled_until(panes)
-    by_hour = query.steps is None or query.steps.minutes % HOUR_MINUTES == 0
-    if rolled_until is not None and first < rolled_until and not by_hour:
-        until = format_time(rolled_until * MINUTE_US)
-        raise ParameterError(
-            "step", f"must be whole hours before {until}: no minutes are kept there any more"
-        )
-    return whole_hours(first, end, rolled_until)
-
-
-def group_filter(fields: Sequence[str], filters: Filters, scope: Scope) -> Callable[[Group], bool]:
+def group_filter(fields: Sequence[str], filters: Filters, scope: Scope = None) -> Callable[[Group], bool]:
     """Whether a group, whose values are those of `fields`, is asked for and may be seen."""
     wanted = [(fields.index(name), values) for name, values in filters.items()]
     city = fields.index(CITY)
 
     def allows(group: Group) -> bool:
-        if scope is not None and group[city] not in scope:
-            return False
-        return all(group[at] in values for at, values in wanted)
+        return sees(scope, group[city]) and all(group[at] in values for at, values in wanted)
 
     return allows
 
@@ -190,14 +162,9 @@ def _windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: S
 
 def _stepped(panes: PaneSums, steps: Steps, first: int, end: int) -> Part:
     try:
-        return panes.steps(first, end, steps.start)
-    except CutHourError as error:
-        at = format_time(error.hour * HOUR_MINUTES * MINUTE_US)
-        raise ParameterError(
-            "tz",
-            f"{steps.zone} is not whole hours from UTC at {at}, and no minutes are kept there any more: ask "
-            "for a later window, or without tz",
-        ) from None
+        return panes.steps(first, end, steps.start_of)
+    except CutHourError as error:  # of a worker that keeps hours for longer than the reader knows
+        raise cut_hour(steps, error.hour) from None
 
 
 def _project(
@@ -238,12 +205,12 @@ def _tracked(
     entities: EntityColumns, view: View, query: ViewQuery, as_of_us: int, scope: Scope
 ) -> dict[Group, Kept]:
     """What is kept for entity measures, by shown group."""
-    allows = group_filter(view.key, query.filters, scope)
+    wants = group_filter(view.key, query.filters)
     places = [view.key.index(name) for name in query.group_by]
     table: dict[Group, Kept] = {}
-    for number, values in entities.measure(view.entity_measures, as_of_us).items():
+    for number, values in entities.measure(view.entity_measures, as_of_us, scope).items():
         group = entities.groups.groups[number]
-        if not allows(group):
+        if not wants(group):
             continue
         kept = table.setdefault(tuple([group[at] for at in places]), values)
         if kept is not values:

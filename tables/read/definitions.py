@@ -43,12 +43,14 @@ class ViewState:
 class Definitions:
     """Those of one feed. `declared`: this release's views, by name; `serving`: what answers, by name.
     `news`: a definition has become known that may be the one to answer: `choose` is to be called.
+    `newest_hour`: the newest epoch hour that minutes were rolled into, in any view.
     """
 
     def __init__(self, declared: Mapping[str, View], kept_us: int) -> None:
         self.declared = declared
         self._kept_us = kept_us
         self.news = False
+        self.newest_hour: int | None = None
         self.serving = {name: ViewState(view, kept_us) for name, view in declared.items()}
         self._states = {definition_of(state.view).encode(): state for state in self.serving.values()}
         self._held: defaultdict[bytes, dict[tuple[int, bytes], bytes | None]] = defaultdict(dict)
@@ -88,6 +90,8 @@ class Definitions:
         self._check(state, () if value is None else (value,))
         parsed = parse_key(key)
         assert isinstance(parsed, WindowedKey)
+        if parsed.unit == "h" and (self.newest_hour is None or self.newest_hour < parsed.number):
+            self.newest_hour = parsed.number
         state.panes.put(parsed.unit, parsed.number, source, parsed.shard, value)
         return self._changed(state)
 

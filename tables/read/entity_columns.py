@@ -1,7 +1,8 @@
-"""What a reader holds of tracked entities: one slot each, its numbers in columns, merged over all sources.
+"""What a reader holds of tracked entities: their numbers in columns, merged over all sources.
 
-Where an entity is on several sources (its producer's keys or the partition count changed), the newest state
-by (occurred_at, rank, event_id) counts. A slot's columns hold what aggregates need; the rest stays packed.
+An entity has a slot, and one more for each other city that its events are of. All see the newest of what they
+may see: who may see all, the first slot; who may see some cities, the newest of those. A slot's columns hold
+what aggregates need; the rest stays packed.
 """
 
 from __future__ import annotations
@@ -14,119 +15,78 @@ import numpy as np
 import numpy.typing as npt
 
 from schemas.times import SECOND_US
-from tables.codec import Group, decode_entity
+from tables.codec import Group
+from tables.entity_cities import MOST_CITIES
+from tables.read.entity_slots import FREE, EntitySlots, Filled
 from tables.read.pane_sums import LOW_BITS, LOW_MASK, GroupTable
+from tables.scope import Scope, sees
 from tables.spec.entity_measures import EntityMeasure, PerGroup
-from tables.spec.fields import Kind
+from tables.spec.fields import CITY, Kind
 from tables.spec.tracked import Deadline, EntityState, Selection, Tracked
-
-FREE = -1
-"""Rank of a slot that holds no entity."""
 
 NULL = -(1 << 63)
 """A null in an int64 column."""
 
 FIRST_CAPACITY = 1024
-CHUNK = 4096
-"""Entities stored at a time: enough for numpy, few enough to keep the decoded ones out of old generations."""
 
 Mask = npt.NDArray[np.bool_]
 Column = npt.NDArray[Any]
 
+_EMPTY = {"rank": FREE, "first": FREE}
+"""What is in a column where there is no entity; 0 in the others."""
+
 
 class EntityColumns:
-    """All entities of one view. `group_fields`: what they are grouped by, `city` and kept fields."""
+    """All entities of one view. `group_fields`: what they are grouped by, `city` and kept fields.
+
+    Columns, by slot: `rank`; `occurred`, µs; `group`, its number in `groups`; `first`: the first slot of an
+    entity that has or had several cities, `FREE` of others; `behind`: how many of its cities are newer.
+    """
 
     def __init__(self, tracks: Tracked, group_fields: tuple[str, ...]) -> None:
         self.tracks = tracks
         self.groups = GroupTable()
-        self.ids: list[str | None] = []
-        self.packed: list[bytes | None] = []
-        self._owner: list[int] = []
-        self._slots: dict[str, int] = {}
-        self._free: list[int] = []
-        self._shared: dict[str, dict[int, bytes]] = {}
+        self._slots = EntitySlots(tracks)
+        self._city = group_fields.index(CITY)
         self._group_of = _values_of(group_fields)
         compared = {field for selection in tracks.selections for field, _ in selection.where}
         self._codes = {field: GroupTable() for field in sorted(compared)}
         numbers = [kept.field for kept in tracks.keep if kept.kind in (Kind.WHOLE, Kind.TIME)]
         self._numbers = [(f"n:{field}", attrgetter(field)) for field in numbers]
+        types: dict[str, type[np.signedinteger[Any]]] = {
+            "rank": np.int16,
+            "occurred": np.int64,
+            "group": np.int32,
+            "first": np.int32,
+            "behind": np.int16,
+            **{f"n:{field}": np.int64 for field in numbers},
+            **{f"c:{field}": np.int32 for field in self._codes},
+        }
         self._columns: dict[str, Column] = {
-            "rank": np.full(FIRST_CAPACITY, FREE, np.int16),
-            "occurred": np.zeros(FIRST_CAPACITY, np.int64),
-            "group": np.zeros(FIRST_CAPACITY, np.int32),
-            **{f"n:{field}": np.zeros(FIRST_CAPACITY, np.int64) for field in numbers},
-            **{f"c:{field}": np.zeros(FIRST_CAPACITY, np.int32) for field in self._codes},
+            name: np.full(FIRST_CAPACITY, _EMPTY.get(name, 0), kind) for name, kind in types.items()
         }
 
     def __len__(self) -> int:
         return len(self._slots)
 
+    @property
+    def ids(self) -> list[str | None]:
+        """The entity of each slot; None where it is free."""
+        return self._slots.ids
+
     def put_many(self, source: int, items: Iterable[tuple[str, bytes | None]]) -> None:
-        """Take entities' newest values on one source, no id twice; None: that source has forgotten it."""
-        changed: dict[int, EntityState] = {}
-        for entity_id, value in items:
-            if len(changed) >= CHUNK:
-                self._store(changed)
-                changed = {}
-            if value is None:
-                self._forget(source, entity_id, changed)
-                continue
-            state = decode_entity(value, self.tracks.state)
-            slot = self._slots.get(entity_id)
-            if slot is None:
-                slot = self._take_slot(entity_id)
-            elif entity_id in self._shared or self._owner[slot] != source:
-                packed = self.packed[slot]
-                assert packed is not None
-                shares = self._shared.setdefault(entity_id, {self._owner[slot]: packed})
-                shares[source] = value
-                self._settle(slot, shares, changed)
-                continue
-            self._owner[slot] = source
-            self.packed[slot] = value
-            changed[slot] = state
-        self._store(changed)
+        """Take entities' newest records on one source, no id twice; None: that source has forgotten it.
 
-    def _take_slot(self, entity_id: str) -> int:
-        if self._free:
-            slot = self._free.pop()
-            self.ids[slot] = entity_id
-        else:
-            slot = len(self.ids)
-            self.ids.append(entity_id)
-            self.packed.append(None)
-            self._owner.append(FREE)
-        self._slots[entity_id] = slot
-        return slot
+        Raises `FeedFormatError`.
+        """
+        for filled in self._slots.put_many(source, items):
+            self._grow(len(self.ids))
+            self._store(filled)
 
-    def _settle(self, slot: int, shares: dict[int, bytes], changed: dict[int, EntityState]) -> None:
-        """Let the newest of several sources' states fill the slot."""
-        decoded = {source: decode_entity(value, self.tracks.state) for source, value in shares.items()}
-        winner = max(decoded, key=lambda source: decoded[source].place)
-        self._owner[slot] = winner
-        self.packed[slot] = shares[winner]
-        changed[slot] = decoded[winner]
-
-    def _forget(self, source: int, entity_id: str, changed: dict[int, EntityState]) -> None:
-        slot = self._slots.get(entity_id)
-        if slot is None:
-            return
-        shares = self._shared.get(entity_id)
-        if shares is not None:
-            shares.pop(source, None)
-            self._settle(slot, shares, changed)
-            if len(shares) == 1:
-                del self._shared[entity_id]
-        elif self._owner[slot] == source:
-            del self._slots[entity_id]
-            self.ids[slot] = self.packed[slot] = None
-            self._columns["rank"][slot] = FREE
-            self._free.append(slot)
-
-    def _store(self, changed: dict[int, EntityState]) -> None:
-        self._grow(len(self.ids))
-        columns, slots, states = self._columns, list(changed), list(changed.values())
+    def _store(self, filled: Filled) -> None:
+        columns, slots, states = self._columns, list(filled.states), list(filled.states.values())
+        for name in ("rank", "first", "behind"):
+            columns[name][filled.freed] = _EMPTY.get(name, 0)
         columns["rank"][slots] = [state.rank for state in states]
         columns["occurred"][slots] = [state.occurred_us for state in states]
         index, group_of = self.groups.index, self._group_of
@@ -136,25 +96,41 @@ class EntityColumns:
             columns[name][slots] = [NULL if value is None else value for value in values]
         for field, codes in self._codes.items():
             columns[f"c:{field}"][slots] = [codes.index((getattr(state, field),)) for state in states]
+        for slot, (first, behind) in filled.parted.items():
+            columns["first"][slot], columns["behind"][slot] = first, behind
 
     def _grow(self, needed: int) -> None:
         """Double the columns until they have room."""
         while len(self._columns["rank"]) < needed:
             for name, column in self._columns.items():
-                fresh = np.full_like(column, FREE if name == "rank" else 0)
+                fresh = np.full_like(column, _EMPTY.get(name, 0))
                 self._columns[name] = np.concatenate((column, fresh))
 
     def column(self, name: str) -> Column:
-        """A column over all slots, free ones included: `rank`, `occurred` (µs) or `group` (number)."""
+        """A column over all slots, free ones included."""
         return self._columns[name][: len(self.ids)]
 
-    def live(self) -> Mask:
-        """Slots that hold an entity."""
+    def seen(self, scope: Scope) -> Mask:
+        """Slots that hold what entities are to whoever has this scope: one at most of each."""
         mask: Mask = self.column("rank") != FREE
+        if scope is None:
+            return mask & (self.column("behind") == 0) if self._slots.parted else mask
+        permitted = np.array([sees(scope, group[self._city]) for group in self.groups.groups] or [False])
+        mask &= permitted[self.column("group")]
+        if self._slots.parted:
+            slots = np.flatnonzero(mask & (self.column("first") != FREE))
+            first, behind = self.column("first")[slots], self.column("behind")[slots]
+            newest = np.full(len(mask), MOST_CITIES, np.int16)
+            np.minimum.at(newest, first, behind)
+            mask[slots[behind != newest[first]]] = False
         return mask
 
-    def select(self, selection: Selection, as_of_us: int) -> Mask:
-        """Slots whose entity is in the selection at `as_of_us`."""
+    def select(self, selection: Selection | None, as_of_us: int, scope: Scope = None) -> Mask:
+        """Slots of the entities that are in the selection at `as_of_us`, as they are seen; None: of all."""
+        seen = self.seen(scope)
+        return seen if selection is None else seen & self._selected(selection, as_of_us)
+
+    def _selected(self, selection: Selection, as_of_us: int) -> Mask:
         rank = self.column("rank")
         mask: Mask = np.zeros(len(rank), np.bool_)
         for number, stage in self.tracks.by_rank.items():  # isin takes ten times as long
@@ -179,16 +155,19 @@ class EntityColumns:
         """How many entities are in the selection at `as_of_us`, over all groups."""
         return int(np.count_nonzero(self.select(selection, as_of_us)))
 
-    def measure(self, measures: Sequence[EntityMeasure], as_of_us: int) -> dict[int, dict[str, int | None]]:
-        """Group number → measure → what is kept of it, for every group that has an entity."""
-        group = self.column("group")
+    def measure(
+        self, measures: Sequence[EntityMeasure], as_of_us: int, scope: Scope = None
+    ) -> dict[int, dict[str, int | None]]:
+        """Group number → measure → what is kept of it, for every group that has an entity, as it is seen."""
+        group, seen = self.column("group"), self.seen(scope)
         size = len(self.groups)
-        present = np.flatnonzero(np.bincount(group[self.live()], minlength=size))
+        present = np.flatnonzero(np.bincount(group[seen], minlength=size))
         table: dict[int, dict[str, int | None]] = {int(number): {} for number in present}
         chosen: dict[str, ChosenSlots] = {}
         for measure in measures:
             if measure.of not in chosen:
-                slots = np.flatnonzero(self.select(self.tracks.by_selection[measure.of], as_of_us))
+                selected = self._selected(self.tracks.by_selection[measure.of], as_of_us)
+                slots = np.flatnonzero(selected & seen)
                 chosen[measure.of] = ChosenSlots(self, slots, group[slots], size)
             values = measure.over(chosen[measure.of])
             for number, row in table.items():
@@ -197,9 +176,7 @@ class EntityColumns:
 
     def state(self, slot: int) -> EntityState:
         """The entity in a slot."""
-        packed = self.packed[slot]
-        assert packed is not None
-        return decode_entity(packed, self.tracks.state)
+        return self._slots.state(slot, int(self.column("behind")[slot]))
 
 
 class ChosenSlots(NamedTuple):

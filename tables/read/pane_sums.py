@@ -170,10 +170,6 @@ class PaneSums:
             if not hour.panes:
                 del self._hours[at_hour]
 
-    def newest_hour_pane(self) -> int | None:
-        """The epoch hour of the newest pane that minutes were rolled into; None when there is none."""
-        return max((at for at, hour in self._hours.items() if ("h", at) in hour.panes), default=None)
-
     def name_all_groups(self) -> None:
         """Put the groups of all panes into `groups`, also of those that no query has needed yet."""
         for hour in self._hours.values():

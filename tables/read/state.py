@@ -21,7 +21,6 @@ from tables.keys import (
     source_topic,
 )
 from tables.read.definitions import Definitions, ViewState
-from tables.read.pane_sums import PaneSums
 from tables.spec.view import View
 from tables.times import HOUR_MINUTES, HOUR_US, MINUTE_US, hour_start
 
@@ -79,6 +78,7 @@ class ReaderState:
 
     def __init__(self, views: Mapping[str, View], pane_minutes: int, pane_hours: int) -> None:
         self.pane_minutes = pane_minutes
+        self.pane_hours = pane_hours
         self.definitions = Definitions(views, pane_hours * HOUR_US)
         self.checkpoints: dict[Source, Checkpoint] = {}
         self.reports: dict[Source, Report] = {}
@@ -221,16 +221,28 @@ class ReaderState:
     def _watermarks(self) -> list[tuple[Source, int]]:
         return [(source, c.watermark) for source, c in self.checkpoints.items() if c.watermark is not None]
 
-    def rolled_until(self, panes: PaneSums) -> int | None:
-        """The epoch minute before which some partition keeps whole hours alone; None where none does."""
+    def rolled_until(self) -> int | None:
+        """The epoch minute before which some partition keeps whole hours alone; None where none does.
+
+        It is of all views, so that it says nothing of one, nor of what there is in it.
+        """
         ends = []
         newest = self.newest_us()
         if newest is not None:
             ends.append(hour_start(newest // MINUTE_US - self.pane_minutes))
-        hour = panes.newest_hour_pane()
-        if hour is not None:
+        hour = self.definitions.newest_hour
+        if hour is not None:  # a worker may keep minutes for less long than the reader knows
             ends.append((hour + 1) * HOUR_MINUTES)
         return max(ends, default=None)
+
+    def rolled_hours(self, first: int, end: int) -> Iterator[int]:
+        """The epoch hours of the epoch minutes [first, end), whole hours, that some partition may have rolled
+        minutes into: its watermark says it, whether there was an event or not."""
+        first_hour, end_hour = first // HOUR_MINUTES, end // HOUR_MINUTES
+        for newest in sorted({at // HOUR_US for _, at in self._watermarks()}):
+            first_hour = max(first_hour, newest - self.pane_hours)
+            yield from range(first_hour, min(end_hour, newest + 1))
+            first_hour = max(first_hour, newest + 1)
 
 
 def _computed(checkpoint: Checkpoint | None) -> object:

@@ -12,6 +12,9 @@ import msgspec
 CITY = "city"
 """The dimension that comes from the envelope; all others are payload fields. Every state keeps it."""
 
+OTHER = "_other"
+"""The value of a dimension that stands for many: of what came when there were too many groups."""
+
 Value = str | int | bool | None
 """What a dimension or a compared field may hold."""
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -14,9 +15,13 @@ from tables.spec.fields import EventTypes, Kind, Where, holds, is_nullable, is_w
 _MOST_RANK = 127
 """So that a stored rank is one byte."""
 
+OTHER_CITIES = "other_cities"
+"""The last member of an entity whose events are of several cities: its states in the others."""
+
 
 class EntityState(msgspec.Struct, array_like=True, gc=False):
-    """An entity as the feed has it; what a view keeps besides follows (`Tracked.state`).
+    """An entity as the feed has it; what a view keeps besides follows (`Tracked.state`), and, where there are
+    some, its states in other cities (`Tracked.state_by_city`).
 
     `opened`: its opening event was seen; the rest is of its latest event, the time in µs since the epoch.
     """
@@ -27,10 +32,9 @@ class EntityState(msgspec.Struct, array_like=True, gc=False):
     event_id: str
     city: str | None
 
-    @property
-    def place(self) -> tuple[int, int, str]:
-        """Where its event stands among all of the entity."""
-        return self.occurred_us, self.rank, self.event_id
+
+elsewhere: Callable[[EntityState], tuple[EntityState, ...]] = attrgetter(OTHER_CITIES)
+"""An entity's states in its other cities, newest first; of a state that was decoded with them."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +109,14 @@ class Tracked:
         return kept
 
     @cached_property
+    def state_by_city(self) -> type[EntityState]:
+        """The same with its states in other cities, of which most entities have none."""
+        others = [(OTHER_CITIES, tuple[self.state, ...], ())]  # type: ignore[name-defined]
+        by_city = msgspec.defstruct("StateByCity", others, bases=(self.state,), array_like=True, gc=False)
+        assert issubclass(by_city, EntityState)
+        return by_city
+
+    @cached_property
     def by_event(self) -> dict[str, Stage]:
         """Event name → its stage."""
         return {stage.event: stage for stage in self.stages}
@@ -149,7 +161,7 @@ class Tracked:
         if any(type(stage.rank) is not int or not 0 <= stage.rank <= _MOST_RANK for stage in self.stages):
             yield f"a rank is not a whole number from 0 to {_MOST_RANK}: number the stages from 0 on"
         for name in self.kept_names:
-            if name in EntityState.__struct_fields__ or self.kept_names.count(name) > 1:
+            if name in (*EntityState.__struct_fields__, OTHER_CITIES) or self.kept_names.count(name) > 1:
                 yield f"{name} is kept twice: take it out of `keep`"
         for selection in self.selections:
             yield from (

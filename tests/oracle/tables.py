@@ -92,6 +92,8 @@ class Plain:
     """With the time that counts for each."""
     entities: dict[tuple[str, str], list[Any]] = field(default_factory=dict)
     """(view, id) → opened, time, rank, event_id, city, and what the view keeps."""
+    of_cities: dict[tuple[str, str], dict[str | None, list[Any]]] = field(default_factory=dict)
+    """(view, id) → city → the same of its events alone, without `opened`."""
     counts: dict[str, dict[str, int]] = field(
         default_factory=lambda: {"accepted": {}, "duplicate": {}, "late_dropped": {}}
     )
@@ -130,17 +132,32 @@ class Plain:
         entity_id = ":".join(getattr(payload, name) for name in life.id_fields)
         now = [made.occurred_us, rank, made.event.event_id]
         state = self.entities.setdefault((view, entity_id), [False, -(1 << 62), -1, ""])
+        latest = [*now, made.event.city, *(_fact(payload, name) for name in life.kept)]
         if now > state[1:4]:
-            facts = [_fact(payload, name) for name in life.kept]
-            state[1:] = [*now, made.event.city, *facts]
+            state[1:] = latest
         state[0] = state[0] or rank == 0
+        cities = self.of_cities.setdefault((view, entity_id), {})
+        if now > cities.setdefault(made.event.city, latest)[:3]:
+            cities[made.event.city] = latest
 
     def _forget(self) -> None:
         assert self.watermark_us is not None
         before = self.watermark_us - self.limits.closed_hours * HOUR_US
         for (view, entity_id), state in list(self.entities.items()):
             if state[0] and state[2] in LIVES[view].closing and state[1] < before:
-                del self.entities[view, entity_id]
+                del self.entities[view, entity_id], self.of_cities[view, entity_id]
+
+    def elsewhere(self) -> dict[tuple[str, str], dict[str, list[Any]]]:
+        """The entities of several cities, and their states in each but the latest one, null apart."""
+        found = {
+            key: {
+                city: [self.entities[key][0], *latest]
+                for city, latest in cities.items()
+                if city is not None and city != self.entities[key][4]
+            }
+            for key, cities in self.of_cities.items()
+        }
+        return {key: cities for key, cities in found.items() if cities}
 
     def windowed(self) -> dict[str, dict[tuple[Any, ...], list[int]]]:
         """View → (unit, number, group) → sums, for all panes that are kept."""
@@ -331,9 +348,27 @@ def windowed_in(feed: Feed) -> dict[str, dict[tuple[Any, ...], list[int]]]:
 
 
 def entities_in(feed: Feed) -> dict[tuple[str, str], list[Any]]:
-    """The entities in a feed, by view and id."""
-    return {
-        (parsed.view, parsed.entity_id): msgspec.msgpack.decode(value)
-        for key, value in feed.items()
-        if isinstance(parsed := parse_key(key), EntityKey)
-    }
+    """The entities in a feed, by view and id, each as its latest event has it."""
+    return {key: members[: _size(key)] for key, members in _records_in(feed)}
+
+
+def elsewhere_in(feed: Feed) -> dict[tuple[str, str], dict[str, list[Any]]]:
+    """The entities of several cities in a feed, in the form of `Plain.elsewhere`."""
+    found = {}
+    for key, members in _records_in(feed):
+        for others in members[_size(key) :]:
+            assert others == sorted(others, key=lambda state: state[1:4], reverse=True)
+            found[key] = {state[4]: state for state in others}
+            assert 0 < len(found[key]) == len(others)
+    return found
+
+
+def _size(key: tuple[str, str]) -> int:
+    return 5 + len(LIVES[key[0]].kept)
+
+
+def _records_in(feed: Feed) -> Iterable[tuple[tuple[str, str], list[Any]]]:
+    for key, value in feed.items():
+        parsed = parse_key(key)
+        if isinstance(parsed, EntityKey):
+            yield (parsed.view, parsed.entity_id), msgspec.msgpack.decode(value)

@@ -8,7 +8,7 @@ from streams.access.access import Visitor
 from streams.feed.replica import Replica
 from streams.http.questions import Questions
 from streams.http.stream import Broadcasts
-from tables.query.views import Scope
+from tables.scope import Scope
 
 
 class Analyst:

@@ -17,6 +17,7 @@ from tests.oracle.tables import (
     Limited,
     Made,
     Plain,
+    elsewhere_in,
     entities_in,
     make,
     windowed_in,
@@ -41,6 +42,7 @@ def restored(feed: Feed, shuffle: random.Random) -> PartitionState:
 def expect(feed: Feed, plain: Plain) -> None:
     assert windowed_in(feed) == plain.windowed()
     assert entities_in(feed) == plain.entities
+    assert elsewhere_in(feed) == plain.elsewhere()
 
 
 @examples(150)
@@ -98,10 +100,10 @@ def test_partitions_may_interleave_in_any_way(
     assert feeds[0] == feeds[1]
 
 
-def _fed(state: PartitionState) -> tuple[Any, Any]:
+def _fed(state: PartitionState) -> tuple[Any, ...]:
     feed = Feed()
     write(feed, state.changes(0))
-    return windowed_in(feed), entities_in(feed)
+    return windowed_in(feed), entities_in(feed), elsewhere_in(feed)
 
 
 @examples(100)

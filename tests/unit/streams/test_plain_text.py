@@ -10,11 +10,13 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from rich.console import Console
 
 from streams import logs
-from streams.cli.common import Failure, add_row, new_table
-from streams.cli.views_table import view_table
+from streams.cli.common import Failure
+from streams.cli.screen import PIPE, Screen
+from streams.cli.table import Column, table
+from streams.cli.tsv import echo_tsv
+from streams.cli.views_table import view_page
 from streams.http import docs_page
 from streams.plain_text import json_text, plain, plain_lines
 from tables.spec.windowed import Sum, Term, Windowed
@@ -60,14 +62,19 @@ def test_any_text_at_all_becomes_one_printable_line(text: str) -> None:
 
 @pytest.mark.parametrize("text", [*NASTY, *MARKUP])
 def test_a_table_shows_text_as_it_is(text: str) -> None:
-    table = new_table((text, "other"))
-    add_row(table, (text, 5))
-    out = io.StringIO()
-    Console(file=out, width=500, force_terminal=False).print(table)
-    heading, row = out.getvalue().splitlines()
-    assert plain(text) in heading
-    assert plain(text) in row
-    assert shown(out.getvalue().replace("\n", ""))
+    heading, row = table((Column(text), Column("other")), [(text, 5)], PIPE).lines()
+    assert (heading, row) == (f"{plain(text)}  other", f"{plain(text)}  5")
+    in_blocks = table((Column(text), Column("other")), [(text, 5)], Screen(columns=4)).lines()
+    assert in_blocks == [plain(text), f"  {plain(text)}", "other", "  5"]
+
+
+@pytest.mark.parametrize("text", [*NASTY, *MARKUP])
+def test_a_line_of_tsv_is_a_row_whatever_it_holds(text: str, capsys: pytest.CaptureFixture[str]) -> None:
+    echo_tsv(("id", text), [{"id": text, text: 5}])
+    names, row = capsys.readouterr().out.splitlines()
+    assert [cell.encode().decode("unicode_escape") for cell in row.split("\t")] == [text, "5"]
+    assert names.split("\t")[1] == row.split("\t")[0]
+    assert shown((names + row).replace("\t", ""))
 
 
 @pytest.mark.parametrize("text", [*NASTY, *MARKUP])
@@ -77,11 +84,10 @@ def test_an_answer_of_the_api_is_shown_as_it_is(text: str) -> None:
         "freshness_seconds": 1, "partitions": [], "incomplete_because": [text], "warnings": [text],
         "rows": [{"city": text, "currency": text, text: 5}],
     }  # fmt: skip
-    out = io.StringIO()
-    Console(file=out, width=10_000, force_terminal=False).print(view_table(answer))
-    assert shown(out.getvalue().replace("\n", ""))
-    assert out.getvalue().count(plain(text)) >= 8
-    assert len(out.getvalue().splitlines()) == 6
+    lines = view_page(answer, PIPE).lines()
+    assert all(map(shown, lines))
+    assert "\n".join(lines).count(plain(text)) >= 8
+    assert len(lines) == 6
 
 
 @pytest.mark.parametrize("text", NASTY)

@@ -44,7 +44,7 @@ def test_ages_are_in_their_two_largest_units(seconds: float, text: str) -> None:
         ("bookings", 19960, "19,960"), ("gmv_minor", 12345, "123.45"), ("booking_minor_p50", 9, "0.09"),
         ("oldest_seconds", 61, "1 min 1 s"),
         ("city", "london", "london"), ("city", None, "-"), ("valid", True, "yes"),
-        ("mean_y", 0.12345, "0.1235"),
+        ("mean_y", 0.12345, "0.1235"), ("mean_y", 999.96, "1,000"), ("var_y", 1234567.8, "1,234,568"),
         ("t", "2026-01-02T03:04:05.678Z", "2026-01-02 03:04:05"),
         ("due_at", "2026-01-02T05:04:05+02:00", "2026-01-02 03:04:05"),
     ],

@@ -94,6 +94,22 @@ def test_all_that_list_or_report_answer_in_json() -> None:
             assert any("--json" in option.opts for option in command.params), name
 
 
+def test_all_that_list_answer_in_tsv_and_in_one_form_at_a_time() -> None:
+    listing = {
+        "bronze ls", "doctor", "quarantine list", "quarantine summary", "schemas list", "settings",
+        "topics list", "views",
+    }  # fmt: skip
+    found = {
+        name for name, command in every_command() if any("--tsv" in option.opts for option in command.params)
+    }
+    assert found == listing
+    for name in listing:
+        for options in (["--tsv", "--json"], ["--json", "--tsv"]):
+            done = CliRunner().invoke(main, [*name.split(), *options])
+            assert done.exit_code == 2
+            assert "--json and --tsv: take one of them" in done.output
+
+
 def test_version_and_unknown_command() -> None:
     assert CliRunner().invoke(main, ["--version"]).output.startswith("sluice ")
     done = CliRunner().invoke(main, ["no-such"])

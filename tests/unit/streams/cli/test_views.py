@@ -9,6 +9,8 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import main
+from streams.cli.views_table import LEAST_NEEDED
+from tables.views import OWN
 from tests.support.api import ANSWER, PARTITIONS, VIEWS, Api, answering
 
 
@@ -63,6 +65,32 @@ def test_no_rows_is_said(api: Api) -> None:
 def test_json_is_the_apis_answer(api: Api) -> None:
     assert json.loads(ask(api, "kpi_gmv", "--json").output) == ANSWER
     assert json.loads(ask(api, "--json").output) == VIEWS
+
+
+def test_tsv_has_the_rows_and_says_the_rest_on_standard_error(api: Api) -> None:
+    done = ask(api, "kpi_gmv", "--tsv")
+    assert (done.exit_code, done.stderr) == (0, "")
+    assert done.stdout.splitlines() == [
+        "city\tcurrency\tbookings\tgmv_minor\ttake_rate",
+        "\tJPY\t3\t1234567\t",
+        "london\tGBP\t19960\t1066668454\t0.0227",
+    ]
+    caveats = {"complete": False, "partitions": PARTITIONS, "warnings": ["no such city: londn"]}
+    api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, **caveats, "rows": [], "cursor": "abc"})
+    done = ask(api, "kpi_gmv", "--tsv")
+    assert (done.exit_code, done.stdout) == (0, "")
+    assert done.stderr.splitlines() == [
+        "sluice: incomplete: events.raw-2: no worker reports on it",
+        "sluice: incomplete: events.raw-1: 1,234 records behind",
+        "sluice: no such city: londn",
+        "sluice: more: --cursor abc",
+    ]
+
+
+def test_what_may_be_left_out_are_some_of_the_views_measures() -> None:
+    for name, measures in LEAST_NEEDED.items():
+        assert set(measures) < {measure.name for measure in OWN[name].measures}, name
+        assert len(set(measures)) == len(measures), name
 
 
 def test_without_a_name_the_views_are_listed(api: Api) -> None:

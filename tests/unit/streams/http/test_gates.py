@@ -96,6 +96,12 @@ async def test_an_analyst_sees_the_gates_of_their_cities_alone() -> None:
     assert await pairs(table, frozenset()) == []
 
 
+async def test_the_gate_of_all_cities_beyond_the_limit_is_for_who_may_see_all() -> None:
+    table = table_of(gate_record("_other"), gate_record("london"))
+    assert await pairs(table, frozenset({"london", "_other"})) == [("london", "GBP")]
+    assert await pairs(table) == [("_other", "GBP"), ("london", "GBP")]
+
+
 @pytest.mark.parametrize(
     ("age", "state", "shown"),
     [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import tracemalloc
 from typing import Any
 
@@ -10,9 +11,11 @@ import numpy as np
 import pytest
 
 from schemas.validation.fast_path import EVENT_TYPES
+from tables.entity_cities import MOST_CITIES
 from tables.fold.entities import EntityStore
 from tables.fold.readers import reader_of
 from tables.fold.times import Times
+from tables.spec.tracked import Kept
 from tables.views.ops_payout_backlog import OPS_PAYOUT_BACKLOG
 from tests.oracle.tables import HOUR_US, Made, make
 
@@ -140,6 +143,119 @@ def test_times_that_are_written_shorter_are_understood(at_us: int) -> None:
     again.restore({b"e:v@h:t:p": entities.states["p"]})
     list(again.changes(at_us + 2 + CLOSED_US))
     assert len(again) == 0
+
+
+def of(*made: Made) -> list[Any] | None:
+    """The payout's record after these events, one batch each."""
+    entities = store()
+    for one in made:
+        join_all(entities, [one])
+    value = entities.states.get("p")
+    return None if value is None else msgspec.msgpack.decode(value)
+
+
+def payout(name: str, at_us: int, city: str | None, event_id: str = "e") -> Made:
+    return make(f"payout.{name}", event_id, at_us, 0, city, payout_id="p", amount_minor=at_us % 97)
+
+
+def kept(at_us: int, rank: int, city: str | None, due_us: int | None = None) -> list[Any]:
+    return [True, at_us, rank, "e", city, "EUR", at_us % 97, due_us, "x"]
+
+
+def test_of_several_cities_the_newest_event_counts_and_that_of_each_other_one_is_kept() -> None:
+    opened, failed = payout("initiated", HOUR, "ulm"), payout("failed", HOUR + 1, "bonn")
+    ulm, bonn = kept(HOUR, 0, "ulm", due_us=0), kept(HOUR + 1, 1, "bonn")
+    assert of(opened, failed) == of(failed, opened) == [*bonn, [ulm]]
+    assert of(opened, failed, opened, failed) == [*bonn, [ulm]]
+    paid = payout("paid", HOUR + 2, "ulm")
+    assert of(opened, failed, paid) == [*kept(HOUR + 2, 3, "ulm"), [bonn]]
+    jena = payout("canceled", HOUR + 3, "jena")
+    assert of(jena, opened, failed) == [*kept(HOUR + 3, 2, "jena"), [bonn, ulm]]
+
+
+def test_null_is_kept_as_the_newest_of_all_alone() -> None:
+    opened, failed = payout("initiated", HOUR, "ulm"), payout("failed", HOUR + 1, None)
+    assert of(opened, failed) == [*kept(HOUR + 1, 1, None), [kept(HOUR, 0, "ulm", due_us=0)]]
+    assert of(opened, failed, payout("paid", HOUR + 2, "ulm")) == kept(HOUR + 2, 3, "ulm")
+    assert of(payout("initiated", HOUR, None), payout("failed", HOUR + 1, "ulm")) == kept(HOUR + 1, 1, "ulm")
+
+
+@pytest.mark.parametrize("size", [1, 31, 32, 64])
+@pytest.mark.parametrize("at_us", [-1, 0, 200, 2**32, HOUR])
+@pytest.mark.parametrize("city", ["ulm", "u" * 31, "u" * 64, None])
+def test_one_of_one_city_is_written_as_if_there_were_no_others(
+    size: int, at_us: int, city: str | None
+) -> None:
+    events = [payout("initiated", at_us, city, "a" * size), payout("paid", at_us + 1, city, "b" * size)]
+    for made in (events, events[::-1], events * 2):
+        record = of(*made)
+        assert record is not None
+        assert (record[:5], len(record)) == ([True, at_us + 1, 3, "b" * size, city], 9)
+    other = of(*events, payout("failed", at_us, f"{city or ''}x"[-64:], "c"))
+    assert other is not None
+    assert len(other) == 10, "a city that begins alike is another one"
+
+
+def test_all_cities_are_forgotten_at_once_when_the_newest_event_closed_it() -> None:
+    entities = store()
+    join_all(entities, [payout("initiated", HOUR, "ulm")])
+    join_all(entities, [payout("failed", HOUR + 1, "jena")])
+    join_all(entities, [payout("paid", HOUR + 7, "bonn")])
+    assert dict(entities.changes(HOUR + 7 + CLOSED_US)).keys() == {b"e:v@h:t:p"}
+    assert dict(entities.changes(HOUR + 8 + CLOSED_US)) == {b"e:v@h:t:p": None}
+    join_all(entities, [payout("initiated", HOUR + 9 + CLOSED_US, "ulm")])
+    assert state(entities) == [True, HOUR + 9 + CLOSED_US, 0]
+
+
+def test_one_that_opened_elsewhere_is_not_forgotten_though_a_city_closed_it() -> None:
+    entities = store()
+    join_all(entities, [payout("initiated", HOUR, "ulm")])
+    join_all(entities, [payout("paid", HOUR + 1, "ulm")])
+    join_all(entities, [payout("initiated", HOUR + 2, "bonn")])
+    list(entities.changes(HOUR + 2 + 2 * CLOSED_US))
+    assert state(entities) == [True, HOUR + 2, 0]
+
+
+@pytest.mark.parametrize("restart", [False, True])
+def test_one_that_was_opened_in_another_city_later_is_forgotten(restart: bool) -> None:
+    entities = store()
+    join_all(entities, [payout("paid", HOUR, "ulm")])
+    join_all(entities, [payout("initiated", HOUR - 1, "bonn")])
+    if restart:
+        written = dict(entities.changes(HOUR))
+        entities = store()
+        entities.restore(written)
+    list(entities.changes(HOUR + CLOSED_US))
+    assert len(entities) == 1
+    assert dict(entities.changes(HOUR + 1 + CLOSED_US)) == {b"e:v@h:t:p": None}
+
+
+def test_an_entity_of_ever_so_many_cities_fits_into_a_record() -> None:
+    entities, count = store(), MOST_CITIES + 50
+    made = [
+        make(
+            "payout.initiated", f"{n:064d}", HOUR + n, 0, f"{n:064d}",
+            payout_id="p", provider_id="\U0001d11e" * 128, amount_minor=2**53 - 1,
+        )
+        for n in range(count)
+    ]  # fmt: skip
+    join_all(entities, made)
+    record = entities.states["p"]
+    assert len(record) < 1_000_000
+    *newest, others = msgspec.msgpack.decode(record)
+    assert [int(one[4]) for one in (newest, *others)] == [*range(count - 1, count - 1 - MOST_CITIES, -1)]
+
+
+def test_many_kept_fields_change_nothing() -> None:
+    tracks = OPS_PAYOUT_BACKLOG.tracks
+    wide = dataclasses.replace(tracks, keep=(*tracks.keep, *(Kept(f"more{n}") for n in range(9))))
+    entities = EntityStore("e:v@h:t:", wide, EVENT_TYPES, CLOSED_US)
+    join_all(entities, [payout("initiated", HOUR, "ulm")])
+    join_all(entities, [payout("failed", HOUR + 1, "ulm")])
+    record = msgspec.msgpack.decode(entities.states["p"])
+    assert (record[:3], len(record)) == ([True, HOUR + 1, 1], 18)
+    join_all(entities, [payout("paid", HOUR + 2, "bonn")])
+    assert msgspec.msgpack.decode(entities.states["p"])[18:] == [[record]]
 
 
 def test_a_live_one_takes_at_most_400_bytes() -> None:

@@ -129,7 +129,11 @@ def test_a_plus_that_became_a_space_is_explained() -> None:
         ([("limit", "ten")], "limit"),
         ([("cursor", "!")], "cursor"),
         ([("cursor", "AAAA")], "cursor"),
+        ([("cursor", "é")], "cursor"),
         ([("cursor", encode_cursor(GMV, Cursor(0, 0, "a")))], "cursor"),
+        ([("cursor", encode_cursor(PAYOUTS, Cursor(0, LAST_US + 1, "a")))], "cursor"),
+        ([("cursor", encode_cursor(PAYOUTS, Cursor(FIRST_US - 1, 0, "a")))], "cursor"),
+        ([("cursor", encode_cursor(PAYOUTS, Cursor(2**64 - 1, 0, "a")))], "cursor"),
         ([("group_by", "city")], "group_by"),
     ],
 )

@@ -99,10 +99,48 @@ def test_a_zone_of_half_hours_needs_minutes() -> None:
         ("2026-06-03T04:00:00+05:30", 1),
     ]
     with pytest.raises(
-        ParameterError, match="Asia/Kolkata is not whole hours from UTC at 2026-06-01"
+        ParameterError, match="Asia/Kolkata is not whole hours from UTC at 2026-05-31T18:00:00Z"
     ) as caught:
         series(state, *days("2026-06-01", "2026-06-03", "Asia/Kolkata"))
     assert caught.value.parameter == "tz"
+
+
+@pytest.mark.parametrize(
+    ("first", "last", "cut"),
+    [
+        ("2026-05-31", "2026-06-03", "2026-05-30T18:00:00Z"),
+        ("2026-04-01", "2026-06-03", "2026-04-29T18:00:00Z"),  # the first midnight of which hours are kept
+        ("2020-01-01", "2020-02-01", None),
+    ],
+)
+def test_whether_hours_would_be_cut_depends_on_the_watermark_alone(
+    first: str, last: str, cut: str | None
+) -> None:
+    empty = reader(checkpoint(1, minute("2026-06-03T00:00:00Z") * 60.0))
+    asked = days(first, last, "Asia/Kolkata")
+    if cut is None:
+        assert series(empty, *asked) == []
+    else:
+        with pytest.raises(ParameterError, match=f"Asia/Kolkata is not whole hours from UTC at {cut}"):
+            series(empty, *asked)
+
+
+def test_hours_that_a_worker_keeps_for_longer_are_not_cut_either() -> None:
+    long_ago = minute("2025-06-01T18:00:00Z") // 60
+    state = reader(
+        partial(GMV, "h", long_ago, [(LONDON, (1, 100, 0, 0, 0))]),
+        checkpoint(1, minute("2026-06-03T00:00:00Z") * 60.0),
+    )
+    with pytest.raises(ParameterError, match="Asia/Kolkata is not whole hours from UTC at 2025-06-01T18:00"):
+        series(state, *days("2025-06-01", "2025-06-03", "Asia/Kolkata"))
+
+
+def test_partitions_far_apart_have_their_own_hours() -> None:
+    state = reader(checkpoint(1, minute("2020-02-01T00:00:00Z") * 60.0))
+    state.apply(1, [checkpoint(1, minute("2026-06-03T00:00:00Z") * 60.0)], monotonic=0.0)
+    assert series(state, *days("2020-02-03", "2026-04-01", "Asia/Kolkata")) == []
+    with pytest.raises(ParameterError, match="at 2020-01-30T18:00"):
+        series(state, *days("2020-01-31", "2026-04-01", "Asia/Kolkata"))
 
 
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00Z", "9999-12-31T23:59:00Z", "1883-11-18T12:00:00Z"])

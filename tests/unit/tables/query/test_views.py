@@ -143,6 +143,8 @@ def test_a_step_finer_than_what_is_kept_is_refused() -> None:
 def test_hour_panes_of_a_worker_with_another_setting_widen_too() -> None:
     state = reader(partial(GMV, "h", MINUTE // 60, [(LONDON, sums(1))]), checkpoint(1, NOON + 60.0))
     assert ask(state, GMV, ("window", "1m"), wall_s=NOON + 60)["from"] == "2026-03-01T12:00:00Z"
+    digests = ask(state, VIEWS["comms_digest"], ("window", "1m"), wall_s=NOON + 60)
+    assert digests["from"] == "2026-03-01T12:00:00Z", "whether a view has events there changes nothing"
 
 
 def test_hours_can_be_asked_of_before_1970() -> None:

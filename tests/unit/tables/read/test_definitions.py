@@ -84,7 +84,7 @@ def test_a_declaration_may_come_after_what_it_is_of() -> None:
     state = reader.views["trust_risk"]
     assert state.view == RISK
     assert state.entities is not None
-    assert state.entities.live().sum() == 1
+    assert state.entities.seen(None).sum() == 1
 
 
 def test_since_is_that_of_the_definition_that_answers() -> None:

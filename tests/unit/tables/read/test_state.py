@@ -122,7 +122,7 @@ def test_a_forgotten_entitys_slot_is_taken_by_another() -> None:
     entities = state.views["ops_payout_backlog"].entities
     assert entities is not None
     assert entities.ids == ["c", "b"]
-    assert int(entities.live().sum()) == 2
+    assert int(entities.seen(None).sum()) == 2
 
 
 def test_a_heartbeats_age_is_its_records_at_a_start_and_its_arrival_later() -> None:
