@@ -36,6 +36,7 @@ COMMANDS = {
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",
     "topics": "List and make the topics.",
+    "verify": "Prove that a view's numbers are right.",
     "views": "Show a view as a table.",
     "worker": "Run a worker.",
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from streams.cli.common import Failure, WrongUsage, echo_json, list_options, say
+from streams.cli.common import Failure, WrongUsage, api_option, echo_json, list_options, say
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.tsv import echo_tsv
@@ -74,7 +74,7 @@ class _Views(click.Group):
 @click.option("--state", metavar="STATE", help="Only entities in this state, such as open or overdue.")
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many entities.")
 @click.option("--cursor", help="Entities after those of the last answer.")
-@click.option("--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]")
+@api_option
 @click.option(
     "--watch", "watched", is_flag=True,
     help="Keep it fresh until Ctrl-C or SIGTERM; in a pipe, print each change.",

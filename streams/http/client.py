@@ -12,11 +12,10 @@ from urllib.parse import quote
 
 import httpx
 
-from streams.settings import SettingError, Settings
-from streams.text_file import TextFileError, small_text
+from streams.client.configured import token_of, trust_of, url_of
+from streams.settings import Settings
 
 TIMEOUT_SECONDS = 10.0
-ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is the api that may listen there
 
 
 class ApiError(Exception):
@@ -55,11 +54,7 @@ class ApiClient:
     @classmethod
     def of(cls, settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS, url: str | None = None) -> Self:
         """The api at `url`, without one the api that these settings start. Raises `SettingError`."""
-        if url is None:
-            host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
-            scheme = "http" if settings.http_tls_cert is None else "https"
-            url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
-        return cls(url, timeout_seconds, _token(settings), _trust(settings))
+        return cls(url or url_of(settings), timeout_seconds, token_of(settings), trust_of(settings))
 
     @contextmanager
     def kept_open(self) -> Iterator[None]:
@@ -102,31 +97,6 @@ class ApiClient:
             mend = "start it with `sluice api`, or give --api URL"
             raise ApiAwayError(f"the api at {self.url} does not answer ({error}): {mend}") from None
         return answer.status_code, answer.content
-
-
-def _token(settings: Settings) -> str | None:
-    path = settings.api_token_file
-    if path is None:
-        return None
-    try:
-        token = small_text(path).strip()
-    except TextFileError as error:
-        raise SettingError("SLUICE_API_TOKEN_FILE", str(path), f"readable ({error})") from None
-    if not token.isascii() or not token.isprintable() or " " in token or not token:
-        allowed = "a file with one token: printable ASCII without blanks"
-        raise SettingError("SLUICE_API_TOKEN_FILE", str(path), allowed)
-    return token
-
-
-def _trust(settings: Settings) -> ssl.SSLContext:
-    try:
-        trust = ssl.create_default_context()
-        if settings.api_ca_file is not None:
-            trust.load_verify_locations(settings.api_ca_file)
-    except (OSError, ssl.SSLError) as error:
-        allowed = f"a PEM file of certificates ({error})"
-        raise SettingError("SLUICE_API_CA_FILE", str(settings.api_ca_file), allowed) from None
-    return trust
 
 
 def _problem(body: bytes) -> str:

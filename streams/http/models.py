@@ -86,6 +86,10 @@ class Head(BaseModel):
         " records; null: it has all",
         json_schema_extra=TIME,
     )
+    scoped: bool = Field(
+        default=False,
+        description="true where rows are of the cities of who asks alone; left out where of all",
+    )
     partitions: list[Partition]
     incomplete_because: list[str] = Field(
         default=[], description="why `complete` is false, a sentence each; left out where it is true"

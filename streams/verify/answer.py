@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -11,9 +11,14 @@ from tables.spec.view import View
 from tables.times import HOUR_US, MINUTE_US
 
 Row = dict[str, Any]
+Filters = Mapping[str, Collection[str | None]]
+"""Dimension → the values that are asked for."""
 
 OTHER, CURRENCY = "_other", "currency"
 """What groups beyond SLUICE_MAX_GROUPS are summed as, and the dimension that never is."""
+
+
+SPAN_MEMBERS = ("topic", "partition", "first_offset", "checkpoint_offset")
 
 
 class UnfitAnswerError(Exception):
@@ -44,7 +49,7 @@ class Span(NamedTuple):
 class Answer:
     """An answer of /v1/views/{name}. Times are text as the api writes them; `start`, `end`: the window of
     whole panes, None of a view without one. `newest_us`: the newest event of all partitions. `group_by`: the
-    dimensions of its rows."""
+    dimensions of its rows, of which it has those alone that `filters` let through."""
 
     view: View
     as_of: str
@@ -56,10 +61,17 @@ class Answer:
     newest_us: int | None
     rows: tuple[Row, ...]
     group_by: tuple[str, ...]
+    filters: Filters
 
     @classmethod
-    def of(cls, view: View, said: Mapping[str, Any], group_by: Sequence[str] | None = None) -> Answer:
-        """From the api's JSON; `group_by`: what was asked for, None: nothing. Raises `UnfitAnswerError`."""
+    def of(
+        cls,
+        view: View,
+        said: Mapping[str, Any],
+        group_by: Sequence[str] | None = None,
+        filters: Filters | None = None,
+    ) -> Answer:
+        """From the api's JSON. `group_by`, `filters`: what was asked for. Raises `UnfitAnswerError`."""
         try:
             since = said["since"]
             return cls(
@@ -73,6 +85,7 @@ class Answer:
                 newest_us=max(filter(None, map(_watermark_us, said["partitions"])), default=None),
                 rows=tuple(said["rows"]),
                 group_by=view.dimensions if group_by is None else tuple(group_by),
+                filters=filters or {},
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnfitAnswerError(
@@ -108,6 +121,22 @@ class Answer:
         assert self.end is not None
         first, end = instant_us(self.start), instant_us(self.end)
         return {"from_minute": first // MINUTE_US, "to_minute": -(-end // MINUTE_US)}
+
+    def wants(self, row: Row) -> bool:
+        """Whether the filters let a row through."""
+        return all(row[name] in values for name, values in self.filters.items())
+
+    def told(self) -> dict[str, Any]:
+        """What it is of, without its rows."""
+        spans = [(one.topic, one.partition, one.first, one.next) for one in self.spans]
+        return {
+            "as_of": self.as_of,
+            "from": self.start,
+            "to": self.end,
+            "group_by": list(self.group_by),
+            "rows": len(self.rows),
+            "partitions": [dict(zip(SPAN_MEMBERS, span, strict=True)) for span in spans],
+        }
 
     @property
     def has_others(self) -> bool:

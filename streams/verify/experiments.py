@@ -11,23 +11,21 @@ experiment.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
 
 from streams.verify.records import Records
 from streams.view_sql.members import member
-from streams.view_sql.query import where
+from streams.view_sql.query import added, where
 from tables.spec.experiment import Experiment
-from tables.spec.windowed import Term
 
 Z_95 = 1.959963984540054
 """Of the standard normal distribution: 95 % lie within so many standard errors."""
 RHO_2 = (-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / 10_000
 """Makes the interval that may be watched all along narrowest at 10,000 users."""
 
-_ESTIMATES = """
+EXPOSED_AND_ACTS = """
 WITH exposed AS (
-    SELECT topic, "partition", "offset", {user} AS user_id, {experiment} AS experiment, {variant} AS variant,
-           ({covariate})::DOUBLE AS x, happened,
+    SELECT folded.*, {user} AS user_id, {experiment} AS experiment, {variant} AS variant,
+           ({covariate})::DOUBLE AS x,
            min(variant) OVER of_user <> max(variant) OVER of_user AS crossed
     FROM folded WHERE event = '{exposure}'
     WINDOW of_user AS (PARTITION BY topic, "partition", experiment, user_id)
@@ -35,8 +33,11 @@ WITH exposed AS (
         AND row_number() OVER (PARTITION BY topic, "partition", experiment, user_id
                                ORDER BY happened, variant, x NULLS LAST) = 1),
 acts AS (
-    SELECT topic, "partition", {user} AS user_id, happened, {of} AS y, {per} AS z
-    FROM folded WHERE {counts}),
+    SELECT *, {user} AS user_id, {of} AS y, {per} AS z FROM folded WHERE {counts})
+"""
+"""The first exposures of users, and what they did that may count."""
+
+_ESTIMATES = """,
 users AS (
     SELECT experiment, variant, x, crossed, coalesce(sum(y), 0) AS y, {z} AS z
     FROM exposed LEFT JOIN acts
@@ -91,33 +92,30 @@ async def prepare(records: Records) -> None:
 
 def experiments_sql(view: Experiment) -> str:
     """The rows of all experiments that last: whose newest exposure is within `$kept_us` of `$newest_us`."""
-    exposure, metric = view.exposure, view.metric
-    text = {name: member(exposure.event, name) for name in exposure.fields}
-    return _ESTIMATES.format(
-        exposure=exposure.event,
-        user=text[exposure.user],
-        experiment=text[exposure.experiment],
-        variant=text[exposure.variant],
-        covariate=text[exposure.covariate],
-        of=_added(metric.of),
-        per=_added(metric.per),
-        z="coalesce(sum(z), 0)" if metric.per else "1",
-        counts=" OR ".join(dict.fromkeys(f"({where(term)})" for term in metric.terms)),
+    return (EXPOSED_AND_ACTS + _ESTIMATES).format(
+        **said_of(view),
+        z="coalesce(sum(z), 0)" if view.metric.per else "1",
         rho_2=repr(RHO_2),
         z_95=repr(Z_95),
-        experiment_name=exposure.experiment,
-        variant_name=exposure.variant,
+        experiment_name=view.exposure.experiment,
+        variant_name=view.exposure.variant,
     )
 
 
-def _added(terms: Iterable[Term]) -> str:
-    """What an event adds to a sum."""
-    parts = [
-        f"CASE WHEN {where(term)} THEN "
-        f"{'1' if term.field is None else f'({member(term.event, term.field)})::BIGINT'} ELSE 0 END"
-        for term in terms
-    ]
-    return " + ".join(parts) or "0"
+def said_of(view: Experiment) -> dict[str, str]:
+    """What `EXPOSED_AND_ACTS` leaves open."""
+    exposure, metric = view.exposure, view.metric
+    text = {name: member(exposure.event, name) for name in exposure.fields}
+    return {
+        "exposure": exposure.event,
+        "user": text[exposure.user],
+        "experiment": text[exposure.experiment],
+        "variant": text[exposure.variant],
+        "covariate": text[exposure.covariate],
+        "of": added(metric.of),
+        "per": added(metric.per),
+        "counts": " OR ".join(dict.fromkeys(f"({where(term)})" for term in metric.terms)),
+    }
 
 
 def chi_square_tail(statistic: float, freedom: int) -> float:

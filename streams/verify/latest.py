@@ -35,8 +35,8 @@ GROUP BY ALL
 UNION ALL
 SELECT topic, "partition", entity, state.opened, state."offset"
 FROM (SELECT topic, "partition", entity, list_reduce(
-          list({{moment: happened, rank: rank, id: event_id, opened: opens, closes: closes, "offset": "offset",
-                 watermark: watermark_us}} ORDER BY "offset"),
+          list({{moment: happened, rank: rank, id: event_id, opened: opens, closes: closes,
+                 "offset": "offset", watermark: watermark_us}} ORDER BY "offset"),
           lambda old, new: CASE
               WHEN old.opened AND old.closes AND epoch_us(old.moment) < new.watermark - $closed_us THEN new
               WHEN (new.moment, new.rank, new.id) > (old.moment, old.rank, old.id)

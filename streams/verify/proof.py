@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 from streams.verify.answer import OTHER, Answer
 from streams.verify.bronze_source import BronzeSource
@@ -18,6 +19,7 @@ from streams.verify.rows import computed_rows, is_computable, judge
 from streams.verify.rules import Limits
 from streams.verify.wish import Wish, own_wish
 from tables.spec.experiment import Experiment
+from tables.spec.view import View
 
 FOLDER = "sluice-verify-"
 
@@ -32,13 +34,27 @@ class State(StrEnum):
 
 @dataclass
 class Verdict:
-    """`records`: how many were looked at. `notes`: why there is no proof, or what is to be said of it."""
+    """`answer`: None, where there is none that could be proved. `records`: how many were looked at. `notes`:
+    why there is no proof, or what is to be said of it."""
 
-    answer: Answer
+    view: View
+    answer: Answer | None
     state: State = State.UNVERIFIED
     records: int = 0
     differences: list[Difference] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)
+
+    def to_json(self) -> dict[str, Any]:
+        """As commands answer it."""
+        told = {} if self.answer is None else self.answer.told()
+        return {
+            "view": self.view.name,
+            "state": self.state.value,
+            **told,
+            "records": self.records,
+            "differences": [one._asdict() for one in self.differences],
+            "notes": self.notes,
+        }
 
 
 Load = Callable[[Records, Wish], Awaitable[list[str]]]
@@ -67,7 +83,7 @@ def obstacle(answer: Answer) -> str | None:
 
 
 async def prove(answer: Answer, bronze: BronzeSource, bench: Bench, told: Progress) -> Verdict:
-    """Prove an answer over what Bronze has, which is all of its records.
+    """Prove an answer that has no obstacle over what Bronze has, which is all of its records.
 
     Raises `StoreError`, `CorruptFileError`, `RecordsError`.
     """
@@ -75,9 +91,6 @@ async def prove(answer: Answer, bronze: BronzeSource, bench: Bench, told: Progre
     async def load(records: Records, wish: Wish) -> list[str]:
         return await bronze.load(records, wish, told)
 
-    why = obstacle(answer)
-    if why is not None:
-        return Verdict(answer, notes=[why])
     async with proving(answer, bench, load) as (verdict, _):
         return verdict
 
@@ -86,12 +99,12 @@ async def prove(answer: Answer, bronze: BronzeSource, bench: Bench, told: Progre
 async def proving(
     answer: Answer, bench: Bench, load: Load, cities: Cities = None
 ) -> AsyncIterator[tuple[Verdict, Records]]:
-    """The verdict on an answer for which there is no obstacle, and the judged records that it rests on.
+    """The verdict on an answer that is computable, and the judged records that it rests on.
 
     `cities`: those whose events may be seen, where the answer is of them alone.
     """
     own = own_wish(answer)
-    verdict = Verdict(answer)
+    verdict = Verdict(answer.view, answer)
     for wish in (own, own.everything):
         with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
             records = Records(
@@ -103,7 +116,7 @@ async def proving(
                 cities=cities,
             )
             try:
-                await _judge(verdict, records, bench.limits, await load(records, wish))
+                await _judge(verdict, answer, records, bench.limits, await load(records, wish))
                 if verdict.state is not State.DIFFERENT or wish == own.everything:
                     yield verdict, records
                     return
@@ -111,14 +124,16 @@ async def proving(
                 await records.close()
 
 
-async def _judge(verdict: Verdict, records: Records, limits: Limits, missing: list[str]) -> None:
-    answer = verdict.answer
+async def _judge(
+    verdict: Verdict, answer: Answer, records: Records, limits: Limits, missing: list[str]
+) -> None:
     await judge(records, answer, limits)
     (counted,) = await records.rows("SELECT (SELECT count(*) FROM loaded) + (SELECT count(*) FROM bad) AS n")
     verdict.records = counted["n"]
-    if missing:
-        verdict.notes = [f"Bronze does not have {one}" for one in missing]
+    why = obstacle(answer)
+    verdict.notes = ([] if why is None else [why]) + [f"there are no longer {one}" for one in missing]
+    if verdict.notes:
         return
-    rows = await computed_rows(records, answer, limits)
+    rows = [row for row in await computed_rows(records, answer, limits) if answer.wants(row)]
     verdict.differences = differences(answer.view, answer.group_by, answer.rows, rows)
     verdict.state = State.DIFFERENT if verdict.differences else State.EQUAL

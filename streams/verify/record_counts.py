@@ -5,9 +5,6 @@ is ahead of the watermark; without one at the watermark that its partition had b
 event at the epoch.
 """
 
-# The texts that are put together are names of the view's declaration.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -26,11 +23,12 @@ WITH placed AS (
     FROM bad ASOF LEFT JOIN marks
       ON bad.topic = marks.topic AND bad."partition" = marks."partition" AND bad."offset" > marks."offset"
 )
-SELECT topic, "partition", "offset", event_id, event, city, source, NULL AS reason, origin,
+SELECT topic, "partition", "offset", event_id, event, city, source, NULL AS reason, origin, happened,
        floored(epoch_us(happened), 60000000) AS minute
 FROM events
 UNION ALL
-SELECT topic, "partition", "offset", NULL, event, city, source, reason, placed.origin, minute
+SELECT topic, "partition", "offset", NULL, event, city, source, reason, origin,
+       TRY(to_timestamp(minute * 60)), minute
 FROM placed JOIN spans USING (topic, "partition")
 WHERE first_hour IS NULL OR minute >= first_hour * 60
 """,

@@ -1,8 +1,5 @@
 """The latest states of entities, and measures of them, as SQL (DuckDB)."""
 
-# What is put together here is shown to people, and made of declarations alone.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 from streams.view_sql.members import compared, member_of, texts

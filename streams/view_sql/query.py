@@ -6,9 +6,6 @@ entities that are forgotten by now. `rows_sql` is the same over events that some
 parameters are `$from` and `$to` (whole panes), and `$as_of` where ages or deadlines are asked for.
 """
 
-# What is put together here is shown to people, and made of declarations alone.
-# ruff: noqa: S608
-
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
@@ -178,6 +175,15 @@ def _summed(field: str | None, terms: list[Term]) -> Iterable[str]:
             yield f"count(*) {chosen}"
         else:
             yield f"coalesce(sum(({member(group[0].event, field)})::BIGINT) {chosen}, 0)"
+
+
+def added(terms: Iterable[Term]) -> str:
+    """What one event adds to the sum of terms."""
+    parts = []
+    for term in terms:
+        value = "1" if term.field is None else f"({member(term.event, term.field)})::BIGINT"
+        parts.append(f"CASE WHEN {where(term)} THEN {value} ELSE 0 END")
+    return " + ".join(parts) or "0"
 
 
 def _values(terms: Sequence[Term], cast: str = "") -> str:
