@@ -92,6 +92,7 @@ class Explanation(BaseModel):
 def explanation(view: View) -> type[Explanation]:
     """What explains a view's rows."""
     items: dict[str, Any] = {
+        "title": f"{view.name} events",
         "type": "object",
         "properties": {
             "event": {"type": "string"},

@@ -21,7 +21,7 @@ class VerifySettings:
         "60", whole(1, 3600), "how long the api explains a row before it gives up, in seconds"
     )
     audit_seconds: int = setting(
-        "3600", whole(10, 604_800), "time from one audit of all views to the next, in seconds"
+        "3600", whole(1, 604_800), "time from one audit of all views to the next, in seconds"
     )
     audit_window: str = setting(
         "2h", matching(r"[1-9][0-9]{0,8}[smhd]", "a number of s, m, h or d"), "window that an audit proves"
