@@ -28,6 +28,7 @@ COMMANDS = {
     "bus": "Run the embedded Apache Kafka.",
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",
+    "explain": "Show the events behind a view's rows.",
     "ingest": "Take events by HTTP.",
     "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",

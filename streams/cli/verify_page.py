@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STYLES = {"equal": "good", "different": "alarm", "unverified": "note"}
 MOST_DIFFERENCES = 50
+MOST_PARTITIONS = 6
 
 
 def verdict_page(verdict: Verdict, screen: Screen) -> Page:
@@ -47,7 +48,10 @@ def _said(verdict: Verdict) -> str:
 
 def offsets(answer: Answer) -> str:
     """The records that an answer rests on."""
-    return ", ".join(f"{one.name} {one.first:,}–{one.next - 1:,}" for one in answer.spans) or "no offsets"
+    shown = [f"{one.name} {one.first:,}–{one.next - 1:,}" for one in answer.spans]
+    more = len(shown) - MOST_PARTITIONS
+    few = [*shown[: MOST_PARTITIONS - 1], f"and {more + 1} more partitions"] if more > 0 else shown
+    return ", ".join(few) or "no offsets"
 
 
 def _table(group_by: Sequence[str], found: Sequence[Difference], screen: Screen) -> Page:

@@ -16,7 +16,7 @@ from streams.http.models import asked
 from streams.http.problems import COMMON, described, lists, problem
 from streams.http.questions import Params, Questions
 from streams.http.replies import Listing, reply
-from streams.verify.behind import added_measures
+from streams.verify.behind import added_measures, event_keys
 from streams.verify.question import Question
 from streams.verify.rows import is_computable
 from tables.query.declarations import row_parameters
@@ -86,7 +86,7 @@ class _Explaining:
             if self._replica.closing.is_set() or await request.is_disconnected():
                 raise ExplainError("the api ends, or nobody waits for the answer")
         body = task.result()
-        columns = ["event", "records", *added_measures(view)]
+        columns = [*event_keys(view), "records", *added_measures(view)]
         listing = Listing(f"{view.name}_explain", columns, body, digest(body), member="events")
         return reply(request, listing)
 

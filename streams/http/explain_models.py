@@ -7,7 +7,7 @@ from typing import Any
 from pydantic import BaseModel, Field, create_model
 
 from streams.http.models import TIME, row_schema
-from streams.verify.behind import added_measures
+from streams.verify.behind import added_measures, event_keys
 from tables.spec.view import View
 
 
@@ -95,7 +95,7 @@ def explanation(view: View) -> type[Explanation]:
         "title": f"{view.name} events",
         "type": "object",
         "properties": {
-            "event": {"type": "string"},
+            **{name: {"type": ["string", "null"]} for name in event_keys(view)},
             "records": {"type": "integer"},
             **{name: row_schema(view)["properties"][name] for name in added_measures(view)},
         },

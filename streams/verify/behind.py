@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from streams.verify.answer import Filters
+from streams.verify.answer import CURRENCY, Filters
 from streams.verify.experiments import EXPOSED_AND_ACTS, said_of
 from streams.verify.record_counts import IN_MINUTES, counts_all, outcome_sql
 from streams.view_sql.entities import selection_sql, total_sql
@@ -31,6 +31,11 @@ def added_measures(view: View) -> tuple[str, ...]:
     if isinstance(view, Experiment):
         return EXPERIMENT_SUMS
     return tuple(measure.name for measure in view.measures if isinstance(measure, Sum | Count | Total))
+
+
+def event_keys(view: View) -> tuple[str, ...]:
+    """By what events are added up: amounts of different currencies never are."""
+    return ("event", *(name for name in view.dimensions if name == CURRENCY))
 
 
 def behind_sql(view: View, filters: Filters) -> str:
@@ -78,7 +83,9 @@ def _of_window(view: Windowed) -> str:
 def _of_entities(view: View, tracks: Tracked) -> str:
     measures = [one for one in view.entity_measures if isinstance(one, Count | Total)]
     sums = [(one.name, _of_entity(one, tracks)) for one in measures]
-    return _selected(view, sums, [one.name for one in measures if isinstance(one, Total)], "latest")
+    valued = [one.name for one in measures if isinstance(one, Total)]
+    chosen = dict.fromkeys(selection_sql(tracks.by_selection[one.of], tracks) for one in measures)
+    return _selected(view, sums, valued, f"latest WHERE {' OR '.join(map('({})'.format, chosen)) or 'false'}")
 
 
 def _of_entity(measure: EntityMeasure, tracks: Tracked) -> str:

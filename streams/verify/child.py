@@ -59,6 +59,9 @@ async def answered(settings: Settings, question: Question) -> Reply:
         return Reply(error=str(error))
     except (StoreError, CorruptFileError) as error:
         return Reply(error=f"Bronze cannot be read: {error} (SLUICE_BRONZE_URL)")
+    except TimeoutError:
+        half = settings.explain_seconds / 2
+        return Reply(error=f"its records take longer than {half:g} s (half of SLUICE_EXPLAIN_SECONDS)")
     except (KafkaError, OSError) as error:
         why = await reason_of(settings, error)
         return Reply(error=f"what is not in Bronze yet cannot be read from Kafka: {why}")
@@ -82,7 +85,10 @@ async def _explained(settings: Settings, question: Question) -> dict[str, Any]:
     async def load(records: Records, wish: Wish) -> list[str]:
         return [*await bronze.load(records, wish, lambda _: None), *await tail.load(records, wish)]
 
-    async with proving(answer, bench, load, question.cities) as (verdict, records):
+    async with proving(answer, bench, load, settings.explain_seconds / 2, question.cities) as (
+        verdict,
+        records,
+    ):
         found = await explained(records, verdict, answer, bench.limits)
     told = answer.told()
     for one in told["partitions"]:

@@ -3,9 +3,9 @@
 All is computed in doubles, with means and variances that are updated value by value, where the view has exact
 fractions: the two agree to some ten digits.
 
-Not said here, as it depends on when workers write: that of a user's events of the metric the times of the
-newest 256 alone are kept; and that a name which is taken anew after twice SLUICE_PANE_HOURS is another
-experiment.
+On a partition an experiment whose newest exposure lies twice SLUICE_PANE_HOURS behind the watermark is
+forgotten; one of its name that comes later is another one. Not said here, as it depends on when workers
+write: that of a user's events of the metric the times of the newest 256 alone are kept.
 """
 
 from __future__ import annotations
@@ -23,14 +23,25 @@ RHO_2 = (-2 * math.log(0.05) + math.log(1 - 2 * math.log(0.05))) / 10_000
 """Makes the interval that may be watched all along narrowest at 10,000 users."""
 
 EXPOSED_AND_ACTS = """
-WITH exposed AS (
+WITH exposures AS (
     SELECT folded.*, {user} AS user_id, {experiment} AS experiment, {variant} AS variant,
-           ({covariate})::DOUBLE AS x,
-           min(variant) OVER of_user <> max(variant) OVER of_user AS crossed
-    FROM folded WHERE event = '{exposure}'
-    WINDOW of_user AS (PARTITION BY topic, "partition", experiment, user_id)
-    QUALIFY max(epoch_us(happened)) OVER (PARTITION BY experiment) >= $newest_us - $kept_us
-        AND row_number() OVER (PARTITION BY topic, "partition", experiment, user_id
+           ({covariate})::DOUBLE AS x, max(epoch_us(happened)) OVER (
+               PARTITION BY topic, "partition", experiment ORDER BY "offset"
+               ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) < marks.watermark_us - 2 * $kept_us AS anew
+    FROM folded JOIN marks USING (topic, "partition", "offset", happened) WHERE event = '{exposure}'),
+lives AS (
+    SELECT *, count(*) FILTER (anew) OVER (
+        PARTITION BY topic, "partition", experiment ORDER BY "offset") AS life
+    FROM exposures),
+lasting AS (
+    SELECT lives.* FROM lives JOIN spans USING (topic, "partition")
+    WINDOW here AS (PARTITION BY topic, "partition", experiment)
+    QUALIFY life = max(life) OVER here AND max(epoch_us(happened)) OVER here >= watermark_us - 2 * $kept_us
+        AND max(epoch_us(happened)) OVER (PARTITION BY experiment) >= $newest_us - $kept_us),
+exposed AS (
+    SELECT *, min(variant) OVER of_user <> max(variant) OVER of_user AS crossed
+    FROM lasting WINDOW of_user AS (PARTITION BY topic, "partition", experiment, user_id)
+    QUALIFY row_number() OVER (PARTITION BY topic, "partition", experiment, user_id
                                ORDER BY happened, variant, x NULLS LAST) = 1),
 acts AS (
     SELECT *, {user} AS user_id, {of} AS y, {per} AS z FROM folded WHERE {counts})

@@ -7,10 +7,11 @@ from typing import Any
 
 from schemas.times import format_time
 from streams.verify.answer import Answer, Row
-from streams.verify.behind import added_measures, behind_sql, filter_values
+from streams.verify.behind import added_measures, behind_sql, event_keys, filter_values
 from streams.verify.left_out import left_out_sql, why
 from streams.verify.proof import State, Verdict
 from streams.verify.records import Records
+from streams.verify.rows import parameters
 from streams.verify.rules import Limits
 
 MOST_EXAMPLES = 5
@@ -20,13 +21,12 @@ _NEWEST = 'occurred_us DESC NULLS LAST, topic, "partition", "offset" DESC'
 async def explained(records: Records, verdict: Verdict, answer: Answer, limits: Limits) -> dict[str, Any]:
     """What the judged records of an answer come to, event by event. Raises `RecordsError`."""
     view, filters = answer.view, answer.filters
-    given: dict[str, Any] = {**answer.times, **filter_values(filters)}
-    if answer.start is not None:
-        given |= answer.minutes
+    given = {**parameters(answer, limits), **filter_values(filters)}
     await records.rows(behind_sql(view, filters), **given)
     await records.rows(left_out_sql(view, filters), **given)
     sums = added_measures(view)
     added = ", ".join(f"coalesce(sum({name}), 0) AS {name}" for name in sums)
+    by = ", ".join(event_keys(view))
     newest = await records.rows(f"FROM behind ORDER BY {_NEWEST} LIMIT {MOST_EXAMPLES}")
     largest = await records.rows(
         f"FROM behind WHERE amount IS NOT NULL ORDER BY amount DESC, {_NEWEST} LIMIT {MOST_EXAMPLES}"
@@ -37,7 +37,7 @@ async def explained(records: Records, verdict: Verdict, answer: Answer, limits: 
         "differences": [one._asdict() for one in verdict.differences],
         "notes": verdict.notes,
         "events": await records.rows(
-            f"SELECT event, count(*) AS records, {added} FROM behind GROUP BY event ORDER BY event"
+            f"SELECT {by}, count(*) AS records, {added} FROM behind GROUP BY ALL ORDER BY ALL"
         ),
         "newest": [_shown(answer, row) for row in newest],
         "largest": [_shown(answer, row) for row in largest],

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -22,6 +23,7 @@ from tables.spec.experiment import Experiment
 from tables.spec.view import View
 
 FOLDER = "sluice-verify-"
+OWN_ALONE = "judged by the view's own events alone"
 
 
 class State(StrEnum):
@@ -82,58 +84,88 @@ def obstacle(answer: Answer) -> str | None:
     return None
 
 
-async def prove(answer: Answer, bronze: BronzeSource, bench: Bench, told: Progress) -> Verdict:
+async def prove(
+    answer: Answer, bronze: BronzeSource, bench: Bench, seconds: float, told: Progress
+) -> Verdict:
     """Prove an answer that has no obstacle over what Bronze has, which is all of its records.
 
-    Raises `StoreError`, `CorruptFileError`, `RecordsError`.
+    Raises `StoreError`, `CorruptFileError`, `RecordsError`, and `TimeoutError` where the view's own events
+    take longer than `seconds`; all records may take as long again.
     """
 
     async def load(records: Records, wish: Wish) -> list[str]:
         return await bronze.load(records, wish, told)
 
-    async with proving(answer, bench, load) as (verdict, _):
+    async with proving(answer, bench, load, seconds) as (verdict, _):
         return verdict
 
 
 @asynccontextmanager
 async def proving(
-    answer: Answer, bench: Bench, load: Load, cities: Cities = None
+    answer: Answer, bench: Bench, load: Load, seconds: float, cities: Cities = None
 ) -> AsyncIterator[tuple[Verdict, Records]]:
-    """The verdict on an answer that is computable, and the judged records that it rests on.
+    """The verdict on an answer that is computable, and the judged records that it rests on: the view's own
+    events, and only where these do not give its rows, all records. Raises as `prove` does.
 
     `cities`: those whose events may be seen, where the answer is of them alone.
     """
     own = own_wish(answer)
-    verdict = Verdict(answer.view, answer)
-    for wish in (own, own.everything):
-        with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
-            records = Records(
-                Path(folder),
-                answer.spans,
-                memory_mb=bench.memory_mb,
-                pane_hours=bench.limits.pane_hours,
-                kept=answer.view.events,
-                cities=cities,
-            )
-            try:
-                await _judge(verdict, answer, records, bench.limits, await load(records, wish))
-                if verdict.state is not State.DIFFERENT or wish == own.everything:
-                    yield verdict, records
-                    return
-            finally:
-                await records.close()
+    async with AsyncExitStack() as stack:
+        async with asyncio.timeout(seconds):
+            found = await stack.enter_async_context(_judged(answer, bench, load, own, cities))
+        if found[0].state is State.DIFFERENT and own.everything != own:
+            found = await _surer(found, stack, _judged(answer, bench, load, own.everything, cities), seconds)
+        yield found
 
 
-async def _judge(
-    verdict: Verdict, answer: Answer, records: Records, limits: Limits, missing: list[str]
-) -> None:
-    await judge(records, answer, limits)
-    (counted,) = await records.rows("SELECT (SELECT count(*) FROM loaded) + (SELECT count(*) FROM bad) AS n")
-    verdict.records = counted["n"]
+async def _surer(
+    found: tuple[Verdict, Records],
+    stack: AsyncExitStack,
+    wider: AbstractAsyncContextManager[tuple[Verdict, Records]],
+    seconds: float,
+) -> tuple[Verdict, Records]:
+    """The verdict over all records, where there can be one; else that over the view's own events."""
+    verdict, _ = found
+    try:
+        async with asyncio.timeout(seconds):
+            over_all = await stack.enter_async_context(wider)
+    except TimeoutError:
+        verdict.notes.append(f"{OWN_ALONE}: all records took longer than {seconds:g} s")
+        return found
+    if over_all[0].state is State.UNVERIFIED:
+        verdict.notes += [f"{OWN_ALONE}: {note}" for note in over_all[0].notes]
+        return found
+    return over_all
+
+
+@asynccontextmanager
+async def _judged(
+    answer: Answer, bench: Bench, load: Load, wish: Wish, cities: Cities
+) -> AsyncIterator[tuple[Verdict, Records]]:
+    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+        records = Records(
+            Path(folder),
+            answer.spans,
+            memory_mb=bench.memory_mb,
+            pane_hours=bench.limits.pane_hours,
+            kept=answer.view.events,
+            cities=cities,
+        )
+        try:
+            missing = await load(records, wish)
+            await judge(records, answer, bench.limits)
+            yield await _verdict(answer, records, bench.limits, missing), records
+        finally:
+            await records.close()
+
+
+async def _verdict(answer: Answer, records: Records, limits: Limits, missing: list[str]) -> Verdict:
     why = obstacle(answer)
-    verdict.notes = ([] if why is None else [why]) + [f"there are no longer {one}" for one in missing]
-    if verdict.notes:
-        return
-    rows = [row for row in await computed_rows(records, answer, limits) if answer.wants(row)]
-    verdict.differences = differences(answer.view, answer.group_by, answer.rows, rows)
-    verdict.state = State.DIFFERENT if verdict.differences else State.EQUAL
+    notes = ([] if why is None else [why]) + [f"Bronze does not have {one}" for one in missing]
+    (counted,) = await records.rows("SELECT (SELECT count(*) FROM loaded) + (SELECT count(*) FROM bad) AS n")
+    verdict = Verdict(answer.view, answer, records=counted["n"], notes=notes)
+    if not notes:
+        rows = [row for row in await computed_rows(records, answer, limits) if answer.wants(row)]
+        verdict.differences = differences(answer.view, answer.group_by, answer.rows, rows)
+        verdict.state = State.DIFFERENT if verdict.differences else State.EQUAL
+    return verdict

@@ -7,6 +7,7 @@ into memory is spilt into the folder. Nothing is fetched: DuckDB is given files 
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,7 @@ T = TypeVar("T")
 Cities = Collection[str] | None
 """Those whose events may be seen; None: all, and events without one."""
 
+_PARAMETER = re.compile(r"\$([a-z_]+)")
 LARGEST_LINE_BYTES = 64 << 20
 _TABLES = """
 CREATE MACRO floored(us, size) AS (us - ((us % size) + size) % size) // size;
@@ -137,7 +139,7 @@ class Records:
     async def rows(self, query: str, **given: Any) -> list[Row]:
         """A query's rows by the names of their columns, with what it names of the parameters. Raises
         `RecordsError`."""
-        named = {name: value for name, value in given.items() if f"${name}" in query}
+        named = {name: given[name] for name in _PARAMETER.findall(query) if name in given}
 
         def fetch() -> list[Row]:
             found = self._db.execute(query, named)

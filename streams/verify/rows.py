@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from streams.verify import experiments
 from streams.verify.answer import Answer, Row
 from streams.verify.latest import find_latest
@@ -33,11 +35,21 @@ async def judge(records: Records, answer: Answer, limits: Limits) -> None:
 
 async def computed_rows(records: Records, answer: Answer, limits: Limits) -> list[Row]:
     """The rows of the judged records, by the answer's dimensions. Raises `RecordsError`."""
+    return await records.rows(_query(answer), **parameters(answer, limits))
+
+
+def parameters(answer: Answer, limits: Limits) -> dict[str, Any]:
+    """Those of an answer's queries."""
+    window = {} if answer.start is None else answer.minutes
+    kept = {"newest_us": answer.newest_us, "kept_us": limits.pane_hours * HOUR_US}
+    return {**answer.times, **window, **kept}
+
+
+def _query(answer: Answer) -> str:
     view = answer.view
     if isinstance(view, Experiment):
-        given = {"newest_us": answer.newest_us, "kept_us": limits.pane_hours * HOUR_US}
-        return await records.rows(experiments.experiments_sql(view), **given)
+        return experiments.experiments_sql(view)
     if counts_all(view):
         assert isinstance(view, Windowed)
-        return await records.rows(records_sql(view, answer.group_by), **answer.minutes)
-    return await records.rows(rows_sql(view, [], answer.group_by), **answer.times)
+        return records_sql(view, answer.group_by)
+    return rows_sql(view, [], answer.group_by)

@@ -52,8 +52,8 @@ class Verifier:
         self._bad = BadReader(settings)
 
     async def verify(self, view: View, window: str, seconds: float) -> Verdict:
-        """The verdict on a view's answer of now. `seconds`: how long to wait for Bronze, and then to take at
-        most.
+        """The verdict on a view's answer of now. `seconds`: how long to wait for Bronze, and then to look at
+        the view's own events.
 
         Raises `ApiError`, `StoreError`, `CorruptFileError`.
         """
@@ -67,12 +67,11 @@ class Verifier:
         bronze = BronzeSource(self._store, answer, self._bad.validator)
         try:
             await bronze.wait(seconds, self._told)
-            async with asyncio.timeout(seconds):
-                verdict = await prove(answer, bronze, self._bench, self._told)
+            verdict = await prove(answer, bronze, self._bench, seconds, self._told)
         except (BronzeBehindError, RecordsError) as error:
             return Verdict(view, answer, notes=[str(error)])
         except TimeoutError:
-            return Verdict(view, answer, notes=[f"there was no end of it after {seconds:g} s"])
+            return Verdict(view, answer, notes=[f"its records take longer than {seconds:g} s"])
         if answer.group_by != view.dimensions:
             verdict.notes.append("some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared")
         if verdict.state is State.DIFFERENT and answer.because:

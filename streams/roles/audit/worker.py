@@ -1,4 +1,4 @@
-"""`sluice worker audit`: proves all views over Bronze on a schedule, and raises alarms for those that fail."""
+"""`sluice worker audit`: proves all views over Bronze on a schedule, and raises alarms where they fail."""
 
 from __future__ import annotations
 
