@@ -121,6 +121,20 @@ OTHER_GROUPS = Counter(
     "Events that a view has summed under `_other`, as it has all the groups of SLUICE_MAX_GROUPS.",
     ["view"],
 )
+AUDITS = Counter(
+    "sluice_audits",
+    "Proofs of a view by the audit: equal, different, unverified (there can be no proof) or failed.",
+    ["view", "outcome"],
+)
+AUDIT_SUCCESS = Gauge(
+    "sluice_audit_success_timestamp_seconds", "When a view was last proved to be right.", ["view"]
+)
+AUDIT_DIFFERENCES = Gauge(
+    "sluice_audit_differences", "Measures of rows that the last proof of a view found to be wrong.", ["view"]
+)
+AUDIT_SECONDS = Gauge(
+    "sluice_audit_seconds", "How long the last proof of a view took, the wait for Bronze included.", ["view"]
+)
 INGEST_REQUESTS = Counter(
     "sluice_ingest_requests",
     "Requests that ingest has answered, by route and HTTP status.",

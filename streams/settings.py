@@ -20,6 +20,7 @@ from streams.setting_groups.ingest import IngestSettings
 from streams.setting_groups.kafka import KafkaSettings
 from streams.setting_groups.process import ProcessSettings
 from streams.setting_groups.rules import ALL
+from streams.setting_groups.verify import VerifySettings
 from streams.setting_groups.views import ViewSettings
 
 __all__ = ["OWN_TOPICS", "PREFIX", "SettingError", "Settings", "child_environment", "unknown_variables"]
@@ -39,7 +40,14 @@ OWN_TOPICS = (
 
 @dataclass(frozen=True, kw_only=True)
 class Settings(
-    ProcessSettings, IngestSettings, AccessSettings, HttpSettings, BronzeSettings, ViewSettings, KafkaSettings
+    ProcessSettings,
+    IngestSettings,
+    AccessSettings,
+    HttpSettings,
+    VerifySettings,
+    BronzeSettings,
+    ViewSettings,
+    KafkaSettings,
 ):
     """The settings of one process. Attribute = variable, lower case, without `SLUICE_`."""
 
@@ -90,10 +98,11 @@ class Settings(
             )
 
     def _check_names(self) -> None:
-        if self.views != ALL:
-            from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
+        for variable, chosen in (("SLUICE_VIEWS", self.views), ("SLUICE_AUDIT_VIEWS", self.audit_views)):
+            if chosen != ALL:
+                from tables.views import VIEWS  # noqa: PLC0415 - the views take a moment
 
-            _check_known("SLUICE_VIEWS", self.views, VIEWS, "view")
+                _check_known(variable, chosen, VIEWS, "view")
         if self.bronze_city_domains:
             from agents.bronze.layout import known_domains  # noqa: PLC0415 - so does the catalogue
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-import click
+from typing import TypeVar
 
 from streams.cli.common import Failure, WrongUsage
 from streams.cli.watch import PassingError
@@ -14,9 +12,6 @@ from streams.client import ApiError, ApiRefusalError
 
 T = TypeVar("T")
 
-api_option: Callable[[Any], Any] = click.option(
-    "--api", "url", help="The api's URL.  [default: from SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]"
-)
 UNKNOWN = (401, 403)
 
 

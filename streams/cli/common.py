@@ -34,6 +34,12 @@ def list_options(command: Any) -> Any:
     return click.option("--json", "as_json", is_flag=True, callback=alone, help="Answer in JSON.")(command)
 
 
+api_option = click.option(
+    "--api", "url", metavar="URL",
+    help="The api's URL.  [default: SLUICE_API_URL, else SLUICE_HTTP_HOST and SLUICE_HTTP_PORT]",
+)  # fmt: skip
+
+
 class Failure(click.ClickException):
     """An expected failure: one line on standard error and exit code 1, without a traceback."""
 

@@ -25,7 +25,7 @@ from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.views_table import view_page
 from streams.client import ApiAwayError, ApiError, SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.data_dir import writable_data_dir
 from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.embedded.config import HOST, free_port, is_free

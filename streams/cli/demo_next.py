@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from streams.client import SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.settings import Settings
 from streams.sources.fixture import FIXTURE
 

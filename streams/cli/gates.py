@@ -8,8 +8,8 @@ from typing import Any
 import click
 
 from streams.cli.alarms import instant_or_open
-from streams.cli.asking import again, api_option, asking
-from streams.cli.common import echo_json, list_options
+from streams.cli.asking import again, asking
+from streams.cli.common import api_option, echo_json, list_options
 from streams.cli.formats import MISSING, instant, money
 from streams.cli.page import Page, echo_page
 from streams.cli.screen import Screen, screen_of
@@ -17,7 +17,7 @@ from streams.cli.table import Cell, Column, Kind, table
 from streams.cli.tsv import echo_tsv
 from streams.cli.watch import Watched, watch
 from streams.client import SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.settings import Settings
 
 STYLES = {"ok": "good", "warn": "note", "alarm": "alarm", "stale": "alarm"}

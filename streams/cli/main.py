@@ -29,6 +29,7 @@ COMMANDS = {
     "bus": "Run the embedded Apache Kafka.",
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",
+    "explain": "Show the events behind a view's rows.",
     "gates": "Show the recon gates, and why each is in its state.",
     "ingest": "Take events by HTTP.",
     "new": "Begin a package with events and views of one's own.",
@@ -39,6 +40,7 @@ COMMANDS = {
     "settings": "List every setting.",
     "status": "Say whether all is right.",
     "topics": "List and make the topics.",
+    "verify": "Prove that a view's numbers are right.",
     "views": "Show a view as a table.",
     "worker": "Run a worker.",
 }

@@ -10,15 +10,15 @@ from typing import Any
 
 import click
 
-from streams.cli.asking import again, api_option, asking
-from streams.cli.common import echo_json, json_option, plain_logs
+from streams.cli.asking import again, asking
+from streams.cli.common import api_option, echo_json, json_option, plain_logs
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.status_page import status_page, what_counts
 from streams.cli.status_problems import problems_of
 from streams.cli.watch import Watched, watch
 from streams.client import ApiAwayError, ApiRefusalError, SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.settings import Settings
 
 DOCTOR_SECONDS = 10.0

@@ -7,8 +7,8 @@ from typing import Any
 
 import click
 
-from streams.cli.asking import again, api_option, asking
-from streams.cli.common import echo_json, list_options, say
+from streams.cli.asking import again, asking
+from streams.cli.common import api_option, echo_json, list_options, say
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.tsv import echo_tsv
@@ -16,7 +16,7 @@ from streams.cli.views_rebuild import rebuild
 from streams.cli.views_table import caveats, view_page, views_page
 from streams.cli.watch import Watched, watch
 from streams.client import SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.settings import Settings
 
 CHANGES = (

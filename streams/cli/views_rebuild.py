@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import sys
-import time
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from streams.cli.common import Failure, WrongUsage, ask_kafka, echo_json, json_option, say, timeout_option
+from streams.cli.meter import Meter
 from streams.cli.parameters import Time
-from streams.cli.screen import can_draw
 from streams.settings import Settings
 
 if TYPE_CHECKING:
     from streams.rebuild.partition import Rebuilt
     from tables.spec.view import View
-
-QUIET_LINES_SECONDS = 5.0
 
 
 @click.command()
@@ -69,9 +65,13 @@ async def _rebuilt(settings: Settings, view: View, from_us: int | None) -> list[
     from streams.store.urls import bronze_store  # noqa: PLC0415
     from tables.keys import FeedFormatError  # noqa: PLC0415
 
-    meter = _Meter()
+    meter = Meter()
+
+    def show(topic: str, partition: int, offset: int, end: int) -> None:
+        meter.show(f"{topic}-{partition}: at offset {offset:,} of {end:,}")
+
     try:
-        found = await job.rebuild(settings, view, bronze_store(settings), from_us, meter)
+        found = await job.rebuild(settings, view, bronze_store(settings), from_us, show)
     except (KafkaError, OSError) as error:
         why = await reason_of(settings, error)
         raise Failure(f"Kafka did not do it ({why}): run this again, it goes on where it was") from None
@@ -90,27 +90,3 @@ def _shown(one: Rebuilt) -> dict[str, Any]:
     since = None if one.since_us is None else format_time(one.since_us)
     shown = {"topic": one.topic, "partition": one.partition, "offset": one.offset, "records": one.records}
     return {**shown, "since": since}
-
-
-class _Meter:
-    """The progress on standard error: in place on a terminal, else a line now and then."""
-
-    def __init__(self) -> None:
-        self._live = can_draw(sys.stderr)
-        self._at = time.monotonic()
-        self._shown = False
-
-    def __call__(self, topic: str, partition: int, offset: int, end: int) -> None:
-        """Show how far a partition is."""
-        text = f"{topic}-{partition}: at offset {offset:,} of {end:,}"
-        if self._live:
-            click.echo(f"\r\x1b[K{text}", err=True, nl=False)
-            self._shown = True
-        elif time.monotonic() - self._at >= QUIET_LINES_SECONDS:
-            self._at = time.monotonic()
-            say(text, err=True)
-
-    def end(self) -> None:
-        """Leave the line."""
-        if self._shown:
-            click.echo("\r\x1b[K", err=True, nl=False)

@@ -73,6 +73,21 @@ def bronze() -> None:
     _run("streams.roles.bronze.worker", "run_bronze")
 
 
+@worker.command()
+def audit() -> None:
+    """Prove all views over Bronze every SLUICE_AUDIT_SECONDS, and raise an alarm where one is wrong.
+
+    It asks the api (SLUICE_API_URL, SLUICE_API_TOKEN_FILE) as somebody who may see all cities; SLUICE_… must
+    be as the views workers and the bronze worker have them. One is enough, and `worker all` has none.
+
+    \b
+    Examples:
+      sluice worker audit
+      SLUICE_AUDIT_VIEWS=ops_recon_variance SLUICE_AUDIT_SECONDS=600 sluice worker audit
+    """
+    _run("streams.roles.audit.worker", "run_audit")
+
+
 @worker.command(name="all")
 def every_role() -> None:
     """Run views, bronze and gates as processes of this one command, and keep them up.

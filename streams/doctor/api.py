@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from streams.client import ApiAwayError, ApiError, SluiceClient
-from streams.client.of_settings import client_of
+from streams.client.configured import client_of
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
 
 

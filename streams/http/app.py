@@ -11,7 +11,7 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import alarms, docs_page, gates, operation, pipeline, problems, views
+from streams.http import alarms, docs_page, explain, gates, operation, pipeline, problems, views
 from streams.http.guard import Guard, VisitorOf
 from streams.http.head import head_as_get
 from streams.http.headers import secure_headers
@@ -63,6 +63,7 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     """The routes alone."""
     app = _Api(title="Sluice", version=VERSION, description=DESCRIPTION, docs_url=None, redoc_url=None)
     problems.install(app, replica.views)
+    app.include_router(explain.router(replica))
     app.include_router(views.router(replica))
     ops = ops or OpsTopics(replica.settings)
     app.include_router(gates.router(ops, replica.clock))

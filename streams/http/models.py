@@ -51,6 +51,9 @@ class Partition(BaseModel):
     topic: str
     partition: int
     watermark: str | None = Field(description="newest accepted occurred_at", json_schema_extra=TIME)
+    first_offset: int | None = Field(
+        description="the source offset from which on the view is computed; null: it is not"
+    )
     checkpoint_offset: int | None = Field(description="the next source offset to be folded")
     lag_records: int | None = Field(description="records after it; null if no worker has reported")
     incomplete_because: str | None = Field(
@@ -82,6 +85,10 @@ class Head(BaseModel):
         description="events that occurred before may be missing from the view, which began later or has lost"
         " records; null: it has all",
         json_schema_extra=TIME,
+    )
+    scoped: bool = Field(
+        default=False,
+        description="true where rows are of the cities of who asks alone; left out where of all",
     )
     partitions: list[Partition]
     incomplete_because: list[str] = Field(

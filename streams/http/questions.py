@@ -57,7 +57,7 @@ def _rows(
     query = parse_view_query(view, list(params))
     answer = answer_view(reader, view, query, situation, scope)
     measures = (measure.name for measure in view.measures)
-    return view, (*(["t"] if query.steps else []), *query.group_by, *measures), answer
+    return view, (*(["t"] if query.steps else []), *query.group_by, *measures), _told(answer, scope)
 
 
 def _entities(
@@ -68,7 +68,13 @@ def _entities(
     if tracks is None:
         raise NotFoundError(f"the former definition of {name}, which answers, has no entities")
     answer = answer_entities(reader, view, parse_entity_query(view, list(params)), situation, scope)
-    return view, (*tracks.id_fields, CITY, "state", "occurred_at", *tracks.kept_names), answer
+    columns = (*tracks.id_fields, CITY, "state", "occurred_at", *tracks.kept_names)
+    return view, columns, _told(answer, scope)
+
+
+def _told(answer: dict[str, Any], scope: Scope) -> dict[str, Any]:
+    """The answer; whether it is of some cities alone, its rows do not show."""
+    return answer if scope is None else {**answer, "scoped": True}
 
 
 _ASK: dict[Kind, Callable[..., tuple[View, Columns, dict[str, Any]]]] = {"rows": _rows, "entities": _entities}

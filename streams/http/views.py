@@ -59,9 +59,14 @@ def router(replica: Replica) -> APIRouter:
 
     @routes.get("/views/{name}", include_in_schema=False)
     @routes.get("/views/{name}/entities", include_in_schema=False)
+    @routes.get("/views/{name}/explain", include_in_schema=False)
     @routes.get("/stream/{name}", include_in_schema=False)
     async def no_such_view(request: Request) -> Response:
         name: str = request.path_params["name"]
+        if name in replica.views and request.url.path.endswith("/explain"):
+            raise NotFoundError(
+                f"{name} has measures of kinds that cannot be explained", views=[*replica.views]
+            )
         if name in replica.views:
             tracking = [view.name for view in replica.views.values() if view.tracks]
             raise NotFoundError(f"{name} has no entities", views=tracking)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from base64 import b64decode
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -11,8 +10,9 @@ import msgspec
 
 from agents.bronze.files import Commit, CorruptFileError, ObjectEntry, commits_folder
 from agents.bronze.store import Store
-from schemas.validation.reasons import Code, Quarantined, Reason, UnreadBatch
+from schemas.validation.reasons import UnreadBatch
 from schemas.validation.validator import Validator
+from streams.store.bad_lines import read_bad
 from streams.store.bronze_reader import BronzeReader
 
 READS_AT_ONCE = 8
@@ -35,17 +35,7 @@ class _Kafka(msgspec.Struct):
     timestamp_ms: int
 
 
-class _BadLine(msgspec.Struct):
-    code: Code
-    reason: Reason
-    field: str
-    detail: str
-    value_base64: str | None
-    kafka: _Kafka = msgspec.field(name="_kafka")
-
-
 _decode = msgspec.json.Decoder(_Kafka).decode
-_decode_bad = msgspec.json.Decoder(_BadLine).decode
 
 
 class BronzeRanges:
@@ -98,13 +88,8 @@ class BronzeRanges:
 def bad_row_of(line: bytes, validator: Validator) -> Row:
     """The bad record that a line of `_bad/` is of, with the verdict of then, and without its value, which
     this release might accept. Raises `ValueError`."""
-    bad = _decode_bad(line)
-    value = None if bad.value_base64 is None else b64decode(bad.value_base64, validate=True)
-    why = Quarantined(bad.code, bad.reason, bad.field, bad.detail)
-    now = validator.validate_one(value, bad.kafka.timestamp_ms)
-    if isinstance(now, Quarantined) and now.reason == bad.reason:
-        why = why._replace(event=now.event, source=now.source, city=now.city)
-    return Row(bad.kafka.offset, bad.kafka.timestamp_ms, UnreadBatch.of(b"", why))
+    bad = read_bad(line, validator)
+    return Row(bad.kafka.offset, bad.kafka.timestamp_ms, UnreadBatch.of(b"", bad.why))
 
 
 def row_of(line: bytes) -> Row:

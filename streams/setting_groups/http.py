@@ -43,6 +43,11 @@ class HttpSettings:
         "127.0.0.1", matching(r"[\w.:\[\]-]+", "a host"), "address of a worker's metrics"
     )
     metrics_port: int = setting("9100", whole(0, 65535), "port of a worker's metrics (0: any free one)")
+    api_url: str = setting(
+        "",
+        matching(r"(https?://[^\s?#]+)?", "http://… or https://…, or empty"),
+        "where commands and the audit ask the api; empty: at SLUICE_HTTP_HOST and SLUICE_HTTP_PORT",
+    )
     api_token_file: Path | None = setting(  # noqa: RUF009
         "", file(), "file with the token by which commands ask the api"
     )

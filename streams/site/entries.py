@@ -18,7 +18,7 @@ from schemas.render import avro_path, json_path, words_of
 from schemas.spec import EventSpec
 from schemas.types import Envelope
 from streams.site.formulas import formula, selection_words
-from streams.site.sql import sql_of
+from streams.view_sql.query import sql_of
 from tables.spec.view import View
 from tables.views import VIEWS
 

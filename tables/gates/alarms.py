@@ -14,6 +14,10 @@ GATE = f"{RECON}/"
 """How the subject of a gate's alarm begins."""
 
 
+AUDIT = "audit/"
+"""How the id of an audit's alarm begins."""
+
+
 class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     """An alarm raised or cleared.
 
@@ -79,6 +83,16 @@ def breaker_alarm(
         alarm_id=f"breaker/{topic}/{partition}",
         subject=f"{topic}-{partition}",
         detail=f"{bad:,} of the last {LAST:,} records of {topic}-{partition} are bad, {what}",
+        **_facts(code, severity, at_us, raised=raised),
+    )
+
+
+def audit_alarm(view: str, detail: str, *, raised: bool, code: str, severity: str, at_us: int) -> Alarm:
+    """A view is not what its definition gives over the same records (docs/verify.md), or is again."""
+    return Alarm(
+        alarm_id=f"{AUDIT}{view}",
+        subject=view,
+        detail=f"{view}: {detail}",
         **_facts(code, severity, at_us, raised=raised),
     )
 

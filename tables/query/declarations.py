@@ -81,6 +81,12 @@ def view_parameters(view: View) -> list[Parameter]:
     return [_AS_OF, *_WINDOW, *steps, *filters(view.dimensions)]
 
 
+def row_parameters(view: View) -> list[Parameter]:
+    """Those of them that choose rows, and do not change what a row is."""
+    _, *window = _WINDOW
+    return [_AS_OF, *window, *filters(view.dimensions)]
+
+
 def entity_parameters(view: View) -> list[Parameter]:
     """Parameters of the entities of a view that has some."""
     assert view.tracks is not None

@@ -94,6 +94,7 @@ def _partition(partition: PartitionStatus) -> dict[str, Any]:
         "topic": partition.source[0],
         "partition": partition.source[1],
         "watermark": None if watermark is None else format_time(watermark),
+        "first_offset": partition.first_offset,
         "checkpoint_offset": partition.checkpoint_offset,
         "lag_records": partition.lag_records,
         **({} if partition.why is None else {"incomplete_because": partition.why}),

@@ -8,7 +8,7 @@ from typing import Literal, NamedTuple
 
 from schemas.times import SECOND_US, format_time
 from tables.codec import LAST, Checkpoint
-from tables.definitions import began, hashes
+from tables.definitions import Began, began, hashes
 from tables.read.state import ReaderState, Report, Source
 from tables.spec.view import View
 
@@ -35,11 +35,13 @@ class Situation:
 
 
 class PartitionStatus(NamedTuple):
-    """One source partition. `freshness_seconds`: everything that was in Kafka that long ago is in the answer;
-    None if no worker reports. `why`: what about it makes an answer incomplete; None if nothing does."""
+    """One source partition. `first_offset`: since which the view is computed of it, None: it is not.
+    `freshness_seconds`: everything that was in Kafka that long ago is in the answer; None if no worker
+    reports. `why`: what about it makes an answer incomplete; None if nothing does."""
 
     source: Source
     watermark_us: int | None
+    first_offset: int | None
     checkpoint_offset: int | None
     lag_records: int | None
     freshness_seconds: float | None
@@ -124,15 +126,20 @@ def _partition(
         lag = max(0, report.end - offset)
         heard_seconds = max(0.0, situation.monotonic - report.heard_at)
         freshness = max(heard_seconds, _unread_seconds(reader, source, report, offset, situation))
-    why = [source_staleness(reader, view, source, situation), _why_partial(checkpoint, view, from_us)]
+    since = began(checkpoint, view) if checkpoint else None
+    partial = _why_partial(checkpoint, since, view, from_us)
+    why = [source_staleness(reader, view, source, situation), partial]
     because = "; ".join(one for one in why if one is not None) or None
     watermark = checkpoint.watermark if checkpoint else None
-    return PartitionStatus(source, watermark, offset, lag, freshness, because)
+    return PartitionStatus(
+        source, watermark, since.offset if since else None, offset, lag, freshness, because
+    )
 
 
-def _why_partial(checkpoint: Checkpoint | None, view: View, from_us: int | None) -> str | None:
+def _why_partial(
+    checkpoint: Checkpoint | None, since: Began | None, view: View, from_us: int | None
+) -> str | None:
     """What is missing from a view for good, from the answer's window on; None if nothing is."""
-    since = began(checkpoint, view) if checkpoint else None
     until_us = since.partial_until_us if since else None
     if since is None or until_us is None or (from_us is not None and from_us >= until_us):
         return None

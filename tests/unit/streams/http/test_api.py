@@ -61,6 +61,7 @@ async def test_a_views_answer_with_exact_integers(api: httpx.AsyncClient, replic
                 "topic": TOPIC,
                 "partition": 0,
                 "watermark": "2026-03-01T11:59:30Z",
+                "first_offset": 0,
                 "checkpoint_offset": 7,
                 "lag_records": 0,
             }
@@ -244,6 +245,8 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         "/v1/views 200": forms, "/v1/views 400": problem,
         **{f"/v1/views/{name} 200": forms for name in VIEWS},
         **{f"/v1/views/{name} 400": problem for name in VIEWS},
+        **{f"/v1/views/{name}/explain 200": forms for name in VIEWS},
+        **{f"/v1/views/{name}/explain {status}": problem for name in VIEWS for status in (400, 503)},
         **{f"/v1/stream/{name} 200": "text/event-stream" for name in VIEWS},
         **{f"/v1/stream/{name} 400": problem for name in VIEWS},
         **{f"/v1/views/{name}/entities 200": forms for name in TRACKING},

@@ -12,6 +12,7 @@ import schemathesis
 from hypothesis import given
 from hypothesis.strategies import SearchStrategy
 from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 from starlette.types import ASGIApp
@@ -26,6 +27,9 @@ from tests.support.examples import examples
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial
 from tests.support.replica import NOW_S, SetClock
 
+UNASKED: set[Any] = {positive_data_acceptance}
+"""That what the description allows is accepted is not asked: no schema says which times go together. Nor that
+there is no 503 where it is described as here, without a Bronze; a 500 is in no description."""
 AS_ANA = {"authorization": "Bearer token"}
 MINUTE = int(NOW_S) // 60 - 1
 
@@ -36,6 +40,7 @@ def served(tmp_path: Path) -> Iterator[ASGIApp]:
     (tmp_path / "scopes").write_text("ana,*\n")
     files = {"TOKENS_FILE": "tokens", "CITY_SCOPE_FILE": "scopes"}
     environ = {f"SLUICE_{name}": str(tmp_path / file) for name, file in files.items()}
+    environ["SLUICE_BRONZE_URL"] = f"file://{tmp_path}/nothing"
     replica = Replica(
         VIEWS, Settings.load({"SLUICE_AUTH": "tokens", "SLUICE_HTTP_RATE": "0", **environ}), SetClock()
     )
@@ -62,9 +67,10 @@ def test_the_description_holds(served: ASGIApp) -> None:
     for found in described.exclude(path_regex="^/v1/stream/").get_all_operations():  # streams have no end
         operation = cast(Ok[Any], found).ok()
         asked.append(operation.path)
-        ask_much(operation.as_strategy(generation_mode=GenerationMode.POSITIVE))
+        unasked = UNASKED | ({not_a_server_error} if operation.path.endswith("/explain") else set())
+        ask_much(operation.as_strategy(generation_mode=GenerationMode.POSITIVE), unasked)
         if list(operation.iter_parameters()):
-            ask_much(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE))
+            ask_much(operation.as_strategy(generation_mode=GenerationMode.NEGATIVE), unasked)
     assert set(asked) >= {f"/v1/views/{name}" for name in VIEWS} | {
         "/v1/gates/recon",
         "/v1/alarms",
@@ -72,11 +78,10 @@ def test_the_description_holds(served: ASGIApp) -> None:
     }
 
 
-def ask_much(cases: SearchStrategy[schemathesis.Case[Any]]) -> None:
-    # That what the description allows is accepted is not asked: no schema says which times go together.
+def ask_much(cases: SearchStrategy[schemathesis.Case[Any]], unasked: set[Any]) -> None:
     @examples(8, chaos=100)
     @given(cases)
     def ask(case: schemathesis.Case[Any]) -> None:
-        case.call_and_validate(headers=AS_ANA, excluded_checks=[positive_data_acceptance])
+        case.call_and_validate(headers=AS_ANA, excluded_checks=[*unasked])
 
     ask()

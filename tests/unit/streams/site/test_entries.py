@@ -16,9 +16,9 @@ from streams.site import runbooks as of_errors
 from streams.site.build import _Pages, site_files
 from streams.site.entries import events, views
 from streams.site.runbooks import runbooks
-from streams.site.sql import sql_of
+from streams.view_sql.query import sql_of
 from tables.spec.measures import Unit
-from tables.spec.windowed import DistinctCount, Sum, Term, Windowed
+from tables.spec.windowed import Quantile, Sum, Term, Windowed
 from tables.views import VIEWS
 from tests.support.paths import ROOT
 
@@ -116,8 +116,11 @@ def test_an_adapter_is_shown_by_its_examples(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_no_sql_of_what_no_test_holds() -> None:
     clicks = Sum("clicks", "Clicks", (Term("search.click"),))
-    users = DistinctCount("users", "Users", (Term("search.click", "user_id"),))
+    twice = (Term("search.click", "position"), Term("search.click", "position", (("user_id", None),)))
+    middle = Quantile("middle", "Middle of the positions, those of nobody counted twice", 0.5, twice)
     view = Windowed(name="v", description="V", dimensions=("city",), measures=(clicks,))
     assert clicks.unit is Unit.COUNT
     assert "count(*) FILTER (WHERE event = 'search.click') AS clicks" in (sql_of(view) or "")
-    assert sql_of(Windowed(name="v", description="V", dimensions=("city",), measures=(clicks, users))) is None
+    assert (
+        sql_of(Windowed(name="v", description="V", dimensions=("city",), measures=(clicks, middle))) is None
+    )

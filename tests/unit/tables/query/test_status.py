@@ -35,6 +35,7 @@ def test_all_read_and_reported_is_complete() -> None:
             "topic": TOPIC,
             "partition": 0,
             "watermark": "1970-01-12T13:46:39Z",
+            "first_offset": 0,
             "checkpoint_offset": 10,
             "lag_records": 0,
         }
@@ -112,7 +113,8 @@ def test_a_partition_without_events_needs_no_checkpoint() -> None:
     answer = ask(reader(heartbeat((0, 0, 0, None))))
     assert answer["complete"] is True
     assert answer["partitions"][0] == {
-        "topic": TOPIC, "partition": 0, "watermark": None, "checkpoint_offset": 0, "lag_records": 0,
+        "topic": TOPIC, "partition": 0, "watermark": None, "first_offset": None, "checkpoint_offset": 0,
+        "lag_records": 0,
     }  # fmt: skip
 
 
@@ -124,6 +126,7 @@ def test_a_partition_that_nobody_reports_on_is_unknown() -> None:
             "topic": TOPIC,
             "partition": 0,
             "watermark": None,
+            "first_offset": None,
             "checkpoint_offset": None,
             "lag_records": None,
             "incomplete_because": NOBODY,
@@ -162,12 +165,13 @@ def test_a_topic_that_is_no_longer_read_is_listed_and_waited_for_by_nobody() -> 
     assert answer["watermark"] == "1970-01-12T13:46:39Z", "that of the topic that is read"
     assert [row["gmv_minor"] for row in answer["rows"]] == [5]
     assert answer["partitions"][0] == {
-        "topic": TOPIC, "partition": 0, "watermark": "1970-01-12T13:46:39Z", "checkpoint_offset": 10,
-        "lag_records": 0,
+        "topic": TOPIC, "partition": 0, "watermark": "1970-01-12T13:46:39Z", "first_offset": 0,
+        "checkpoint_offset": 10, "lag_records": 0,
     }  # fmt: skip
     assert answer["partitions"][1] == {
-        "topic": "old", "partition": 0, "watermark": "1970-01-12T12:46:40Z", "checkpoint_offset": 3,
-        "lag_records": None, "incomplete_because": answer["partitions"][1]["incomplete_because"],
+        "topic": "old", "partition": 0, "watermark": "1970-01-12T12:46:40Z", "first_offset": 0,
+        "checkpoint_offset": 3, "lag_records": None,
+        "incomplete_because": answer["partitions"][1]["incomplete_because"],
     }  # fmt: skip
     assert ask(state, topics={TOPIC: 1, "old": 1})["complete"] is False
 

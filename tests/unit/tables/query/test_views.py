@@ -351,6 +351,7 @@ def test_an_answer_is_shaped_as_the_contract_says() -> None:
         "topic",
         "partition",
         "watermark",
+        "first_offset",
         "checkpoint_offset",
         "lag_records",
         "incomplete_because",

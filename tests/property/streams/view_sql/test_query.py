@@ -10,7 +10,7 @@ from typing import Any
 import duckdb
 import pytest
 
-from streams.site.sql import sql_of
+from streams.view_sql.query import sql_of
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.read.state import ReaderState

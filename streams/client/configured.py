@@ -1,4 +1,4 @@
-"""The client by which our own commands ask the api."""
+"""The client that commands and workers ask with: which api, as whom, and whom to trust, by the settings."""
 
 from __future__ import annotations
 
@@ -15,16 +15,22 @@ ANY_ADDRESS = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - it is the ap
 def client_of(
     settings: Settings, timeout_seconds: float = TIMEOUT_SECONDS, url: str | None = None
 ) -> SluiceClient:
-    """Of the api at `url`, without one of the api that these settings start. Raises `SettingError`."""
-    if url is None:
-        host = settings.http_host.strip("[]")
-        host = ANY_ADDRESS.get(host, host)
-        scheme = "http" if settings.http_tls_cert is None else "https"
-        url = f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
-    return SluiceClient(url, _token(settings), _trust(settings), timeout_seconds)
+    """Of the api at `url`, without one that of SLUICE_API_URL, else the one that these settings start. Raises
+    `SettingError`."""
+    return SluiceClient(url or url_of(settings), token_of(settings), trust_of(settings), timeout_seconds)
 
 
-def _token(settings: Settings) -> str | None:
+def url_of(settings: Settings) -> str:
+    """Where the api is."""
+    if settings.api_url:
+        return settings.api_url
+    host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
+    scheme = "http" if settings.http_tls_cert is None else "https"
+    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+
+
+def token_of(settings: Settings) -> str | None:
+    """What says who asks. Raises `SettingError`."""
     path = settings.api_token_file
     if path is None:
         return None
@@ -38,7 +44,8 @@ def _token(settings: Settings) -> str | None:
     return token
 
 
-def _trust(settings: Settings) -> ssl.SSLContext:
+def trust_of(settings: Settings) -> ssl.SSLContext:
+    """Whom to believe that it is the api. Raises `SettingError`."""
     try:
         trust = ssl.create_default_context()
         if settings.api_ca_file is not None:

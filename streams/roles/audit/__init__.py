@@ -1,0 +1,1 @@
+"""The audit role: all views are proved over Bronze, again and again."""

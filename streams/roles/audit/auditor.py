@@ -1,0 +1,75 @@
+"""One audit: each view is proved, one after the other."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterable
+
+from agents.bronze.files import CorruptFileError
+from agents.bronze.store import StoreError
+from streams import metrics
+from streams.client import ApiError
+from streams.roles.audit.alarms import AuditAlarms
+from streams.settings import Settings
+from streams.verify.proof import State, Verdict
+from streams.verify.run import Verifier
+from tables.spec.view import View
+
+log = logging.getLogger(__name__)
+
+FAILED = "failed"
+OUTCOMES = (*(state.value for state in State), FAILED)
+
+
+class Auditor:
+    """Audits these views."""
+
+    def __init__(
+        self, settings: Settings, views: Iterable[View], verifier: Verifier, alarms: AuditAlarms
+    ) -> None:
+        self._settings = settings
+        self._views = list(views)
+        self._verifier = verifier
+        self._alarms = alarms
+        for view in self._views:
+            for outcome in OUTCOMES:  # from 0 on: the increase of a series that begins at 1 is 0
+                metrics.AUDITS.labels(view.name, outcome)
+
+    async def audit(self) -> None:
+        """Prove all of them. One that cannot be proved now is told, and left for the next time."""
+        for view in self._views:
+            began = time.monotonic()
+            outcome = await self._audit(view)
+            metrics.AUDITS.labels(view.name, outcome).inc()
+            metrics.AUDIT_SECONDS.labels(view.name).set(time.monotonic() - began)
+
+    async def _audit(self, view: View) -> str:
+        settings = self._settings
+        try:
+            verdict = await self._verifier.verify(view, settings.audit_window, settings.audit_wait_seconds)
+        except (ApiError, StoreError, CorruptFileError) as error:
+            log.warning("%s could not be audited: %s", view.name, error)
+            return FAILED
+        match verdict.state:
+            case State.UNVERIFIED:
+                log.warning("%s could not be proved: %s", view.name, "; ".join(verdict.notes))
+            case State.DIFFERENT:
+                metrics.AUDIT_DIFFERENCES.labels(view.name).set(len(verdict.differences))
+                await self._alarms.wrong(view.name, difference(verdict))
+            case State.EQUAL:
+                metrics.AUDIT_DIFFERENCES.labels(view.name).set(0)
+                metrics.AUDIT_SUCCESS.labels(view.name).set_to_current_time()
+                log.info("%s is proved, over %d records", view.name, verdict.records)
+                await self._alarms.right(view.name)
+        return verdict.state.value
+
+
+def difference(verdict: Verdict) -> str:
+    """What is wrong, without a value or a dimension's."""
+    found = verdict.differences
+    measures = ", ".join(dict.fromkeys(one.measure for one in found))
+    rows = len({tuple(one.row.items()) for one in found})
+    what = f"{len(found):,} differences in {rows:,} rows, of {measures}"
+    shown = f"`sluice verify {verdict.view.name}` shows them"
+    return f"not what its definition gives over the same records: {what}; {shown}"

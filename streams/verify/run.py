@@ -1,0 +1,79 @@
+"""Proves views one after the other: each answer is taken, waited for in Bronze, and held against its SQL."""
+
+from __future__ import annotations
+
+import asyncio
+
+from agents.bronze.store import Store
+from schemas.validation.validator import Validator
+from streams.client import SluiceClient
+from streams.registry.schemas import Schemas
+from streams.settings import Settings
+from streams.verify.answer import UnfitAnswerError
+from streams.verify.bronze_source import BronzeSource
+from streams.verify.live import live_answer
+from streams.verify.proof import Bench, State, Verdict, obstacle, prove
+from streams.verify.ranges import BronzeBehindError, Progress
+from streams.verify.records import RecordsError
+from streams.verify.rules import Limits
+from tables.spec.view import View
+
+
+def bench_of(settings: Settings) -> Bench:
+    """With what these settings have proofs done: they have to be as the views workers have them."""
+    limits = Limits(settings.dedupe_seconds, settings.pane_hours, settings.closed_hours)
+    return Bench(limits, settings.verify_memory_mb)
+
+
+class BadReader:
+    """Reads what bad records are of: in wire format it takes the schemas that workers have decided upon."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._validator: Validator | None = None
+
+    async def validator(self) -> Validator:
+        """It reads the log of schemas, where a registry is set."""
+        if self._validator is None:
+            schemas = Schemas(self._settings, final=True)
+            await schemas.read()
+            self._validator = Validator(self._settings.max_event_bytes, schemas.known)
+        return self._validator
+
+
+class Verifier:
+    """Proves answers of one api over one Bronze. `told`: is told what is waited for."""
+
+    def __init__(self, settings: Settings, client: SluiceClient, store: Store, told: Progress) -> None:
+        self._client = client
+        self._store = store
+        self._told = told
+        self._bench = bench_of(settings)
+        self._bad = BadReader(settings)
+
+    async def verify(self, view: View, window: str, seconds: float) -> Verdict:
+        """The verdict on a view's answer of now. `seconds`: how long to wait for Bronze, and then to look at
+        the view's own events.
+
+        Raises `ApiError`, `StoreError`, `CorruptFileError`.
+        """
+        try:
+            answer = await asyncio.to_thread(live_answer, self._client, view, window)
+        except UnfitAnswerError as error:
+            return Verdict(view, None, notes=[str(error)])
+        why = obstacle(answer)
+        if why is not None:
+            return Verdict(view, answer, notes=[why])
+        bronze = BronzeSource(self._store, answer, self._bad.validator)
+        try:
+            await bronze.wait(seconds, self._told)
+            verdict = await prove(answer, bronze, self._bench, seconds, self._told)
+        except (BronzeBehindError, RecordsError) as error:
+            return Verdict(view, answer, notes=[str(error)])
+        except TimeoutError:
+            return Verdict(view, answer, notes=[f"its records take longer than {seconds:g} s"])
+        if answer.group_by != view.dimensions:
+            verdict.notes.append("some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared")
+        if verdict.state is State.DIFFERENT and answer.because:
+            verdict.notes += [f"the answer says that it is incomplete: {why}" for why in answer.because]
+        return verdict

@@ -1,0 +1,93 @@
+"""What an answer of the api says of the records that it rests on."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from streams.verify.answer import Answer, UnfitAnswerError
+from streams.verify.proof import obstacle
+from tables.spec.measures import Measure, Unit
+from tables.spec.windowed import Windowed
+from tables.views import VIEWS
+
+PARTITION: dict[str, Any] = {
+    "topic": "events.raw", "partition": 0, "watermark": "2026-03-01T12:00:00Z", "first_offset": 5,
+    "checkpoint_offset": 9, "lag_records": 0,
+}  # fmt: skip
+SAID: dict[str, Any] = {
+    "as_of": "2026-03-01T12:00:00Z", "from": "2026-03-01T11:00:00Z", "to": "2026-03-01T12:00:00Z",
+    "since": None, "partitions": [PARTITION], "rows": [],
+}  # fmt: skip
+GMV, PAYOUTS = VIEWS["kpi_gmv"], VIEWS["ops_payout_backlog"]
+
+
+def answer(view: str = "kpi_gmv", **changes: Any) -> Answer:
+    return Answer.of(VIEWS[view], {**SAID, **changes})
+
+
+def test_it_rests_on_the_records_from_the_views_first_one_to_its_checkpoint() -> None:
+    (span,) = answer().spans
+    assert (span.name, span.first, span.next) == ("events.raw-0", 5, 9)
+    assert span.first_hour(24) == 492_324 - 24
+    nothing = [
+        {**PARTITION, "first_offset": None},
+        {**PARTITION, "checkpoint_offset": None},
+        {**PARTITION, "checkpoint_offset": 5},
+    ]
+    assert answer(partitions=nothing).spans == ()
+    assert answer(partitions=[{**PARTITION, "watermark": None}]).spans[0].first_hour(24) is None
+
+
+def test_what_is_no_answer_of_this_release_is_said() -> None:
+    old = {name: value for name, value in PARTITION.items() if name != "first_offset"}
+    with pytest.raises(UnfitAnswerError, match=r"kpi_gmv is not what this release knows \('first_offset'\)"):
+        answer(partitions=[old])
+    with pytest.raises(UnfitAnswerError):
+        answer(since="yesterday")
+
+
+@pytest.mark.parametrize(
+    ("view", "since", "partial"),
+    [
+        ("kpi_gmv", "2026-03-01T11:00:00Z", False),
+        ("kpi_gmv", "2026-03-01T11:00:00.000001Z", True),
+        ("promo_spend", "2020-01-01T00:00:00Z", True),
+    ],
+)
+def test_what_began_later_is_proved_where_that_does_not_matter(view: str, since: str, partial: bool) -> None:
+    found = answer(view, since=since, incomplete_because=["events.raw-0: records were lost"])
+    why = obstacle(found)
+    assert (why is not None) == partial
+    if why:
+        assert "may be missing from the answer: events.raw-0: records were lost" in why
+
+
+def test_an_entity_view_that_began_later_is_not_proved() -> None:
+    window = {"from": None, "to": None}
+    assert obstacle(answer("ops_payout_backlog", **window)) is None
+    why = obstacle(answer("ops_payout_backlog", since="2020-01-01T00:00:00Z", **window))
+    assert why == (
+        "events from before 2020-01-01T00:00:00Z may be missing from the answer: it began later, or records"
+        " were lost"
+    )
+
+
+def test_what_sql_has_no_words_for_is_not_proved() -> None:
+    class Odd(Measure):
+        unit = Unit.COUNT
+
+    view = Windowed(name="odd", description="O", dimensions=("city",), measures=(Odd("m", "M"),))
+    assert obstacle(Answer.of(view, SAID)) == "odd has measures of kinds for which there is no SQL"
+
+
+def test_groups_beyond_the_limit_are_noticed() -> None:
+    assert not answer(rows=[{"city": None, "currency": "GBP"}]).has_others
+    others = answer(rows=[{"city": "_other", "currency": "GBP"}])
+    assert others.has_others
+    assert others.never_other == ("currency",)
+    experiments = answer("exp_metric_cuped", rows=[{"exp_key": "_other", "variant": "_other"}])
+    assert obstacle(experiments) == (
+        "experiments beyond SLUICE_MAX_GROUPS are one, _other: which, depends on their order"
+    )
