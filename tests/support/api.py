@@ -41,6 +41,8 @@ class Api:
             "/v1/views": (200, VIEWS),
             "/v1/views/kpi_gmv": (200, ANSWER),
         }
+        self.answers_by_query: dict[tuple[str, str], tuple[int, Any]] = {}
+        """Path and the name of a parameter → what is answered where it is asked with that."""
         self.asked: list[tuple[str, list[tuple[str, str]]]] = []
         self.came = threading.Event()
         api = self
@@ -50,7 +52,15 @@ class Api:
                 parts = urlsplit(self.path)
                 api.asked.append((parts.path, parse_qsl(parts.query, keep_blank_values=True)))
                 api.came.set()
-                status, answer = api.answers.get(parts.path, (404, PROBLEM))
+                named = [
+                    key
+                    for key in api.answers_by_query
+                    if key[0] == parts.path and f"{key[1]}=" in parts.query
+                ]
+                found = (
+                    api.answers_by_query[named[0]] if named else api.answers.get(parts.path, (404, PROBLEM))
+                )
+                status, answer = found
                 body = json.dumps(answer).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))

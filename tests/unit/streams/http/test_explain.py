@@ -1,0 +1,181 @@
+"""GET /v1/views/{name}/explain over a Bronze in a folder: what it answers, to whom, and what it cannot."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+import socket
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from streams.feed.replica import Replica
+from streams.http.app import create_app
+from streams.http.explainer import MOST_WAITING
+from streams.settings import Settings
+from tables.scope import Scope
+from tables.views import VIEWS
+from tests.support.bronze_folder import write_bronze
+from tests.support.feed_records import TOPIC
+from tests.support.kafka import Read
+from tests.support.replica import SetClock
+from tests.support.view_records import LIMITS, PARTITIONS, feed_of, records
+from tests.support.visitors import Analyst
+
+READS = records(1, in_time=True)
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """The port of something that takes connections, and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.fixture
+def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replica]:
+    """An api's, which has folded all records; its processes are started with the same settings."""
+    limits = {"PANE_MINUTES": 60, "PANE_HOURS": LIMITS.pane_hours, "EXPLAIN_SECONDS": 300}
+    for name, value in {**limits, "BRONZE_URL": f"file://{tmp_path}/bronze"}.items():
+        monkeypatch.setenv(f"SLUICE_{name}", str(value))
+    clock = SetClock()
+    made = Replica(VIEWS, Settings.load(), clock)
+    made.topics, made.waiting_for = {TOPIC: PARTITIONS}, None
+    for partition in range(PARTITIONS):
+        own = [read for read in READS if read.partition == partition]
+        feed = feed_of(own, random.Random(partition))
+        made.reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
+    newest_us = made.reader.newest_us()
+    assert newest_us is not None
+    clock.now = newest_us / 1e6
+    yield made
+    made.end()
+    made.close()
+
+
+@asynccontextmanager
+async def asked(replica: Replica, scope: Scope = None) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(replica, Analyst(scope)))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=None) as client:
+        yield client
+
+
+def path(view: str) -> str:
+    return f"/v1/views/{view}/explain"
+
+
+def part(reads: list[Read]) -> list[Read]:
+    """Of each partition the first half."""
+    ends = {number: sum(read.partition == number for read in reads) // 2 for number in range(PARTITIONS)}
+    return [read for read in reads if read.offset < ends[read.partition]]
+
+
+@pytest.mark.parametrize(
+    ("view", "measure"), [("ops_recon_variance", "charges_minor"), ("ops_quarantine", "accepted")]
+)
+async def test_the_events_add_up_to_the_rows(
+    replica: Replica, tmp_path: Path, view: str, measure: str
+) -> None:
+    write_bronze(tmp_path / "bronze", READS)
+    async with asked(replica) as client:
+        live = (await client.get(f"/v1/views/{view}")).json()
+        answer = await client.get(path(view))
+        as_csv = await client.get(path(view), params={"format": "csv"})
+    found: dict[str, Any] = answer.json()
+    assert (found["adds_up"], found["rows"]) == (True, live["rows"])
+    assert sum(row[measure] for row in found["events"]) == sum(row[measure] for row in live["rows"]) > 0
+    assert sum(row["records"] for row in found["events"]) == found["sources"]["bronze"]
+    spans = {one["partition"]: one["checkpoint_offset"] for one in found["partitions"]}
+    assert spans == {one["partition"]: one["checkpoint_offset"] for one in live["partitions"]}
+    assert as_csv.text.startswith("event,")
+    assert len(as_csv.text.splitlines()) == 1 + len(found["events"])
+
+
+async def test_who_sees_some_cities_is_shown_nothing_of_others(replica: Replica, tmp_path: Path) -> None:
+    write_bronze(tmp_path / "bronze", READS)
+    async with asked(replica, frozenset({"lisbon"})) as client:
+        live = (await client.get("/v1/views/kpi_funnel")).json()
+        answer = await client.get(path("kpi_funnel"))
+        assert (await client.get(path("exp_metric_cuped"))).status_code == 403
+    found = answer.json()
+    assert (found["adds_up"], found["rows"]) == (True, live["rows"])
+    assert [row["city"] for row in found["rows"]] == ["lisbon"]
+    assert sum(row["impressions"] for row in found["events"]) == found["rows"][0]["impressions"] > 0
+    shown = [*found["newest"], *(event for one in found["left_out"] for event in one["examples"])]
+    assert {event["city"] for event in shown} == {"lisbon"}
+    assert {one["why"] for one in found["left_out"]} == {"duplicate"}
+    assert "porto" not in answer.text
+    of_lisbon = [read.value for read in READS if read.value and b'"lisbon"' in read.value]
+    assert all(any(event["event_id"].encode() in value for value in of_lisbon) for event in shown)
+
+
+async def test_only_what_chooses_rows_may_be_asked(replica: Replica, tmp_path: Path) -> None:
+    write_bronze(tmp_path / "bronze", READS)
+    async with asked(replica) as client:
+        for name, value in (("group_by", "currency"), ("step", "5m"), ("citty", "lisbon"), ("window", "x")):
+            refused = await client.get(path("kpi_gmv"), params={name: value})
+            assert (refused.status_code, refused.json()["parameter"]) == (400, name)
+        unknown = await client.get(path("kpi_gmw"))
+        assert (unknown.status_code, "did you mean kpi_gmv?" in unknown.text) == (404, True)
+
+
+async def test_without_a_bronze_it_says_so(replica: Replica, tmp_path: Path) -> None:
+    async with asked(replica) as client:
+        answer = await client.get(path("kpi_gmv"))
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith(f"there is no Bronze at file://{tmp_path}/bronze: has the api")
+
+
+async def test_a_damaged_bronze_is_named(replica: Replica, tmp_path: Path) -> None:
+    write_bronze(tmp_path / "bronze", READS)
+    damaged = next((tmp_path / "bronze").glob("event=booking.confirmed/**/*.gz"))
+    damaged.write_bytes(b"")
+    async with asked(replica) as client:
+        answer = await client.get(path("kpi_gmv"))
+    assert answer.status_code == 503
+    assert f"{damaged.relative_to(tmp_path / 'bronze')} is not what was committed" in answer.json()["detail"]
+
+
+async def test_a_kafka_that_is_away_is_named(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_bronze(tmp_path / "bronze", part(READS))
+    monkeypatch.setenv("SLUICE_KAFKA", "127.0.0.1:1")
+    async with asked(replica) as client:
+        answer = await client.get(path("kpi_gmv"))
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith(
+        "what is not in Bronze yet cannot be read from Kafka: 127.0.0.1:1:"
+    )
+
+
+async def test_one_is_answered_at_a_time_some_wait_and_none_takes_for_ever(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    write_bronze(tmp_path / "bronze", part(READS))
+    monkeypatch.setenv("SLUICE_KAFKA", f"127.0.0.1:{silent}")
+    monkeypatch.setenv("SLUICE_EXPLAIN_SECONDS", "3")
+    replica.settings = Settings.load()
+    async with asked(replica) as client:
+        asking = [asyncio.create_task(client.get(path("kpi_gmv"))) for _ in range(MOST_WAITING + 2)]
+        busy, late = await first_two(asking)
+    assert (busy.status_code, busy.headers["retry-after"]) == (429, "5")
+    assert late.status_code == 503
+    assert "SLUICE_EXPLAIN_SECONDS" in late.json()["detail"]
+
+
+async def first_two(asking: list[asyncio.Task[httpx.Response]]) -> list[httpx.Response]:
+    """The first two answers; nobody waits for the others any more."""
+    found: list[httpx.Response] = []
+    for one in asyncio.as_completed(asking):
+        found.append(await one)
+        if len(found) == 2:
+            break
+    for task in asking:
+        task.cancel()
+    await asyncio.gather(*asking, return_exceptions=True)
+    return found
