@@ -92,8 +92,8 @@ function Top({ page, groups, address, leave }) {
 function Choice({ name, label, values, all, address }) {
   const chosen = address[name];
   const offered = !chosen || values.includes(chosen) ? values : [chosen, ...values];
-  return html`<label>${label} <select name=${name} value=${chosen} onChange=${(event) => go({ [name]: event.target.value })}>
-    ${all && html`<option value="">${all}</option>`}${offered.map((value) => html`<option key=${value} value=${value}>${value}</option>`)}</select></label>`;
+  return html`<span><label for=${name}>${label}</label> <select id=${name} name=${name} value=${chosen} onChange=${(event) => go({ [name]: event.target.value })}>
+    ${all && html`<option value="">${all}</option>`}${offered.map((value) => html`<option key=${value} value=${value}>${value}</option>`)}</select></span>`;
 }
 
 // What the stream has said of these tiles. `now` moves on by the second, so that ages grow.

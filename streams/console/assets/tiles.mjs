@@ -85,18 +85,19 @@ function Numbers({ tile, view, answer, explain, trend, page }) {
   </div>`);
 }
 
-// The days of a trend, those too on which there was nothing: of these there is no row.
+// When the days of a trend begin, those too on which there was nothing, of which there is no row. The first one
+// is left out where the window cuts it: it is no day. A day may be an hour longer or shorter.
 function daysOf(trend) {
-  const known = [...new Set((trend?.rows ?? []).map((row) => row.t))].sort((a, b) => Date.parse(a) - Date.parse(b));
-  if (!known.length) return [];
+  const starts = (trend?.rows ?? []).filter((row) => row.t !== trend.from).map((row) => Date.parse(row.t));
+  const known = [...new Set(starts)].sort((a, b) => a - b);
   const days = [];
-  let next = Date.parse(trend.to);
-  for (const t of known.reverse().concat(trend.from)) {
-    for (next -= DAY_MS; next - Date.parse(t) > DAY_MS / 2; next -= DAY_MS) days.push(new Date(next).toISOString());
-    if (t !== trend.from) days.push(t);
-    next = Date.parse(t);
-  }
-  return days.reverse();
+  for (let at = known[0] - DAY_MS; at >= Date.parse(trend?.from); at -= DAY_MS) days.unshift(at);
+  known.forEach((start, number) => {
+    const end = number + 1 < known.length ? known[number + 1] - DAY_MS / 2 : Date.parse(trend.to);
+    days.push(start);
+    for (let at = start + DAY_MS; at < end; at += DAY_MS) days.push(at);
+  });
+  return days;
 }
 
 function Funnel({ tile, view, answer, explain }) {
