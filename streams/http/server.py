@@ -128,7 +128,7 @@ async def _serve(
     follower.add_done_callback(stop)
     host, port = listener.getsockname()[:2]
     shown = f"{'http' if tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
-    print(f"sluice api: {shown} (/docs)", flush=True)  # noqa: T201
+    print(f"sluice api: {shown} (/ console, /docs)", flush=True)  # noqa: T201
     try:
         await server.serve([listener])
     finally:
