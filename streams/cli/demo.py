@@ -119,8 +119,10 @@ class _Demo:
     def run(self) -> None:
         """Start, feed, show and stay. Raises `_StoppedError`, `Failure` and `EmbeddedKafkaError`."""
         started = time.monotonic()
-        self._start_kafka()
-        settings, environment = self._choose_ports()
+        http_port = self._port("the api", self._settings.http_port)
+        click.echo(f"the console will be at http://{HOST}:{http_port}/ in less than a minute")
+        self._start_kafka(http_port)
+        settings, environment = self._choose_ports(http_port)
         self._step("making the topics", lambda: self._make_topics(settings))
         self._start_children(environment)
         sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
@@ -162,18 +164,17 @@ class _Demo:
             raise self._stopped()
         return result if isinstance(result, int) else 0
 
-    def _start_kafka(self) -> None:
+    def _start_kafka(self, taken: int) -> None:
         kafka = self._kafka
         kafka.stop()  # of a demo that was killed
         shutil.rmtree(kafka.folder, ignore_errors=True)
         shutil.rmtree(self._bronze, ignore_errors=True)  # it is of the Kafka that is gone
-        kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]))
+        kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]), taken)
         self._running.callback(kafka.stop)
         self._step("starting Apache Kafka", kafka.start)
 
-    def _choose_ports(self) -> tuple[Settings, dict[str, str]]:
+    def _choose_ports(self, http_port: int) -> tuple[Settings, dict[str, str]]:
         """The settings of this demo, and the environment that gives them to its processes."""
-        http_port = self._port("the api", self._settings.http_port)
         metrics_port = self._metrics_port(http_port)
         environment = child_environment(
             {

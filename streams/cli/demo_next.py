@@ -15,6 +15,7 @@ SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
 
 NEXT = """
 Open:
+  {api}/   the console: every view, live
   {api}/docs   the api and all it can be asked
   {api}/v1/views/{view}?window={window}
   {api}/v1/gates/recon

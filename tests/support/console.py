@@ -47,9 +47,10 @@ def access_files(folder: Path) -> dict[str, str]:
 class Pipeline:
     """Workers, gates and an api that has read all of the market."""
 
-    def __init__(self, sluice: Sluice, worker: Role, url: str) -> None:
+    def __init__(self, sluice: Sluice, worker: Role, api: Role, url: str) -> None:
         self.sluice = sluice
         self.worker = worker
+        self.api = api
         self.url = url
 
     def get(self, path: str, analyst: str = "ben", **params: str) -> httpx.Response:
@@ -74,7 +75,7 @@ def running(folder: Path, bootstrap: str, prefix: str) -> Iterator[Pipeline]:
         api = sluice.api(**access_files(folder))
         sent = sluice.run(*MARKET)
         assert sent.returncode == 0, sent.stderr
-        pipeline = Pipeline(sluice, worker, asyncio.run(_url(api)))
+        pipeline = Pipeline(sluice, worker, api, asyncio.run(_url(api)))
         asyncio.run(wait_until(lambda: _settled(pipeline), "the market in views and gates", seconds=60))
         yield pipeline
 

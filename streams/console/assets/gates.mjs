@@ -4,6 +4,7 @@ import { age, moment, NOTHING, words } from "./formats.mjs";
 import { Figure, html, plain, Table } from "./markup.mjs";
 
 const MARKS = { ok: "✓", warn: "▲", alarm: "■", stale: "◌" };
+const WORST_FIRST = ["alarm", "stale", "warn", "ok"];
 const MOST_HISTORY = 50;
 
 export function State({ state }) {
@@ -14,7 +15,8 @@ const keyOf = (row) => `${row.city ?? ""}|${row.currency}`;
 
 export function Gates({ tile, view, answer, page, explain }) {
   const gates = new Map((page.gates?.rows ?? []).map((gate) => [keyOf(gate), gate]));
-  const rows = answer.rows.map((row) => ({ ...row, key: keyOf(row), gate: gates.get(keyOf(row)) }));
+  const badness = (row) => (row.gate ? WORST_FIRST.indexOf(row.gate.state) : WORST_FIRST.length);
+  const rows = answer.rows.map((row) => ({ ...row, key: keyOf(row), gate: gates.get(keyOf(row)) })).sort((a, b) => badness(a) - badness(b));
   const columns = [
     { name: "gate", label: "City", cell: (row) => row.city ?? "(none)", by: (row) => row.city },
     plain("currency"),

@@ -1,7 +1,8 @@
-"""A worker that is killed: the console says so, and why, and says when it is whole again."""
+"""A worker that is killed, an api that says nothing: the console says so, and when it is whole again."""
 
 from __future__ import annotations
 
+import signal
 import uuid
 from pathlib import Path
 
@@ -41,4 +42,8 @@ def test_a_killed_worker_shows_and_so_does_its_return(kafka: EmbeddedKafka, tmp_
         expect(page.locator("[data-tile=partitions]")).to_contain_text("no worker has reported")
         page.get_by_role("link", name="Executive").click()
         pipeline.worker.start()
+        expect(tile.locator("[data-trust=live]")).to_be_visible()
+        pipeline.api.signal(signal.SIGSTOP)
+        expect(tile.locator(".why")).to_contain_text("the api has said nothing for", timeout=bound_ms)
+        pipeline.api.signal(signal.SIGCONT)
         expect(tile.locator("[data-trust=live]")).to_be_visible()
