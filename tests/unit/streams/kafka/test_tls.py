@@ -55,14 +55,14 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def settings(folder: Path, files: dict[str, str]) -> Settings:
+def loaded(folder: Path, files: dict[str, str]) -> Settings:
     chosen = {f"SLUICE_KAFKA_{name.upper()}_FILE": str(folder / file) for name, file in files.items()}
     return Settings.load({"SLUICE_KAFKA_SECURITY": "SSL", **chosen})
 
 
 @pytest.mark.parametrize("files", RIGHT)
 def test_right_files_are_taken_whatever_they_are_made_of(folder: Path, files: dict[str, str]) -> None:
-    tls_context(tls_files(settings(folder, {"ca": "ca", **files})))
+    tls_context(tls_files(loaded(folder, {"ca": "ca", **files})))
 
 
 @pytest.mark.parametrize(("files", "variable", "said"), WRONG)
@@ -70,7 +70,7 @@ def test_of_wrong_files_the_setting_is_named(
     folder: Path, files: dict[str, str], variable: str, said: str
 ) -> None:
     with pytest.raises(SettingError) as raised:
-        tls_context(tls_files(settings(folder, files)))
+        tls_context(tls_files(loaded(folder, files)))
     assert raised.value.variable == f"SLUICE_KAFKA_{variable}"
     assert f"it must be {said}" in str(raised.value)
     for secret in (PASS_PHRASE, "no-one-may-see-this", "BEGIN"):
@@ -82,9 +82,9 @@ def test_whether_it_is_out_of_date_is_in_the_certificate(folder: Path) -> None:
     later = datetime.now(UTC).replace(microsecond=0) + timedelta(days=400)
     for name, until in (("expired", EXPIRED), ("early", later)):
         (folder / name).write_bytes(authority.client("ana", until=until)[0])
-    assert out_of_date(settings(folder, {})) is None
-    assert out_of_date(settings(folder, {"cert": "cert"})) is None
-    assert out_of_date(settings(folder, {"cert": "garbage"})) is None
-    assert out_of_date(settings(folder, {"cert": "expired"})) == "it expired at 2024-02-29T12:00:00Z"
+    assert out_of_date(loaded(folder, {})) is None
+    assert out_of_date(loaded(folder, {"cert": "cert"})) is None
+    assert out_of_date(loaded(folder, {"cert": "garbage"})) is None
+    assert out_of_date(loaded(folder, {"cert": "expired"})) == "it expired at 2024-02-29T12:00:00Z"
     begins = later - timedelta(days=365)
-    assert out_of_date(settings(folder, {"cert": "early"})) == f"it is not valid before {begins:%FT%TZ}"
+    assert out_of_date(loaded(folder, {"cert": "early"})) == f"it is not valid before {begins:%FT%TZ}"
