@@ -32,6 +32,7 @@ from streams.embedded.config import HOST, free_port, is_free
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
+from streams.setting_groups.kafka_security import no_security
 from streams.setting_groups.rules import ALL
 from streams.settings import Settings, child_environment
 from streams.sources import replay
@@ -179,7 +180,7 @@ class _Demo:
         environment = child_environment(
             {
                 "SLUICE_KAFKA": self._kafka.bootstrap,
-                "SLUICE_KAFKA_SECURITY": "PLAINTEXT",
+                **no_security(),
                 "SLUICE_REPLICATION": "1",
                 "SLUICE_VIEWS": "all",
                 "SLUICE_HTTP_HOST": HOST,

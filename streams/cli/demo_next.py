@@ -8,6 +8,7 @@ from pathlib import Path
 
 from streams.client import SluiceClient
 from streams.client.configured import client_of
+from streams.setting_groups.kafka_security import no_security
 from streams.settings import Settings
 from streams.sources.fixture import FIXTURE
 
@@ -58,10 +59,12 @@ def next_steps(
 
 
 def _doctor(settings: Settings) -> str:
-    """The command line of a doctor who looks at this demo, from any folder."""
+    """The command line of a doctor who looks at this demo, from any folder and with the settings of now."""
+    secured = Settings.load().kafka_security != settings.kafka_security
     variables = {
         "SLUICE_KAFKA": settings.kafka[0],
         "SLUICE_KAFKA_SECURITY": settings.kafka_security,
+        **(no_security() if secured else {}),
         "SLUICE_BRONZE_URL": settings.bronze_url,
         "SLUICE_HTTP_HOST": settings.http_host,
         "SLUICE_HTTP_PORT": str(settings.http_port),

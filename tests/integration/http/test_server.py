@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from streams.cli.main import main
 from tests.support.api_process import RunningApi, api_process
+from tests.support.certificates import Authority
 from tests.support.kafka import wait_until
 from tests.support.patience import PATIENCE
-from tests.support.secured import signed_by_itself
 
 ANA, BEN = "ana-token", "ben-token"
 
@@ -60,7 +60,7 @@ def received(connection: socket.socket) -> bytes:
 
 def test_it_serves_tls_and_the_commands_ask_by_it(tmp_path: Path) -> None:
     ca, pem = tmp_path / "ca.pem", tmp_path / "api.pem"
-    pem.write_bytes(signed_by_itself(ca))
+    pem.write_bytes(Authority(ca).server())
     with api_process(tmp_path, http_tls_cert=str(pem)) as api:
         assert api.url.startswith("https://")
         trust = ssl.create_default_context(cafile=str(ca))
