@@ -76,6 +76,8 @@ def obstacle(answer: Answer) -> str | None:
     view = answer.view
     if not is_computable(view):
         return f"{view.name} has measures of kinds for which there is no SQL"
+    if not answer.spans and answer.because:
+        return f"the answer rests on no records: {'; '.join(answer.because)}"
     if answer.partial_until is not None:
         why = "; ".join(answer.because) or "it began later, or records were lost"
         return f"events from before {answer.partial_until} may be missing from the answer: {why}"

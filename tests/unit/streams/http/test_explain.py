@@ -163,6 +163,12 @@ async def test_one_is_answered_at_a_time_some_wait_and_none_takes_for_ever(
     async with asked(replica) as client:
         asking = [asyncio.create_task(client.get(path("kpi_gmv"))) for _ in range(MOST_WAITING + 2)]
         busy, late = await first_two(asking)
+        async with asyncio.timeout(60):
+            waiting = asyncio.create_task(client.get(path("kpi_gmv")))
+            others = [await client.get(route) for route in ("/metrics", "/readyz", "/v1/views/kpi_gmv")]
+            assert not waiting.done(), "it waits for a Kafka that is silent"
+            await waiting
+    assert [answer.status_code for answer in others] == [200, 200, 200]
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "5")
     assert late.status_code == 503
     assert "SLUICE_EXPLAIN_SECONDS" in late.json()["detail"]

@@ -74,6 +74,12 @@ def test_an_entity_view_that_began_later_is_not_proved() -> None:
     )
 
 
+def test_an_answer_without_records_proves_nothing_unless_there_are_none() -> None:
+    assert obstacle(answer(partitions=[])) is None
+    why = obstacle(answer(partitions=[], incomplete_because=["the feed has not been read to its end yet"]))
+    assert why == "the answer rests on no records: the feed has not been read to its end yet"
+
+
 def test_what_sql_has_no_words_for_is_not_proved() -> None:
     class Odd(Measure):
         unit = Unit.COUNT

@@ -1,0 +1,85 @@
+"""One audit, with an api that answers what the test says, over a Bronze in a folder: no Kafka is needed where
+no alarm is raised or cleared."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from prometheus_client import REGISTRY
+
+from streams.client import SluiceClient
+from streams.roles.audit.alarms import AuditAlarms
+from streams.roles.audit.auditor import Auditor, difference
+from streams.settings import Settings
+from streams.store.local import LocalStore
+from streams.verify.compare import Difference
+from streams.verify.proof import State, Verdict
+from streams.verify.run import Verifier
+from tables.gates.alarms import audit_alarm
+from tables.views import VIEWS
+from tests.support.api import Api, answering
+
+NOTHING: dict[str, Any] = {
+    "as_of": "2026-03-01T12:00:00Z", "from": "2026-03-01T11:00:00Z", "to": "2026-03-01T12:00:00Z",
+    "since": None, "partitions": [], "rows": [],
+}  # fmt: skip
+NAMES = ("kpi_gmv", "kpi_funnel", "trust_idv")
+
+
+@pytest.fixture
+def api() -> Iterator[Api]:
+    with answering() as api:
+        for name in NAMES:
+            api.answers[f"/v1/views/{name}"] = (200, NOTHING)
+        yield api
+
+
+def count(view: str, outcome: str) -> float:
+    return REGISTRY.get_sample_value("sluice_audits_total", {"view": view, "outcome": outcome}) or 0.0
+
+
+async def test_each_view_is_audited_whatever_becomes_of_the_others(
+    api: Api, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    api.answers["/v1/views/kpi_gmv"] = (500, {"detail": "a fault"})
+    api.answers["/v1/views/kpi_funnel"] = (200, {**NOTHING, "scoped": True})
+    settings = Settings.load({"SLUICE_AUDIT_WAIT_SECONDS": "60", "SLUICE_KAFKA": "127.0.0.1:1"})
+    verifier = Verifier(settings, SluiceClient(api.url), LocalStore(tmp_path), lambda _: None)
+    auditor = Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings))
+    outcomes = dict(zip(NAMES, ("failed", "unverified", "equal"), strict=True))
+    before = {name: count(name, outcome) for name, outcome in outcomes.items()}
+    with caplog.at_level(logging.WARNING):
+        await auditor.audit()
+    assert {name: count(name, outcome) for name, outcome in outcomes.items()} == {
+        name: was + 1 for name, was in before.items()
+    }
+    assert "kpi_gmv could not be audited: the api at" in caplog.text
+    assert "kpi_funnel could not be proved: the api answers for some cities alone" in caplog.text
+    assert "trust_idv" not in caplog.text
+    asked = [params for path, params in api.asked if path == "/v1/views/trust_idv"]
+    assert asked == [[("window", "2h")]]
+
+
+def test_what_is_wrong_is_told_without_what_it_is_about() -> None:
+    found = [
+        Difference({"city": "lisbon", "currency": "GBP"}, "gmv_minor", 12345, 67890),
+        Difference({"city": "lisbon", "currency": "GBP"}, "take_rate", 0.25, 0.75),
+        Difference({"city": None, "currency": "EUR"}, "gmv_minor", 12345, None),
+    ]
+    verdict = Verdict(VIEWS["kpi_gmv"], None, State.DIFFERENT, differences=found)
+    detail = difference(verdict)
+    assert "3 differences in 2 rows, of gmv_minor, take_rate" in detail
+    assert not any(told in detail for told in ("lisbon", "GBP", "12345", "0.25"))
+    alarm = audit_alarm("kpi_gmv", detail, raised=True, code="C", severity="critical", at_us=0)
+    assert (alarm.alarm_id, alarm.subject, alarm.state) == ("audit/kpi_gmv", "kpi_gmv", "raised")
+
+
+def test_an_unknown_view_cannot_be_audited() -> None:
+    with pytest.raises(
+        ValueError, match="SLUICE_AUDIT_VIEWS='kpi_gmw' is not allowed: it must be some of ops_"
+    ):
+        Settings.load({"SLUICE_AUDIT_VIEWS": "kpi_gmw"})
