@@ -18,6 +18,7 @@ from streams.http.headers import PAGE
 from streams.http.models import ViewListed, asked, listed
 from streams.http.problems import COMMON, lists
 from streams.http.replies import PACKERS, Listing, content_coding, knows, reply
+from streams.verify.rows import is_computable
 from streams.version import VERSION
 from tables.query.known_values import known_values
 from tables.query.params import check_known
@@ -54,7 +55,7 @@ class ConsoleAnswer(BaseModel):
     everywhere: bool = Field(description="whether who asks may see all cities, and what is of none")
     session_seconds: int = Field(description="SLUICE_SESSION_SECONDS")
     stale_seconds: int = Field(description="SLUICE_STALE_SECONDS")
-    explains: bool = Field(description="whether there is a route that explains a view's numbers")
+    explains: list[str] = Field(description="the views of which the events behind a number can be asked for")
     cities: list[str] = Field(description="those that there are, of the ones that may be seen")
     currencies: list[str]
     views: list[ViewListed]
@@ -82,7 +83,7 @@ def router(replica: Replica) -> APIRouter:
             "everywhere": scope is None,
             "session_seconds": replica.settings.session_seconds,
             "stale_seconds": replica.settings.stale_seconds,
-            "explains": any(getattr(one, "path", "").endswith("/explain") for one in request.app.routes),
+            "explains": [name for name, view in replica.views.items() if is_computable(view)],
             **await replica.run(lambda reader: _shown(reader, replica.views.values(), scope)),
         }
         listing = Listing("tiles", [*TileShown.model_fields], answer, digest(answer), member="tiles")

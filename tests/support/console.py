@@ -19,11 +19,14 @@ from tests.support.processes import Role, Sluice
 
 CITIES = ("berlin", "london", "stockholm")
 ANALYSTS = {"ben": ("*",), "ana": ("london",)}
+INCIDENTS = "recon-leak@0s-200s,dispute-wave@0s-200s,payout-stall@150s-200s"
+EVENTS = 8_000
 MARKET = (
-    *("simulate", "--rate", "0", "--count", "6000", "--density", "40", "--flat", "--bad", "0.03"),
-    *("--cities", ",".join(CITIES), "--scenario", "recon-leak@0s-150s,dispute-wave@0s-150s"),
+    *("simulate", "--rate", "0", "--count", str(EVENTS), "--density", "40", "--flat", "--bad", "0.03"),
+    *("--cities", ",".join(CITIES), "--scenario", INCIDENTS),
 )
-"""Two and a half minutes of a market with many disputes, whose payouts are too high: its gates close."""
+"""Three minutes of a market with many disputes, whose payouts are too high, which closes its gates, and then
+stay open."""
 SESSION_SECONDS = 6
 
 
@@ -89,7 +92,7 @@ def _settled(pipeline: Pipeline) -> bool:
     partitions = pipeline.json("/v1/pipeline")["rows"]
     folded = sum(row["checkpoint_offset"] or 0 for row in partitions)
     caught_up = all(row["lag_records"] == 0 for row in partitions)
-    return folded >= 6000 and caught_up and pipeline.json("/v1/alarms", state="raised")["open"] > 0
+    return folded >= EVENTS and caught_up and pipeline.json("/v1/alarms", state="raised")["open"] > 0
 
 
 @contextmanager

@@ -2,10 +2,12 @@
 // keyboard while it is open, and gives it back to what opened it.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { json, url } from "./api.mjs";
+import { url } from "./api.mjs";
+import { useAsked } from "./asked.mjs";
 import { filters } from "./address.mjs";
 import { count, measure, moment, NOTHING, words } from "./formats.mjs";
 import { Csv, html, plain, Table } from "./markup.mjs";
+import { Events } from "./events.mjs";
 import { parameters } from "./tiles.mjs";
 
 const PAGE = "50";
@@ -22,26 +24,12 @@ export function Drawer({ page, opened, close }) {
     <form method="dialog"><button class="close">Close</button></form><${Body} page=${page} ...${opened} /></dialog>`;
 }
 
-// What a path answers: {answer}, {error}, or neither yet.
-function useAsked(path) {
-  const [found, setFound] = useState({});
-  useEffect(() => {
-    if (!path) return undefined;
-    const aborted = new AbortController();
-    setFound({});
-    json(path, { signal: aborted.signal }).then((answer) => setFound({ answer }), (error) => aborted.signal.aborted || setFound({ error }));
-    return () => aborted.abort();
-  }, [path]);
-  return found;
-}
-
 function Explain({ page, tile, view, measure: name, row, answer }) {
   const { description, unit } = view.about[name] ?? { description: "", unit: "number" };
   const chosen = tile.group_by.filter((dimension) => view.dimensions.includes(dimension)).map((dimension) => [dimension, row[dimension] ?? ""]);
   const others = parameters(view, page.address).filter(([dimension]) => !tile.group_by.includes(dimension));
   const asked = [...chosen, ...others];
   const rows = useAsked(url(`/v1/views/${view.name}`, asked));
-  const explained = useAsked(page.config.explains ? url(`/v1/views/${view.name}/explain`, asked.filter(([parameter]) => parameter !== "tz")) : null);
   const currency = row.currency;
   return html`<h2 id="drawer">${words(name)}</h2>
     <p class="large"><data value=${row[name] ?? ""}>${measure(row[name], unit, currency)}</data></p>
@@ -55,21 +43,8 @@ function Explain({ page, tile, view, measure: name, row, answer }) {
       columns=${[...view.dimensions.map((dimension) => plain(dimension, { cell: (one) => one[dimension] ?? "(none)" })),
         plain(name, { numeric: true, cell: (one) => measure(one[name], unit, one.currency ?? currency) })]} />` : !rows.error && html`<p>Asking.</p>`}
     <p><${Csv} name=${view.name} path=${url(`/v1/views/${view.name}`, [...asked, ["format", "csv"]])} label="These rows as CSV" /></p>
-    <${Origin} page=${page} explained=${explained} />
+    <${Events} page=${page} view=${view} asked=${asked.filter(([parameter]) => parameter !== "tz")} />
     <h3>It rests on</h3><${Partitions} answer=${rows.answer ?? answer} tz=${page.address.tz} />`;
-}
-
-// The events behind the number, as far as the api tells.
-function Origin({ page, explained }) {
-  if (!page.config.explains) return html`<p class="note">This api does not list the events behind a number.</p>`;
-  if (explained.error) return html`<p class="warning">The events behind it: ${explained.error.message}</p>`;
-  return html`<h3>The events behind it</h3>${explained.answer ? html`<${Told} value=${explained.answer} />` : html`<p>Asking, which may take a while.</p>`}`;
-}
-
-function Told({ value }) {
-  if (Array.isArray(value)) return value.length ? html`<ul>${value.map((one, at) => html`<li key=${at}><${Told} value=${one} /></li>`)}</ul>` : NOTHING;
-  if (value === null || typeof value !== "object") return value === null ? NOTHING : String(value);
-  return html`<dl class="facts">${Object.entries(value).map(([name, one]) => html`<dt>${words(name)}</dt><dd><${Told} value=${one} /></dd>`)}</dl>`;
 }
 
 function Partitions({ answer, tz }) {
