@@ -118,8 +118,9 @@ def fingerprint(view: View, answer: Answer, rows_as_json: bytes) -> str:
     if ages:
         rows = [{name: value for name, value in row.items() if name not in ages} for row in answer["rows"]]
         rows_as_json = msgspec.json.encode(rows)
-    told = [view.definition_hash, *(answer.get(name) for name in CHANGES)]
-    return f"{digest(told)}{xxhash.xxh3_64_hexdigest(rows_as_json)}"
+    told = xxhash.xxh3_128(rows_as_json)
+    told.update(msgspec.json.encode([view.definition_hash, *(answer.get(name) for name in CHANGES)]))
+    return told.hexdigest()
 
 
 def digest(told: object) -> str:

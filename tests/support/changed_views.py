@@ -15,7 +15,7 @@ def otherwise(view: View) -> View:
     if isinstance(view, Windowed):
         sums = [measure for measure in view.measures if isinstance(measure, Sum)]
         first = sums[:1] if len(sums) > 1 else [replace(sums[0], terms=sums[0].terms[:1] * 2)]
-        return replace(view, measures=tuple(first))
+        return replace(view, measures=tuple(first), tiles=())
     if isinstance(view, Experiment):
         return replace(view, metric=UserMetric(view.metric.of * 2))
     assert view.tracks is not None
