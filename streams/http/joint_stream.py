@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import msgspec
+import xxhash
 
 from schemas.times import format_time
 from streams.access.access import AccessEndedError, Visitor
@@ -204,7 +205,7 @@ def _status(reader: ReaderState, *, views: Collection[str], situation: Situation
 
 def _content(answered: Answered) -> str:
     """What an answer is known by, short: all that a page asks has to fit into one header."""
-    return answered.content[:16]
+    return xxhash.xxh3_64_hexdigest(answered.content.encode())
 
 
 def _not_shown(one: Asked, error: ForbiddenError) -> bytes:

@@ -16,6 +16,7 @@ from starlette.types import ASGIApp
 from streams import logs, metrics, shutdown
 from streams.access.access import Access
 from streams.chosen_views import chosen_views
+from streams.console.files import ConsoleFileError, console
 from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
@@ -40,9 +41,10 @@ they live for a moment."""
 
 def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT. Raises `SettingError`, `KeptFileError`; exits with 1 if it can't listen
-    or go on."""
+    or go on, or if a file of the console is not the pinned one."""
     check_host(settings)
     settings.check_access()
+    _check_console()
     tls, access = tls_context(settings), Access(settings)
     gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
@@ -55,6 +57,13 @@ def serve(settings: Settings) -> None:
     if problem is not None:
         raise SystemExit(f"sluice: {problem}")
     shutdown.end()
+
+
+def _check_console() -> None:
+    try:
+        console()
+    except ConsoleFileError as error:
+        raise SystemExit(f"sluice: {error}") from None
 
 
 def check_host(settings: Settings) -> None:

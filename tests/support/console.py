@@ -25,8 +25,8 @@ MARKET = (
     *("simulate", "--rate", "0", "--count", str(EVENTS), "--density", "40", "--flat", "--bad", "0.03"),
     *("--cities", ",".join(CITIES), "--scenario", INCIDENTS),
 )
-"""Three minutes of a market with many disputes, whose payouts are too high, which closes its gates, and then
-stay open."""
+"""Three minutes of a market with many disputes. Its payouts are too high, which closes the gates; the last
+ones stay open."""
 SESSION_SECONDS = 6
 
 
