@@ -18,6 +18,7 @@ from streams.setting_groups.declared import SettingError
 from streams.setting_groups.http import HttpSettings
 from streams.setting_groups.ingest import IngestSettings
 from streams.setting_groups.kafka import KafkaSettings
+from streams.setting_groups.kafka_security import KafkaSecuritySettings
 from streams.setting_groups.process import ProcessSettings
 from streams.setting_groups.rules import ALL
 from streams.setting_groups.verify import VerifySettings
@@ -47,6 +48,7 @@ class Settings(
     VerifySettings,
     BronzeSettings,
     ViewSettings,
+    KafkaSecuritySettings,
     KafkaSettings,
 ):
     """The settings of one process. Attribute = variable, lower case, without `SLUICE_`."""
@@ -90,12 +92,7 @@ class Settings(
             raise SettingError(
                 "SLUICE_RECON_WARN", str(self.recon_warn), f"at most SLUICE_RECON_ALARM ({self.recon_alarm})"
             )
-        if self.kafka_security.startswith("SASL") and not (self.kafka_user and self.kafka_password_file):
-            raise SettingError(
-                "SLUICE_KAFKA_SECURITY",
-                self.kafka_security,
-                "set with SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE",
-            )
+        self.check_kafka_security()
 
     def _check_names(self) -> None:
         for variable, chosen in (("SLUICE_VIEWS", self.views), ("SLUICE_AUDIT_VIEWS", self.audit_views)):
@@ -158,6 +155,11 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
     return [
         (name, f": did you mean {near[0]}?" if near else "") for name, near in zip(found, hints, strict=True)
     ]
+
+
+def aws_region() -> str:
+    """AWS's own variable, which obstore and AWS's tools read too; empty: it says nothing."""
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
 
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from streams.access.jwks import KeyFile, KeySource, KeyUrl
 from streams.access.jwt_tokens import JwtTokens
 from streams.access.proxy import Proxy
 from streams.access.tokens import Tokens
-from streams.settings import Settings
+from streams.settings import SettingError, Settings
 from tables.scope import Scope
 
 ANYONE = "anyone"
@@ -38,7 +39,7 @@ class Visitor(NamedTuple):
 
 
 class Access:
-    """By what the settings say. Raises `KeptFileError` for a file that is wrong."""
+    """By what the settings say. Raises `KeptFileError` and `SettingError` for a file that is wrong."""
 
     def __init__(self, settings: Settings) -> None:
         self.key_url: KeyUrl | None = None
@@ -69,7 +70,11 @@ class Access:
     def _keys(self, settings: Settings) -> KeySource:
         if settings.jwks_file is not None:
             return KeyFile(settings.jwks_file)
-        self.key_url = KeyUrl(settings.jwks_url, settings.jwks_ca_file)
+        try:
+            self.key_url = KeyUrl(settings.jwks_url, settings.jwks_ca_file)
+        except (OSError, ssl.SSLError) as error:
+            allowed = f"a PEM file of certificates ({error})"
+            raise SettingError("SLUICE_JWKS_CA_FILE", str(settings.jwks_ca_file), allowed) from None
         return self.key_url
 
 

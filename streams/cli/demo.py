@@ -24,13 +24,15 @@ from streams.cli.demo_next import SHOWN_VIEW, SHOWN_WINDOW, next_steps
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.views_table import view_page
+from streams.client import ApiAwayError, ApiError, SluiceClient
+from streams.client.configured import client_of
 from streams.data_dir import writable_data_dir
 from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.embedded.config import HOST, free_port, is_free
-from streams.http.client import ApiAwayError, ApiClient, ApiError
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
 from streams.roles.supervisor import ROLES, sluice_command
+from streams.setting_groups.kafka_security import no_security
 from streams.setting_groups.rules import ALL
 from streams.settings import Settings, child_environment
 from streams.sources import replay
@@ -118,18 +120,20 @@ class _Demo:
     def run(self) -> None:
         """Start, feed, show and stay. Raises `_StoppedError`, `Failure` and `EmbeddedKafkaError`."""
         started = time.monotonic()
-        self._start_kafka()
-        settings, environment = self._choose_ports()
+        http_port = self._port("the api", self._settings.http_port)
+        click.echo(f"the console will be at http://{HOST}:{http_port}/ in less than a minute")
+        self._start_kafka(http_port)
+        settings, environment = self._choose_ports(http_port)
         self._step("making the topics", lambda: self._make_topics(settings))
         self._start_children(environment)
         sent = self._step("replaying three days of a gift shop, as if they ended now", self._replay, settings)
-        client = ApiClient.of(settings)
-        worker = ApiClient(f"http://{HOST}:{settings.metrics_port}")
+        client = client_of(settings)
+        worker = SluiceClient(f"http://{HOST}:{settings.metrics_port}")
         self._step("waiting for the workers", lambda: self._wait(lambda: worker.ready()[0], "a worker"))
         self._step("waiting for the api", lambda: self._wait(lambda: client.ready()[0], "the api"))
         self._step("waiting for the views", lambda: self._wait(lambda: _folded(client) >= sent, "the views"))
         click.echo(f"ready after {time.monotonic() - started:.1f} s\n")
-        answer = client.get(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])
+        answer = client.json(f"/v1/views/{SHOWN_VIEW}", [("window", SHOWN_WINDOW)])
         echo_page(view_page(answer, screen_of()))
         click.echo(next_steps(settings, client, worker, self._bronze, self._folder), nl=False)
         self._start_child("simulate", list(SIMULATE), environment)
@@ -161,23 +165,22 @@ class _Demo:
             raise self._stopped()
         return result if isinstance(result, int) else 0
 
-    def _start_kafka(self) -> None:
+    def _start_kafka(self, taken: int) -> None:
         kafka = self._kafka
         kafka.stop()  # of a demo that was killed
         shutil.rmtree(kafka.folder, ignore_errors=True)
         shutil.rmtree(self._bronze, ignore_errors=True)  # it is of the Kafka that is gone
-        kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]))
+        kafka.port = self._port("Kafka", int(self._settings.kafka[0].rpartition(":")[2]), taken)
         self._running.callback(kafka.stop)
         self._step("starting Apache Kafka", kafka.start)
 
-    def _choose_ports(self) -> tuple[Settings, dict[str, str]]:
+    def _choose_ports(self, http_port: int) -> tuple[Settings, dict[str, str]]:
         """The settings of this demo, and the environment that gives them to its processes."""
-        http_port = self._port("the api", self._settings.http_port)
         metrics_port = self._metrics_port(http_port)
         environment = child_environment(
             {
                 "SLUICE_KAFKA": self._kafka.bootstrap,
-                "SLUICE_KAFKA_SECURITY": "PLAINTEXT",
+                **no_security(),
                 "SLUICE_REPLICATION": "1",
                 "SLUICE_VIEWS": "all",
                 "SLUICE_HTTP_HOST": HOST,
@@ -284,9 +287,9 @@ class _Demo:
             raise _ended("the demo's Kafka has ended, or was stopped by a signal", self._kafka.log_file)
 
 
-def _folded(client: ApiClient) -> int:
+def _folded(client: SluiceClient) -> int:
     """How many records of the raw topics the view's answer rests on."""
-    answer = client.get(f"/v1/views/{SHOWN_VIEW}")
+    answer = client.json(f"/v1/views/{SHOWN_VIEW}")
     return sum(partition["checkpoint_offset"] or 0 for partition in answer["partitions"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from streams.cli.common import say
-from streams.http.client import ApiClient, ApiError
+from streams.client import ApiError, SluiceClient
 from streams.sources.market import choose_scenarios
 
 CITIES = ("berlin", "london", "stockholm")
@@ -51,13 +51,13 @@ class Announcements:
             say(f"{datetime.now(UTC):%H:%M:%S}  {self._coming.pop(0)[1]}")
 
 
-def say_gate_changes(client: ApiClient, states: dict[tuple[str, str], str]) -> None:
+def say_gate_changes(client: SluiceClient, states: dict[tuple[str, str], str]) -> None:
     """Say which gates of the simulated cities are no longer in the state that `states` has, and update it.
 
     An api that does not answer now is asked again by the next call.
     """
     try:
-        rows = client.get("/v1/gates/recon")["rows"]
+        rows = client.json("/v1/gates/recon")["rows"]
     except ApiError:
         return
     for row in rows:

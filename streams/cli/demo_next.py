@@ -6,7 +6,9 @@ import shlex
 import sys
 from pathlib import Path
 
-from streams.http.client import ApiClient
+from streams.client import SluiceClient
+from streams.client.configured import client_of
+from streams.setting_groups.kafka_security import no_security
 from streams.settings import Settings
 from streams.sources.fixture import FIXTURE
 
@@ -14,6 +16,7 @@ SHOWN_VIEW, SHOWN_WINDOW = "kpi_gmv", "7d"
 
 NEXT = """
 Open:
+  {api}/   the console: every view, live
   {api}/docs   the api and all it can be asked
   {api}/v1/views/{view}?window={window}
   {api}/v1/gates/recon
@@ -35,9 +38,11 @@ Sluice is running. Ctrl-C ends all of it.
 """
 
 
-def next_steps(settings: Settings, client: ApiClient, worker: ApiClient, bronze: Path, logs: Path) -> str:
+def next_steps(
+    settings: Settings, client: SluiceClient, worker: SluiceClient, bronze: Path, logs: Path
+) -> str:
     """The text. `settings`: those of the demo; `client`, `worker`: the api and the views worker's metrics."""
-    url = "" if client.url == ApiClient.of(Settings.load()).url else f" --api {client.url}"
+    url = "" if client.url == client_of(Settings.load()).url else f" --api {client.url}"
     return NEXT.format(
         api=client.url,
         worker=worker.url,
@@ -54,10 +59,12 @@ def next_steps(settings: Settings, client: ApiClient, worker: ApiClient, bronze:
 
 
 def _doctor(settings: Settings) -> str:
-    """The command line of a doctor who looks at this demo, from any folder."""
+    """The command line of a doctor who looks at this demo, from any folder and with the settings of now."""
+    secured = Settings.load().kafka_security != settings.kafka_security
     variables = {
         "SLUICE_KAFKA": settings.kafka[0],
         "SLUICE_KAFKA_SECURITY": settings.kafka_security,
+        **(no_security() if secured else {}),
         "SLUICE_BRONZE_URL": settings.bronze_url,
         "SLUICE_HTTP_HOST": settings.http_host,
         "SLUICE_HTTP_PORT": str(settings.http_port),

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 
 import click
 
-from streams.cli.common import Failure, WrongUsage, api_option, echo_json, json_option
+from streams.cli.common import api_option, echo_json, json_option
 from streams.cli.explain_page import explain_page
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
@@ -48,18 +48,14 @@ def explain(
       sluice explain ops_payout_backlog --city= --json
     """
     settings = Settings.load()
-    from streams.client import ApiError, ApiRefusalError  # noqa: PLC0415 - these take a moment
+    from streams.cli.asking import asking  # noqa: PLC0415 - these take a moment
     from streams.client.configured import client_of  # noqa: PLC0415
 
     name, filters = _parsed(words)
     given = {"from": asked.pop("from_"), **asked}
     params = [*((key, value) for key, value in given.items() if value is not None), *filters]
-    try:
+    with asking():
         answer = client_of(settings, seconds, url).json(f"/v1/views/{name}/explain", params)
-    except ApiRefusalError as error:
-        raise WrongUsage(str(error)) from None
-    except ApiError as error:
-        raise Failure(str(error)) from None
     if as_json:
         echo_json(answer)
     else:

@@ -23,12 +23,14 @@ from streams.version import VERSION
 from tables.spec.declaration_error import DeclarationError
 
 COMMANDS = {
+    "alarms": "List the alarms, and what to do about each.",
     "api": "Serve the views over HTTP.",
     "bronze": "Look at what the bronze worker has written.",
     "bus": "Run the embedded Apache Kafka.",
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",
     "explain": "Show the events behind a view's rows.",
+    "gates": "Show the recon gates, and why each is in its state.",
     "ingest": "Take events by HTTP.",
     "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",
@@ -36,6 +38,7 @@ COMMANDS = {
     "schemas": "The events' schemas: files, checks, a registry, a site.",
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",
+    "status": "Say whether all is right.",
     "topics": "List and make the topics.",
     "verify": "Prove that a view's numbers are right.",
     "views": "Show a view as a table.",

@@ -72,7 +72,7 @@ def _verified(settings: Settings, name: str, window: str, seconds: float, url: s
     """The verdict on each view. Raises `Failure`."""
     from agents.bronze.files import CorruptFileError  # noqa: PLC0415 - these take a moment
     from agents.bronze.store import StoreError  # noqa: PLC0415
-    from streams.client import ApiError, ApiRefusalError  # noqa: PLC0415
+    from streams.cli.asking import asking  # noqa: PLC0415
     from streams.client.configured import client_of  # noqa: PLC0415
     from streams.store.urls import bronze_store  # noqa: PLC0415
     from streams.verify.run import Verifier  # noqa: PLC0415
@@ -86,10 +86,9 @@ def _verified(settings: Settings, name: str, window: str, seconds: float, url: s
         return [await verifier.verify(view, window, seconds) for view in views]
 
     try:
-        return asyncio.run(each())
-    except ApiRefusalError as error:
-        raise WrongUsage(str(error)) from None
-    except (ApiError, StoreError, CorruptFileError) as error:
+        with asking():
+            return asyncio.run(each())
+    except (StoreError, CorruptFileError) as error:
         raise Failure(str(error)) from None
     finally:
         meter.end()

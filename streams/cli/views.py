@@ -7,14 +7,16 @@ from typing import Any
 
 import click
 
-from streams.cli.common import Failure, WrongUsage, api_option, echo_json, list_options, say
+from streams.cli.asking import again, asking
+from streams.cli.common import api_option, echo_json, list_options, say
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
 from streams.cli.tsv import echo_tsv
 from streams.cli.views_rebuild import rebuild
 from streams.cli.views_table import caveats, view_page, views_page
-from streams.cli.watch import PassingError, Watched, watch
-from streams.http.client import ApiClient, ApiError, ApiRefusalError
+from streams.cli.watch import Watched, watch
+from streams.client import SluiceClient
+from streams.client.configured import client_of
 from streams.settings import Settings
 
 CHANGES = (
@@ -96,8 +98,8 @@ def views(
       sluice views ops_payout_backlog --entities --state overdue
     """
     settings = Settings.load()
-    client = ApiClient.of(settings, url=url)
-    try:
+    client = client_of(settings, url=url)
+    with asking():
         if name is None:
             _list(client, as_json=as_json, as_tsv=as_tsv)
             return
@@ -105,21 +107,17 @@ def views(
         write = echo_json if as_json else _echo_tsv if as_tsv else None
         if watched:
             with client.kept_open():
-                watch(Watched(question.ask_again, view_page, _what_counts, write), settings.stream_seconds)
+                watch(Watched(again(question.ask), view_page, _what_counts, write), settings.stream_seconds)
         elif write:
             write(question.ask())
         else:
             echo_page(view_page(question.ask(), screen_of()))
-    except ApiRefusalError as error:
-        raise WrongUsage(str(error)) from None
-    except ApiError as error:
-        raise Failure(str(error)) from None
 
 
 class _Question:
     """What is asked of the api, ready to be asked again and again."""
 
-    def __init__(self, client: ApiClient, name: str, asked: dict[str, Any]) -> None:
+    def __init__(self, client: SluiceClient, name: str, asked: dict[str, Any]) -> None:
         entities = asked.pop("entities")
         for option in ("state", "limit", "cursor"):
             if asked[option] is not None and not entities:
@@ -133,22 +131,13 @@ class _Question:
 
     def ask(self) -> dict[str, Any]:
         """The answer. Raises `ApiError`."""
-        answer = self.client.get(self._path, self._parameters)
+        answer = self.client.json(self._path, self._parameters)
         assert isinstance(answer, dict)
         return answer
 
-    def ask_again(self) -> dict[str, Any]:
-        """The same, while the api may be away. Raises `ApiRefusalError` and `PassingError`."""
-        try:
-            return self.ask()
-        except ApiRefusalError:
-            raise
-        except ApiError as error:
-            raise PassingError(str(error)) from None
 
-
-def _list(client: ApiClient, *, as_json: bool, as_tsv: bool) -> None:
-    listed = client.get("/v1/views")
+def _list(client: SluiceClient, *, as_json: bool, as_tsv: bool) -> None:
+    listed = client.json("/v1/views")
     found: list[dict[str, Any]] = listed["views"] if isinstance(listed, dict) else listed
     if as_json:
         echo_json(listed)

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 
+from streams.client import ApiAwayError, ApiError, SluiceClient
+from streams.client.configured import client_of
 from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient
-from streams.http.client import ApiAwayError, ApiClient, ApiError
 
 
 async def api(patient: Patient) -> list[Finding]:
     """An api that is not here may run elsewhere: a note. One that does not get ready is wrong."""
-    client = ApiClient.of(patient.settings, patient.seconds)
+    client = client_of(patient.settings, patient.seconds)
     try:
         ready, said = await asyncio.to_thread(client.ready)
     except ApiAwayError:
@@ -24,10 +25,10 @@ async def api(patient: Patient) -> list[Finding]:
     return [Finding("api", GOOD, f"{client.url} is ready"), *await _former(client)]
 
 
-async def _former(client: ApiClient) -> list[Finding]:
+async def _former(client: SluiceClient) -> list[Finding]:
     """Views that are answered by a former definition: their new one's past has to be filled in."""
     try:
-        listed = await asyncio.to_thread(client.get, "/v1/views")
+        listed = await asyncio.to_thread(client.json, "/v1/views")
     except ApiError:
         return []  # one of another release, or gone meanwhile
     names = [one["name"] for one in listed["views"] if one.get("former")] if isinstance(listed, dict) else []

@@ -187,16 +187,22 @@ class EmbeddedKafka:
         if (self.folder / "data" / "meta.properties").exists():
             return
         done = subprocess.run(
-            [
-                *self._java(java, "kafka.tools.StorageTool"), "format", "--standalone", "--ignore-formatted",
-                "--cluster-id", new_cluster_id(), "--config", str(self._properties_file),
-            ],
-            stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-        )  # fmt: skip
+            self._format_command(java),
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         if done.returncode != 0:
             raise EmbeddedKafkaError(
                 f"Kafka could not format {self.folder}: {_last_line(done.stdout + done.stderr)}"
             )
+
+    def _format_command(self, java: str) -> list[str]:
+        return [
+            *self._java(java, "kafka.tools.StorageTool"), "format", "--standalone", "--ignore-formatted",
+            "--cluster-id", new_cluster_id(), "--config", str(self._properties_file),
+        ]  # fmt: skip
 
     def _spawn(self, java: str, lock: int) -> None:
         with self.log_file.open("wb") as log:

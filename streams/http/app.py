@@ -11,7 +11,18 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import alarms, docs_page, explain, gates, operation, pipeline, problems, views
+from streams.http import (
+    alarms,
+    bad_records,
+    console,
+    docs_page,
+    explain,
+    gates,
+    operation,
+    pipeline,
+    problems,
+    views,
+)
 from streams.http.guard import Guard, VisitorOf
 from streams.http.head import head_as_get
 from streams.http.headers import secure_headers
@@ -70,6 +81,9 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     app.include_router(alarms.router(ops, replica.clock))
     app.include_router(pipeline.router(replica))
     app.include_router(operation.router(replica))
+    app.include_router(bad_records.router(replica))
+    app.include_router(console.router(replica))
+    console.install(app)
 
     @app.get("/docs", include_in_schema=False)
     async def docs() -> Response:

@@ -23,7 +23,7 @@ from tables.gates.rule import GateState
 from tables.query.declarations import filters
 from tables.query.params import check_known, filter_values
 from tables.query.values import MOST_NAMED, no_such
-from tables.query.views import sort_key
+from tables.read.group_table import sort_key
 from tables.scope import Scope, sees
 
 FILTERS = filters(("city", "currency"))

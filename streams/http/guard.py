@@ -14,6 +14,7 @@ from streams.access.access import ANYONE, Visitor
 from streams.access.identity import Headers as RawHeaders
 from streams.access.identity import UnauthorizedError
 from streams.access.rates import Rates
+from streams.console.files import FOLDER
 from streams.http.hosts import is_loopback
 from streams.http.problems import problem, unauthorized
 from streams.settings import Settings
@@ -22,6 +23,8 @@ VISITOR = "sluice.visitor"
 """Where in an ASGI scope the visitor is."""
 OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 """What needs no token: what orchestrators and Prometheus ask, which tells of no city."""
+PAGE = "/"
+"""The console, which is open as its files are, below `FOLDER`: what it shows is asked for with a token."""
 MOST_BODY = 65_536
 """No route takes a body; what a client sends by mistake up to this is passed over."""
 
@@ -60,7 +63,7 @@ class Guard:
             return problem(414, f"path and query are longer than {self._most_query:,} bytes")
         if not _small(headers):
             return problem(413, f"no route takes a body, and this one is over {MOST_BODY:,} bytes")
-        if scope["path"] in OPEN:
+        if scope["path"] in OPEN or scope["path"] == PAGE or scope["path"].startswith(FOLDER):
             return None
         if self._loopback_only and not _asks_loopback(headers):
             detail = "SLUICE_AUTH=off answers for this machine alone: ask for it by 127.0.0.1 or localhost"

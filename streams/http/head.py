@@ -5,11 +5,12 @@ from __future__ import annotations
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 STREAMS = "/v1/stream/"
+"""Below it, and it itself."""
 
 
 def methods(path: str) -> str:
     """The methods that a path knows, as the header `allow` has them."""
-    return "GET" if path.startswith(STREAMS) else "GET, HEAD"
+    return "GET" if f"{path}/".startswith(STREAMS) else "GET, HEAD"
 
 
 def head_as_get(app: ASGIApp) -> ASGIApp:

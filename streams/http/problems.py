@@ -34,6 +34,12 @@ class NotFoundError(Exception):
         self.members = members
 
 
+def no_view(name: str, views: Iterable[str], more: str = "") -> NotFoundError:
+    """There is no view of that name, with the nearest one."""
+    known = [*views]
+    return NotFoundError(f"there is no view {name!r}{did_you_mean(name, known)}{more}", views=known)
+
+
 class ForbiddenError(Exception):
     """Who asks may not see this at all. `str(error)` says who may."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import socket
 import ssl
@@ -32,6 +33,9 @@ log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 DRAIN_SECONDS = 8
+YOUNG_OBJECTS = 20_000
+"""How many new objects make Python's garbage collector look at them: an answer of many rows has as many, and
+they live for a moment."""
 
 
 def serve(settings: Settings) -> None:
@@ -40,6 +44,7 @@ def serve(settings: Settings) -> None:
     check_host(settings)
     settings.check_access()
     tls, access = tls_context(settings), Access(settings)
+    gc.set_threshold(YOUNG_OBJECTS)
     logs.configure(settings.log_level, emf=bool(settings.emf))
     logs.warn_of_unknown_variables()
     shutdown.on_signals()
@@ -106,7 +111,11 @@ async def _serve(
     shutdown.on_signals(replica.end)
     server.should_exit = replica.closing.is_set()
     follower = asyncio.create_task(Follower(replica, settings).run())
-    beside = [asyncio.create_task(ops.follow(replica)), asyncio.create_task(_close_late(waiting))]
+    beside = [
+        asyncio.create_task(ops.follow(replica)),
+        asyncio.create_task(_close_late(waiting)),
+        asyncio.create_task(_spare_collector(replica)),
+    ]
     if access.key_url is not None:
         beside.append(asyncio.create_task(access.key_url.follow()))
     if tls is not None:
@@ -119,7 +128,7 @@ async def _serve(
     follower.add_done_callback(stop)
     host, port = listener.getsockname()[:2]
     shown = f"{'http' if tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
-    print(f"sluice api: {shown} (/docs)", flush=True)  # noqa: T201
+    print(f"sluice api: {shown} (/ console, /docs)", flush=True)  # noqa: T201
     try:
         await server.serve([listener])
     finally:
@@ -152,6 +161,13 @@ def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
+
+
+async def _spare_collector(replica: Replica) -> None:
+    """What has been read from the feed stays: the garbage collector need not go through it any more."""
+    while not replica.ready:
+        await replica.changed(1.0)
+    gc.freeze()
 
 
 async def _close_late(waiting: Waiting) -> None:

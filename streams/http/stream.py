@@ -24,6 +24,8 @@ RETRY_MS = 2000
 LOOK_SECONDS = 1.0
 """How often it is looked at whether who asked may still see it."""
 HEARTBEAT = b": still here\n\n"
+ENDINGS = (AccessEndedError, ForbiddenError, ParameterError)
+"""What a stream ends with when its question can't be answered any more."""
 
 
 class Broadcast:
@@ -93,24 +95,32 @@ class Broadcasts:
         more, and when what the visitor has shown no longer counts. Raises what `Questions.ask` raises for the
         first answer.
         """
-        shown = last_id
         sent_at = self._replica.clock.monotonic()
         answered = await self._questions.ask("rows", view, params, visitor.scope())
-        yield HEARTBEAT if answered.content == shown else _event(answered)
-        shown = answered.content
+        yield HEARTBEAT if answered.content == last_id else _event(answered)
+        news = self.news(view, params, visitor, answered.content, sent_at)
         try:
-            while not self._replica.closing.is_set():
-                scope = visitor.scope()
-                async with (
-                    self.followed(view, params, scope) as broadcast,
-                    contextlib.aclosing(self._heard(broadcast, shown, sent_at, visitor, scope)) as heard,
-                ):
-                    async for news in heard:
-                        sent_at = self._replica.clock.monotonic()
-                        yield HEARTBEAT if news is None else _event(news)
-                        shown = shown if news is None else news.content
-        except (AccessEndedError, ForbiddenError, ParameterError) as error:
-            yield b"event: error\ndata: " + msgspec.json.encode({"detail": str(error)}) + b"\n\n"
+            async with contextlib.aclosing(news):
+                async for one in news:
+                    yield HEARTBEAT if one is None else _event(one)
+        except ENDINGS as error:
+            yield ended(error)
+
+    async def news(
+        self, view: View, params: Params, visitor: Visitor, shown: str, sent_at: float
+    ) -> AsyncGenerator[Answered | None, None]:
+        """Answers other than the one `shown` since `sent_at`, None where there has been none for long.
+        Ends when the api ends; raises one of `ENDINGS`."""
+        while not self._replica.closing.is_set():
+            scope = visitor.scope()
+            async with (
+                self.followed(view, params, scope) as broadcast,
+                contextlib.aclosing(self._heard(broadcast, shown, sent_at, visitor, scope)) as heard,
+            ):
+                async for one in heard:
+                    sent_at = self._replica.clock.monotonic()
+                    yield one
+                    shown = shown if one is None else one.content
 
     async def _heard(
         self, broadcast: Broadcast, shown: str, sent_at: float, visitor: Visitor, scope: Scope
@@ -130,6 +140,11 @@ class Broadcasts:
             elif clock.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
                 yield None
                 sent_at = clock.monotonic()
+
+
+def ended(error: Exception) -> bytes:
+    """The last event of a stream that can't go on."""
+    return b"event: error\ndata: " + msgspec.json.encode({"detail": str(error)}) + b"\n\n"
 
 
 def _event(answered: Answered) -> bytes:

@@ -8,20 +8,21 @@ from collections.abc import AsyncGenerator, AsyncIterator
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import StreamingResponse
 
+from streams.access.access import Visitor
 from streams.feed.replica import Replica
 from streams.http.answers import digest
 from streams.http.formats import FORMAT, asked_params
 from streams.http.guard import visitor
+from streams.http.joint_stream import JointStreams, asked_questions, joint_parameters
 from streams.http.models import ViewsListed, answer, asked, listed, page
 from streams.http.open_streams import OpenStreams
-from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, lists
+from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, lists, no_view
 from streams.http.questions import Kind, Questions
 from streams.http.replies import Listing, reply
 from streams.http.stream import Broadcasts
 from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
 from tables.query.params import check_known
-from tables.query.values import did_you_mean
 from tables.read.state import ReaderState
 from tables.spec.view import View
 
@@ -51,6 +52,7 @@ def router(replica: Replica) -> APIRouter:
         answer = {"views": await replica.run(_listed)}
         return reply(request, Listing("views", COLUMNS, answer, digest(answer), member="views"))
 
+    _add_joint_stream(routes, replica, JointStreams(replica, questions, broadcasts), streams)
     for view in replica.views.values():
         _add_answer(routes, questions, view)
         _add_stream(routes, broadcasts, streams, view)
@@ -71,9 +73,7 @@ def router(replica: Replica) -> APIRouter:
             tracking = [view.name for view in replica.views.values() if view.tracks]
             raise NotFoundError(f"{name} has no entities", views=tracking)
         left_out = "" if replica.settings.views == ALL else "; SLUICE_VIEWS says which are computed"
-        raise NotFoundError(
-            f"there is no view {name!r}{did_you_mean(name, replica.views)}{left_out}", views=[*replica.views]
-        )
+        raise no_view(name, replica.views, left_out)
 
     return routes
 
@@ -123,15 +123,42 @@ def _add_stream(routes: APIRouter, broadcasts: Broadcasts, streams: OpenStreams,
     )
     async def view_stream(request: Request) -> Response:
         asking = visitor(request)
-        with contextlib.ExitStack() as held:
-            held.enter_context(streams.one_more(asking))
-            sent = broadcasts.events(
-                view, asked_params(request), asking, request.headers.get("last-event-id")
-            )
-            first = await anext(sent)  # what can't be answered at all is an error, not a broken stream
-            headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
-            return _EventStream(_after(first, sent, held.pop_all()), headers=headers)
-        raise AssertionError("an exit stack lets errors through")
+        sent = broadcasts.events(view, asked_params(request), asking, request.headers.get("last-event-id"))
+        return await _streamed(streams, asking, sent)
+
+
+def _add_joint_stream(routes: APIRouter, replica: Replica, joint: JointStreams, streams: OpenStreams) -> None:
+    says = (
+        "Server-Sent Events. An event that is called like a `view` that was asked has what"
+        " /v1/views/{name} answers, on change. `view-status` says once a second how far each view can be"
+        " trusted; `not-shown` names a view that who asks may not see."
+    )
+
+    @routes.get(
+        "/stream",
+        summary="The rows of several views as Server-Sent Events, on change",
+        response_class=_EventStream,
+        responses={
+            200: {"description": says}, 400: WRONG_PARAMETER, 404: described("There is no such view."),
+        },
+        openapi_extra=asked(joint_parameters(replica.views)),
+    )  # fmt: skip
+    async def joint_stream(request: Request) -> Response:
+        asking = visitor(request)
+        questions = asked_questions(replica.views, asked_params(request))
+        return await _streamed(
+            streams, asking, joint.events(questions, asking, request.headers.get("last-event-id"))
+        )
+
+
+async def _streamed(streams: OpenStreams, asking: Visitor, sent: AsyncGenerator[bytes, None]) -> _EventStream:
+    """A stream of theirs. What can't be answered at all is an error, not a broken stream."""
+    with contextlib.ExitStack() as held:
+        held.enter_context(streams.one_more(asking))
+        first = await anext(sent)
+        headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
+        return _EventStream(_after(first, sent, held.pop_all()), headers=headers)
+    raise AssertionError("an exit stack lets errors through")
 
 
 async def _after(

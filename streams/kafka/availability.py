@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 import socket
 import ssl
 import time
@@ -17,20 +18,20 @@ from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 from aiokafka.admin import AIOKafkaAdminClient
-from aiokafka.conn import create_conn
 from aiokafka.errors import (
-    AuthenticationFailedError,
     AuthenticationMethodNotSupported,
     IllegalSaslStateError,
     KafkaConnectionError,
     KafkaError,
-    SaslAuthenticationFailed,
     UnsupportedSaslMechanismError,
 )
 from aiokafka.protocol.metadata import MetadataRequest
 
 from agents.backoff import Backoff
 from streams.kafka.client import client_kwargs, started_admin
+from streams.kafka.connection import Connection
+from streams.kafka.credentials import CredentialsError
+from streams.kafka.tls import out_of_date
 from streams.plain_text import plain
 from streams.settings import Settings
 
@@ -54,6 +55,7 @@ _PLAIN: dict[type[BaseException], str] = {
     UnsupportedSaslMechanismError: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
     AuthenticationMethodNotSupported: "it does not authenticate in this way: see SLUICE_KAFKA_SASL_MECHANISM",
 }
+_OF_CERTIFICATE = re.compile("ALERT_.*(CERTIFICATE|UNKNOWN_CA)")
 _OTHER_HOST = (62, 64)
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 
@@ -64,9 +66,8 @@ class KafkaAwayError(Exception):
 
 def reason(error: BaseException) -> str:
     """What a connection error means, for people."""
-    if isinstance(error, AuthenticationFailedError | SaslAuthenticationFailed):
-        see = "see SLUICE_KAFKA_USER and SLUICE_KAFKA_PASSWORD_FILE"
-        return f"authentication failed ({plain(error)}): {see}"
+    if isinstance(error, CredentialsError):
+        return str(error.args[0])
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_HOST:
         return f"its certificate is another host's ({error.verify_message.rstrip('.')}): see SLUICE_KAFKA"
     if isinstance(error, ssl.SSLCertVerificationError):
@@ -99,16 +100,27 @@ async def _look(settings: Settings, server: str, seconds: float) -> str | None:
     host, _, port = server.rpartition(":")
     kwargs = client_kwargs(settings)
     del kwargs["bootstrap_servers"]
+    connection = Connection(host.strip("[]"), int(port), **kwargs)
     try:
         async with asyncio.timeout(seconds):
-            connection = await create_conn(host.strip("[]"), int(port), **kwargs)
-            try:
-                await connection.send(MetadataRequest([]))  # authentication happens before that
-            finally:
-                connection.close()
+            await connection.connect()
+            await connection.send(MetadataRequest([]))  # authentication happens before that
     except Exception as error:  # noqa: BLE001 - whatever it is, it is the reason
-        return reason(error)
+        return _refused_certificate(settings, error) or reason(error)
+    finally:
+        await connection.closed(LOOK_SECONDS)
     return None
+
+
+def _refused_certificate(settings: Settings, error: BaseException) -> str | None:
+    """A broker that asks for our certificate says so after the handshake, when aiokafka already reads."""
+    alert = error if isinstance(error, ssl.SSLError) else error.__cause__
+    if not isinstance(alert, ssl.SSLError) or not _OF_CERTIFICATE.search(alert.reason or ""):
+        return None
+    if settings.kafka_cert_file is None:
+        return "it asks for our certificate: set SLUICE_KAFKA_CERT_FILE"
+    why = out_of_date(settings) or alert.reason.rpartition("ALERT_")[2].replace("_", " ").lower()
+    return f"it does not take our certificate ({why}): see SLUICE_KAFKA_CERT_FILE"
 
 
 async def reason_of(settings: Settings, error: BaseException) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Mapping
 from contextlib import asynccontextmanager
@@ -15,7 +14,12 @@ from aiokafka.admin import AIOKafkaAdminClient
 from aiokafka.errors import BrokerNotAvailableError
 from aiokafka.structs import OffsetAndMetadata
 
-from streams.settings import SettingError, Settings
+import streams.kafka.connection  # noqa: F401 - how aiokafka's clients authenticate
+from streams.kafka.credentials import PasswordFile
+from streams.kafka.tls import tls_context, tls_files
+from streams.kafka.tokens import tokens_of
+from streams.setting_groups.kafka_security import BEARER, PASSWORDS
+from streams.settings import Settings
 
 STOP_SECONDS = 3.0
 
@@ -23,28 +27,22 @@ Client = TypeVar("Client", AIOKafkaConsumer, AIOKafkaProducer)
 
 
 def client_kwargs(settings: Settings) -> dict[str, Any]:
-    """Keyword arguments for every aiokafka client: servers and security."""
+    """Keyword arguments for every aiokafka client: servers and security. Raises `SettingError`."""
     kwargs: dict[str, Any] = {
         "bootstrap_servers": list(settings.kafka),
         "security_protocol": settings.kafka_security,
     }
-    if settings.kafka_security.endswith("SSL"):
-        kwargs["ssl_context"] = _ssl_context(settings)
-    if settings.kafka_security.startswith("SASL"):
+    if settings.kafka_tls:
+        kwargs["ssl_context"] = tls_context(tls_files(settings))
+    if settings.kafka_sasl in PASSWORDS:
         assert settings.kafka_password_file is not None  # Settings.load has checked it
-        kwargs["sasl_mechanism"] = settings.kafka_sasl_mechanism
+        kwargs["sasl_mechanism"] = settings.kafka_sasl
         kwargs["sasl_plain_username"] = settings.kafka_user
-        kwargs["sasl_plain_password"] = settings.kafka_password_file.read_text().strip()
+        kwargs["sasl_plain_password"] = PasswordFile(settings.kafka_password_file)
+    elif settings.kafka_sasl is not None:
+        kwargs["sasl_mechanism"] = BEARER  # so is MSK's IAM on the wire
+        kwargs["sasl_oauth_token_provider"] = tokens_of(settings)
     return kwargs
-
-
-def _ssl_context(settings: Settings) -> ssl.SSLContext:
-    try:
-        return ssl.create_default_context(cafile=settings.kafka_ca_file)
-    except (OSError, ssl.SSLError) as error:
-        raise SettingError(
-            "SLUICE_KAFKA_CA_FILE", str(settings.kafka_ca_file), f"a PEM file of certificates ({error})"
-        ) from None
 
 
 @asynccontextmanager

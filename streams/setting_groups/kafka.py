@@ -1,4 +1,4 @@
-"""Kafka: where it is, how to get in, its topics; and the registry of schemas."""
+"""Kafka: where it is, its topics; and the registry of schemas."""
 
 from __future__ import annotations
 
@@ -6,23 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.setting_groups.declared import setting
-from streams.setting_groups.rules import choice, file, matching, names, servers, whole
+from streams.setting_groups.rules import file, matching, names, servers, whole
 
 
 @dataclass(frozen=True, kw_only=True)
 class KafkaSettings:
-    """Kafka: where it is, how to get in, its topics; and the registry of schemas."""
+    """Kafka: where it is, its topics; and the registry of schemas."""
 
     kafka: tuple[str, ...] = setting("127.0.0.1:9092", servers(), "Kafka's bootstrap servers")
-    kafka_security: str = setting(
-        "PLAINTEXT", choice("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL"), "Kafka's security protocol"
-    )
-    kafka_sasl_mechanism: str = setting(
-        "PLAIN", choice("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"), "how SASL proves who we are"
-    )
-    kafka_user: str = setting("", matching(r"[^\s]*", "a user name"), "SASL user")
-    kafka_password_file: Path | None = setting("", file(), "file with the SASL password")  # noqa: RUF009
-    kafka_ca_file: Path | None = setting("", file(), "PEM file with the brokers' CAs")  # noqa: RUF009
     prefix: str = setting(
         "",
         matching(r"[A-Za-z0-9._-]{0,64}", "up to 64 of A-Z a-z 0-9 . _ -"),

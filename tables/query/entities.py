@@ -8,7 +8,8 @@ import numpy as np
 
 from schemas.times import format_time
 from tables.query.params import Cursor, EntityQuery, encode_cursor
-from tables.query.views import group_filter, head, warnings_of
+from tables.query.rows import group_filter
+from tables.query.views import head, warnings_of
 from tables.read.entity_columns import EntityColumns, Mask
 from tables.read.state import ReaderState
 from tables.read.status import Situation, resolve_as_of, status

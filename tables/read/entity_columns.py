@@ -18,7 +18,8 @@ from schemas.times import SECOND_US
 from tables.codec import Group
 from tables.entity_cities import MOST_CITIES
 from tables.read.entity_slots import FREE, EntitySlots, Filled
-from tables.read.pane_sums import LOW_BITS, LOW_MASK, GroupTable
+from tables.read.group_table import GroupTable
+from tables.read.pane_sums import LOW_BITS, LOW_MASK
 from tables.scope import Scope, sees
 from tables.spec.entity_measures import EntityMeasure, PerGroup
 from tables.spec.fields import CITY, Kind

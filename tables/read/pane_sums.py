@@ -12,16 +12,16 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
 from tables.codec import (
-    Group,
     Row,
     decode_partial,
     partial_groups,
 )
+from tables.read.group_table import GroupTable
 from tables.read.sketch_entries import Entries, Ints, combine, entries_of
 from tables.times import HOUR_MINUTES
 
@@ -78,40 +78,18 @@ def split(rows: list[list[int]]) -> Ints:
 
 def join(limbs: Ints) -> list[list[int]]:
     """The exact integers of limbs: int64 [n, 2 x sums] -> [n][sums]."""
+    return [list(row) for row in zip(*join_columns(limbs), strict=True)]
+
+
+def join_columns(limbs: Ints) -> list[list[int]]:
+    """The same by sum: [sums][n]."""
     half = limbs.shape[1] // 2
     high, low = limbs[:, :half], limbs[:, half:]
     if not len(limbs) or (high.min(initial=0) > -(1 << 30) and high.max(initial=0) < 1 << 30):
-        joined: list[list[int]] = ((high << LOW_BITS) + low).tolist()
+        joined: list[list[int]] = ((high << LOW_BITS) + low).T.tolist()
         return joined
     exact = (high.astype(object) << LOW_BITS) + low.astype(object)
-    return [[int(value) for value in row] for row in exact]
-
-
-class GroupTable:
-    """Numbers for groups (tuples of dimension values), in the order in which they were first seen."""
-
-    def __init__(self) -> None:
-        self.groups: list[Group] = []
-        self._index: dict[Group, int] = {}
-        self._values: dict[int, tuple[set[Any], int]] = {}
-
-    def index(self, group: Group) -> int:
-        """The group's number, the next free one if it is new."""
-        found = self._index.get(group)
-        if found is None:
-            found = self._index[group] = len(self.groups)
-            self.groups.append(group)
-        return found
-
-    def values(self, at: int) -> set[Any]:
-        """All values that groups have at a place. Each group is looked at once, however often one asks."""
-        found, seen = self._values.get(at, (set(), 0))
-        found.update(group[at] for group in self.groups[seen:])
-        self._values[at] = (found, len(self.groups))
-        return found
-
-    def __len__(self) -> int:
-        return len(self.groups)
+    return [[int(value) for value in column] for column in exact.T]
 
 
 @dataclass(slots=True)

@@ -13,6 +13,10 @@ from tables.spec.fields import EventTypes
 Number = int | float | None
 Row = dict[str, Number]
 """The finished measures of a row, by name, in the order of the view."""
+Column = Sequence[Any]
+"""One measure of many rows."""
+Columns = Mapping[str, Column]
+"""By the measure's name."""
 
 
 class Unit(StrEnum):
@@ -66,6 +70,15 @@ class Measure(ABC):
         value: Number = kept[self.name]
         return value
 
+    def finish_all(self, columns: Columns, kept: Columns, as_of_us: int) -> Column:
+        """Its numbers of many rows, each as `finish` has it. `columns`: those of the measures before it."""
+        if self.needs:
+            rows = zip(*(columns[name] for name in self.needs), strict=True)
+            return [self.finish(dict(zip(self.needs, row, strict=True)), {}, as_of_us) for row in rows]
+        if type(self).finish is Measure.finish:
+            return kept[self.name]
+        return [self.finish({}, {self.name: value}, as_of_us) for value in kept[self.name]]
+
     def problems(self, known: Known) -> Iterator[str]:
         """What is wrong with its declaration, and what to do."""
         for name in self.needs:
@@ -78,18 +91,28 @@ class Measure(ABC):
         return {"type": types, "description": self.description}
 
 
-def finish(measures: Sequence[Measure], kept: Mapping[str, Any], as_of_us: int) -> Row:
-    """All measures of a row, computed after merging. Integers stay exact."""
-    row: Row = {}
+def finish_all(measures: Sequence[Measure], kept: Columns, as_of_us: int) -> dict[str, Column]:
+    """All measures of many rows, computed after merging. Integers stay exact."""
+    columns: dict[str, Column] = {}
     for measure in measures:
-        row[measure.name] = measure.finish(row, kept, as_of_us)
-    return row
+        columns[measure.name] = measure.finish_all(columns, kept, as_of_us)
+    return columns
 
 
 def _total(row: Row, names: Sequence[str]) -> Number:
     """The sum of these measures, null if one of them is."""
     values = [value for name in names if (value := row[name]) is not None]
     return sum(values) if len(values) == len(names) else None
+
+
+def _totals(columns: Columns, names: Sequence[str]) -> Column:
+    """The same of many rows."""
+    if len(names) == 1:
+        return columns[names[0]]
+    if not names:
+        return [0] * len(next(iter(columns.values())))
+    rows = zip(*(columns[name] for name in names), strict=True)
+    return [None if None in row else sum(row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -110,6 +133,11 @@ class Difference(Measure):
         plus, minus = _total(row, self.plus), _total(row, self.minus)
         return None if plus is None or minus is None else plus - minus
 
+    def finish_all(self, columns: Columns, kept: Columns, as_of_us: int) -> Column:  # noqa: ARG002
+        """Null where one of them is."""
+        pairs = zip(_totals(columns, self.plus), _totals(columns, self.minus), strict=True)
+        return [None if plus is None or minus is None else plus - minus for plus, minus in pairs]
+
 
 @dataclass(frozen=True)
 class Absolute(Measure):
@@ -127,6 +155,10 @@ class Absolute(Measure):
         """Null if the other is."""
         value = row[self.of]
         return None if value is None else abs(value)
+
+    def finish_all(self, columns: Columns, kept: Columns, as_of_us: int) -> Column:  # noqa: ARG002
+        """Null where the other is."""
+        return [None if value is None else abs(value) for value in columns[self.of]]
 
 
 @dataclass(frozen=True)
@@ -148,3 +180,8 @@ class Ratio(Measure):
         """The correctly rounded float."""
         over, under = _total(row, self.over), _total(row, self.under)
         return over / under if over is not None and under else None
+
+    def finish_all(self, columns: Columns, kept: Columns, as_of_us: int) -> Column:  # noqa: ARG002
+        """The correctly rounded floats."""
+        pairs = zip(_totals(columns, self.over), _totals(columns, self.under), strict=True)
+        return [over / under if over is not None and under else None for over, under in pairs]

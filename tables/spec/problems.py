@@ -11,6 +11,7 @@ from schemas.extensions import Extension, ExtensionError
 from tables.spec.declaration_error import DeclarationError
 from tables.spec.fields import CITY, EventTypes
 from tables.spec.measures import Known
+from tables.spec.tiles import tile_problems
 from tables.spec.view import View
 
 _NAME = re.compile(r"[a-z][a-z0-9_]{0,99}")
@@ -94,6 +95,7 @@ def _problems(view: View, events: EventTypes) -> Iterator[tuple[str, str]]:
         unkept = [name for name in view.dimensions if name not in {CITY, *tracks.kept_names}]
         yield from (("", f"dimension {name} is not kept: add it to `keep`") for name in unkept)
     yield from (("", what) for what in view.problems(events))
+    yield from tile_problems(view)
 
 
 def _name_problems(view: View) -> Iterator[tuple[str, str]]:

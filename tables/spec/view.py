@@ -17,21 +17,26 @@ from typing import Any, ClassVar
 from tables.spec.entity_measures import EntityMeasure
 from tables.spec.fields import CITY, EventTypes
 from tables.spec.measures import Measure, Unit
+from tables.spec.tile import Tile
 from tables.spec.tracked import Tracked
 
+SHOWN = "shown"
+"""Marks a field of a declaration that says how it is shown, and nothing else."""
 FORMAT_VERSION = 1
 """Version of the records in the feed, and of the dedupe hash (xxh3_64 over the event_id in UTF-8)."""
 
 
 @dataclass(frozen=True)
 class View(ABC):
-    """`tracks`: the entities that a view looks at."""
+    """`tracks`: the entities that a view looks at; `tiles`: what of it the console shows."""
 
     name: str
     description: str
     dimensions: tuple[str, ...]
     measures: tuple[Measure, ...]
     tracks: Tracked | None = None
+    # No part of what is computed: it is not written into the feed, whose readers need not know it.
+    tiles: tuple[Tile, ...] = field(default=(), compare=False, kw_only=True, metadata={SHOWN: True})
 
     kind: ClassVar[str]
 

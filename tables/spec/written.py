@@ -20,7 +20,7 @@ from tables.spec.measures import Measure, Unit
 from tables.spec.problems import problems
 from tables.spec.records import Outcome
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
-from tables.spec.view import View
+from tables.spec.view import SHOWN, View
 from tables.spec.windowed import Term, WindowedMeasure
 
 PARTS: tuple[type[Any], ...] = (
@@ -61,7 +61,8 @@ def _written(item: Any) -> Any:
     if isinstance(item, Enum):
         return {_CLASS: type(item).__name__, _ITEMS: item.value}
     if dataclasses.is_dataclass(item) and not isinstance(item, type):
-        fields = {field.name: _written(getattr(item, field.name)) for field in dataclasses.fields(item)}
+        kept = (field.name for field in dataclasses.fields(item) if SHOWN not in field.metadata)
+        fields = {name: _written(getattr(item, name)) for name in kept}
         return {_CLASS: type(item).__name__, _ITEMS: fields}
     if isinstance(item, tuple):
         return [_written(one) for one in item]

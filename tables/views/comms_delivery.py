@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile
 from tables.spec.windowed import Sum, Term, Windowed
 
 COMMS_DELIVERY = Windowed(
@@ -20,4 +21,5 @@ COMMS_DELIVERY = Windowed(
         Ratio("complaint_rate", "Complained ÷ delivered", ("complained",), ("delivered",)),
         Ratio("opt_out_rate", "Opted out ÷ delivered", ("opted_out",), ("delivered",)),
     ),
+    tiles=(Tile("Comms", "Delivery by channel", by=("channel",)),),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from tables.spec.tile import Tile
 from tables.spec.windowed import Sum, Term, Windowed
 
 COMMS_DIGEST = Windowed(
@@ -9,4 +10,5 @@ COMMS_DIGEST = Windowed(
     description="Digests suppressed, by reason.",
     dimensions=("reason", "city"),
     measures=(Sum("suppressed", "Digests suppressed", (Term("digest.suppressed"),)),),
+    tiles=(Tile("Comms", "Digests suppressed", by=("reason",)),),
 )

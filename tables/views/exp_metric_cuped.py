@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.experiment import ESTIMATES, Experiment, UserMetric
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Term
 
 EXP_METRIC_CUPED = Experiment(
@@ -11,4 +12,5 @@ EXP_METRIC_CUPED = Experiment(
     dimensions=("exp_key", "variant"),
     measures=ESTIMATES,
     metric=UserMetric((Term("checkout.start"),)),
+    tiles=(Tile("Experiments", "Check-outs a user, by variant", TileKind.INTERVALS),),
 )

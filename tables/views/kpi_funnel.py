@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Sum, Term, Windowed
 
 KPI_FUNNEL = Windowed(
@@ -19,5 +20,14 @@ KPI_FUNNEL = Windowed(
         Ratio("view_rate", "Profile views ÷ clicks", ("profile_views",), ("clicks",)),
         Ratio("checkout_rate", "Checkouts ÷ profile views", ("checkouts",), ("profile_views",)),
         Ratio("confirm_rate", "Bookings confirmed ÷ checkouts", ("confirms",), ("checkouts",)),
+    ),
+    tiles=(
+        Tile(
+            "Executive",
+            "Conversion funnel",
+            TileKind.FUNNEL,
+            ("impressions", "clicks", "profile_views", "checkouts", "confirms"),
+            rates=("click_rate", "view_rate", "checkout_rate", "confirm_rate"),
+        ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio, Unit
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Quantile, Sum, Term, Windowed
 
 _BOOKED = (Term("booking.confirmed", "amount_minor"),)
@@ -31,6 +32,29 @@ KPI_GMV = Windowed(
         Quantile("booking_minor_p50", "Median value of a booking, within 1 %", 0.5, _BOOKED, Unit.MINOR),
         Quantile(
             "booking_minor_p95", "95 % of bookings are worth no more, within 1 %", 0.95, _BOOKED, Unit.MINOR
+        ),
+    ),
+    tiles=(
+        Tile(
+            "Executive",
+            "GMV and bookings",
+            TileKind.NUMBERS,
+            (
+                "gmv_minor",
+                "bookings",
+                "cancelled_minor",
+                "cancellations",
+                "booking_minor_p50",
+                "booking_minor_p95",
+            ),
+            trend=("gmv_minor", "bookings"),
+        ),
+        Tile(
+            "Executive",
+            "Take rate",
+            TileKind.NUMBERS,
+            ("take_rate", "platform_fees_minor"),
+            trend=("take_rate",),
         ),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tables.spec.entity_measures import Count
 from tables.spec.fields import Kind
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile, TileKind
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity
 
@@ -51,6 +52,13 @@ OPS_ACCEPTANCE_WINDOWS = Entity(
         Ratio(
             "acceptance_rate", "Accepted ÷ accepted, declined, expired and breached", ("accepted",),
             ("accepted", "declined", "expired", "breached"),
+        ),
+    ),
+    tiles=(
+        Tile(
+            "Operations", "Acceptance windows", TileKind.NUMBERS,
+            ("acceptance_rate", "open", "expiring_1h", "breached", "accepted", "declined", "expired"),
+            states=("breached", "expiring_1h", "open"),
         ),
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tables.spec.entity_measures import Count, Oldest, Total
 from tables.spec.fields import Kind
+from tables.spec.tile import Tile, TileKind
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity
 
@@ -46,5 +47,12 @@ OPS_DISPUTE_QUEUE = Entity(
         Count("overdue", "Open disputes to be answered before as_of", "overdue"),
         Count("under_review", "Disputes responded to, and nothing since", "under_review"),
         Oldest("oldest_seconds", "Age at as_of of the dispute that was opened first", "open"),
+    ),
+    tiles=(
+        Tile(
+            "Operations", "Dispute queue", TileKind.NUMBERS,
+            ("open", "open_minor", "due_24h", "overdue", "under_review", "oldest_seconds"),
+            states=("overdue", "due_24h", "open", "under_review"),
+        ),
     ),
 )  # fmt: skip

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tables.spec.entity_measures import Count, Oldest, Total
 from tables.spec.fields import Kind
+from tables.spec.tile import Tile, TileKind
 from tables.spec.tracked import Deadline, Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity
 
@@ -44,5 +45,22 @@ OPS_PAYOUT_BACKLOG = Entity(
         Count("backlog", "Open and failed payouts", "backlog"),
         Total("backlog_minor", "Their amount", "backlog", "amount_minor"),
         Oldest("oldest_seconds", "Age at as_of of the payout that was initiated first", "open"),
+    ),
+    tiles=(
+        Tile(
+            "Operations",
+            "Payout backlog",
+            TileKind.NUMBERS,
+            (
+                "backlog",
+                "backlog_minor",
+                "overdue",
+                "overdue_minor",
+                "failed",
+                "failed_minor",
+                "oldest_seconds",
+            ),
+            states=("overdue", "open", "failed"),
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tables.spec.measures import Ratio
 from tables.spec.records import Outcome, Records
+from tables.spec.tile import Tile
 from tables.spec.windowed import Windowed
 
 OPS_QUARANTINE = Windowed(
@@ -14,5 +15,14 @@ OPS_QUARANTINE = Windowed(
         Records("accepted", "Events accepted, duplicates and late-dropped ones apart"),
         Records("quarantined", "Bad records", outcome=Outcome.QUARANTINED),
         Ratio("bad_share", "Quarantined ÷ both", ("quarantined",), ("accepted", "quarantined")),
+    ),
+    tiles=(
+        Tile("Pipeline", "Quarantine by reason", measures=("quarantined",), by=("reason",)),
+        Tile(
+            "Pipeline",
+            "Bad share by producer",
+            measures=("bad_share", "quarantined", "accepted"),
+            by=("source",),
+        ),
     ),
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Absolute, Difference, Ratio, Unit
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Sum, Term, Windowed
 
 OPS_RECON_VARIANCE = Windowed(
@@ -22,5 +23,20 @@ OPS_RECON_VARIANCE = Windowed(
         ),
         Absolute("abs_variance_minor", "The variance without its sign", of="variance_minor"),
         Ratio("variance_ratio", "Absolute variance ÷ charges", ("abs_variance_minor",), ("charges_minor",)),
+    ),
+    tiles=(
+        Tile(
+            "Operations",
+            "Recon variance",
+            TileKind.GATES,
+            (
+                "abs_variance_minor",
+                "variance_ratio",
+                "charges_minor",
+                "payouts_minor",
+                "refunds_minor",
+                "fees_minor",
+            ),
+        ),
     ),
 )

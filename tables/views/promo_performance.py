@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile
 from tables.spec.windowed import Sum, Term, Windowed
 
 _VALID, _INVALID = (("valid", True),), (("valid", False),)
@@ -21,5 +22,13 @@ PROMO_PERFORMANCE = Windowed(
         ),
         Ratio("ctr", "Clicks ÷ impressions", ("clicks",), ("impressions",)),
         Ratio("invalid_rate", "Invalid ÷ all", ("invalid",), ("impressions", "clicks", "invalid")),
+    ),
+    tiles=(
+        Tile(
+            "Promotions",
+            "Response",
+            measures=("impressions", "clicks", "ctr", "invalid", "invalid_rate"),
+            by=("campaign_id",),
+        ),
     ),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from tables.spec.entity_measures import Total
 from tables.spec.fields import Kind
 from tables.spec.measures import Ratio, Unit
+from tables.spec.tile import Tile
 from tables.spec.tracked import Kept, Selection, Stage, Tracked
 from tables.spec.windowed import Sum, Term, Windowed
 
@@ -23,4 +24,5 @@ PROMO_SPEND = Windowed(
         Total("budget_minor", "The latest budget", "budgeted", "amount_minor", null_if_none=True),
         Ratio("spend_ratio", "Spend ÷ budget", ("spend_minor",), ("budget_minor",)),
     ),
+    tiles=(Tile("Promotions", "Spend against budget"),),
 )

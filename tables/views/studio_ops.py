@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Sum, Term, Windowed
 
 STUDIO_OPS = Windowed(
@@ -22,5 +23,28 @@ STUDIO_OPS = Windowed(
         Sum("quotes_declined", "Quotes declined", (Term("quote.declined"),)),
         Sum("quotes_expired", "Quotes expired", (Term("quote.expired"),)),
         Ratio("quote_success_rate", "Accepted ÷ requested", ("quotes_accepted",), ("quotes_requested",)),
+    ),
+    tiles=(
+        Tile(
+            "Studios",
+            "Verification",
+            TileKind.NUMBERS,
+            ("verification_rate", "verified", "rejected", "verification_requested"),
+            trend=("verified",),
+        ),
+        Tile(
+            "Studios",
+            "Quotes and amenities",
+            TileKind.NUMBERS,
+            (
+                "quote_success_rate",
+                "quotes_requested",
+                "quotes_accepted",
+                "quotes_declined",
+                "quotes_expired",
+                "amenity_uses",
+            ),
+            trend=("quotes_accepted", "amenity_uses"),
+        ),
     ),
 )

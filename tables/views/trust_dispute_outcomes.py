@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio, Unit
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Sum, Term, Windowed
 
 
@@ -28,5 +29,13 @@ TRUST_DISPUTE_OUTCOMES = Windowed(
             Unit.MINOR,
         ),
         Ratio("win_rate", "Won ÷ won and lost", ("won",), ("won", "lost")),
+    ),
+    tiles=(
+        Tile(
+            "Trust",
+            "Dispute outcomes",
+            TileKind.NUMBERS,
+            ("win_rate", "opened", "won", "won_minor", "lost", "lost_minor", "withdrawn", "withdrawn_minor"),
+        ),
     ),
 )

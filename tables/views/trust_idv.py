@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tables.spec.measures import Ratio
+from tables.spec.tile import Tile, TileKind
 from tables.spec.windowed import Sum, Term, Windowed
 
 TRUST_IDV = Windowed(
@@ -18,5 +19,21 @@ TRUST_IDV = Windowed(
         Sum("bg_passed", "Background checks passed", (Term("bg.passed"),)),
         Sum("bg_failed", "Background checks failed", (Term("bg.failed"),)),
         Ratio("bg_pass_rate", "Passed ÷ passed and failed", ("bg_passed",), ("bg_passed", "bg_failed")),
+    ),
+    tiles=(
+        Tile(
+            "Trust",
+            "Identity checks",
+            TileKind.NUMBERS,
+            ("idv_pass_rate", "idv_passed", "idv_failed", "idv_started"),
+            trend=("idv_pass_rate",),
+        ),
+        Tile(
+            "Trust",
+            "Background checks",
+            TileKind.NUMBERS,
+            ("bg_pass_rate", "bg_passed", "bg_failed", "bg_started"),
+            trend=("bg_pass_rate",),
+        ),
     ),
 )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tables.spec.entity_measures import Count
 from tables.spec.fields import Kind
+from tables.spec.tile import Tile, TileKind
 from tables.spec.tracked import Kept, Selection, Stage, Tracked
 from tables.spec.view import Entity
 
@@ -23,4 +24,14 @@ TRUST_RISK = Entity(
         ),
     ),
     measures=tuple(Count(bucket, f"Subjects whose latest bucket is {bucket}", bucket) for bucket in _BUCKETS),
+    tiles=(
+        Tile(
+            "Trust",
+            "Risk buckets",
+            TileKind.BUCKETS,
+            ("watch", "action", "critical"),
+            by=("subject_kind",),
+            states=("critical", "action", "watch"),
+        ),
+    ),
 )

@@ -1,48 +1,120 @@
-"""A Kafka that is secured: listeners with TLS, with SASL (PLAIN) and with both, besides the open one."""
+"""A Kafka that is secured: listeners for every way to get in, besides the open one; and an authorizer.
+
+Who comes in by the open listener, or as `USER`, may do anything; of all others an access list says what.
+"""
 
 from __future__ import annotations
 
-import ipaddress
-from datetime import UTC, datetime, timedelta
+import time
 from pathlib import Path
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from typing import Any
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.embedded.config import HOST, free_port
+from tests.support.certificates import Authority
+from tests.support.signed_tokens import SigningKey, key_set
 
 USER, PASSWORD = "tester", "tester-password"
-LISTENERS = ("SSL", "SASL_PLAINTEXT", "SASL_SSL")
-"""Named as their security protocols."""
+AUDIENCE, ISSUER = "kafka-of-the-tests", "https://issuer.test"
+LISTENERS = {"SSL": "SSL", "MTLS": "SSL", "SASL_PLAINTEXT": "SASL_PLAINTEXT", "SASL_SSL": "SASL_SSL"}
+"""And their security protocols."""
+SESSION_MS = 3000
+"""How long a client is in that came by SCRAM-SHA-256; one that came by a token until that expires."""
+SCRAMS = ("SCRAM-SHA-256", "SCRAM-SHA-512")
 PROPERTIES = """
 listeners={listeners}
 listener.security.protocol.map=BROKER:PLAINTEXT,CONTROLLER:PLAINTEXT,{protocols}
 ssl.keystore.type=PEM
 ssl.keystore.location={certificate}
-sasl.enabled.mechanisms=PLAIN
-{logins}
+ssl.truststore.type=PEM
+ssl.truststore.location={ca}
+listener.name.mtls.ssl.client.auth=required
+listener.name.sasl_ssl.scram-sha-256.connections.max.reauth.ms={session_ms}
+sasl.enabled.mechanisms=PLAIN,SCRAM-SHA-256,SCRAM-SHA-512,OAUTHBEARER
+listener.name.sasl_plaintext.sasl.enabled.mechanisms=PLAIN
+sasl.oauthbearer.jwks.endpoint.url={jwks}
+sasl.oauthbearer.expected.audience={audience}
+sasl.oauthbearer.expected.issuer={issuer}
+sasl.oauthbearer.clock.skew.seconds=0
+authorizer.class.name=org.apache.kafka.metadata.authorizer.StandardAuthorizer
+allow.everyone.if.no.acl.found=false
+super.users=User:ANONYMOUS;User:{user};User:CN={user}
 """
-LOGIN = (
-    "listener.name.{listener}.plain.sasl.jaas.config="
-    'org.apache.kafka.common.security.plain.PlainLoginModule required user_{user}="{password}";'
-)
+SECURITY = "org.apache.kafka.common.security"
+LOGIN = """
+{0}.plain.sasl.jaas.config={security}.plain.PlainLoginModule required user_{user}="{password}";
+{0}.scram-sha-256.sasl.jaas.config={security}.scram.ScramLoginModule required;
+{0}.scram-sha-512.sasl.jaas.config={security}.scram.ScramLoginModule required;
+{0}.oauthbearer.sasl.jaas.config={security}.oauthbearer.OAuthBearerLoginModule required;
+{0}.oauthbearer.sasl.server.callback.handler.class={security}.oauthbearer.OAuthBearerValidatorCallbackHandler
+"""
 
 
 class SecuredKafka(EmbeddedKafka):
-    """`servers`: the address of each listener, by its security protocol; `ca_file`: who signed for them."""
+    """`servers`: the address of each listener; `authority`: who signs certificates; `signer`: and tokens.
 
-    def __init__(self, folder: Path) -> None:
+    `users`, beside `USER`: their passwords, for SCRAM. `secrets`: files that nothing of may be printed.
+    """
+
+    def __init__(self, folder: Path, **users: str) -> None:
         super().__init__(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
         self.servers: dict[str, str] = {}
-        self.ca_file = self.folder / "ca.pem"
+        self.authority = Authority(self.folder / "ca.pem")
+        self.signer = SigningKey("tests", "RS256")
+        self.secrets: set[str] = set()
+        self._users = {USER: PASSWORD, **users}
+
+    @property
+    def ca_file(self) -> Path:
+        """Who signed for the brokers."""
+        return self.authority.file
+
+    def token(self, user: str, signer: SigningKey | None = None, **claims: Any) -> str:
+        """A bearer token of a user. `signer`: another one than the broker's."""
+        now = int(time.time())
+        usual = {"sub": user, "aud": AUDIENCE, "iss": ISSUER, "iat": now, "exp": now + 300}
+        return (signer or self.signer).token(**{**usual, **claims})
+
+    def entrance(self, listener: str, **changes: str) -> dict[str, str]:
+        """Settings by which `USER` gets in at a listener. `changes`: other values of settings, by their names
+        without `kafka_`, files by their names in `folder`; an empty one is left out."""
+        found = {"security": LISTENERS.get(listener, "PLAINTEXT"), **changes}
+        if "SSL" in found["security"]:
+            found.setdefault("ca_file", self.ca_file.name)
+        if listener == "MTLS":
+            found.setdefault("cert_file", self.certificate_file(USER))
+        if "SASL" in found["security"] and "token_file" not in found:
+            found.setdefault("user", USER)
+            found.setdefault("password_file", self.file("password", PASSWORD))
+        for name, value in found.items():
+            if name.endswith("_file") and value:
+                found[name] = str(self.folder / value)
+        chosen = {f"kafka_{name}": value for name, value in found.items() if value}
+        return {"kafka": self.servers[listener], **chosen}
+
+    def certificate_file(self, user: str, **options: Any) -> str:
+        """The name of a file with a certificate of a user, and its key."""
+        certificate, key = self.authority.client(user, **options)
+        return self.file(f"{user}.pem", certificate + key)
+
+    def file(self, name: str, text: str | bytes) -> str:
+        """The name of a file of this text; who reads it meanwhile has this or what was there before."""
+        made, path = self.folder / f"{name}.new", self.folder / name
+        made.write_bytes(text if isinstance(text, bytes) else text.encode())
+        made.rename(path)
+        self.secrets.add(name)
+        return name
+
+    @property
+    def _jwks(self) -> Path:
+        return self.folder / "jwks.json"
 
     def _configure(self) -> None:
         super()._configure()
         certificate = self.folder / "broker.pem"
-        certificate.write_bytes(signed_by_itself(self.ca_file))
+        certificate.write_bytes(self.authority.server())
+        self._jwks.write_text(key_set(self.signer))
         self.servers = {"PLAINTEXT": self.bootstrap}
         taken = self._properties_file.read_text(encoding="utf-8")
         for name in LISTENERS:
@@ -54,30 +126,38 @@ class SecuredKafka(EmbeddedKafka):
         more = PROPERTIES.format(
             listeners=",".join([open_ones.removeprefix("listeners="),
                                 *(f"{name}://{self.servers[name]}" for name in LISTENERS)]),
-            protocols=",".join(f"{name}:{name}" for name in LISTENERS),
-            certificate=certificate,
-            logins="\n".join(LOGIN.format(listener=name.lower(), user=USER, password=PASSWORD)
-                             for name in LISTENERS if name.startswith("SASL")),
+            protocols=",".join(f"{name}:{protocol}" for name, protocol in LISTENERS.items()),
+            certificate=certificate, ca=self.ca_file, jwks=self._jwks.as_uri(),
+            audience=AUDIENCE, issuer=ISSUER, user=USER, session_ms=SESSION_MS,
         )  # fmt: skip
+        for name in LISTENERS:
+            if name.startswith("SASL"):
+                more += LOGIN.format(
+                    f"listener.name.{name.lower()}", security=SECURITY, user=USER, password=PASSWORD
+                )
         with self._properties_file.open("a", encoding="utf-8") as file:
             file.write(more)  # of a key that is there twice Java takes the last
 
+    def _format_command(self, java: str) -> list[str]:
+        added = [
+            f"--add-scram={mechanism}=[name={user},password={password}]"
+            for user, password in self._users.items()
+            for mechanism in SCRAMS
+        ]
+        return [*super()._format_command(java), *added]
 
-def signed_by_itself(ca_file: Path) -> bytes:
-    """Key and certificate of a broker at `HOST` in one PEM text; the certificate is in `ca_file`, too."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    host = x509.IPAddress(ipaddress.ip_address(HOST))
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a broker of the tests")])
-    now = datetime.now(UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name).issuer_name(name).public_key(key.public_key())
-        .serial_number(x509.random_serial_number())
-        .not_valid_before(now - timedelta(hours=1)).not_valid_after(now + timedelta(days=2))
-        .add_extension(x509.SubjectAlternativeName([host]), critical=False)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
-        .sign(key, hashes.SHA256())
-    )  # fmt: skip
-    text = certificate.public_bytes(Encoding.PEM)
-    ca_file.write_bytes(text)
-    return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()) + text
+    def _java(self, java: str, main_class: str) -> list[str]:
+        command, *options = super()._java(java, main_class)
+        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._jwks.as_uri()}"
+        return [command, allowed, *options]
+
+
+def environ_of(settings: dict[str, str]) -> dict[str, str]:
+    """The variables of settings."""
+    return {f"SLUICE_{name.upper()}": value for name, value in settings.items()}
+
+
+def no_secret_in(broker: SecuredKafka, output: str) -> bool:
+    """Whether none of the secrets in the broker's folder is in a text, nor a token's signature."""
+    found = [(broker.folder / name).read_text().strip() for name in broker.secrets]
+    return not any(secret and secret.rpartition(".")[2] in output for secret in found)

@@ -80,9 +80,13 @@ def of_the_shop(answer: Any, *measures: str) -> list[int]:
     return [sum(row[measure] for row in rows) for measure in measures]
 
 
-def get(url: str) -> Any:
+def text(url: str) -> str:
     with urllib.request.urlopen(url, timeout=10) as answer:
-        return json.load(answer)
+        return str(answer.read(), "utf-8")
+
+
+def get(url: str) -> Any:
+    return json.loads(text(url))
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
@@ -91,7 +95,10 @@ async def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number:
         port = taken.getsockname()[1]
         with demo(tmp_path, SLUICE_HTTP_PORT=str(port), SLUICE_VIEWS="kpi_funnel") as running:  # it shows all
             said = read_until_ready(running)
-            assert f"port {port} is in use: the api takes " in said
+            first, second, *_ = said.splitlines()
+            assert first.startswith(f"port {port} is in use: the api takes ")
+            assert second.startswith("the console will be at http://127.0.0.1:")
+            assert "<title>Sluice</title>" in text(second.split()[5])
             url = re.search(r"(http://\S+)/docs", said)
             assert url, said
             answer = get(f"{url[1]}/v1/views/kpi_gmv?window=7d")

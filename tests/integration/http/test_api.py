@@ -353,7 +353,7 @@ async def test_head_sends_no_body(feed: Feed) -> None:
         reader, writer = await asyncio.open_connection(address.hostname, address.port)
         for method in ("HEAD", "GET"):
             last = "connection: close\r\n" if method == "GET" else ""
-            writer.write(f"{method} /v1/views HTTP/1.1\r\nhost: api\r\n{last}\r\n".encode())
+            writer.write(f"{method} /v1/views HTTP/1.1\r\nhost: 127.0.0.1\r\n{last}\r\n".encode())
         head, got, body = (await reader.read()).split(b"\r\n\r\n")
         writer.close()
     assert [text.splitlines()[0] for text in (head, got)] == [b"HTTP/1.1 200 OK"] * 2

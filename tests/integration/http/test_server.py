@@ -16,9 +16,9 @@ from click.testing import CliRunner
 
 from streams.cli.main import main
 from tests.support.api_process import RunningApi, api_process
+from tests.support.certificates import Authority
 from tests.support.kafka import wait_until
 from tests.support.patience import PATIENCE
-from tests.support.secured import signed_by_itself
 
 ANA, BEN = "ana-token", "ben-token"
 
@@ -60,7 +60,7 @@ def received(connection: socket.socket) -> bytes:
 
 def test_it_serves_tls_and_the_commands_ask_by_it(tmp_path: Path) -> None:
     ca, pem = tmp_path / "ca.pem", tmp_path / "api.pem"
-    pem.write_bytes(signed_by_itself(ca))
+    pem.write_bytes(Authority(ca).server())
     with api_process(tmp_path, http_tls_cert=str(pem)) as api:
         assert api.url.startswith("https://")
         trust = ssl.create_default_context(cafile=str(ca))
@@ -106,6 +106,16 @@ def test_it_serves_tls_and_the_commands_ask_by_it(tmp_path: Path) -> None:
         (
             {"auth": "jwt", "city_scope_file": "scopes", "jwks_file": "key", "jwt_audience": "a"},
             "key: is no JSON",
+        ),
+        (
+            {
+                "auth": "jwt",
+                "city_scope_file": "scopes",
+                "jwks_url": "https://id.example/",
+                "jwt_audience": "a",
+                "jwks_ca_file": "key",
+            },
+            "SLUICE_JWKS_CA_FILE=",
         ),
         ({"auth": "jwt", "jwt_algorithms": "HS256"}, "SLUICE_JWT_ALGORITHMS='HS256' is not allowed"),
         ({"auth": "jwt", "jwt_algorithms": "none"}, "SLUICE_JWT_ALGORITHMS='none' is not allowed"),

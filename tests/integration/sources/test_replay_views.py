@@ -13,9 +13,9 @@ from typing import Any
 import pytest
 
 from streams.cli.children import Child, start, stop_all
+from streams.client import ApiAwayError, SluiceClient
 from streams.embedded.broker import EmbeddedKafka
 from streams.embedded.config import free_port
-from streams.http.client import ApiAwayError, ApiClient
 from streams.sources.fixture import FIXTURE
 from tests.support.kafka import wait_until
 
@@ -35,7 +35,7 @@ class Sluice:
             "SLUICE_DATA_DIR": str(folder), "SLUICE_PANE_HOURS": "20000",
             "SLUICE_HTTP_PORT": str(port), "SLUICE_METRICS_PORT": "0",
         }  # fmt: skip
-        self.client = ApiClient(f"http://127.0.0.1:{port}")
+        self.client = SluiceClient(f"http://127.0.0.1:{port}")
         self.run("topics", "create")
         self.children: list[Child] = []
         for name in ("worker views", "api"):
@@ -49,7 +49,7 @@ class Sluice:
 
     def answer(self, view: str) -> dict[str, Any]:
         span = [("from", "2010-12-01T00:00:00Z"), ("to", "2012-01-01T00:00:00Z"), ("group_by", "currency")]
-        answer: dict[str, Any] = self.client.get(f"/v1/views/{view}", span)
+        answer: dict[str, Any] = self.client.json(f"/v1/views/{view}", span)
         return answer
 
     def has_folded(self, records: int) -> bool:

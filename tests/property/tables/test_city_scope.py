@@ -181,7 +181,7 @@ def told(ask: Ask, reader: ReaderState, scope: Scope) -> Any:
         return error.parameter, str(error)
 
 
-@examples(400)
+@examples(400, chaos=4_000)  # each folds several partitions twice
 @given(some_views, scopes, st.data())
 def test_a_scope_sees_what_its_cities_events_alone_make(
     views: Views, scope: frozenset[str], data: st.DataObject

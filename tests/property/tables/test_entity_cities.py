@@ -56,7 +56,7 @@ def record(found: list[State]) -> list[Any]:
     return [opened, *by_city[0][1:], *([others] if others else [])]
 
 
-@examples(300)
+@examples(300, chaos=10_000)
 @given(states(12), st.data())
 def test_neither_order_nor_repeats_nor_how_records_are_joined_changes_anything(
     found: list[State], data: st.DataObject
@@ -102,7 +102,7 @@ changes = st.tuples(
 )
 
 
-@examples(300)
+@examples(300, chaos=10_000)
 @given(st.lists(changes, max_size=12), st.frozensets(st.sampled_from(["ulm", "bonn", "jena"])))
 def test_a_reader_sees_the_newest_of_what_a_scope_may_see(
     steps: list[tuple[int, dict[str, list[State] | None]]], scope: frozenset[str]

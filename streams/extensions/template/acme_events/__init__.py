@@ -8,6 +8,7 @@ from __future__ import annotations
 from schemas.spec import MISSING, EventSpec
 from schemas.types import Currency, Id, Money, Name, Payload
 from tables.spec.measures import Ratio, Unit
+from tables.spec.tile import Tile
 from tables.spec.windowed import Quantile, Sum, Term, Windowed
 
 
@@ -57,5 +58,6 @@ VIEWS = (
             Ratio("mean_minor", "Value ÷ gift cards", ("sold_minor",), ("sold",)),
             Quantile("sold_minor_p95", "95 % are worth no more, within 1 %", 0.95, AMOUNT, Unit.MINOR),
         ),
+        tiles=(Tile("Gifts", "Gift cards", by=("occasion",)),),  # on a page of its own of the console
     ),
 )

@@ -137,7 +137,9 @@ async def test_an_unknown_view_is_a_problem_that_lists_the_views(api: httpx.Asyn
     assert set(known) <= set(answer.json()["views"])
 
 
-@pytest.mark.parametrize("path", ["/", "/v1", "/v1/view/kpi_gmv", "/v1/gatesrecon", "/v1/views/kpi_gmv/rows"])
+@pytest.mark.parametrize(
+    "path", ["/v1", "/console/x", "/v1/view/kpi_gmv", "/v1/gatesrecon", "/v1/views/kpi_gmv/rows"]
+)
 async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(path)
     assert answer.status_code == 404
@@ -151,7 +153,7 @@ async def test_an_unknown_path_lists_the_views_too(api: httpx.AsyncClient, path:
         "/v1/views", "/v1/views/kpi_gmv?window=1h", "/v1/views/ops_payout_backlog/entities",
         "/v1/gates/recon",
         "/v1/views/kpi_gmv?window=soon", "/v1/views/none", "/nowhere",
-        "/healthz", "/readyz", "/openapi.json", "/docs",
+        "/healthz", "/readyz", "/openapi.json", "/docs", "/", "/v1/console",
     ],
 )  # fmt: skip
 async def test_head_is_answered_as_get_without_a_body(api: httpx.AsyncClient, path: str) -> None:
@@ -181,8 +183,9 @@ async def test_a_name_that_is_nearly_right_is_offered(api: httpx.AsyncClient, pa
 
 
 async def test_a_stream_has_no_head(api: httpx.AsyncClient) -> None:
-    answer = await api.head("/v1/stream/kpi_gmv")
-    assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
+    for path in ("/v1/stream/kpi_gmv", "/v1/stream?view=kpi_gmv"):
+        answer = await api.head(path)
+        assert (answer.status_code, answer.headers["allow"]) == (405, "GET")
 
 
 async def test_other_errors_are_problems_too(api: httpx.AsyncClient, replica: Replica) -> None:
@@ -252,7 +255,10 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         **{f"/v1/views/{name}/entities 200": forms for name in TRACKING},
         **{f"/v1/views/{name}/entities 400": problem for name in TRACKING},
         "/v1/gates/recon 200": forms, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
+        "/v1/stream 200": "text/event-stream", "/v1/stream 400": problem, "/v1/stream 404": problem,
         "/v1/pipeline 200": forms, "/v1/pipeline 400": problem,
+        "/v1/console 200": forms, "/v1/console 400": problem,
+        "/v1/quarantine 200": forms, "/v1/quarantine 400": problem,
         "/v1/alarms 200": forms, "/v1/alarms 400": problem, "/v1/alarms 503": problem,
         "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
     }  # fmt: skip

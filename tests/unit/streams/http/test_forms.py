@@ -45,6 +45,8 @@ def read(answer: httpx.Response) -> list[dict[str, str]]:
         ("", "text/csv;q=0", "application/json"),
         ("", "text/csv;q=much", "application/json"),
         ("", "*/*", "application/json"),
+        ("", "application/json;q=0.9,text/plain", "application/json"),  # Grafana's Infinity, of JSON
+        ("", "text/csv;q=0.9,text/plain", "text/csv"),  # and of CSV
         ("", "text/html,application/xhtml+xml,*/*;q=0.8", "application/json"),
         ("", "", "application/json"),
     ],

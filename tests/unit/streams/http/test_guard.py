@@ -20,7 +20,8 @@ from tests.support.feed_records import checkpoint, partial
 from tests.support.replica import NOW_S, SetClock, feed
 
 GMV = VIEWS["kpi_gmv"]
-OPEN = ("/healthz", "/readyz", "/metrics")
+PROBES = ("/healthz", "/readyz", "/metrics")
+OPEN = (*PROBES, "/")
 SECRET = "ana-token"
 AS_ANA = {"authorization": f"Bearer {SECRET}"}
 
@@ -53,7 +54,7 @@ def tokens(tmp_path: Path) -> dict[str, str]:
     return {"auth": "tokens", **files}
 
 
-async def test_every_route_asks_who_it_is_but_what_probes_and_prometheus_ask(tokens: dict[str, str]) -> None:
+async def test_every_route_asks_who_it_is_but_the_page_and_what_probes_ask(tokens: dict[str, str]) -> None:
     async with asked(**tokens) as client:
         listed = (await client.get("/openapi.json", headers=AS_ANA)).json()["paths"]
         for path in [*listed, "/docs", "/openapi.json", "/", "/nowhere"]:
@@ -178,7 +179,7 @@ async def test_the_log_says_who_asked_and_never_the_token(
     async with asked(**tokens) as client:
         await client.get("/v1/views/kpi_gmv?city=paris", headers=AS_ANA)
         await client.get("/v1/views/kpi_gmv", headers={"authorization": f"Bearer {SECRET}x"})
-        for path in OPEN:
+        for path in PROBES:
             await client.get(path)
     lines = [getattr(record, "fields", {}) for record in caplog.records if "requests_log" in record.name]
     assert [(line["analyst"], line["path"], line["query"], line["status"]) for line in lines] == [

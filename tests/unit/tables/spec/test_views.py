@@ -187,6 +187,12 @@ def test_wrong_fields_of_entities_are_named(changes: dict[str, Any], what: str) 
     )
 
 
+@pytest.mark.parametrize("name", ["city", "opened", "other_cities"])
+def test_what_an_entity_has_anyhow_is_not_kept(name: str) -> None:
+    tracks = replace(OPS_PAYOUT_BACKLOG.tracks, keep=(Kept(name),))
+    assert f"{name} is kept twice: take it out of `keep`" in list(tracks.problems(EVENT_TYPES))
+
+
 def test_two_views_of_one_name_are_refused() -> None:
     with pytest.raises(DeclarationError, match="view kpi_gmv: there are two of that name: rename one"):
         checked((KPI_GMV, KPI_FUNNEL, KPI_GMV), EVENT_TYPES)

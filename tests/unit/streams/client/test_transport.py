@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from streams.http.client import ApiAwayError, ApiClient, ApiError
+from streams.client import ApiAwayError, ApiError, SluiceClient
 
 
 class Server(BaseHTTPRequestHandler):
@@ -42,9 +42,9 @@ def url() -> Iterator[str]:
 
 
 def test_path_and_parameters_arrive_as_they_are(url: str) -> None:
-    asked = ApiClient(f"{url}/").get("/v1/a b?#%41", [("city", ""), ("city", "a,b"), ("q", "é&=+")])
+    asked = SluiceClient(f"{url}/").json("/v1/a b?#%41", [("city", ""), ("city", "a,b"), ("q", "é&=+")])
     assert asked == "/v1/a%20b%3F%23%2541?city=&city=a%2Cb&q=%C3%A9%26%3D%2B"
-    assert ApiClient(url).get("/moved") == "/there"
+    assert SluiceClient(url).json("/moved") == "/there"
 
 
 def test_who_does_not_answer_is_away(url: str) -> None:
@@ -53,11 +53,11 @@ def test_who_does_not_answer_is_away(url: str) -> None:
         with pytest.raises(
             ApiAwayError, match=rf"at http://127.0.0.1:{port} does not answer \(timed out\): st"
         ):
-            ApiClient(f"http://127.0.0.1:{port}", timeout_seconds=0.1).get("/")
+            SluiceClient(f"http://127.0.0.1:{port}", timeout_seconds=0.1).json("/")
     with pytest.raises(ApiAwayError, match=r"does not answer \(.* Connection refused\): start it"):
-        ApiClient("http://127.0.0.1:1").get("/")
+        SluiceClient("http://127.0.0.1:1").json("/")
     with pytest.raises(ApiAwayError, match="does not answer"):
-        ApiClient(url).get("/nonsense")
+        SluiceClient(url).json("/nonsense")
 
 
 @pytest.mark.parametrize(
@@ -65,7 +65,7 @@ def test_who_does_not_answer_is_away(url: str) -> None:
 )
 def test_what_is_no_url_is_named(url: str) -> None:
     with pytest.raises(ApiError, match="is not an api's URL") as refused:
-        ApiClient(url).get("/")
+        SluiceClient(url).json("/")
     assert str(refused.value).startswith(url)
     assert not isinstance(refused.value, ApiAwayError)
 
@@ -73,7 +73,7 @@ def test_what_is_no_url_is_named(url: str) -> None:
 def test_a_proxy_that_cannot_be_used_is_no_traceback(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1")
     with pytest.raises(ApiError, match=r"cannot be asked: .*SOCKS"):
-        ApiClient("http://127.0.0.1:1").get("/")
+        SluiceClient("http://127.0.0.1:1").json("/")
 
 
 def test_an_api_that_is_kept_open_is_asked_over_one_connection() -> None:
@@ -95,10 +95,10 @@ def test_an_api_that_is_kept_open_is_asked_over_one_connection() -> None:
     with ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        client = ApiClient(f"http://127.0.0.1:{server.server_port}")
+        client = SluiceClient(f"http://127.0.0.1:{server.server_port}")
         with client.kept_open():
-            assert [client.get("/") for _ in range(3)] == [1, 1, 1]
+            assert [client.json("/") for _ in range(3)] == [1, 1, 1]
         assert len(ports) == 1
-        assert client.get("/") == 1, "afterwards it is asked as before"
+        assert client.json("/") == 1, "afterwards it is asked as before"
         server.shutdown()
         thread.join()

@@ -1,0 +1,114 @@
+"""`sluice alarms`: what was raised, what is still open, and what to do about it."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+import click
+
+from streams.cli.asking import again, asking
+from streams.cli.common import api_option, echo_json, list_options
+from streams.cli.formats import age, instant
+from streams.cli.page import Page, echo_page, prose
+from streams.cli.screen import Screen, screen_of
+from streams.cli.table import Cell, Column, Kind, table
+from streams.cli.tsv import echo_tsv
+from streams.cli.watch import Watched, watch
+from streams.client.configured import client_of
+from streams.settings import Settings
+
+COLUMNS = (
+    Column("about"),
+    Column("code"),
+    Column("raised (UTC)"),
+    Column("age", Kind.NUMBER),
+    Column("cleared (UTC)"),
+    Column("why", Kind.TEXT),
+)
+LEAST_NEEDED = ("cleared (UTC)", "raised (UTC)", "code")
+MEMBERS = (
+    "alarm_id", "code", "severity", "subject", "state", "raised_at", "cleared_at", "detail", "runbook",
+)  # fmt: skip
+STYLES = {"critical": "alarm", "warning": "note"}
+
+
+@click.command()
+@click.option("--open", "open_only", is_flag=True, help="Only those that have not been cleared.")
+@click.option("--code", help="Only those of this error code, such as PIPELINE_LAG_EXCEEDED.")
+@click.option("--limit", type=click.IntRange(1, 1000), help="How many.  [default: 100]")
+@click.option("--watch", "watched", is_flag=True, help="Keep it fresh until Ctrl-C or SIGTERM.")
+@api_option
+@list_options
+def alarms(
+    *, open_only: bool, code: str | None, limit: int | None, watched: bool, url: str | None, as_json: bool,
+    as_tsv: bool,
+) -> None:  # fmt: skip
+    """Show the alarms of 30 days, open ones first: how old each is, why it was raised, what to do.
+
+    \b
+    Examples:
+      sluice alarms --open
+      sluice alarms --code QUALITY_CHECK_FAILED
+    """
+    settings = Settings.load()
+    client = client_of(settings, url=url)
+    given = {"state": "raised" if open_only else None, "code": code, "limit": limit}
+    parameters = [(name, str(value)) for name, value in given.items() if value is not None]
+
+    def ask() -> dict[str, Any]:
+        answer: dict[str, Any] = client.json("/v1/alarms", parameters)
+        return answer
+
+    with asking():
+        write = echo_json if as_json else _echo_tsv if as_tsv else None
+        if watched:
+            with client.kept_open():
+                watch(Watched(again(ask), alarms_page, _what_counts, write), settings.stream_seconds)
+        elif write:
+            write(ask())
+        else:
+            echo_page(alarms_page(ask(), screen_of()))
+
+
+def _echo_tsv(answer: dict[str, Any]) -> None:
+    echo_tsv(MEMBERS, answer["rows"])
+
+
+def _what_counts(answer: dict[str, Any]) -> object:
+    return answer["rows"], answer["open"]
+
+
+def alarms_page(answer: dict[str, Any], screen: Screen) -> Page:
+    """The alarms, and what to do about each code that is there."""
+    rows, count = answer["rows"], answer["open"]
+    said = f"{count:,} open" if count else "none is open"
+    above = [screen.styled(f"alarms: {said}", "alarm" if count else "good")]
+    if not rows:
+        return Page(above)
+    now = datetime.fromisoformat(answer["as_of"])
+    page = table(COLUMNS, [_cells(row, now) for row in rows], screen, LEAST_NEEDED)
+    below = [*page.below, ""]
+    for code, meaning, runbook in dict.fromkeys(
+        (row["code"], row["meaning"], row["runbook"]) for row in rows
+    ):
+        below += prose(f"{code}: {meaning}; what to do: {runbook}", screen, "aside", indent=2)
+    return Page([*above, "", *page.above], page.rows, below)
+
+
+def _cells(row: dict[str, Any], now: datetime) -> list[object]:
+    raised = datetime.fromisoformat(row["raised_at"])
+    is_open = row["cleared_at"] is None
+    return [
+        Cell(row["subject"], "name" if is_open else ""),
+        Cell(row["code"], STYLES.get(row["severity"], "") if is_open else ""),
+        instant(row["raised_at"]),
+        age(max(0.0, (now - raised).total_seconds())),
+        instant_or_open(row["cleared_at"]),
+        row["detail"],
+    ]
+
+
+def instant_or_open(cleared_at: str | None) -> str:
+    """When an alarm was cleared."""
+    return "open" if cleared_at is None else instant(cleared_at)
