@@ -11,6 +11,7 @@ from schemas.spec import EventSpec
 from schemas.validation.validator import Validator
 from tables.fold.limits import Limits
 from tables.fold.state import PartitionState
+from tables.read.state import ReaderState
 from tables.views import VIEWS
 from tests.oracle.tables import Feed, write
 from tests.support.feed import rfc3339
@@ -109,6 +110,16 @@ def fold(state: PartitionState, reads: list[Read]) -> None:
     )
     first = state.next_offset
     state.fold(decoded, stamps, first_offset=first, next_offset=first + len(reads), now_ms=stamps[-1])
+
+
+def reader_of(reads: list[Read], limits: Limits = LIMITS) -> ReaderState:
+    """What an api has after workers have folded them."""
+    reader = ReaderState(VIEWS, limits.pane_minutes, limits.pane_hours)
+    for partition in sorted({read.partition for read in reads}):
+        own = [read for read in reads if read.partition == partition]
+        feed = feed_of(own, random.Random(partition), limits)
+        reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
+    return reader
 
 
 def feed_of(reads: list[Read], draw: random.Random, limits: Limits = LIMITS) -> Feed:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 from pathlib import Path
 
 import pytest
@@ -14,22 +13,17 @@ from streams.verify.bronze_source import BronzeSource
 from streams.verify.proof import State, prove
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
-from tables.read.state import ReaderState
 from tables.views import VIEWS
 from tests.support.bronze_folder import write_bronze
 from tests.support.feed_records import situation
 from tests.support.proofs import SECONDS, bench
 from tests.support.s3 import BUCKET, S3Server
-from tests.support.view_records import LIMITS, PARTITIONS, feed_of, records
+from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 
 
 async def test_it_is_read_through_the_store_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     reads = records(3, in_time=True)
-    reader = ReaderState(VIEWS, LIMITS.pane_minutes, LIMITS.pane_hours)
-    for partition in range(PARTITIONS):
-        own = [read for read in reads if read.partition == partition]
-        feed = feed_of(own, random.Random(partition))
-        reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
+    reader = reader_of(reads)
     view = VIEWS["kpi_gmv"]
     query = parse_view_query(view, [("window", "6h")])
     now = situation((reader.newest_us() or 0) / 1e6, partitions=PARTITIONS)

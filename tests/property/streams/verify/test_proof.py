@@ -4,7 +4,6 @@ disordered, repeated, late and spoilt, of every view."""
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -29,7 +28,7 @@ from tests.support.feed import micros, rfc3339, windows
 from tests.support.feed_records import TOPIC, situation
 from tests.support.kafka import Read
 from tests.support.proofs import bench, proved
-from tests.support.view_records import CHOICES, IDS, feed_of, records
+from tests.support.view_records import CHOICES, IDS, reader_of, records
 
 SHORT = Limits(pane_minutes=30, pane_hours=2, dedupe_seconds=900, closed_hours=1)
 """So short that what is kept by time matters within some hours of records."""
@@ -101,16 +100,6 @@ def written(names: Sequence[str], item: Drawn, number: int, at_ms: int) -> bytes
         "city": ["lisbon", "porto", None][item.choice % 3], "payload": payload,
     }  # fmt: skip
     return json.dumps(envelope).encode()
-
-
-def reader_of(reads: Sequence[Read], limits: Limits) -> ReaderState:
-    """What an api has after workers have folded them."""
-    reader = ReaderState(VIEWS, limits.pane_minutes, limits.pane_hours)
-    for partition in sorted({read.partition for read in reads}):
-        own = [read for read in reads if read.partition == partition]
-        feed = feed_of(own, random.Random(partition), limits)
-        reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
-    return reader
 
 
 def said(reader: ReaderState, view: View, params: dict[str, str]) -> dict[str, Any]:

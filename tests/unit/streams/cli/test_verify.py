@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import random
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,12 +13,11 @@ from click.testing import CliRunner, Result
 from streams.cli.main import main
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
-from tables.read.state import ReaderState
 from tables.views import VIEWS
 from tests.support.api import Api, answering
 from tests.support.bronze_folder import write_bronze
 from tests.support.feed_records import situation
-from tests.support.view_records import LIMITS, PARTITIONS, feed_of, records
+from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 
 READS = records(2, in_time=True)
 VIEW = "ops_recon_variance"
@@ -28,11 +26,7 @@ VIEW = "ops_recon_variance"
 @pytest.fixture(scope="module")
 def live() -> dict[str, dict[str, Any]]:
     """What an api that has folded the records answers of each view."""
-    reader = ReaderState(VIEWS, LIMITS.pane_minutes, LIMITS.pane_hours)
-    for partition in range(PARTITIONS):
-        own = [read for read in READS if read.partition == partition]
-        feed = feed_of(own, random.Random(partition))
-        reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
+    reader = reader_of(READS)
     now = situation((reader.newest_us() or 0) / 1e6, partitions=PARTITIONS)
     return {
         name: answer_view(reader, view, parse_view_query(view, [("window", "6h")]), now)

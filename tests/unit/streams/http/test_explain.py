@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import random
 import socket
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
@@ -23,7 +22,7 @@ from tests.support.bronze_folder import write_bronze
 from tests.support.feed_records import TOPIC
 from tests.support.kafka import Read
 from tests.support.replica import SetClock
-from tests.support.view_records import LIMITS, PARTITIONS, feed_of, records
+from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 from tests.support.visitors import Analyst
 
 READS = records(1, in_time=True)
@@ -45,10 +44,7 @@ def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replica
     clock = SetClock()
     made = Replica(VIEWS, Settings.load(), clock)
     made.topics, made.waiting_for = {TOPIC: PARTITIONS}, None
-    for partition in range(PARTITIONS):
-        own = [read for read in READS if read.partition == partition]
-        feed = feed_of(own, random.Random(partition))
-        made.reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
+    made.reader = reader_of(READS)
     newest_us = made.reader.newest_us()
     assert newest_us is not None
     clock.now = newest_us / 1e6

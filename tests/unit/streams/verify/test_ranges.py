@@ -45,7 +45,8 @@ def bronze(tmp_path: Path) -> Path:
         (15, 35, None, (10, 20, 30)),
         (20, 30, None, (20,)),
         (0, 100, 7.5, (70, 80, 90)),
-        (0, 100, 7.0, (60, 70, 80, 90)),  # five minutes before, an event may be ahead of its record
+        (0, 100, 7.05, (60, 70, 80, 90)),  # an event may be five minutes ahead of its record
+        (0, 100, 7.1, (70, 80, 90)),
         (0, 75, 7.5, (70,)),
         (0, 100, 99, ()),
         (85, 100, 3, (80, 90)),
