@@ -27,8 +27,10 @@ Paste into another terminal:
   {sluice} views{url}
   {sluice} views {view} --window {window} --watch{url}
   {sluice} views ops_recon_variance --window 1h --watch{url}
+  {sluice} explain {view} --city london --window 1h{url}
   SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze ls
   SLUICE_BRONZE_URL=file://{bronze} {sluice} bronze verify
+  SLUICE_BRONZE_URL=file://{bronze} {sluice} verify all{url}
   SLUICE_KAFKA={kafka} {sluice} quarantine list
   {doctor}
   SLUICE_KAFKA={kafka} {sluice} replay --format online-retail --rebase now {fixture}

@@ -83,7 +83,8 @@ def _verified(settings: Settings, name: str, window: str, seconds: float, url: s
     verifier = Verifier(settings, client_of(settings, url=url), bronze_store(settings), meter.show)
 
     async def each() -> list[Verdict]:
-        return [await verifier.verify(view, window, seconds) for view in views]
+        taken = [await verifier.take(view, window) for view in views]
+        return [await verifier.prove(one, seconds) for one in taken]
 
     try:
         with asking():

@@ -34,9 +34,9 @@ class BronzeSource:
         self._since_ms = None if answer.start is None else instant_us(answer.start) // 1000
         self._validator = validator
 
-    async def wait(self, seconds: float, told: Progress) -> None:
-        """Until it has all of them. Raises `BronzeBehindError`."""
-        await until_covered(self.ranges, seconds, told)
+    async def wait(self, seconds: float, told: Progress, since: float) -> None:
+        """Until it has all of them, for `seconds` from `since` (monotonic). Raises `BronzeBehindError`."""
+        await until_covered(self.ranges, seconds, told, since)
 
     async def look(self) -> dict[tuple[str, int], int]:
         """Up to which offset it has each span, as it is now."""

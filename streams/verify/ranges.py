@@ -94,9 +94,12 @@ class PartitionRanges:
         return commit_path(self.span.topic, self.span.partition, first)
 
 
-async def until_covered(ranges: Sequence[PartitionRanges], seconds: float, told: Progress) -> None:
-    """Wait until Bronze has all of the spans. Raises `BronzeBehindError` if it does not within `seconds`."""
-    until = time.monotonic() + seconds
+async def until_covered(
+    ranges: Sequence[PartitionRanges], seconds: float, told: Progress, since: float
+) -> None:
+    """Wait until Bronze has all of the spans. Raises `BronzeBehindError` if it does not within `seconds` from
+    `since` (monotonic)."""
+    until = since + seconds
     backoff = Backoff(LONGEST_PAUSE_SECONDS)
     while behind := [one for one in ranges if not await one.look()]:
         where = ", ".join(f"{one.span.name} is at {one.next or 0:,} of {one.span.next:,}" for one in behind)

@@ -1,15 +1,17 @@
-"""Proves views one after the other: each answer is taken, waited for in Bronze, and held against its SQL."""
+"""Proves views: an answer is taken of the api, waited for in Bronze, and held against its SQL."""
 
 from __future__ import annotations
 
 import asyncio
+import time
+from dataclasses import dataclass
 
 from agents.bronze.store import Store
 from schemas.validation.validator import Validator
 from streams.client import SluiceClient
 from streams.registry.schemas import Schemas
 from streams.settings import Settings
-from streams.verify.answer import UnfitAnswerError
+from streams.verify.answer import Answer, UnfitAnswerError
 from streams.verify.bronze_source import BronzeSource
 from streams.verify.live import live_answer
 from streams.verify.proof import Bench, State, Verdict, obstacle, prove
@@ -17,6 +19,14 @@ from streams.verify.ranges import BronzeBehindError, Progress
 from streams.verify.records import RecordsError
 from streams.verify.rules import Limits
 from tables.spec.view import View
+
+
+@dataclass(frozen=True)
+class Taken:
+    """`at`: when it was (monotonic)."""
+
+    answer: Answer
+    at: float
 
 
 def bench_of(settings: Settings) -> Bench:
@@ -51,22 +61,30 @@ class Verifier:
         self._bench = bench_of(settings)
         self._bad = BadReader(settings)
 
-    async def verify(self, view: View, window: str, seconds: float) -> Verdict:
-        """The verdict on a view's answer of now. `seconds`: how long to wait for Bronze, and then to look at
-        the view's own events.
-
-        Raises `ApiError`, `StoreError`, `CorruptFileError`.
-        """
+    async def take(self, view: View, window: str) -> Taken | Verdict:
+        """A view's answer of now, or the verdict that it cannot be proved. Raises `ApiError`."""
         try:
             answer = await asyncio.to_thread(live_answer, self._client, view, window)
         except UnfitAnswerError as error:
             return Verdict(view, None, notes=[str(error)])
         why = obstacle(answer)
-        if why is not None:
-            return Verdict(view, answer, notes=[why])
+        return Taken(answer, time.monotonic()) if why is None else Verdict(view, answer, notes=[why])
+
+    async def prove(self, taken: Taken | Verdict, seconds: float) -> Verdict:
+        """The verdict on it. `seconds`: how long Bronze has to get the answer's records, from when it was
+        taken, and then how long to look at the view's own events.
+
+        Whoever proves several takes all of them first: Bronze is then waited for once.
+
+        Raises `StoreError`, `CorruptFileError`.
+        """
+        if isinstance(taken, Verdict):
+            return taken
+        answer = taken.answer
+        view = answer.view
         bronze = BronzeSource(self._store, answer, self._bad.validator)
         try:
-            await bronze.wait(seconds, self._told)
+            await bronze.wait(seconds, self._told, taken.at)
             verdict = await prove(answer, bronze, self._bench, seconds, self._told)
         except (BronzeBehindError, RecordsError) as error:
             return Verdict(view, answer, notes=[str(error)])

@@ -1,4 +1,4 @@
-"""One audit: each view is proved, one after the other."""
+"""One audit: the answers of all views are taken, and proved one after the other."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from streams.client import ApiError
 from streams.roles.audit.alarms import AuditAlarms
 from streams.settings import Settings
 from streams.verify.proof import State, Verdict
-from streams.verify.run import Verifier
+from streams.verify.run import Taken, Verifier
 from tables.spec.view import View
 
 log = logging.getLogger(__name__)
@@ -37,19 +37,29 @@ class Auditor:
                 metrics.AUDITS.labels(view.name, outcome)
 
     async def audit(self) -> None:
-        """Prove all of them. One that cannot be proved now is told, and left for the next time."""
-        for view in self._views:
+        """Prove all of them. One that cannot be proved now is told, and left for the next time.
+
+        All answers are taken before the first is proved, so that Bronze is waited for once.
+        """
+        taken = [(view, await self._taken(view)) for view in self._views]
+        for view, one in taken:
             began = time.monotonic()
-            outcome = await self._audit(view)
+            outcome = FAILED if one is None else await self._outcome(view, one)
             metrics.AUDITS.labels(view.name, outcome).inc()
             metrics.AUDIT_SECONDS.labels(view.name).set(time.monotonic() - began)
 
-    async def _audit(self, view: View) -> str:
-        settings = self._settings
+    async def _taken(self, view: View) -> Taken | Verdict | None:
         try:
-            verdict = await self._verifier.verify(view, settings.audit_window, settings.audit_wait_seconds)
-        except (ApiError, StoreError, CorruptFileError) as error:
-            log.warning("%s could not be audited: %s", view.name, error)
+            return await self._verifier.take(view, self._settings.audit_window)
+        except ApiError as error:
+            _failed(view, error)
+            return None
+
+    async def _outcome(self, view: View, taken: Taken | Verdict) -> str:
+        try:
+            verdict = await self._verifier.prove(taken, self._settings.audit_wait_seconds)
+        except (StoreError, CorruptFileError) as error:
+            _failed(view, error)
             return FAILED
         match verdict.state:
             case State.UNVERIFIED:
@@ -63,6 +73,10 @@ class Auditor:
                 log.info("%s is proved, over %d records", view.name, verdict.records)
                 await self._alarms.right(view.name)
         return verdict.state.value
+
+
+def _failed(view: View, error: Exception) -> None:
+    log.warning("%s could not be audited: %s", view.name, error)
 
 
 def difference(verdict: Verdict) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -42,7 +43,7 @@ async def test_it_is_read_through_the_store_alone(tmp_path: Path, monkeypatch: p
             return Validator()
 
         bronze = BronzeSource(store, answer, validator)
-        await bronze.wait(SECONDS, lambda _: None)
+        await bronze.wait(SECONDS, lambda _: None, time.monotonic())
         with_ = bench(pane_hours=LIMITS.pane_hours)
         verdict = await prove(answer, bronze, with_, SECONDS, lambda _: None)
     assert (verdict.state, verdict.differences) == (State.EQUAL, [])

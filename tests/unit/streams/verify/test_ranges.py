@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -104,7 +105,7 @@ async def test_waits_until_bronze_has_them_and_says_for_what(tmp_path: Path) -> 
         commit(tmp_path, 10, 1_500, 2)
 
     async with asyncio.timeout(60):
-        await until_covered([ranges(tmp_path, 0, 1_500)], 60, tell)
+        await until_covered([ranges(tmp_path, 0, 1_500)], 60, tell, time.monotonic())
     assert told == ["waiting for Bronze: events.raw-0 is at 10 of 1,500"]
 
 
@@ -112,4 +113,11 @@ async def test_does_not_wait_for_ever(tmp_path: Path) -> None:
     with pytest.raises(
         BronzeBehindError, match=r"after 0.01 s: events.raw-0 is at 0 of 1,500. Is there a `sluice"
     ):
-        await until_covered([ranges(tmp_path, 0, 1_500)], 0.01, lambda _: None)
+        await until_covered([ranges(tmp_path, 0, 1_500)], 0.01, lambda _: None, time.monotonic())
+
+
+async def test_bronze_has_the_time_since_the_answer_was_taken(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(BronzeBehindError, match=r"after 60 s"):
+        await until_covered([ranges(tmp_path, 0, 1_500)], 60, told.append, time.monotonic() - 60)
+    assert told == []

@@ -64,6 +64,25 @@ async def test_each_view_is_audited_whatever_becomes_of_the_others(
     assert asked == [[("window", "2h")]]
 
 
+async def test_all_answers_are_taken_before_bronze_is_waited_for(api: Api, tmp_path: Path) -> None:
+    span = {
+        "topic": "events.raw", "partition": 0, "watermark": None, "first_offset": 0, "checkpoint_offset": 7
+    }  # fmt: skip
+    for name in NAMES:
+        api.answers[f"/v1/views/{name}"] = (200, {**NOTHING, "partitions": [span]})
+    asked_before_waiting: list[int] = []
+
+    def told(_: str) -> None:
+        asked_before_waiting.append(sum(path != "/v1/views" for path, _ in api.asked))
+
+    settings = Settings.load({"SLUICE_AUDIT_WAIT_SECONDS": "1", "SLUICE_KAFKA": "127.0.0.1:1"})
+    verifier = Verifier(settings, SluiceClient(api.url), LocalStore(tmp_path), told)
+    before = {name: count(name, "unverified") for name in NAMES}
+    await Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings)).audit()
+    assert set(asked_before_waiting) == {len(NAMES)}, "an answer was taken only after a wait"
+    assert {name: count(name, "unverified") for name in NAMES} == {name: n + 1 for name, n in before.items()}
+
+
 def test_what_is_wrong_is_told_without_what_it_is_about() -> None:
     found = [
         Difference({"city": "lisbon", "currency": "GBP"}, "gmv_minor", 12345, 67890),
