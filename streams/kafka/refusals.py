@@ -19,6 +19,8 @@ _KINDS = {
     TransactionalIdAuthorizationFailed: "transactional id",
     ClusterAuthorizationFailedError: "the cluster",
 }
+_LOOKUP = "Unable to get coordinator id for "
+"""aiokafka's words where a group may not even be described."""
 
 
 class NoRightError(KafkaError):  # type: ignore[misc]  # untyped
@@ -45,7 +47,10 @@ def refusal(error: BaseException, operation: str = "use") -> str | None:
         return str(error.args[0])
     for kind, what in _KINDS.items():
         if isinstance(error, kind):
-            return no_right(f"{operation} {what} {_names(error)}".strip())
+            names = _names(error)
+            if names.startswith(_LOOKUP):
+                operation, names = "Describe", names.removeprefix(_LOOKUP)
+            return no_right(f"{operation} {what} {names}".strip())
     return None
 
 
