@@ -98,6 +98,7 @@ def ask_kafka(
 
     from streams.kafka.availability import KafkaAwayError, away, reason_of, while_it_answers  # noqa: PLC0415
     from streams.kafka.message_formats import UnreadableBatchError  # noqa: PLC0415
+    from streams.kafka.refusals import refusal  # noqa: PLC0415
 
     async def asked() -> T:
         try:
@@ -107,7 +108,8 @@ def ask_kafka(
         except TimeoutError as error:
             raise Failure(away(settings, await reason_of(settings, error))) from None
         except KafkaError as error:
-            raise Failure(f"Kafka refused: {await reason_of(settings, error)}") from None
+            why = await reason_of(settings, error)
+            raise Failure(why if refusal(error) else f"Kafka refused: {why}") from None
         except UnreadableBatchError as error:
             raise Failure(f"what Kafka has cannot be read: {error}") from None
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import asdict
 from typing import Any
 
@@ -11,8 +12,10 @@ from streams.cli.common import ask_kafka, echo_json, json_option, list_options, 
 from streams.cli.page import Page, echo_page
 from streams.cli.screen import Screen, screen_of
 from streams.cli.table import Cell, Column, Kind, blocks, table
+from streams.cli.topics_acls import echo_acls
 from streams.cli.tsv import echo_tsv
 from streams.kafka import topics as bus_topics
+from streams.kafka.acls import ROLES
 from streams.kafka.availability import connected_admin
 from streams.settings import Settings
 
@@ -23,6 +26,12 @@ COLUMNS = (
 )  # fmt: skip
 LEAST_NEEDED = ("purpose", "access")
 MEMBERS = ("topic", "exists", "partitions", "cleanup", "access", "purpose")
+
+
+def _principal(ctx: click.Context, param: click.Parameter, value: str) -> str:  # noqa: ARG001
+    if not re.fullmatch(r"\w+:\S.*", value):
+        raise click.BadParameter(f"{value} is no principal, such as User:sluice")
+    return value
 
 
 @click.group()
@@ -61,19 +70,44 @@ def create(*, timeout_seconds: float, as_json: bool) -> None:
 
 
 @topics.command("list")
+@click.option("--acls", "as_acls", is_flag=True, help="Print what an access list needs, as commands.")
+@click.option(
+    "--principal",
+    default="User:sluice",
+    show_default=True,
+    callback=_principal,
+    help="Whom the access list is for, with --acls.",
+)
+@click.option(
+    "--role",
+    "roles",
+    type=click.Choice(ROLES),
+    multiple=True,
+    help="What a role needs, alone, with --acls; may be given several times. Without it: all roles.",
+)
 @timeout_option
 @list_options
-def list_(*, timeout_seconds: float, as_json: bool, as_tsv: bool) -> None:
-    """List topics, consumer groups and transactional ids, such as an access list needs.
+def list_(
+    *, as_acls: bool, principal: str, roles: tuple[str, ...], timeout_seconds: float, as_json: bool,
+    as_tsv: bool,
+) -> None:  # fmt: skip
+    """List topics, consumer groups and transactional ids; or what an access list needs.
 
-    --tsv has the topics alone.
+    --tsv has the topics alone. With --acls it prints commands of Kafka's own kafka-acls, one a line, for a
+    role or for all; Kafka is not asked. Each role may do what it has to, and nothing more.
 
     \b
     Examples:
       sluice topics list
-      sluice topics list --json
+      sluice topics list --acls --role api --principal User:sluice-api
+      sluice topics list --acls --role views --role bronze --role gates | sh
     """
     settings = Settings.load()
+    if as_acls:
+        echo_acls(settings, principal, roles or ROLES, as_json=as_json, as_tsv=as_tsv)
+        return
+    if roles:
+        raise click.UsageError("--role is for --acls")
     listed = ask_kafka(settings, _listing(settings), timeout_seconds, LONGEST_SECONDS)
     if as_json:
         echo_json(listed)

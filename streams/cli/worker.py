@@ -119,7 +119,10 @@ def _supervise(run: Callable[[Any, Settings], None]) -> None:
 def _run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
+    from aiokafka.errors import KafkaError  # noqa: PLC0415
+
     from streams.faust.instance_guard import InstanceTakenError  # noqa: PLC0415
+    from streams.kafka.refusals import refusal  # noqa: PLC0415
     from streams.roles.lifecycle import CannotStartError  # noqa: PLC0415
 
     run: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
@@ -129,4 +132,8 @@ def _run(module: str, role: str) -> None:
         raise WrongUsage(str(error)) from None
     except CannotStartError as error:
         raise Failure(str(error)) from None
+    except KafkaError as error:
+        if (refused := refusal(error)) is None:
+            raise
+        raise Failure(refused) from None  # a right was taken back meanwhile
     shutdown.end()

@@ -29,6 +29,7 @@ HERE: tuple[Check, ...] = (
     environment.variables,
 )
 IN_KAFKA: tuple[Check, ...] = (
+    kafka.rights,
     kafka.topics_as_planned,
     workers.views,
     workers.bronze,

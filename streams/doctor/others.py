@@ -75,7 +75,7 @@ async def alien_records(settings: Settings) -> list[AlienRecord]:
         (settings.topic("views.feed"), problem_of),
         (settings.topic("ops.gates"), gate_problem),
     ):
-        for partition in range(await partition_count(settings, topic)):
+        for partition in range(await partition_count(settings, topic, "Read")):
             bad = await _newest_bad(settings, TopicPartition(topic, partition), judge)
             for key, (offset, problem) in bad.items():
                 is_closed_gate = judge is gate_problem and problem.fault is Fault.DAMAGED

@@ -113,12 +113,15 @@ class Follower:
         """Check how many partitions the raw topics and the feed have, and follow new ones."""
         counts = await topology.partition_counts((*self._settings.raw_topics, self._feed))
         self._replica.topics = {name: counts.get(name) for name in self._settings.raw_topics}
+        for name in self._settings.raw_topics:
+            if name not in counts:
+                await self._tell_absence(topology, name, "Describe")
         known = {tp.partition for tp in consumer.assignment()}
         feed = counts.get(self._feed)
         if feed is None:
             if self._positions:
                 raise _ReadAgainError("its topic is gone")
-            self._replica.waiting_for = f"topic {self._feed}: `sluice topics create` makes it"
+            self._replica.waiting_for = await self._tell_absence(topology, self._feed, "Read")
             return
         await self._recognise(consumer)
         if feed <= len(known):
@@ -132,6 +135,11 @@ class Follower:
                 consumer.seek(tp, self._positions[tp])
             else:
                 await consumer.seek_to_beginning(tp)
+
+    async def _tell_absence(self, topology: Topology, topic: str, operation: str) -> str:
+        why = await topology.absence(topic, operation)
+        log.warning("waiting for %s", why)
+        return why
 
     async def _recognise(self, consumer: AIOKafkaConsumer) -> None:
         """A feed with another topic id may continue at the same offset: it is read from the beginning."""

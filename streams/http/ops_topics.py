@@ -14,7 +14,7 @@ from streams.feed.alien_records import tell
 from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
-from streams.kafka.topology import partitions_of
+from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
 from tables.gates.alarm_log import AlarmLog
 from tables.gates.alarms import decode_alarm
@@ -57,7 +57,8 @@ class OpsTopics:
         partitions = await partitions_of(self._settings, names)
         missing = [name for name in names if name not in {tp.topic for tp in partitions}]
         if missing:
-            self.waiting_for = f"topic {missing[0]}: `sluice topics create` makes it"
+            self.waiting_for = await absence(self._settings, missing[0], "Read")
+            log.warning("waiting for %s", self.waiting_for)
             return
         async with reading(self._settings) as consumer:
             consumer.assign(partitions)

@@ -72,7 +72,7 @@ class Delivery:
 
     async def start(self) -> None:
         """Wait for Kafka. Raises `RefusedError` if there is no such topic."""
-        self._partitions = await partition_count(self._settings, self.topic)
+        self._partitions = await partition_count(self._settings, self.topic, "Write")
         self._producer = await started_producer(self._settings, compression="snappy")
         self.waiting_for = None
 

@@ -31,6 +31,7 @@ from agents.backoff import Backoff
 from streams.kafka.client import client_kwargs, started_admin
 from streams.kafka.connection import Connection
 from streams.kafka.credentials import CredentialsError
+from streams.kafka.refusals import refusal
 from streams.kafka.tls import out_of_date
 from streams.plain_text import plain
 from streams.settings import Settings
@@ -66,8 +67,9 @@ class KafkaAwayError(Exception):
 
 def reason(error: BaseException) -> str:
     """What a connection error means, for people."""
-    if isinstance(error, CredentialsError):
-        return str(error.args[0])
+    plainly = str(error.args[0]) if isinstance(error, CredentialsError) else refusal(error)
+    if plainly is not None:
+        return plainly
     if isinstance(error, ssl.SSLCertVerificationError) and error.verify_code in _OTHER_HOST:
         return f"its certificate is another host's ({error.verify_message.rstrip('.')}): see SLUICE_KAFKA"
     if isinstance(error, ssl.SSLCertVerificationError):

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
+from aiokafka.errors import GroupAuthorizationFailedError
 
 from streams.kafka.availability import connected_admin
 from streams.kafka.client import reading
 from streams.kafka.records import records_from, until_coordinated
+from streams.kafka.refusals import NoRightError
 from streams.settings import Settings
 
 
@@ -33,9 +35,12 @@ async def group_progress(
 ) -> list[Progress]:
     """The group's progress on each of the partitions. Raises aiokafka's errors."""
     async with connected_admin(settings) as admin:
-        offsets = await until_coordinated(
-            lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions))
-        )
+        try:
+            offsets = await until_coordinated(
+                lambda: admin.list_consumer_group_offsets(group, partitions=list(partitions))
+            )
+        except GroupAuthorizationFailedError:
+            raise NoRightError(f"Describe group {group}") from None
     done = {tp: at.offset for tp, at in offsets.items() if at.offset >= 0}
     async with reading(settings) as consumer:
         consumer.assign(partitions)

@@ -27,16 +27,17 @@ from aiokafka.errors import (
 )
 from aiokafka.partitioner import murmur2
 
+from streams.kafka.authorized_operations import is_hidden
 from streams.kafka.availability import connected_admin
 from streams.kafka.client import client_kwargs, send_batch, started
 from streams.kafka.raw_batch import RawBatch, RawHeader
+from streams.kafka.refusals import in_words, no_right, refusal
 from streams.kafka.write_failures import FENCED
 from streams.settings import Settings
 
 BATCH_BYTES = 256 * 1024
 CLOSE_SECONDS = 2.0
 START_TRIES = 3
-ACCESS = ": `sluice topics list` shows what an access list needs"
 
 
 class RefusedError(Exception):
@@ -44,7 +45,7 @@ class RefusedError(Exception):
 
 
 class NoTopicError(RefusedError):
-    """Kafka has no such topic, or the client is not authorized to see it."""
+    """Kafka has no such topic."""
 
 
 @dataclass
@@ -173,6 +174,8 @@ def kafka_hash(key: bytes) -> int:
 def _refusal(error: BaseException, topic: str, batch: _Open) -> BaseException:
     if not isinstance(error, KafkaError) or isinstance(error, FENCED):
         return error
+    if (refused := refusal(error, "Write")) is not None:
+        return RefusedError(refused)
     where = batch.first if batch.records == 1 else f"{batch.first} to {batch.last}"
     if isinstance(error, MessageSizeTooLargeError):
         return RefusedError(f"{where}: larger than the topic {topic} takes (its max.message.bytes)")
@@ -186,7 +189,7 @@ async def outbox(settings: Settings, topic: str) -> AsyncIterator[Outbox]:
     Raises `RefusedError` if there is no such topic. On leaving, batches that Kafka has not acknowledged
     within a few seconds are given up.
     """
-    partitions = await partition_count(settings, topic)
+    partitions = await partition_count(settings, topic, "Write")
     producer = await started_producer(settings)
     try:
         yield Outbox(producer, topic, partitions)
@@ -218,10 +221,13 @@ async def started_producer(
     return await started(producer, _start(producer, settings))
 
 
-async def partition_count(settings: Settings, topic: str) -> int:
-    """How many partitions a topic has. Raises `NoTopicError` if there is no such topic; waits for Kafka."""
+async def partition_count(settings: Settings, topic: str, operation: str) -> int:
+    """How many partitions a topic has. Waits for Kafka. Raises `NoTopicError` if there is no such topic, and
+    `RefusedError` if we may not even know: `operation` is what is to be done with it."""
     async with connected_admin(settings) as admin:
         if topic not in await admin.list_topics():
+            if await is_hidden(admin, topic):
+                raise RefusedError(no_right(f"{operation} topic {topic}"))
             raise NoTopicError(f"there is no topic {topic}: `sluice topics create` makes it")
         (described,) = await admin.describe_topics([topic])
         return len(described["partitions"])
@@ -234,12 +240,10 @@ async def _start(producer: AIOKafkaProducer, settings: Settings) -> None:
             await producer.start()
         except TransactionalIdAuthorizationFailed:
             name = producer._txn_manager.transactional_id
-            raise RefusedError(f"Kafka gives no right to use the transactional id {name}{ACCESS}") from None
+            raise RefusedError(no_right(f"Write transactional id {name}")) from None
         except (KafkaError, OSError) as error:
             if tries >= START_TRIES and isinstance(error, KafkaError) and not error.retriable:
-                raise RefusedError(
-                    f"Kafka refuses a producer: {type(error).__name__}: {error}{ACCESS}"
-                ) from None
+                raise RefusedError(f"Kafka refuses a producer: {in_words(error)}") from None
             async with connected_admin(settings):
                 pass  # it has logged that Kafka is unavailable, and waited for it
         else:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from aiokafka.admin import AIOKafkaAdminClient, NewPartitions, NewTopic
 from aiokafka.admin.config_resource import ConfigResource, ConfigResourceType
-from aiokafka.errors import TopicAlreadyExistsError, for_code
+from aiokafka.errors import TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
 from schemas.times import FUTURE_MS
 from streams.kafka.availability import connected_admin
+from streams.kafka.refusals import NoRightError
 from streams.settings import Settings
 
 DEFAULT_MESSAGE_BYTES = 1048588
@@ -115,9 +117,11 @@ class TopicState:
 
 
 async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, TopicState]:
-    """The topics among `names` that exist."""
+    """The topics among `names` that exist. Raises `NoRightError`, and aiokafka's errors."""
     found: dict[str, int] = {}
     for topic in await admin.describe_topics(names):
+        if for_code(topic["error_code"]) is TopicAuthorizationFailedError:
+            raise NoRightError(f"Describe topic {topic['topic']}")
         if topic["error_code"] == 0:
             found[topic["topic"]] = len(topic["partitions"])
     if not found:
@@ -127,6 +131,8 @@ async def describe(admin: AIOKafkaAdminClient, names: list[str]) -> dict[str, To
     for response in await admin.describe_configs(resources):
         for resource in response.resources:
             error, _, _, name, entries = resource[:5]
+            if for_code(error) is TopicAuthorizationFailedError:
+                raise NoRightError(f"DescribeConfigs topic {name}")
             if error:
                 raise for_code(error)(f"reading the configuration of {name}")
             configs[name] = {entry[0]: entry[1] for entry in entries}
@@ -152,9 +158,9 @@ async def create(settings: Settings) -> tuple[list[str], list[Finding]]:
                     made.append(topic.name)
             await _until_described(admin, [topic.name for topic in wanted if topic.raw is raw])
         there = await describe(admin, names)
-        if all(finding.bearable for finding in findings(settings, there)):
+        if all(finding.bearable for finding in findings(settings, wanted, there)):
             made += await _grow(admin, settings, there)
-        return made, findings(settings, await describe(admin, names))
+        return made, findings(settings, wanted, await describe(admin, names))
 
 
 def _fitted(settings: Settings, topic: TopicPlan, there: dict[str, TopicState]) -> TopicPlan:
@@ -173,6 +179,8 @@ async def _make(admin: AIOKafkaAdminClient, topic: TopicPlan, replication: int) 
     new = NewTopic(topic.name, topic.partitions, replication, topic_configs=config)
     response = await admin.create_topics([new])
     for name, code, *rest in response.topic_errors:
+        if for_code(code) is TopicAuthorizationFailedError:
+            raise NoRightError(f"Create topic {name}")
         if code and for_code(code) is not TopicAlreadyExistsError:
             raise for_code(code)(f"making topic {name}: {rest[0] if rest else ''}")
 
@@ -201,22 +209,27 @@ async def _grow(admin: AIOKafkaAdminClient, settings: Settings, there: dict[str,
 
 async def _add_partitions(admin: AIOKafkaAdminClient, name: str, partitions: int) -> None:
     """Add partitions, and return when they are visible."""
-    await admin.create_partitions({name: NewPartitions(partitions)})
+    try:
+        await admin.create_partitions({name: NewPartitions(partitions)})
+    except TopicAuthorizationFailedError:
+        raise NoRightError(f"Alter topic {name}") from None
     async with asyncio.timeout(VISIBLE_SECONDS):
         while (await describe(admin, [name]))[name].partitions < partitions:  # noqa: ASYNC110 - see above
             await asyncio.sleep(0.05)
 
 
-async def inspect(settings: Settings) -> list[Finding]:
-    """The current problems of the topics."""
+async def inspect(settings: Settings, names: Collection[str]) -> list[Finding]:
+    """The current problems of the topics of these names."""
+    wanted = [topic for topic in plan(settings) if topic.name in names]
     async with connected_admin(settings) as admin:
-        return findings(settings, await describe(admin, [topic.name for topic in plan(settings)]))
+        there = await describe(admin, [topic.name for topic in wanted])
+    return findings(settings, wanted, there)
 
 
-def findings(settings: Settings, there: dict[str, TopicState]) -> list[Finding]:
-    """Compare the existing topics with the plan."""
+def findings(settings: Settings, wanted: list[TopicPlan], there: dict[str, TopicState]) -> list[Finding]:
+    """Compare the existing topics with what they should be."""
     found: list[Finding] = []
-    for topic in plan(settings):
+    for topic in wanted:
         state = there.get(topic.name)
         if state is None:
             mend, bearable = "sluice topics create", not topic.for_workers

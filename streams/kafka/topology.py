@@ -7,7 +7,9 @@ from collections.abc import Collection
 from aiokafka import TopicPartition
 from aiokafka.admin import AIOKafkaAdminClient
 
+from streams.kafka.authorized_operations import is_hidden
 from streams.kafka.client import started_admin
+from streams.kafka.refusals import right
 from streams.settings import Settings
 
 
@@ -16,6 +18,15 @@ async def partition_counts(settings: Settings, names: Collection[str]) -> dict[s
     topology = Topology(settings)
     try:
         return await topology.partition_counts(names)
+    finally:
+        await topology.close()
+
+
+async def absence(settings: Settings, topic: str, operation: str) -> str:
+    """`Topology.absence`, asked once, over a connection of its own."""
+    topology = Topology(settings)
+    try:
+        return await topology.absence(topic, operation)
     finally:
         await topology.close()
 
@@ -45,6 +56,15 @@ class Topology:
         return {
             t["topic"]: len(t["partitions"]) for t in topics if t["topic"] in names and not t["error_code"]
         }
+
+    async def absence(self, topic: str, operation: str) -> str:
+        """What to wait for where there is no such topic among them: for the topic, or for a right to it.
+        `operation`: what is to be done with it. Raises aiokafka's errors."""
+        if self._admin is None:
+            self._admin = await started_admin(self._settings)
+        if await is_hidden(self._admin, topic):
+            return f"the {right(f'{operation} topic {topic}')}"
+        return f"topic {topic}: `sluice topics create` makes it"
 
     async def close(self) -> None:
         """Close the connection."""

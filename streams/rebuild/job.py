@@ -6,6 +6,9 @@ from contextlib import AsyncExitStack
 
 from agents.bronze.store import Store
 from schemas.validation.validator import Validator
+from streams.kafka.availability import connected_admin
+from streams.kafka.refusals import no_right
+from streams.kafka.rights import missing_rights
 from streams.kafka.topology import partition_counts, partitions_of
 from streams.rebuild.feed_partition import FeedPartition
 from streams.rebuild.partition import PartitionRebuild, Progress, RebuildError, Rebuilt
@@ -25,6 +28,9 @@ async def rebuild(
     `CorruptFileError`, `FeedFormatError` and aiokafka's errors.
     """
     name = settings.topic("views.feed")
+    async with connected_admin(settings) as admin:
+        if lacking := await missing_rights(admin, settings, "rebuild"):
+            raise RebuildError(no_right(", ".join(lacking)))
     async with AsyncExitStack() as opened:
         feeds = [
             await opened.enter_async_context(FeedPartition(settings, tp.partition, view))

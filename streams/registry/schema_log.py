@@ -47,7 +47,7 @@ class SchemaLog:
             await self._read()
 
     async def _read(self) -> None:
-        await partition_count(self._settings, self._topic)  # says how to mend it
+        await partition_count(self._settings, self._topic, "Read")  # says how to mend it
         partition = TopicPartition(self._topic, 0)
         async with reading(self._settings, "sluice-schemas") as consumer:
             consumer.assign([partition])

@@ -25,6 +25,7 @@ from schemas.validation.avro.known_schemas import KnownSchemas
 from schemas.validation.avro.log_entries import Entry, SchemaEntry, UnknownEntry
 from schemas.validation.avro.writer_schema import LARGEST_SCHEMA_BYTES, TOO_LARGE
 from streams.clock import SYSTEM_CLOCK, Clock
+from streams.kafka.refusals import in_words
 from streams.registry.client import NotRegisteredError, Registered, RegistryClient, RegistryError
 from streams.registry.folder import SchemaFolder
 from streams.registry.schema_log import SchemaLog
@@ -204,7 +205,7 @@ class Schemas:
             try:
                 return await step()
             except (KafkaError, OSError) as error:
-                log.warning("the log of schemas: %s: %s; trying again", type(error).__name__, error)
+                log.warning("the log of schemas: %s; trying again", in_words(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
 

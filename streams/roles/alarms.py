@@ -16,6 +16,7 @@ from streams import logs
 from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
 from streams.kafka.client import client_kwargs, stop_quietly
+from streams.kafka.refusals import in_words
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
 
@@ -76,7 +77,7 @@ async def send_alarm(settings: Settings, alarm: Alarm) -> None:
             async with asyncio.timeout(SEND_SECONDS):
                 await _send(settings, alarm)
         except (KafkaError, OSError) as error:  # running out of time is an OSError
-            failed = f"alarm {alarm.alarm_id} could not be written: {type(error).__name__}"
+            failed = f"alarm {alarm.alarm_id} could not be written: {in_words(error)}"
             message = f"{failed}; next try in {backoff.seconds:g} s"
             logs.emit(ErrorCode.EVENT_PUT_FAILED, message, topic=settings.topic("ops.alarms"))
             await backoff.pause()

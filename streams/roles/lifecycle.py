@@ -16,7 +16,10 @@ from streams import logs, metrics, shutdown
 from streams.extensions import loading
 from streams.health import Health
 from streams.kafka import topics
-from streams.kafka.availability import reason
+from streams.kafka.acls import topics_inspected
+from streams.kafka.availability import connected_admin, reason
+from streams.kafka.refusals import right
+from streams.kafka.rights import missing_rights
 from streams.settings import Settings
 from streams.version import VERSION
 
@@ -56,9 +59,9 @@ def serving(settings: Settings) -> Iterator[Health]:
         server.server_close()
 
 
-async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) -> bool:
-    """Wait for Kafka and for the topics; False if `stop` was set first. Raises `CannotStartError`."""
-    preflight = asyncio.create_task(_wait_for_topics(settings, health))
+async def topics_there(settings: Settings, role: str, health: Health, stop: asyncio.Event) -> bool:
+    """Wait for Kafka and for a role's topics; False if `stop` was set first. Raises `CannotStartError`."""
+    preflight = asyncio.create_task(_wait_for_topics(settings, role, health))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait({preflight, stopping}, return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -69,17 +72,24 @@ async def topics_there(settings: Settings, health: Health, stop: asyncio.Event) 
     return True
 
 
-async def _wait_for_topics(settings: Settings, health: Health) -> None:
-    """Wait for Kafka and for the topics to exist; refuse topics with a wrong configuration."""
+async def _wait_for_topics(settings: Settings, role: str, health: Health) -> None:
+    """Wait for Kafka, for the rights and for the topics; refuse topics with a wrong configuration."""
     backoff = Backoff()
     while True:
         health.waiting_for = f"Kafka at {','.join(settings.kafka)}"
         try:
-            found = await topics.inspect(settings)
+            async with connected_admin(settings) as admin:
+                lacking = await missing_rights(admin, settings, role)
+            found = [] if lacking else await topics.inspect(settings, topics_inspected(settings, role))
         except (KafkaError, OSError) as error:
             if isinstance(error, KafkaError) and not error.retriable:
                 raise
             log.warning("looking at the topics: %s; next look in %.1f s", reason(error), backoff.seconds)
+            await backoff.pause()
+            continue
+        if lacking:
+            health.waiting_for = f"the {right(', '.join(lacking), role)}"
+            log.warning("waiting for %s; next look in %.1f s", health.waiting_for, backoff.seconds)
             await backoff.pause()
             continue
         missing = [finding for finding in found if finding.missing and not finding.bearable]

@@ -11,6 +11,7 @@ from faust.types import TP
 from streams.clock import Clock
 from streams.faust.app import all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
+from streams.kafka.refusals import in_words
 from streams.roles.lag import LagGauges, MoveWatch, StuckError
 from streams.roles.owner import PartitionOwner
 from streams.roles.partition import Partition
@@ -72,7 +73,7 @@ class Monitor(Generic[P]):
                 except (RecreatedTopicError, StuckError) as error:
                     await self._app.crash(error)
                 except Exception as error:  # noqa: BLE001 - the next beat may work; readers notice
-                    log.warning("looking how far we are: %s: %s", type(error).__name__, error)
+                    log.warning("looking how far we are: %s", in_words(error))
                     for partition in self._owner.owned.values():
                         partition.progress.moved()  # nothing moves while Kafka is unavailable
                 self._beats += 1

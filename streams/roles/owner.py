@@ -18,6 +18,7 @@ from streams.faust.app import RECOVERY_SECONDS, all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.health import Health
 from streams.kafka.batches import Fetched
+from streams.kafka.refusals import in_words
 from streams.metrics import RECOVERY
 from streams.registry.schemas import Schemas
 from streams.roles.alarms import raise_lost
@@ -65,7 +66,7 @@ async def retried(doing: str, step: Callable[[], Awaitable[T]]) -> T:
         try:
             return await step()
         except (KafkaError, OSError) as error:  # running out of time is an OSError
-            log.warning("%s: %s: %s; trying again", doing, type(error).__name__, error)
+            log.warning("%s: %s; trying again", doing, in_words(error))
             await backoff.pause()
 
 

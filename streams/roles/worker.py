@@ -35,7 +35,7 @@ async def work(
     `flush_seconds`: how long a rebalance may wait for pending writes.
     """
     stop = shutdown.stop_on_signals()
-    if not await topics_there(settings, health, stop):
+    if not await topics_there(settings, role.name, health, stop):
         return
     owner = PartitionOwner(settings, role, health, schemas)
     app = owner.app = make_app(settings, role.name, owner, health)

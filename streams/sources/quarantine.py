@@ -13,7 +13,8 @@ from aiokafka.errors import TopicAuthorizationFailedError
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from agents.quarantine.record import Position, QuarantineRecord, decode
 from streams.kafka.client import reading
-from streams.kafka.producer import ACCESS, RefusedError, partition_count
+from streams.kafka.producer import RefusedError, partition_count
+from streams.kafka.refusals import no_right
 from streams.settings import Settings
 
 POLL_MS = 200
@@ -38,7 +39,9 @@ async def committed_records(
 
     `wanted` as in `quarantine_records`. Raises `RefusedError`: no topic, or no right to read it.
     """
-    known = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
+    known = [
+        TopicPartition(topic, number) for number in range(await partition_count(settings, topic, "Read"))
+    ]
     partitions = [partition for partition in known if wanted is None or partition.partition in wanted]
     if not partitions:
         return
@@ -57,7 +60,7 @@ async def committed_records(
                 try:
                     fetched = await consumer.getmany(partition, timeout_ms=POLL_MS)
                 except TopicAuthorizationFailedError:
-                    raise RefusedError(f"Kafka gives no right to read {topic}{ACCESS}") from None
+                    raise RefusedError(no_right(f"Read topic {topic}")) from None
                 for record in chain.from_iterable(fetched.values()):
                     yield record
 
@@ -73,7 +76,14 @@ async def quarantine_record(settings: Settings, at: Position) -> QuarantineRecor
 async def first_offsets(settings: Settings) -> dict[int, int]:
     """The first offset that each partition of the quarantine topic still has. Raises `RefusedError`."""
     topic = settings.topic("events.quarantine")
-    partitions = [TopicPartition(topic, number) for number in range(await partition_count(settings, topic))]
+    partitions = [
+        TopicPartition(topic, number) for number in range(await partition_count(settings, topic, "Read"))
+    ]
     async with reading(settings, "sluice-quarantine") as consumer:
         first = await consumer.beginning_offsets(partitions)
     return {partition.partition: offset for partition, offset in first.items()}
+
+
+async def _partitions(settings: Settings, topic: str) -> list[TopicPartition]:
+    count = await partition_count(settings, topic, "Read")
+    return [TopicPartition(topic, number) for number in range(count)]

@@ -87,9 +87,4 @@ async def audit_or_none(settings: Settings) -> tuple[Audit, list[str]]:
 
 async def audit_partitions(settings: Settings) -> int:
     """How many partitions the audit has. Raises `NoTopicError`, which says how to mend it."""
-    topic = settings.topic(AUDIT)
-    try:
-        return await partition_count(settings, topic)
-    except NoTopicError:
-        what = f"there is no topic {topic}, or no right to see it"
-        raise NoTopicError(f"{what}: `sluice topics create` makes it") from None
+    return await partition_count(settings, settings.topic(AUDIT), "Read")

@@ -23,7 +23,6 @@ from aiokafka.errors import (
     InvalidProducerIdMapping,
     InvalidTxnState,
     KafkaError,
-    TopicAuthorizationFailedError,
 )
 
 from agents.quarantine.audit import DISMISSED, OPEN, REPLAYED, AuditRecord, encode_audit
@@ -31,7 +30,8 @@ from agents.quarantine.record import Position, QuarantineRecord
 from agents.quarantine.repair import Repair, Repaired, RepairError
 from schemas.times import format_time
 from streams.kafka.client import begin_transaction, stop_quietly
-from streams.kafka.producer import ACCESS, Outbox, RefusedError, partition_count, started_producer
+from streams.kafka.producer import Outbox, RefusedError, partition_count, started_producer
+from streams.kafka.refusals import refusal
 from streams.kafka.topics import AUDIT
 from streams.kafka.write_failures import FENCED
 from streams.settings import OWN_TOPICS, Settings
@@ -161,7 +161,7 @@ class _Sender:
         if topic in self._forbidden:
             raise RefusedError(f"quarantined record {record.at}: {topic} is no topic of producers")
         if topic not in self._boxes:
-            self._partitions[topic] = await partition_count(self._settings, topic)
+            self._partitions[topic] = await partition_count(self._settings, topic, "Write")
             self._boxes[topic] = self._box(topic)
         if not 0 <= number < self._partitions[topic]:
             raise RefusedError(f"quarantined record {record.at}: {topic} has no partition {number}")
@@ -214,10 +214,8 @@ class _Sender:
                 f" more than {self._settings.session_seconds} s, and Kafka takes nothing more of it: begin it"
                 " again, and what was done is passed over"
             )
-        if isinstance(error, TopicAuthorizationFailedError):
-            topics = error.args[0] if error.args else ()
-            named = topics if isinstance(topics, str) else ", ".join(sorted(topics))
-            return f"Kafka gives no right to write to {named or 'a topic'}{ACCESS}"
+        if (refused := refusal(error, "Write")) is not None:
+            return refused
         if isinstance(error, IllegalOperation):
             return f"Kafka has ended the transaction: {error}"
         return None

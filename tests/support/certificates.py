@@ -46,7 +46,8 @@ class Authority:
         return _key_text(key) + self._signed(unsigned.add_extension(names, critical=False))
 
     def client(self, name: str, *, password: str = "", until: datetime | None = None) -> tuple[bytes, bytes]:
-        """Certificate and key of a client. `password`: the key's pass phrase; `until`: when it expires."""
+        """Certificate and key of a client. `name`: its common name, or its whole subject (RFC 4514);
+        `password`: the key's pass phrase; `until`: when it expires."""
         key = ec.generate_private_key(ec.SECP256R1())
         return self._signed(_unsigned(_named(name), key, until)), _key_text(key, password)
 
@@ -63,7 +64,7 @@ class Authority:
 
 
 def _named(name: str) -> x509.Name:
-    return x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, name)])
+    return x509.Name.from_rfc4514_string(name if "=" in name else f"CN={name}")
 
 
 def _unsigned(

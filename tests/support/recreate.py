@@ -38,6 +38,21 @@ async def recreate(bootstrap: str, topic: str, partitions: int = 1, **config: st
         await admin.close()
 
 
+async def delete_topic(bootstrap: str, topic: str) -> None:
+    """Delete a topic; returns when there is none."""
+    admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)
+    await admin.start()
+    try:
+        await admin.delete_topics([topic])
+
+        async def gone() -> bool:
+            return topic not in await admin.list_topics()
+
+        await wait_until(gone, f"{topic} to be gone")
+    finally:
+        await admin.close()
+
+
 async def delete_records(bootstrap: str, topic: str, before: int, partition: int = 0) -> None:
     """Delete the records below an offset, as retention would."""
     admin = AIOKafkaAdminClient(bootstrap_servers=bootstrap)

@@ -6,10 +6,11 @@ Who comes in by the open listener, or as `USER`, may do anything; of all others 
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from streams.embedded.broker import EmbeddedKafka
+from streams.embedded.broker import LOG_CONFIG, EmbeddedKafka
 from streams.embedded.config import HOST, free_port
 from tests.support.certificates import Authority
 from tests.support.signed_tokens import SigningKey, key_set
@@ -50,20 +51,27 @@ LOGIN = """
 """
 
 
+DECISIONS = """
+logger.authorizer.name = kafka.authorizer.logger
+logger.authorizer.level = debug
+"""
+"""Has the authorizer log what it allows, and by which entry."""
+
+
 class SecuredKafka(EmbeddedKafka):
     """`servers`: the address of each listener; `authority`: who signs certificates; `signer`: and tokens.
 
     `users`, beside `USER`: their passwords, for SCRAM. `secrets`: files that nothing of may be printed.
     """
 
-    def __init__(self, folder: Path, **users: str) -> None:
+    def __init__(self, folder: Path, users: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         self.servers: dict[str, str] = {}
         self.authority = Authority(self.folder / "ca.pem")
         self.signer = SigningKey("tests", "RS256")
         self.secrets: set[str] = set()
-        self._users = {USER: PASSWORD, **users}
+        self._users = {USER: PASSWORD, **(users or {})}
 
     @property
     def ca_file(self) -> Path:
@@ -147,9 +155,14 @@ class SecuredKafka(EmbeddedKafka):
         return [*super()._format_command(java), *added]
 
     def _java(self, java: str, main_class: str) -> list[str]:
-        command, *options = super()._java(java, main_class)
-        allowed = f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._jwks.as_uri()}"
-        return [command, allowed, *options]
+        *options, option, jars, main_class = super()._java(java, main_class)
+        log_config = self.folder / "log4j2.properties"
+        log_config.write_text(LOG_CONFIG.read_text(encoding="utf-8") + DECISIONS, encoding="utf-8")
+        added = [
+            f"-Dorg.apache.kafka.sasl.oauthbearer.allowed.urls={self._jwks.as_uri()}",
+            f"-Dlog4j2.configurationFile={log_config}",  # of one that is there twice Java takes the last
+        ]
+        return [*options, *added, option, jars, main_class]
 
 
 def environ_of(settings: dict[str, str]) -> dict[str, str]:

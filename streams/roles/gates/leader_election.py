@@ -18,6 +18,7 @@ import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever n
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.kafka.client import client_kwargs, started
 from streams.kafka.instances import InstanceAssignor, client_id
+from streams.kafka.refusals import in_words
 from streams.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -68,7 +69,7 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
             try:
                 await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
             except KafkaError as error:
-                log.warning("election: %s: %s", type(error).__name__, error)
+                log.warning("election: %s", in_words(error))
                 await asyncio.sleep(POLL_SECONDS)
 
     async def leave(self) -> None:

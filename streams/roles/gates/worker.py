@@ -22,6 +22,7 @@ from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.health import Health
 from streams.kafka.message_formats import UnreadableBatchError
+from streams.kafka.refusals import in_words
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.leader_election import LeaderElection
 from streams.roles.gates.writer import GateWriter
@@ -68,7 +69,7 @@ def rule_of(settings: Settings) -> Rule:
 
 async def _gates(settings: Settings, health: Health) -> None:
     stop = shutdown.stop_on_signals()
-    if not await topics_there(settings, health, stop):
+    if not await topics_there(settings, "gates", health, stop):
         return
     replica = Replica({VIEW: VIEWS[VIEW]}, settings)
     follower = asyncio.create_task(Follower(replica, settings).run())
@@ -135,7 +136,7 @@ class GatesWorker:
                 await self._election.join()
                 return True
             except (KafkaError, OSError) as error:
-                log.warning("joining the gates' group: %s: %s", type(error).__name__, error)
+                log.warning("joining the gates' group: %s", in_words(error))
                 await backoff.pause(stop)
         return False
 

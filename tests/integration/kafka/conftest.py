@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.certificates import EXPIRED, Authority
+from tests.support.granted import PASSWORDS
 from tests.support.kafka import running
 from tests.support.secured import PASSWORD, USER, SecuredKafka
 from tests.support.signed_tokens import SigningKey
@@ -16,7 +17,7 @@ from tests.support.signed_tokens import SigningKey
 @pytest.fixture(scope="session")
 def secured(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SecuredKafka]:
     """Never stop it. Files of secrets lie in its folder."""
-    broker = SecuredKafka(tmp_path_factory.mktemp("secured") / "kafka")
+    broker = SecuredKafka(tmp_path_factory.mktemp("secured") / "kafka", PASSWORDS)
     other = Authority(broker.folder / "other-ca.pem")
     files: dict[str, str | bytes] = {
         "right": PASSWORD,

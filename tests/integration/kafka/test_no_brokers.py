@@ -85,7 +85,7 @@ async def test_a_client_waits_until_brokers_are_listed(kafka: EmbeddedKafka, pre
 async def test_a_worker_waits_while_looking_at_the_topics_fails(kafka: EmbeddedKafka, prefix: str) -> None:
     await topics.create(Settings.load({"SLUICE_KAFKA": kafka.bootstrap, "SLUICE_PREFIX": prefix}))
     async with Proxy(kafka.bootstrap, empty=1, away=2).running() as proxy, asyncio.timeout(60):
-        assert await topics_there(_settings(proxy, prefix), Health(), asyncio.Event())
+        assert await topics_there(_settings(proxy, prefix), "views", Health(), asyncio.Event())
         assert (proxy.empty, proxy.away) == (0, 0)
 
 

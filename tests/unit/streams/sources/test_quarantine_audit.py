@@ -95,7 +95,7 @@ def problems(audit: Mapping[str, str] | None, quarantine: Mapping[str, str]) -> 
         del there[f"{TOPIC}.audit"]
     else:
         there[f"{TOPIC}.audit"].config.update(audit)
-    found = findings(settings, there)
+    found = findings(settings, plan(settings), there)
     assert {one.topic for one in found} <= {f"{TOPIC}.audit"}
     return [(one.problem, one.mend, one.bearable) for one in found]
 
