@@ -26,7 +26,7 @@ from streams.http.problems import COMMON, ForbiddenError, lists
 from streams.http.replies import Listing, reply
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
-from streams.kafka.topology import partitions_of
+from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
 from tables.query.params import check_known
 
@@ -101,10 +101,15 @@ class _Newest:
 
     async def _ask(self) -> dict[str, Any]:
         settings = self._replica.settings
+        topic = settings.topic("events.quarantine")
         why, summary = None, Summary(BY)
         try:
             async with asyncio.timeout(TIMEOUT_SECONDS):
-                summary = await _summary(settings)
+                partitions = await partitions_of(settings, [topic])
+                if partitions:
+                    summary = await _summary(settings, partitions)
+                else:
+                    why = await absence(settings, topic, "Read")
         except TimeoutError:
             why = f"Kafka did not say within {TIMEOUT_SECONDS:g} s"
         except (KafkaError, OSError) as error:
@@ -117,11 +122,8 @@ class _Newest:
         return {"as_of": as_of, "unknown_because": why, "read": summary.records, "rows": rows}
 
 
-async def _summary(settings: Settings) -> Summary:
+async def _summary(settings: Settings, partitions: list[TopicPartition]) -> Summary:
     summary = Summary(BY, MOST_GROUPS)
-    partitions = await partitions_of(settings, [settings.topic("events.quarantine")])
-    if not partitions:
-        return summary
     async with reading(settings, "sluice-api-quarantine") as consumer:
         consumer.assign(partitions)
         ends = await consumer.end_offsets(partitions)

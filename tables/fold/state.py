@@ -137,9 +137,9 @@ class PartitionState:
         behind the last one; `now_ms`: the wall clock.
         """
         counts: FoldCounts = {"accepted": {}, "duplicate": {}, "late_dropped": {}}
+        self._date_views()
         if not batch.kinds:
             return counts
-        self._date_views()
         newest_ms = max(timestamps_ms)
         self.kafka_ms = newest_ms if self.kafka_ms is None else max(self.kafka_ms, newest_ms)
         times, watermark = None, self.watermark

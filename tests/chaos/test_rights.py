@@ -26,7 +26,7 @@ from tests.support.secured import SecuredKafka
 
 PROCESSES: dict[str, tuple[str, ...]] = {
     "views": ("worker", "views"), "bronze": ("worker", "bronze"), "gates": ("worker", "gates"),
-    "api": ("api",), "ingest": ("ingest", "http"),
+    "audit": ("worker", "audit"), "api": ("api",), "ingest": ("ingest", "http"),
 }  # fmt: skip
 COMMANDS: dict[str, list[tuple[str, ...]]] = {
     "replay": [("replay", "events.ndjson")],
@@ -116,8 +116,9 @@ async def a_process_says_it(granted: Granted, role: str, entry: Entry) -> None:
 
     async def said() -> bool:
         told = process.output()
-        if role == "api" and entry.resource == "group" and "(/docs)" in told:
-            told = (await process.get("/v1/pipeline")).json()["bronze_unknown_because"] or ""
+        if role == "api" and "/docs)" in told:  # it answers, and says it where it matters
+            told += str((await process.get("/v1/pipeline")).json()["bronze_unknown_because"])
+            told += str((await process.get("/v1/quarantine")).json()["unknown_because"])
         return is_said(entry, told)
 
     await wait_until(said, f"{role} to miss the right to {entry}")

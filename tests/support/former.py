@@ -10,20 +10,20 @@ from tests.support.paths import ROOT
 OTHERWISE = {
     "kpi_gmv": """
 from dataclasses import replace
-KPI_GMV = replace(KPI_GMV, measures=KPI_GMV.measures[:-2])
+KPI_GMV = replace(KPI_GMV, measures=KPI_GMV.measures[:-2], tiles=())
 """,
     "kpi_funnel": """
 from dataclasses import replace
-KPI_FUNNEL = replace(KPI_FUNNEL, measures=KPI_FUNNEL.measures[:2])
+KPI_FUNNEL = replace(KPI_FUNNEL, measures=KPI_FUNNEL.measures[:2], tiles=())
 """,
     "ops_payout_backlog": """
 from dataclasses import replace
 _KEEP = tuple(kept for kept in OPS_PAYOUT_BACKLOG.tracks.keep if kept.field != "provider_id")
-OPS_PAYOUT_BACKLOG = replace(OPS_PAYOUT_BACKLOG, tracks=replace(OPS_PAYOUT_BACKLOG.tracks, keep=_KEEP))
+OPS_PAYOUT_BACKLOG = replace(OPS_PAYOUT_BACKLOG, tracks=replace(OPS_PAYOUT_BACKLOG.tracks, keep=_KEEP), tiles=())
 """,
     "promo_spend": """
 from dataclasses import replace
-PROMO_SPEND = replace(PROMO_SPEND, dimensions=("currency", "campaign_id"))
+PROMO_SPEND = replace(PROMO_SPEND, dimensions=("currency", "campaign_id"), tiles=())
 """,
 }
 """View → what is put behind its module. All that this makes of a view is in this release's answers too."""

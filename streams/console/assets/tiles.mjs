@@ -85,8 +85,8 @@ function Numbers({ tile, view, answer, explain, trend, page }) {
   </div>`);
 }
 
-// When the days of a trend begin, those too on which there was nothing, of which there is no row. The first one
-// is left out where the window cuts it: it is no day. A day may be an hour longer or shorter.
+// When the seven newest days of a trend begin, those too on which there was nothing, of which there is no row.
+// The window may cut an eighth one: it is no day. A day may be an hour longer or shorter.
 function daysOf(trend) {
   const starts = (trend?.rows ?? []).filter((row) => row.t !== trend.from).map((row) => Date.parse(row.t));
   const known = [...new Set(starts)].sort((a, b) => a - b);
@@ -97,7 +97,7 @@ function daysOf(trend) {
     days.push(start);
     for (let at = start + DAY_MS; at < end; at += DAY_MS) days.push(at);
   });
-  return days;
+  return days.slice(-7);
 }
 
 function Funnel({ tile, view, answer, explain }) {

@@ -37,7 +37,7 @@ def run_audit(settings: Settings) -> None:
 
 async def _run(settings: Settings, health: Health, verifier: Verifier) -> None:
     stop = shutdown.stop_on_signals()
-    if not await topics_there(settings, health, stop):
+    if not await topics_there(settings, "audit", health, stop):
         return
     alarms = AuditAlarms(settings)
     await _read(settings, alarms, stop)

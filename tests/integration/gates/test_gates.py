@@ -21,6 +21,7 @@ from tests.support.sending import produce_all
 FIELDS = [
     "gate", "city", "currency", "state", "open", "previous", "since", "evaluated_at", "valid_until",
     "variance_minor", "variance_ratio", "charges_minor", "window_from", "window_to",
+    "reason", "warn_at", "alarm_at",
 ]  # fmt: skip
 
 

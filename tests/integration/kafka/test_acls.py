@@ -19,7 +19,9 @@ from streams.embedded.broker import JARS
 from streams.kafka.acls import ROLES
 from streams.kafka.client import client_kwargs, started
 from streams.kafka.topics import plan
+from streams.roles.alarms import send_alarm
 from streams.settings import Settings
+from tables.gates.alarms import audit_alarm
 from tests.oracle.bad import event, padded
 from tests.support.acls import decisions, listed
 from tests.support.bronze_topic import until_covered
@@ -43,6 +45,7 @@ TOOL = """\
 #!/bin/sh
 exec java -XX:TieredStopAtLevel=1 -cp '{jars}/*' org.apache.kafka.tools.AclCommand "$@"
 """
+AUDITED = "kpi_gmv"
 PAYOUT = {"payout_id": "pay-1", "provider_id": "prv-1", "amount_minor": 10**6, "currency": "EUR"}
 
 
@@ -101,6 +104,9 @@ async def test_all_roles_work_and_use_every_right(
     await quarantine_is_looked_after(granted)
     assert "all is there to be looked at" in (await granted.run("doctor", "doctor")).stdout
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
+    bad = (await api.get("/v1/quarantine")).json()
+    assert (bad["read"], bad["unknown_because"]) == (6, None)
+    await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
     for role in (gates, api, ingest, bronze, views):
         assert await role.terminate() == 0, role.tail()
@@ -156,6 +162,25 @@ async def quarantine_is_looked_after(granted: Granted) -> None:
     assert "would pass now" in await granted.does("quarantine", "quarantine", "replay", "--all", "--dry-run")
     assert "sent again: 3" in await granted.does("quarantine", "quarantine", "replay", "--all")
     assert "replayed" in await granted.does("quarantine", "quarantine", "list")
+
+
+async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
+    """One that has been rebuilt, by an audit that clears what one before it has raised."""
+    raised = audit_alarm(
+        AUDITED, "by another one", raised=True, code="QUALITY_CHECK_FAILED", severity="warn",
+        at_us=time.time_ns() // 1000,
+    )  # fmt: skip
+    await send_alarm(sluice.settings, raised)
+    url = (await api.url("")).rstrip("/")
+    audit = granted.started("audit", "worker", "audit", audit_views=AUDITED, api_url=url)
+
+    async def cleared() -> bool:
+        alarms = await read_all(sluice.settings.kafka[0], sluice.settings.topic("ops.alarms"))
+        found = [json.loads(alarm.value or b"{}") for alarm in alarms]
+        return "cleared" in [one["state"] for one in found if one["alarm_id"] == raised.alarm_id]
+
+    await wait_until(cleared, "the audit to prove the view")
+    assert await audit.terminate() == 0
 
 
 async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:

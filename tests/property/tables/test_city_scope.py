@@ -102,11 +102,10 @@ class Side:
         told = [made for made in batch if made.event is not None or self._wanted(made)]
         stamps = [made.kafka_ms for made in told]
         following = state.next_offset + len(batch)
-        if told:
-            state.fold(
-                self._shown(decoded(state, told), told), stamps,
-                first_offset=state.next_offset, next_offset=following, now_ms=START_MS + 10**6,
-            )  # fmt: skip
+        state.fold(
+            self._shown(decoded(state, told), told), stamps,
+            first_offset=state.next_offset, next_offset=following, now_ms=START_MS + 10**6,
+        )  # fmt: skip
         state.next_offset = following
         records = state.changes(0)
         write(self._feeds[partition], records)
