@@ -19,7 +19,8 @@ KPI_FUNNEL = replace(KPI_FUNNEL, measures=KPI_FUNNEL.measures[:2], tiles=())
     "ops_payout_backlog": """
 from dataclasses import replace
 _KEEP = tuple(kept for kept in OPS_PAYOUT_BACKLOG.tracks.keep if kept.field != "provider_id")
-OPS_PAYOUT_BACKLOG = replace(OPS_PAYOUT_BACKLOG, tracks=replace(OPS_PAYOUT_BACKLOG.tracks, keep=_KEEP), tiles=())
+_TRACKS = replace(OPS_PAYOUT_BACKLOG.tracks, keep=_KEEP)
+OPS_PAYOUT_BACKLOG = replace(OPS_PAYOUT_BACKLOG, tracks=_TRACKS, tiles=())
 """,
     "promo_spend": """
 from dataclasses import replace
