@@ -34,7 +34,7 @@ unit: $(VENV) ## the tests within one process: no Kafka, no S3, no container
 		-n $(TEST_PROCESSES) --dist worksteal
 
 test: setup ## all tests
-	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile
+	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 gold: setup ## tests/golden anew, what commands show in terminals and pipes: look at what git says has changed
 	@$(BIN)/pytest -q --regold tests/unit/streams/cli/test_golden.py tests/integration/cli/test_golden.py
@@ -56,8 +56,9 @@ bench: setup ## the table of docs/performance.md, on this machine
 bench-peers: setup $(PEERS) $(STREAMS_JOB) ## Sluice beside Bytewax, Quix Streams, Kafka Streams, Faust; takes ARGS="--only …"
 	@$(BIN)/python -m tests.bench.peers $(ARGS)
 
-chaos: setup ## the chaos tests with far more kills and SIGTERMs, and every property with 20,000 new examples
-	@$(BIN)/pytest tests/chaos --kills 50 --terms 200 --timeout 3600
+chaos: setup ## what the suite does in short: more kills, SIGTERMs and values, and 20,000 new examples of every property
+	@$(BIN)/pytest tests/chaos --long --kills 50 --terms 200 --timeout 3600
+	@$(BIN)/pytest tests/integration --long -m long -n $(TEST_PROCESSES) --dist loadfile
 	@seed=$(or $(SEED),$$(od -An -N4 -tu4 /dev/urandom | tr -d ' ')); \
 	echo "properties: this draw is repeated by SEED=$$seed, or by pytest --hypothesis-profile=chaos --hypothesis-seed=$$seed"; \
 	PYTEST_TIMEOUT=0 $(BIN)/pytest tests/property --hypothesis-profile=chaos --hypothesis-seed=$$seed

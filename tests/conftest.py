@@ -47,12 +47,24 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marked = item.get_closest_marker("timeout")
         if marked is not None:
             item.add_marker(pytest.mark.timeout(marked.args[0] * PATIENCE), append=False)
+    if not config.getoption("--long"):
+        long = [item for item in items if item.get_closest_marker("long")]
+        config.hook.pytest_deselected(items=long)
+        items[:] = [item for item in items if item not in long]
+    items.sort(key=_room)
     last_and_begun(items)
+
+
+def _room(item: pytest.Item) -> int:
+    """What takes longest comes first, so that no process is left alone with it at the end."""
+    rooms = ("chaos", "integration")
+    return next((number for number, room in enumerate(rooms) if room in item.path.parts), len(rooms))
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--kills", type=int, default=10, help="how many processes a chaos test kills (10)")
     parser.addoption("--terms", type=int, default=10, help="how many processes are told to end (10)")
+    parser.addoption("--long", action="store_true", help="also what is `long`: the same with other values")
     parser.addoption("--regold", action="store_true", help="write tests/golden anew (`make gold`)")
 
 

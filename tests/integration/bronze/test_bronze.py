@@ -25,6 +25,7 @@ from tests.support.events import click
 from tests.support.kafka import Raw, produce, read_all, wait_until
 from tests.support.processes import Sluice
 from tests.support.recreate import delete_records
+from tests.support.repeats import repeats
 from tests.support.s3 import BUCKET, S3Server
 from tests.support.versity import gateway_or_moto
 
@@ -152,7 +153,7 @@ async def test_a_worker_of_another_layout_goes_on_where_one_ended(sluice: Sluice
     await hold(sluice, store)
 
 
-@pytest.mark.parametrize("seed", range(2))
+@pytest.mark.parametrize("seed", repeats(0, 1))
 async def test_killed_at_any_moment_with_two_workers_each_offset_is_there_once(
     sluice: Sluice, store: Store, seed: int, kills: int
 ) -> None:

@@ -25,6 +25,7 @@ from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 from tests.support.processes import is_running
 from tests.support.programs import started
+from tests.support.repeats import repeats
 
 DEMO = [sys.executable, "-m", "streams.cli.main", "demo"]
 READY = "Sluice is running. Ctrl-C ends all of it."
@@ -89,7 +90,7 @@ def get(url: str) -> Any:
     return json.loads(text(url))
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", repeats(signal.SIGINT, signal.SIGTERM))
 async def test_the_demo_answers_and_ends_without_a_trace(tmp_path: Path, number: int) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
@@ -143,7 +144,7 @@ async def test_a_process_that_dies_ends_the_demo_and_is_named(tmp_path: Path) ->
         await wait_until(lambda: not any(map(is_running, children.values())), "all of it to end")
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize("number", repeats(signal.SIGKILL, signal.SIGTERM))
 async def test_a_kafka_that_is_stopped_ends_the_demo_and_doctor_looks_at_it_before(
     tmp_path: Path, number: int
 ) -> None:

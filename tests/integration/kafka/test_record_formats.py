@@ -18,6 +18,7 @@ from tests.support.feed import FeedWatcher, exact
 from tests.support.kafka import Raw, create_topics, produce, read_all
 from tests.support.processes import Sluice
 from tests.support.record_bytes import CODECS, Wire, batch_legacy, batch_v2, send_bytes
+from tests.support.repeats import repeats
 
 HOUR_MS = 3_600_000
 NAME = b"k\xe9y\\"
@@ -138,7 +139,7 @@ async def _transactions(bootstrap: str, raw: str, prefix: str, now_ms: int) -> N
         await producer.stop()
 
 
-@pytest.mark.parametrize("magic", [0, 1])
+@pytest.mark.parametrize("magic", repeats(0, 1))
 async def test_segments_of_old_message_formats_are_read(
     own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path, magic: int
 ) -> None:

@@ -27,6 +27,7 @@ from tests.support.feed import FeedWatcher
 from tests.support.kafka import Raw, read_all, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.registry import Registry
+from tests.support.repeats import repeats
 from tests.support.sending import produce_all
 from tests.support.wire import body_of, encoded, framed
 
@@ -124,7 +125,7 @@ def of(schema: object) -> tuple[int, bytes]:
 NOT_FOUND = 404, b'{"error_code":40403,"message":"Schema not found"}'
 
 
-@pytest.mark.parametrize("why", ["absent", "failing", "slow"])
+@pytest.mark.parametrize("why", repeats("absent", "failing", "slow"))
 async def test_what_the_registry_cannot_say_is_quarantined_and_replayed(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path, why: str
 ) -> None:

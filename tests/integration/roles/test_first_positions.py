@@ -17,6 +17,7 @@ from tests.support.feed import feed_reader
 from tests.support.kafka import create_topics, produce, read_all, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.recreate import delete_records, grow
+from tests.support.repeats import repeats
 
 Lost = dict[int, list[tuple[int, int]]]
 """Partition → offsets [from, to) that were lost."""
@@ -67,7 +68,7 @@ async def tells(sluice: Sluice, role: str, lost: Lost) -> None:
     assert told == {f"lost/{role}/{topic}/{of}/{first}" for of, spans in lost.items() for first, _ in spans}
 
 
-@pytest.mark.parametrize("role", ["views", "bronze"])
+@pytest.mark.parametrize("role", repeats("views", "bronze"))
 async def test_what_is_deleted_unread_of_a_partition_that_was_seen_empty(sluice: Sluice, role: str) -> None:
     bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
@@ -88,7 +89,7 @@ async def test_what_is_deleted_unread_of_a_partition_that_was_seen_empty(sluice:
         assert not (await api.get("/v1/views/kpi_funnel")).json()["complete"]
 
 
-@pytest.mark.parametrize("role", ["views", "bronze"])
+@pytest.mark.parametrize("role", repeats("bronze", "views"))
 async def test_what_is_deleted_unread_while_a_worker_stands_still(sluice: Sluice, role: str) -> None:
     bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
@@ -120,7 +121,7 @@ async def test_what_was_deleted_before_the_first_start_is_not_missed(sluice: Slu
     assert all(first >= 100 for spans in lost.values() for first, _ in spans)
 
 
-@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("running", repeats(True, False))
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_what_is_deleted_unread_of_a_new_partition(sluice: Sluice, role: str, *, running: bool) -> None:
     bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic

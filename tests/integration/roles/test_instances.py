@@ -26,8 +26,7 @@ from tables.codec import decode_heartbeat
 from tables.keys import heartbeat_key
 from tests.support.kafka import read_all, wait_until
 from tests.support.processes import Role, Sluice
-
-ROLES = ("views", "bronze", "gates")
+from tests.support.repeats import repeats
 
 
 @pytest.fixture
@@ -61,7 +60,7 @@ async def refused(worker: Role) -> None:
     assert "Traceback" not in said, said
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", repeats("views", "bronze", "gates"))
 async def test_the_second_ends_and_the_first_goes_on_undisturbed(sluice: Sluice, role: str) -> None:
     await topics.create(sluice.settings)
     first = sluice.started("first", "worker", role)
@@ -76,7 +75,7 @@ async def test_the_second_ends_and_the_first_goes_on_undisturbed(sluice: Sluice,
     assert await first.terminate() == 0
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", repeats("bronze", "gates", "views"))
 async def test_what_a_killed_process_left_is_taken_over_at_once(sluice: Sluice, role: str) -> None:
     """And held by who took it over, though a broker goes on describing the first holder's client id."""
     await topics.create(sluice.settings)
@@ -90,7 +89,7 @@ async def test_what_a_killed_process_left_is_taken_over_at_once(sluice: Sluice, 
     assert worker.running
 
 
-@pytest.mark.parametrize("role", ROLES)
+@pytest.mark.parametrize("role", repeats("gates", "views", "bronze"))
 async def test_who_was_stopped_and_replaced_ends_when_it_wakes_up(sluice: Sluice, role: str) -> None:
     await topics.create(sluice.settings)
     first = sluice.started("first", "worker", role)

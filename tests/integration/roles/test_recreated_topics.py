@@ -20,6 +20,7 @@ from tests.support.feed import ask, exact, feed_reader
 from tests.support.kafka import create_topics, produce, wait_until
 from tests.support.processes import Role, Sluice
 from tests.support.recreate import delete_records, recreate
+from tests.support.repeats import repeats
 
 T = TypeVar("T")
 ALL = {"from": "2000-01-01T00:00:00Z", "to": "2100-01-01T00:00:00Z"}
@@ -66,7 +67,7 @@ async def refuses(sluice: Sluice, worker: Role, role: str, count: int) -> None:
         assert not (await verify(sluice.store)).problems
 
 
-@pytest.mark.parametrize("count", [500, 100, 40])
+@pytest.mark.parametrize("count", repeats(100, 500, 40))
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_a_topic_recreated_while_no_worker_runs(sluice: Sluice, role: str, count: int) -> None:
     bootstrap = sluice.settings.kafka[0]
@@ -93,7 +94,7 @@ async def test_a_topic_recreated_under_a_running_worker(sluice: Sluice, role: st
     await refuses(sluice, worker, role, 100)
 
 
-@pytest.mark.parametrize("role", ["views", "bronze"])
+@pytest.mark.parametrize("role", repeats("bronze", "views"))
 async def test_one_of_two_topics_recreated_with_the_same_records_and_more_partitions(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str
 ) -> None:
@@ -115,7 +116,7 @@ async def test_one_of_two_topics_recreated_with_the_same_records_and_more_partit
         assert (await SEEN[role](sluice))[1] == 20
 
 
-@pytest.mark.parametrize("running", [False, True])
+@pytest.mark.parametrize("running", repeats(True, False))
 @pytest.mark.parametrize("role", ["views", "bronze"])
 async def test_records_that_were_replaced_in_the_same_topic(
     own_kafka: EmbeddedKafka, prefix: str, tmp_path: Path, role: str, *, running: bool
@@ -171,7 +172,7 @@ async def _is(question: Awaitable[T], wanted: Callable[[T], bool]) -> bool:
     return wanted(await question)
 
 
-@pytest.mark.parametrize("role", ["views", "bronze"])
+@pytest.mark.parametrize("role", repeats("views", "bronze"))
 async def test_a_fingerprint_that_was_deleted_is_no_sign_of_another_topic(sluice: Sluice, role: str) -> None:
     bootstrap, topic = sluice.settings.kafka[0], sluice.raw_topic
     await topics.create(sluice.settings)
