@@ -26,6 +26,7 @@ from streams.http.problems import COMMON, ForbiddenError, lists
 from streams.http.replies import Listing, reply
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
+from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
 from tables.query.params import check_known
@@ -114,6 +115,8 @@ class _Newest:
             why = f"Kafka did not say within {TIMEOUT_SECONDS:g} s"
         except (KafkaError, OSError) as error:
             why = await reason_of(settings, error)
+        except UnreadableBatchError as error:
+            why = str(error)
         rows = [
             {name: row[name] for name in BadRecordsRow.model_fields}
             for row in report(summary, summary.groups())
