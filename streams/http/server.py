@@ -23,7 +23,7 @@ from streams.http.beside import Beside
 from streams.http.connections import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
 from streams.http.hosts import LOOPBACK, is_loopback
 from streams.http.ops_topics import OpsTopics
-from streams.http.tls import follow_certificate, tls_context
+from streams.http.tls import RenewedContext, follow_certificate, tls_context
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
 
@@ -104,7 +104,7 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, access: Access, tls: ssl.SSLContext | None
+    settings: Settings, listener: socket.socket, access: Access, tls: RenewedContext | None
 ) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
     replica = Replica(chosen_views(settings), settings)
