@@ -159,7 +159,7 @@ INGEST_INFLIGHT = Gauge(
 HTTP_REQUESTS = Counter(
     "sluice_http_requests", "Requests to the api by the status of the answer.", ["status"]
 )
-HTTP_STREAMS = Gauge("sluice_http_streams", "Open streams of the api.")
+HTTP_STREAMS = Gauge("sluice_http_streams", "Questions that open streams of the api follow.")
 HTTP_CONNECTIONS = Gauge("sluice_http_connections", "Open connections of the api.")
 HTTP_EVICTED = Counter(
     "sluice_http_evicted",

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streams.access.access import Access
+from streams.access.access import EVERYONE, Access
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.settings import Settings
@@ -104,6 +104,33 @@ async def test_an_analyst_who_asks_too_often_waits(tokens: dict[str, str]) -> No
         refused = await client.get("/v1/views", headers=AS_ANA)
         assert 1 <= int(refused.headers["retry-after"]) <= 10
         assert (await client.get("/metrics")).status_code == 200
+
+
+async def test_a_stream_of_many_questions_is_as_many_requests(tokens: dict[str, str]) -> None:
+    async with asked(**tokens, http_rate="1") as client:
+
+        async def status(path: str, questions: int) -> int:
+            """Of a stream that ends before it begins: one of its questions is wrong."""
+            query = "&".join(["%76iew=kpi_gmv?window=soon", *(f"view={n}" for n in range(questions - 1))])
+            return (await client.get(f"{path}?{query}", headers=AS_ANA)).status_code
+
+        assert await status("/v1/views", 9) == 400, "one request"
+        assert await status("/v1/stream", 7) in (400, 404)
+        assert await status("/v1/stream", 3) == 429
+        assert await status("/v1/stream", 2) in (400, 404)
+        refused = await client.get("/v1/views", headers=AS_ANA)
+        assert refused.status_code == 429
+    async with asked(**tokens, http_rate="1") as client:
+        assert await status("/v1/stream", 64) in (400, 404), "as much as a window has, or it never could be"
+        refused = await client.get("/v1/stream?view=kpi_gmv&view=kpi_funnel", headers=AS_ANA)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+
+
+async def test_who_is_called_like_everyone_has_a_limit_too(tokens: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text((tmp_path / "tokens").read_text().replace("ana", EVERYONE.analyst))
+    async with asked(**tokens, http_rate="1") as client:
+        statuses = [(await client.get("/v1/views", headers=AS_ANA)).status_code for _ in range(11)]
+        assert statuses == [200] * 10 + [429]
 
 
 @pytest.mark.parametrize(

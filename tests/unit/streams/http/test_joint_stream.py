@@ -11,6 +11,7 @@ import pytest
 
 from streams.access.access import EVERYONE, Visitor
 from streams.feed.replica import Replica
+from streams.http.app import create_app
 from streams.http.joint_stream import MOST_QUESTIONS, JointStreams, asked_questions
 from streams.http.questions import Params, Questions
 from streams.http.stream import Broadcasts
@@ -92,6 +93,15 @@ async def test_a_wrong_question_is_an_error_and_no_stream(api: httpx.AsyncClient
     unknown = await api.get("/v1/stream", params={"view": "kpi_gvm"})
     assert unknown.status_code == 404
     assert unknown.json()["detail"].endswith("; did you mean kpi_gmv?")
+
+
+async def test_each_question_counts_as_a_stream(replica: Replica) -> None:
+    replica.settings.__dict__["http_streams"] = 2
+    transport = httpx.ASGITransport(create_app(replica))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        refused = await client.get("/v1/stream", params=views("kpi_gmv", "kpi_funnel", "trust_risk"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+    assert "streams may follow 2 questions in all (SLUICE_HTTP_STREAMS)" in refused.json()["detail"]
 
 
 async def test_each_question_is_answered_and_then_what_changes(replica: Replica) -> None:
