@@ -185,10 +185,10 @@ class _JointStream:
         await self._out.put(None)
 
     async def _end(self, error: Exception) -> None:
-        if isinstance(error, ENDINGS):
-            await self._out.put(ended(error))
-        else:
+        if not isinstance(error, ENDINGS):
             log.error("a stream failed", exc_info=error)
+        elif (told := ended(error)) is not None:
+            await self._out.put(told)
         await self._out.put(None)
 
     def event(self, at: int, one: Asked, answered: Answered) -> bytes:

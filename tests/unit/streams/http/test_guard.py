@@ -85,12 +85,15 @@ async def test_without_a_line_nothing_is_seen(tokens: dict[str, str], tmp_path: 
         assert (answer.status_code, answer.json()["rows"]) == (200, [])
 
 
-async def test_a_proxy_says_who_asks(tokens: dict[str, str]) -> None:
+async def test_a_proxy_says_who_asks(tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     tokens |= {"auth": "proxy", "proxy_addresses": "127.0.0.1", "proxy_header": "X-User"}
     async with asked(**tokens) as client:
         answer = await client.get("/v1/views/kpi_gmv", headers={"x-user": "ana"})
         assert [row["city"] for row in answer.json()["rows"]] == ["paris"]
         assert (await client.get("/v1/views/kpi_gmv")).status_code == 401
+        monkeypatch.setattr("streams.access.proxy.LASTS_SECONDS", 0.0)
+        ended = await client.get("/v1/stream?view=kpi_gmv", headers={"x-user": "ana"})
+        assert (ended.status_code, ended.json()["title"]) == (401, "Unauthorized")
     tokens |= {"proxy_addresses": "10.0.0.1"}
     async with asked(**tokens) as client:
         said = {"x-user": "ana", "x-forwarded-for": "10.0.0.1", "forwarded": "for=10.0.0.1"}

@@ -148,6 +148,15 @@ async def test_who_may_not_see_one_view_sees_the_others(replica: Replica) -> Non
             await until(stream, "kpi_gmv")
 
 
+async def test_whom_a_proxy_names_is_to_ask_again_and_no_error_is_told(replica: Replica) -> None:
+    await booked(replica)
+    ana = Analyst(None, told_again=True)
+    async with aclosing(opened(replica, views("kpi_gmv", "kpi_funnel"), ana.visitor)) as stream:
+        await until(stream, "view-status")
+        ana.lasts = False
+        assert {name(event) async for event in stream} <= {"view-status"}
+
+
 async def test_a_view_that_is_taken_away_meanwhile_is_told(replica: Replica) -> None:
     ben = Analyst(None)
     async with aclosing(opened(replica, views("exp_metric_cuped"), ben.visitor)) as stream:

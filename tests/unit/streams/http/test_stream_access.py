@@ -60,6 +60,16 @@ async def test_what_is_taken_back_ends_an_open_stream(replica: Replica) -> None:
         await anext(stream)
 
 
+async def test_whom_a_proxy_names_is_to_ask_again_and_no_error_is_told(replica: Replica) -> None:
+    await booked(replica)
+    ana = Analyst(None, told_again=True)
+    stream = broadcasts(replica).events(GMV, WINDOW, ana.visitor)
+    await anext(stream)
+    ana.lasts = False
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
 async def test_all_who_ask_the_same_get_the_same_and_others_get_theirs(replica: Replica) -> None:
     await booked(replica)
     made = broadcasts(replica)
