@@ -63,7 +63,8 @@ VIEW_FRESHNESS = Gauge(
 )
 VIEW_ENTITIES = Gauge(
     "sluice_view_entities",
-    "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed.",
+    "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed, while"
+    " SLUICE_AUTH=off: /metrics needs no token.",
     ["view", "selection"],
 )
 LAG_RECORDS = Gauge(

@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from streams import metrics
 from streams.access.access import EVERYONE, Access
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.settings import Settings
 from tables.views import VIEWS
-from tests.support.feed_records import checkpoint, partial
+from tests.support.feed_records import TOPIC, checkpoint, partial
 from tests.support.replica import NOW_S, SetClock, feed
 
 GMV = VIEWS["kpi_gmv"]
@@ -32,6 +33,7 @@ async def asked(**settings: str) -> AsyncIterator[httpx.AsyncClient]:
     replica = Replica(
         VIEWS, Settings.load({f"SLUICE_{k.upper()}": v for k, v in settings.items()}), SetClock()
     )
+    replica.topics, replica.waiting_for = {TOPIC: 1}, None
     minute = int(NOW_S) // 60 - 1
     cities = [((city, "GBP"), (1, 5, 0, 0, 0)) for city in ("london", "paris")]
     await feed(replica, partial(GMV, "m", minute, cities), checkpoint(1, NOW_S))
@@ -65,6 +67,16 @@ async def test_every_route_asks_who_it_is_but_the_page_and_what_probes_ask(token
                 assert answer.headers["www-authenticate"].startswith("Bearer")
                 assert answer.json()["status"] == 401
             assert "london" not in answer.text
+
+
+async def test_metrics_tell_of_no_entities_where_some_may_not_see_all(tokens: dict[str, str]) -> None:
+    metrics.VIEW_ENTITIES.clear()
+    async with asked(**tokens) as client:
+        told = (await client.get("/metrics")).text
+        assert "sluice_view_freshness_seconds{" in told
+        assert "sluice_view_entities{" not in told
+    async with asked() as client:
+        assert "sluice_view_entities{" in (await client.get("/metrics")).text
 
 
 async def test_an_analyst_sees_what_the_mapping_says(tokens: dict[str, str]) -> None:
