@@ -15,12 +15,15 @@ from streams import metrics
 HEAD_SECONDS = 10.0
 """In this time a connection has to have sent the whole head of a request: of its first, or of one begun; and
 what it has announced of a body, once it has been answered."""
+HANDSHAKE_SECONDS = 3.0
+"""In this time a TLS handshake has to be made: until then a connection is neither counted nor makes room."""
 DRAIN_SECONDS = 60.0
 """In this time a client has to take what it was sent: meanwhile it lies in our memory."""
 KEEP_ALIVE_SECONDS = 65
 """For so long a connection may wait for its next request: longer than proxies keep theirs."""
 OTHER_FILES = 200
 """Open files besides connections: Kafka's, the log's, the listener's."""
+LEAST_CONNECTIONS = 16
 
 
 class Waiting:
@@ -148,10 +151,12 @@ class Connection(H11Protocol):
             self._draining = None
 
 
-def bounded(most: int) -> tuple[type[Connection], Waiting]:
+def bounded(most: int, *, tls: bool = False) -> tuple[type[Connection], Waiting]:
     """The protocol of one server with so many connections, fewer where this process may not open so many
-    files; and those that wait."""
-    waiting = Waiting(min(most, _files() - OTHER_FILES))
+    files; and those that wait. With `tls` a quarter of the files is left to handshakes."""
+    files = _files()
+    left = files - OTHER_FILES - (files // 4 if tls else 0)
+    waiting = Waiting(min(most, max(LEAST_CONNECTIONS, left)))
     bases: dict[str, Any] = {"waiting": waiting}
     return type("BoundedConnection", (Connection,), bases), waiting
 
@@ -162,4 +167,4 @@ def _files() -> int:
     if hard != resource.RLIM_INFINITY and soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    return max(soft, OTHER_FILES + 16) if soft != resource.RLIM_INFINITY else 1 << 20
+    return max(soft, OTHER_FILES + LEAST_CONNECTIONS) if soft != resource.RLIM_INFINITY else 1 << 20

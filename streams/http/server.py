@@ -20,7 +20,7 @@ from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.beside import Beside
-from streams.http.connections import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
+from streams.http.connections import HANDSHAKE_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
 from streams.http.hosts import LOOPBACK, is_loopback
 from streams.http.ops_topics import OpsTopics
 from streams.http.tls import RenewedContext, follow_certificate, tls_context
@@ -109,7 +109,7 @@ async def _serve(
     """Serve; answers why it could not go on, None after a signal."""
     replica = Replica(chosen_views(settings), settings)
     ops = OpsTopics(settings)
-    protocol, waiting = bounded(settings.http_connections)
+    protocol, waiting = bounded(settings.http_connections, tls=tls is not None)
     app = create_app(replica, access.visitor, ops)
     server = _Server(_config(app, protocol, tls), replica)
     shutdown.on_signals(replica.end)
@@ -141,7 +141,7 @@ async def _serve(
 
 def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None) -> uvicorn.Config:
     # asyncio's own minute for a handshake is generous, and uvicorn does not hand on another one.
-    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = HEAD_SECONDS  # type: ignore[attr-defined]
+    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = HANDSHAKE_SECONDS  # type: ignore[attr-defined]
     return uvicorn.Config(
         app,
         http=protocol,

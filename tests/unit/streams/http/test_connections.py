@@ -95,6 +95,13 @@ async def api(keep_alive_seconds: int = 600) -> AsyncIterator[Api]:
             await made.leave()
 
 
+def test_handshakes_which_are_not_counted_have_files_left() -> None:
+    _, plain = bounded(1 << 40)
+    _, encrypted = bounded(1 << 40, tls=True)
+    assert 0 < encrypted.most <= plain.most * 3 / 4
+    assert bounded(MOST, tls=True)[1].most == MOST
+
+
 async def test_a_body_that_never_comes_is_not_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(connections, "HEAD_SECONDS", SOON)
     async with api() as served:
