@@ -63,7 +63,8 @@ VIEW_FRESHNESS = Gauge(
 )
 VIEW_ENTITIES = Gauge(
     "sluice_view_entities",
-    "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed.",
+    "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed, while"
+    " SLUICE_AUTH=off: /metrics needs no token.",
     ["view", "selection"],
 )
 LAG_RECORDS = Gauge(
@@ -159,7 +160,7 @@ INGEST_INFLIGHT = Gauge(
 HTTP_REQUESTS = Counter(
     "sluice_http_requests", "Requests to the api by the status of the answer.", ["status"]
 )
-HTTP_STREAMS = Gauge("sluice_http_streams", "Open streams of the api.")
+HTTP_STREAMS = Gauge("sluice_http_streams", "Questions that open streams of the api follow.")
 HTTP_CONNECTIONS = Gauge("sluice_http_connections", "Open connections of the api.")
 HTTP_EVICTED = Counter(
     "sluice_http_evicted",

@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import NamedTuple
 
 SMALL_BYTES = 1 << 20
 
 
 class TextFileError(ValueError):
     """A file is not there, too large or no text. `str(error)` names it, in one line."""
+
+
+class FileState(NamedTuple):
+    """By what a change of a file is seen."""
+
+    changed_ns: int
+    attributes_changed_ns: int
+    size_bytes: int
+    inode: int
 
 
 def small_text(path: Path, too_large: str = "") -> str:
@@ -25,3 +35,12 @@ def small_text(path: Path, too_large: str = "") -> str:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise TextFileError(f"{path}: is no text in UTF-8") from None
+
+
+def state_of(path: Path) -> FileState | None:
+    """What is another one when the file is, or may be read by others than before; None without one."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return FileState(found.st_mtime_ns, found.st_ctime_ns, found.st_size, found.st_ino)

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from streams.access.city_scopes import CityScopes
-from streams.access.identity import Headers, Identifier, Identity
+from streams.access.identity import Headers, Identifier
 from streams.access.jwks import KeyFile, KeySource, KeyUrl
 from streams.access.jwt_tokens import JwtTokens
 from streams.access.proxy import Proxy
@@ -23,17 +23,25 @@ class AccessEndedError(Exception):
     """What a visitor has shown no longer counts."""
 
 
+class AskAgainError(AccessEndedError):
+    """It has to be told anew who asks, as the next request does by itself."""
+
+
 class Visitor(NamedTuple):
-    """Who asks. `seen`: the cities that they may see now (None: all, and null)."""
+    """Who asks. `seen`: the cities that they may see now (None: all, and null); `told_again`: as `Identity`
+    has it."""
 
     analyst: str
     lasts: Callable[[], bool]
     seen: Callable[[], Scope]
+    told_again: bool = False
 
     def scope(self) -> Scope:
         """The cities that they may see now; it may change while a stream is open. Raises
         `AccessEndedError`."""
         if not self.lasts():
+            if self.told_again:
+                raise AskAgainError("it is a while since the proxy said who asks: ask again")
             raise AccessEndedError("your token has expired or was taken back")
         return self.seen()
 
@@ -50,8 +58,9 @@ class Access:
         """Who asks. Raises `UnauthorizedError`."""
         if self._identifier is None:
             return EVERYONE
-        identity: Identity = self._identifier.identify(headers, address)
-        return Visitor(identity.analyst, identity.lasts, lambda: self._cities(identity.analyst))
+        identity = self._identifier.identify(headers, address)
+        analyst, lasts, told_again = identity
+        return Visitor(analyst, lasts, lambda: self._cities(analyst), told_again)
 
     def _cities(self, analyst: str) -> Scope:
         return frozenset() if self._scopes is None else self._scopes.of(analyst)

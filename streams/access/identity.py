@@ -19,10 +19,12 @@ class UnauthorizedError(Exception):
 
 
 class Identity(NamedTuple):
-    """An analyst who has shown who they are. `lasts`: whether what they have shown still counts."""
+    """An analyst who has shown who they are. `lasts`: whether what they have shown still counts;
+    `told_again`: whether their next request tells it anew, without a doing of theirs."""
 
     analyst: str
     lasts: Callable[[], bool]
+    told_again: bool = False
 
 
 class Identifier(Protocol):

@@ -92,7 +92,7 @@ class KeyUrl:
         self._fetched_at = time.monotonic()
         try:
             self._keys = read_keys(self._url, (await self._body(client)).decode())
-        except (httpx.HTTPError, KeptFileError, UnicodeDecodeError) as error:
+        except Exception as error:  # noqa: BLE001 - whatever a stranger answers: the next keys have to be fetched
             log.warning("the keys of SLUICE_JWKS_URL: %s; the former ones still count", _why(error))
             return False
         return True
@@ -109,13 +109,17 @@ class KeyUrl:
 
 
 def _why(error: Exception) -> str:
-    return str(error) or type(error).__name__
+    if isinstance(error, httpx.HTTPError | KeptFileError) and str(error):
+        return str(error)
+    return f"{type(error).__name__} {error}".rstrip()
 
 
 def read_keys(name: str, text: str) -> Keys:
     """The public keys of a JWK Set. Raises `KeptFileError`, with the key's place, for one that is none."""
     try:
         found = json.loads(text)
+    except RecursionError:
+        raise KeptFileError(f"{name}: is nested too deeply") from None
     except ValueError as error:
         raise KeptFileError(f"{name}: is no JSON ({error})") from None
     listed = found.get("keys") if isinstance(found, dict) else None
@@ -141,7 +145,12 @@ def _key(where: str, data: Any) -> jwt.PyJWK | None:
         raise KeptFileError(f"{where}: must be an object")
     if data.get("kty") not in KINDS or data.get("use", "sig") != "sig":
         return None
-    if "verify" not in data.get("key_ops", ["verify"]):
+    if not isinstance(data.get("kid"), str | None):
+        raise KeptFileError(f"{where}: its kid must be a text")
+    uses = data.get("key_ops", ["verify"])
+    if not isinstance(uses, list):
+        raise KeptFileError(f"{where}: its key_ops must be a list")
+    if "verify" not in uses:
         return None
     if "d" in data:
         raise KeptFileError(f"{where}: is a private key; put the public one here")
@@ -151,5 +160,5 @@ def _key(where: str, data: Any) -> jwt.PyJWK | None:
         if "crv" in data:
             return None
         raise KeptFileError(f"{where}: is no key that can be read ({error})") from None
-    except (jwt.PyJWTError, TypeError, ValueError) as error:
+    except Exception as error:  # noqa: BLE001 - whatever its members make a library raise
         raise KeptFileError(f"{where}: is no key that can be read ({error})") from None

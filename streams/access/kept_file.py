@@ -1,4 +1,7 @@
-"""A file of secrets that is read again when it changes; while the new one is wrong, the former one counts."""
+"""A file of secrets that is read again when it changes; while the new one is wrong, the former one counts.
+
+One that cannot be read is tried again each second: what it takes back must not count for longer than that.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from streams.text_file import TextFileError, small_text
+from streams.text_file import TextFileError, small_text, state_of
 
 T = TypeVar("T")
 
@@ -27,8 +30,11 @@ class KeptFile(Generic[T]):
     def __init__(self, path: Path, read: Callable[[Path, str], T]) -> None:
         self._path = path
         self._read = read
-        self._state = self._now()
-        self._value = read(path, _text(path))
+        self._state = self._told = state_of(path)
+        try:
+            self._value = read(path, small_text(path))
+        except TextFileError as error:
+            raise KeptFileError(str(error)) from None
         self._looked = time.monotonic()
 
     def get(self) -> T:
@@ -40,27 +46,20 @@ class KeptFile(Generic[T]):
         return self._value
 
     def _look(self) -> None:
-        state = self._now()
+        state = state_of(self._path)
         if state == self._state:
             return
-        self._state = state
         try:
-            self._value = self._read(self._path, _text(self._path))
+            text = small_text(self._path)
+        except TextFileError as error:  # it may pass without the file being changed: of too many open files
+            if state != self._told:
+                self._told = state
+                log.error("%s; what it said before still counts", error)  # noqa: TRY400 - the line is enough
+            return
+        self._state = self._told = state
+        try:
+            self._value = self._read(self._path, text)
         except KeptFileError as error:
             log.error("%s; what it said before still counts", error)  # noqa: TRY400 - the line is enough
         else:
             log.info("read %s again", self._path)
-
-    def _now(self) -> tuple[int, int, int] | None:
-        try:
-            found = self._path.stat()
-        except OSError:
-            return None
-        return found.st_mtime_ns, found.st_size, found.st_ino
-
-
-def _text(path: Path) -> str:
-    try:
-        return small_text(path)
-    except TextFileError as error:
-        raise KeptFileError(str(error)) from None

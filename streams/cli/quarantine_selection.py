@@ -125,10 +125,10 @@ class Chosen:
     def warnings(self) -> list[str]:
         """What none of the records that were read has, though it was asked for."""
         return [
-            no_such(name, value, seen - {""})
+            said
             for name, seen in self._seen.items()
-            for value in self.wanted.get(name, ())
-            if value not in seen and len(seen) < MOST_SEEN
+            if len(seen) < MOST_SEEN
+            for said in no_such(name, set(self.wanted.get(name, ())) - seen, seen - {""})
         ]
 
 

@@ -102,9 +102,10 @@ class SluiceClient:
         return self._typed(PipelineAnswer, "/v1/pipeline", ())
 
     def stream(self, name: str, **parameters: Values) -> Iterator[ViewAnswer]:
-        """A view's answer now, and whenever it has changed, without an end. A connection that breaks is made
-        anew, after which what has changed meanwhile comes; raises `ApiRefusalError` for what is refused, and
-        `ApiError` with what the api says where it ends the stream."""
+        """A view's answer now, and whenever it has changed, without an end. A connection that breaks, or that
+        the api ends without a word, is made anew, after which what has changed meanwhile comes; raises
+        `ApiRefusalError` for what is refused, and `ApiError` with what the api says where it ends the stream.
+        """
         last_id: str | None = None
         pause = FIRST_PAUSE_SECONDS
         while True:
@@ -112,6 +113,7 @@ class SluiceClient:
                 for newest_id, answer in self._stream(name, _params(parameters), last_id):
                     last_id, pause = newest_id, FIRST_PAUSE_SECONDS
                     yield answer
+                time.sleep(FIRST_PAUSE_SECONDS)
             except ApiAwayError:
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE_SECONDS, 2 * pause)

@@ -26,6 +26,7 @@ from streams.http.problems import COMMON, ForbiddenError, lists
 from streams.http.replies import Listing, reply
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
+from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
 from tables.query.params import check_known
@@ -74,13 +75,18 @@ def router(replica: Replica) -> APIRouter:
     async def bad_records(request: Request) -> Response:
         for name, _ in asked_params(request):
             check_known(name, [FORMAT])
-        if visitor(request).scope() is not None:
-            raise ForbiddenError("bad records are of no city: they are for analysts with the city * alone")
+        _check_visible(request)
         found = await newest.ask()
+        _check_visible(request)  # it may have taken a while
         listing = Listing("quarantine", [*BadRecordsRow.model_fields], found, digest({**found, "as_of": 0}))
         return reply(request, listing)
 
     return routes
+
+
+def _check_visible(request: Request) -> None:
+    if visitor(request).scope() is not None:
+        raise ForbiddenError("bad records are of no city: they are for analysts with the city * alone")
 
 
 class _Newest:
@@ -114,6 +120,8 @@ class _Newest:
             why = f"Kafka did not say within {TIMEOUT_SECONDS:g} s"
         except (KafkaError, OSError) as error:
             why = await reason_of(settings, error)
+        except UnreadableBatchError as error:
+            why = str(error)
         rows = [
             {name: row[name] for name in BadRecordsRow.model_fields}
             for row in report(summary, summary.groups())

@@ -8,18 +8,22 @@ import time
 from typing import Any
 
 import h11
-from uvicorn.protocols.http.h11_impl import H11Protocol
+from uvicorn.protocols.http.h11_impl import H11Protocol, RequestResponseCycle
 
 from streams import metrics
 
 HEAD_SECONDS = 10.0
-"""In this time a connection has to have sent the whole head of a request: of its first, or of one begun."""
+"""In this time a connection has to have sent the whole head of a request: of its first, or of one begun; and
+what it has announced of a body, once it has been answered."""
+HANDSHAKE_SECONDS = 3.0
+"""In this time a TLS handshake has to be made: until then a connection is neither counted nor makes room."""
 DRAIN_SECONDS = 60.0
 """In this time a client has to take what it was sent: meanwhile it lies in our memory."""
 KEEP_ALIVE_SECONDS = 65
 """For so long a connection may wait for its next request: longer than proxies keep theirs."""
 OTHER_FILES = 200
 """Open files besides connections: Kafka's, the log's, the listener's."""
+LEAST_CONNECTIONS = 16
 
 
 class Waiting:
@@ -31,7 +35,7 @@ class Waiting:
         self._idle: dict[Connection, None] = {}
 
     def begins(self, connection: Connection) -> None:
-        """A request's head is awaited, or has been received in part."""
+        """A request's head is awaited, or has been received in part, or a body is still to come."""
         self._idle.pop(connection, None)
         self._since.setdefault(connection, time.monotonic())
 
@@ -52,7 +56,7 @@ class Waiting:
         evicted.evict()
 
     def close_late(self) -> None:
-        """Close those whose head is overdue."""
+        """Close those whose head, or body, is overdue."""
         due = time.monotonic() - HEAD_SECONDS
         for connection in [one for one, since in self._since.items() if since <= due]:
             connection.evict()
@@ -80,28 +84,56 @@ class Connection(H11Protocol):
         metrics.HTTP_CONNECTIONS.set(len(self.connections))
 
     def data_received(self, data: bytes) -> None:
-        """A head that has begun has to end in time."""
+        """What has begun has to end in time."""
         super().data_received(data)
-        if self.conn.their_state is not h11.IDLE:
-            self.waiting.ends(self)
-        elif self.conn.trailing_data[0]:
-            self.waiting.begins(self)
+        self._placed()
 
     def on_response_complete(self) -> None:
-        """It waits for its next request from now on."""
+        """It waits for its next request from now on, unless that has come already."""
         super().on_response_complete()
+        self._placed()
+
+    def timeout_keep_alive_handler(self) -> None:
+        """It has waited for long enough."""
         if not self.transport.is_closing():
+            super().timeout_keep_alive_handler()
+            self._placed()
+
+    def eof_received(self) -> None:
+        """It sends no more, upon which asyncio closes it once it has taken what it was sent."""
+        super().eof_received()
+        self._has_to_drain()
+
+    def _placed(self) -> None:
+        """Find its place by what is awaited of it: nothing, its next request, or the rest of something.
+
+        Each byte stops uvicorn's timer for the next request, and what comes late of a body is no request.
+        """
+        newest: RequestResponseCycle | None = self.cycle
+        if self.transport.is_closing():
+            self.waiting.ends(self)
+            self._has_to_drain()
+        elif newest is not None and not newest.response_complete:
+            self.waiting.ends(self)
+        elif newest is not None and self.conn.their_state is h11.IDLE and not self.conn.trailing_data[0]:
             self.waiting.rests(self)
+            self._unset_keepalive_if_required()
+            self.timeout_keep_alive_task = self.loop.call_later(
+                self.timeout_keep_alive, self.timeout_keep_alive_handler
+            )
+        else:
+            self.waiting.begins(self)
 
     def pause_writing(self) -> None:
         """The client does not take what it is sent: it has a while to."""
         super().pause_writing()
-        self._draining = self.loop.call_later(DRAIN_SECONDS, self.evict)
+        self._has_to_drain()
 
     def resume_writing(self) -> None:
         """It has taken most of it."""
         super().resume_writing()
-        self._drained()
+        if not self.transport.is_closing():
+            self._drained()
 
     def evict(self) -> None:
         """Close it at once."""
@@ -109,16 +141,22 @@ class Connection(H11Protocol):
         self.waiting.ends(self)
         self.transport.abort()
 
+    def _has_to_drain(self) -> None:
+        if self._draining is None:
+            self._draining = self.loop.call_later(DRAIN_SECONDS, self.evict)
+
     def _drained(self) -> None:
         if self._draining is not None:
             self._draining.cancel()
             self._draining = None
 
 
-def bounded(most: int) -> tuple[type[Connection], Waiting]:
+def bounded(most: int, *, tls: bool = False) -> tuple[type[Connection], Waiting]:
     """The protocol of one server with so many connections, fewer where this process may not open so many
-    files; and those that wait."""
-    waiting = Waiting(min(most, _files() - OTHER_FILES))
+    files; and those that wait. With `tls` a quarter of the files is left to handshakes."""
+    files = _files()
+    left = files - OTHER_FILES - (files // 4 if tls else 0)
+    waiting = Waiting(min(most, max(LEAST_CONNECTIONS, left)))
     bases: dict[str, Any] = {"waiting": waiting}
     return type("BoundedConnection", (Connection,), bases), waiting
 
@@ -129,4 +167,4 @@ def _files() -> int:
     if hard != resource.RLIM_INFINITY and soft < hard:
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         soft = hard
-    return max(soft, OTHER_FILES + 16) if soft != resource.RLIM_INFINITY else 1 << 20
+    return max(soft, OTHER_FILES + LEAST_CONNECTIONS) if soft != resource.RLIM_INFINITY else 1 << 20

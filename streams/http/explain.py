@@ -6,6 +6,7 @@ import asyncio
 
 from fastapi import APIRouter, Request, Response
 
+from streams.access.access import Visitor
 from streams.feed.replica import Replica
 from streams.http.answers import digest
 from streams.http.explain_models import explanation
@@ -25,7 +26,7 @@ from tables.scope import Scope
 from tables.spec.view import View
 
 LOOK_SECONDS = 0.5
-"""How often it is looked at whether who asked is still there."""
+"""How often it is looked at whether who asked is still there, and may still see it."""
 CANNOT = described("It cannot be explained now: `detail` says why, such as that Bronze cannot be read.")
 
 
@@ -62,15 +63,17 @@ class _Explaining:
 
     async def answer(self, request: Request, view: View) -> Response:
         """The explanation; an error says why there is none. Raises what asking the view does."""
-        params, scope = asked_params(request), visitor(request).scope()
+        params, asking = asked_params(request), visitor(request)
+        scope = asking.scope()
         for name, _ in params:
             check_known(name, row_parameters(view))
         former = await self._replica.run(lambda reader: reader.definitions.former(view.name))
         if former is not None:
             return problem(503, former)
-        task = asyncio.create_task(self._explained(view, params, scope), name=f"explain-{view.name}")
+        explained = self._explained(view, params, asking, scope)
+        task = asyncio.create_task(explained, name=f"explain-{view.name}")
         try:
-            return await self._reply(request, view, task)
+            return await self._reply(request, view, task, scope)
         except ExplainBusyError as error:
             return problem(429, str(error), {"retry-after": "5"})
         except ExplainError as error:
@@ -79,20 +82,28 @@ class _Explaining:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _reply(self, request: Request, view: View, task: asyncio.Task[dict[str, object]]) -> Response:
-        """The answer, for as long as somebody waits for it and the api goes on."""
-        while not task.done():
+    async def _reply(
+        self, request: Request, view: View, task: asyncio.Task[dict[str, object]], scope: Scope
+    ) -> Response:
+        """The answer, for as long as somebody waits for it who may see it, and the api goes on."""
+        answered = False
+        while not answered:
             await asyncio.wait({task}, timeout=LOOK_SECONDS)
+            answered = task.done()
             if self._replica.closing.is_set() or await request.is_disconnected():
                 raise ExplainError("the api ends, or nobody waits for the answer")
+            if visitor(request).scope() != scope:
+                raise ExplainError("the cities that you may see have changed meanwhile: ask again")
         body = task.result()
         columns = [*event_keys(view), "records", *added_measures(view)]
         listing = Listing(f"{view.name}_explain", columns, body, digest(body), member="events")
         return reply(request, listing)
 
-    async def _explained(self, view: View, params: Params, scope: Scope) -> dict[str, object]:
+    async def _explained(
+        self, view: View, params: Params, asking: Visitor, scope: Scope
+    ) -> dict[str, object]:
         answered = await self._questions.ask("rows", view, params, scope)
         filters = parse_view_query(view, list(params)).filters
         asked_for = {name: list(values) for name, values in filters.items()}
         cities = None if scope is None else sorted(scope)
-        return await self._explainer.ask(Question(view.name, answered.answer, asked_for, cities))
+        return await self._explainer.ask(Question(view.name, answered.answer, asked_for, cities), asking)

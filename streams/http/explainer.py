@@ -14,6 +14,7 @@ from typing import Any
 
 import msgspec
 
+from streams.access.access import EVERYONE, Visitor
 from streams.settings import Settings, child_environment
 from streams.store.local import LocalStore
 from streams.store.urls import bronze_store
@@ -25,7 +26,7 @@ FOLDER = "sluice-explain-"
 
 
 class ExplainBusyError(Exception):
-    """Too many questions wait."""
+    """Too many questions wait, or one of whoever asks."""
 
 
 class ExplainError(Exception):
@@ -38,12 +39,12 @@ class Explainer:
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._turn = asyncio.Lock()
-        self._asked = 0
+        self._asking: list[Visitor] = []
 
-    async def ask(self, question: Question) -> dict[str, Any]:
+    async def ask(self, question: Question, asking: Visitor) -> dict[str, Any]:
         """What an answer rests on. Raises `ExplainBusyError`, `ExplainError`."""
         self._check_bronze()
-        with self._one_more():
+        with self._one_more(asking):
             async with self._turn:
                 try:
                     async with asyncio.timeout(self._settings.explain_seconds):
@@ -65,14 +66,16 @@ class Explainer:
             )
 
     @contextlib.contextmanager
-    def _one_more(self) -> Iterator[None]:
-        if self._asked > MOST_WAITING:
+    def _one_more(self, asking: Visitor) -> Iterator[None]:
+        if asking is not EVERYONE and asking.analyst in {one.analyst for one in self._asking}:
+            raise ExplainBusyError("one question like this of yours is not answered yet: ask this one then")
+        if len(self._asking) > MOST_WAITING:
             raise ExplainBusyError(f"{MOST_WAITING} questions like this one wait for another")
-        self._asked += 1
+        self._asking.append(asking)
         try:
             yield
         finally:
-            self._asked -= 1
+            self._asking.remove(asking)
 
 
 async def _run(question: Question) -> Reply:

@@ -22,7 +22,7 @@ from tables.gates.records import RECON, GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
 from tables.query.declarations import filters
 from tables.query.params import check_known, filter_values
-from tables.query.values import MOST_NAMED, no_such
+from tables.query.values import no_such
 from tables.read.group_table import sort_key
 from tables.scope import Scope, sees
 
@@ -111,8 +111,8 @@ def _unknown(seen: Sequence[GateRecord], wanted: Mapping[str, set[str | None]]) 
     said = []
     for name, values in wanted.items():
         known = {value for row in seen if (value := getattr(row, name)) is not None}
-        said += [no_such(name, value, known) for value in sorted(v for v in values if v and v not in known)]
-    return said[:MOST_NAMED]
+        said += no_such(name, [value for value in values if value and value not in known], known)
+    return said
 
 
 def answer(records: Mapping[bytes, bytes], now_us: int, scope: Scope) -> list[GateRecord]:

@@ -10,12 +10,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from streams.access.access import ANYONE, Visitor
+from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers as RawHeaders
 from streams.access.identity import UnauthorizedError
 from streams.access.rates import Rates
 from streams.console.files import FOLDER
 from streams.http.hosts import is_loopback
+from streams.http.joint_stream import PATH as JOINT
+from streams.http.joint_stream import questions_in
 from streams.http.problems import problem, unauthorized
 from streams.settings import Settings
 
@@ -77,10 +79,15 @@ class Guard:
         except UnauthorizedError as error:
             return unauthorized(str(error))
         scope[VISITOR] = found
-        wait = 0.0 if found.analyst == ANYONE else self._rates.wait_seconds(found.analyst)
+        wait = 0.0 if found is EVERYONE else self._rates.wait_seconds(found.analyst, _questions(scope))
         if wait:
             return problem(429, "too many requests (SLUICE_HTTP_RATE)", {"retry-after": str(math.ceil(wait))})
         return None
+
+
+def _questions(scope: Scope) -> int:
+    """How many requests it counts as: a joint stream as many as it has questions."""
+    return max(1, questions_in(scope["query_string"])) if scope["path"] == JOINT else 1
 
 
 def _small(headers: Headers) -> bool:

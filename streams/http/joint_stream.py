@@ -15,6 +15,7 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import xxhash
+from starlette.datastructures import QueryParams
 
 from schemas.times import format_time
 from streams.access.access import AccessEndedError, Visitor
@@ -31,6 +32,7 @@ from tables.spec.view import View
 
 log = logging.getLogger(__name__)
 
+PATH = "/v1/stream"
 VIEW = "view"
 MOST_QUESTIONS = 64
 STATUS_SECONDS = 1.0
@@ -55,6 +57,11 @@ def joint_parameters(views: Mapping[str, View]) -> list[Parameter]:
     schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_QUESTIONS}
     shared = {one.name: one for view in views.values() for one in view_parameters(view)}
     return [Parameter(VIEW, says, schema), *shared.values()]
+
+
+def questions_in(query: bytes) -> int:
+    """How many questions a request has, right ones or not."""
+    return len(QueryParams(query).getlist(VIEW))
 
 
 def asked_questions(views: Mapping[str, View], params: Params) -> list[Asked]:
@@ -178,10 +185,10 @@ class _JointStream:
         await self._out.put(None)
 
     async def _end(self, error: Exception) -> None:
-        if isinstance(error, ENDINGS):
-            await self._out.put(ended(error))
-        else:
+        if not isinstance(error, ENDINGS):
             log.error("a stream failed", exc_info=error)
+        elif (told := ended(error)) is not None:
+            await self._out.put(told)
         await self._out.put(None)
 
     def event(self, at: int, one: Asked, answered: Answered) -> bytes:

@@ -1,4 +1,4 @@
-"""How many streams are open, in all and by analyst."""
+"""How many questions streams follow, in all and by analyst."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streams import metrics
-from streams.access.access import ANYONE, Visitor
+from streams.access.access import EVERYONE, Visitor
 from streams.settings import Settings
 
 
@@ -24,21 +24,24 @@ class OpenStreams:
         self._open: Counter[str] = Counter()
 
     @contextmanager
-    def one_more(self, visitor: Visitor) -> Iterator[None]:
-        """While a stream of theirs is open. Raises `TooManyStreamsError`."""
+    def opened(self, visitor: Visitor, questions: int = 1) -> Iterator[None]:
+        """While a stream of theirs is open, which counts as often as it has questions.
+        Raises `TooManyStreamsError`."""
         analyst = visitor.analyst
-        if self._open.total() >= self._most:
-            raise TooManyStreamsError(f"{self._most:,} streams are open already (SLUICE_HTTP_STREAMS)")
-        if analyst != ANYONE and self._open[analyst] >= self._most_each:
+        if self._open.total() + questions > self._most:
             raise TooManyStreamsError(
-                f"you have {self._most_each:,} streams open already (SLUICE_HTTP_ANALYST_STREAMS)"
+                f"streams may follow {self._most:,} questions in all (SLUICE_HTTP_STREAMS): try later"
             )
-        self._open[analyst] += 1
+        if visitor is not EVERYONE and self._open[analyst] + questions > self._most_each:
+            raise TooManyStreamsError(
+                f"your streams may follow {self._most_each:,} questions (SLUICE_HTTP_ANALYST_STREAMS)"
+            )
+        self._open[analyst] += questions
         metrics.HTTP_STREAMS.set(self._open.total())
         try:
             yield
         finally:
-            self._open[analyst] -= 1
+            self._open[analyst] -= questions
             if not self._open[analyst]:
                 del self._open[analyst]
             metrics.HTTP_STREAMS.set(self._open.total())

@@ -20,20 +20,20 @@ from tables.read.status import Situation, resolve_as_of, status
 
 class ViewNow(NamedTuple):
     """What metrics say of a view; infinite: the age of an answer that rests on nothing yet. `entities`: how
-    many each selection has, by its name, once the feed has been read."""
+    many each selection has, by its name, once the feed has been read; empty where not everybody may know."""
 
     freshness_seconds: float
     entities: dict[str, int]
 
 
-def _state_of(reader: ReaderState, situation: Situation) -> dict[str, ViewNow]:
+def _state_of(reader: ReaderState, situation: Situation, *, counted: bool) -> dict[str, ViewNow]:
     as_of_us, _ = resolve_as_of(reader, "now", situation)
     found = {}
     for name, state in reader.views.items():
         view, entities = state.view, state.entities
         age = status(reader, view, situation).freshness_seconds
         counts = {}
-        if view.tracks is not None and entities is not None and situation.feed_read:
+        if counted and view.tracks is not None and entities is not None and situation.feed_read:
             counts = {one.name: entities.count(one, as_of_us) for one in view.tracks.selections}
         found[name] = ViewNow(math.inf if age is None else age, counts)
     return found
@@ -42,6 +42,7 @@ def _state_of(reader: ReaderState, situation: Situation) -> dict[str, ViewNow]:
 def router(replica: Replica) -> APIRouter:
     """What orchestrators and Prometheus ask."""
     routes = APIRouter(tags=["operation"])
+    counted = replica.settings.auth == "off"  # over all cities: with analysts, some may not see that
 
     @routes.get("/healthz", summary="200: the process runs", responses={200: {"model": Running}})
     async def healthz() -> Response:
@@ -60,7 +61,8 @@ def router(replica: Replica) -> APIRouter:
     @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
         situation = replica.situation()
-        for name, now in (await replica.run(lambda reader: _state_of(reader, situation))).items():
+        found = await replica.run(lambda reader: _state_of(reader, situation, counted=counted))
+        for name, now in found.items():
             metrics.VIEW_FRESHNESS.labels(name).set(now.freshness_seconds)
             for selection, count in now.entities.items():
                 metrics.VIEW_ENTITIES.labels(name, selection).set(count)

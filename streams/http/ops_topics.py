@@ -14,6 +14,7 @@ from streams.feed.alien_records import tell
 from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
+from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
 from tables.gates.alarm_log import AlarmLog
@@ -49,6 +50,11 @@ class OpsTopics:
             except (KafkaError, OSError) as error:
                 why = await reason_of(self._settings, error)
                 log.warning("reading the gates: %s; next try in %.1f s", why, backoff.seconds)
+            except UnreadableBatchError as error:
+                # What was read before it is not the newest, and what comes after it is not read.
+                topics = f"{self._gates_topic} or {self._alarms_topic}"
+                self.waiting_for = f"{topics} to be readable again: {error}"
+                log.error("reading %s: %s; next try in %.1f s", topics, error, backoff.seconds)  # noqa: TRY400
             await backoff.pause(replica.closing)
 
     async def _follow(self, replica: Replica) -> None:

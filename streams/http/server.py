@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import logging
 import socket
 import ssl
 from types import FrameType
-from typing import Any
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -21,16 +19,13 @@ from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.connections import HEAD_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
+from streams.http.beside import Beside
+from streams.http.connections import HANDSHAKE_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
 from streams.http.hosts import LOOPBACK, is_loopback
 from streams.http.ops_topics import OpsTopics
-from streams.http.tls import follow_certificate, tls_context
-from streams.kafka.message_formats import UnreadableBatchError
+from streams.http.tls import RenewedContext, follow_certificate, tls_context
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
-from tables.keys import FeedFormatError
-
-log = logging.getLogger(__name__)
 
 BACKLOG = 2048
 DRAIN_SECONDS = 8
@@ -109,54 +104,44 @@ class _Server(uvicorn.Server):
 
 
 async def _serve(
-    settings: Settings, listener: socket.socket, access: Access, tls: ssl.SSLContext | None
+    settings: Settings, listener: socket.socket, access: Access, tls: RenewedContext | None
 ) -> str | None:
     """Serve; answers why it could not go on, None after a signal."""
     replica = Replica(chosen_views(settings), settings)
     ops = OpsTopics(settings)
-    protocol, waiting = bounded(settings.http_connections)
+    protocol, waiting = bounded(settings.http_connections, tls=tls is not None)
     app = create_app(replica, access.visitor, ops)
     server = _Server(_config(app, protocol, tls), replica)
     shutdown.on_signals(replica.end)
     server.should_exit = replica.closing.is_set()
-    follower = asyncio.create_task(Follower(replica, settings).run())
-    beside = [
-        asyncio.create_task(ops.follow(replica)),
-        asyncio.create_task(_close_late(waiting)),
-        asyncio.create_task(_spare_collector(replica)),
-    ]
-    if access.key_url is not None:
-        beside.append(asyncio.create_task(access.key_url.follow()))
-    if tls is not None:
-        beside.append(asyncio.create_task(follow_certificate(tls, settings)))
 
-    def stop(_: asyncio.Task[Any]) -> None:
+    def stop() -> None:
         server.should_exit = True
         replica.end()
 
-    follower.add_done_callback(stop)
+    beside = Beside(stop)
+    beside.start("the feed", Follower(replica, settings).run())
+    beside.start("the gates and alarms", ops.follow(replica))
+    beside.start("connections", _close_late(waiting))
+    beside.start("what Python keeps", _spare_collector(replica))
+    if access.key_url is not None:
+        beside.start("SLUICE_JWKS_URL", access.key_url.follow())
+    if tls is not None:
+        beside.start("SLUICE_HTTP_TLS_CERT", follow_certificate(tls, settings))
     host, port = listener.getsockname()[:2]
     shown = f"{'http' if tls is None else 'https'}://{f'[{host}]' if ':' in host else host}:{port}"
     print(f"sluice api: {shown} (/ console, /docs)", flush=True)  # noqa: T201
     try:
         await server.serve([listener])
     finally:
-        for task in (follower, *beside):
-            task.cancel()
-        outcome, *_ = await asyncio.gather(follower, *beside, return_exceptions=True)
+        problem = await beside.end()
         replica.close()
-    # After a signal the follower has returned by itself, or was cancelled just now.
-    if not isinstance(outcome, Exception):
-        return None
-    # Of a fault of ours its one line would not be enough.
-    if not isinstance(outcome, FeedFormatError | UnreadableBatchError):
-        log.error("following the feed failed", exc_info=outcome)
-    return f"the feed can't be followed: {outcome}"
+    return problem
 
 
 def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None) -> uvicorn.Config:
     # asyncio's own minute for a handshake is generous, and uvicorn does not hand on another one.
-    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = HEAD_SECONDS  # type: ignore[attr-defined]
+    asyncio.constants.SSL_HANDSHAKE_TIMEOUT = HANDSHAKE_SECONDS  # type: ignore[attr-defined]
     return uvicorn.Config(
         app,
         http=protocol,

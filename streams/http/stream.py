@@ -10,7 +10,7 @@ from functools import partial
 
 import msgspec
 
-from streams.access.access import AccessEndedError, Visitor
+from streams.access.access import AccessEndedError, AskAgainError, Visitor
 from streams.feed.replica import Replica
 from streams.http.answers import Answered
 from streams.http.problems import ForbiddenError
@@ -104,7 +104,8 @@ class Broadcasts:
                 async for one in news:
                     yield HEARTBEAT if one is None else _event(one)
         except ENDINGS as error:
-            yield ended(error)
+            if (told := ended(error)) is not None:
+                yield told
 
     async def news(
         self, view: View, params: Params, visitor: Visitor, shown: str, sent_at: float
@@ -142,8 +143,11 @@ class Broadcasts:
                 sent_at = clock.monotonic()
 
 
-def ended(error: Exception) -> bytes:
-    """The last event of a stream that can't go on."""
+def ended(error: Exception) -> bytes | None:
+    """The last event of a stream that can't go on; None for one that is to be asked for anew: nothing is
+    wrong."""
+    if isinstance(error, AskAgainError):
+        return None
     return b"event: error\ndata: " + msgspec.json.encode({"detail": str(error)}) + b"\n\n"
 
 

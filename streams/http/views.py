@@ -146,15 +146,16 @@ def _add_joint_stream(routes: APIRouter, replica: Replica, joint: JointStreams, 
     async def joint_stream(request: Request) -> Response:
         asking = visitor(request)
         questions = asked_questions(replica.views, asked_params(request))
-        return await _streamed(
-            streams, asking, joint.events(questions, asking, request.headers.get("last-event-id"))
-        )
+        sent = joint.events(questions, asking, request.headers.get("last-event-id"))
+        return await _streamed(streams, asking, sent, len(questions))
 
 
-async def _streamed(streams: OpenStreams, asking: Visitor, sent: AsyncGenerator[bytes, None]) -> _EventStream:
+async def _streamed(
+    streams: OpenStreams, asking: Visitor, sent: AsyncGenerator[bytes, None], questions: int = 1
+) -> _EventStream:
     """A stream of theirs. What can't be answered at all is an error, not a broken stream."""
     with contextlib.ExitStack() as held:
-        held.enter_context(streams.one_more(asking))
+        held.enter_context(streams.opened(asking, questions))
         first = await anext(sent)
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return _EventStream(_after(first, sent, held.pop_all()), headers=headers)

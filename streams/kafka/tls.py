@@ -11,11 +11,11 @@ from threading import Lock
 from typing import Any, NamedTuple, Self
 
 from streams.settings import SettingError, Settings
-from streams.text_file import TextFileError, small_text
+from streams.text_file import FileState, TextFileError, small_text, state_of
 
 log = logging.getLogger(__name__)
 
-State = tuple[tuple[int, int, int] | None, ...]
+State = tuple[FileState | None, ...]
 
 
 class TlsFiles(NamedTuple):
@@ -49,13 +49,14 @@ class _Renewed(ssl.SSLContext):
 
     _files: TlsFiles
     _state: State
+    _told: State
     _newest: ssl.SSLContext
     _lock: Lock
 
     def __new__(cls, files: TlsFiles) -> Self:
         context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         context._files = files
-        context._state = _state_of(files)
+        context._state = context._told = _state_of(files)
         context._newest = _loaded(files)
         context._lock = Lock()
         return context
@@ -70,25 +71,19 @@ class _Renewed(ssl.SSLContext):
         state = _state_of(self._files)
         if state == self._state:
             return
-        self._state = state
         try:
             self._newest = _loaded(self._files)
-        except SettingError as error:
-            log.error("%s; what its file said before still counts", error)  # noqa: TRY400 - the line is enough
+        except SettingError as error:  # tried again for each connection: it may pass without another change
+            if state != self._told:
+                self._told = state
+                log.error("%s; what its file said before still counts", error)  # noqa: TRY400 - the line is enough
         else:
+            self._state = self._told = state
             log.info("read the certificates for Kafka again")
 
 
 def _state_of(files: TlsFiles) -> State:
-    return tuple(_times(path) for path in files if path is not None)
-
-
-def _times(path: Path) -> tuple[int, int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_mtime_ns, found.st_size, found.st_ino
+    return tuple(state_of(path) for path in files if path is not None)
 
 
 def _loaded(files: TlsFiles) -> ssl.SSLContext:

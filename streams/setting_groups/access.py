@@ -54,9 +54,16 @@ class AccessSettings:
         "", networks(), "proxy: addresses of the proxies that are trusted, such as 10.0.0.5,10.1.0.0/16"
     )
     http_rate: int = setting(
-        "100", whole(0, 1_000_000), "requests per second of one analyst, over ten seconds; 0: no limit"
+        "100",
+        whole(0, 1_000_000),
+        "requests per second of one analyst, over ten seconds, a stream of several questions counted as that"
+        " many; 0: no limit",
     )
-    http_analyst_streams: int = setting("50", whole(1, 1_000_000), "open streams of one analyst")
+    http_analyst_streams: int = setting(
+        "250",
+        whole(1, 1_000_000),
+        "questions that the open streams of one analyst follow: those of several consoles",
+    )
 
     def check_access(self) -> None:
         """What belongs together. Only who serves the api needs it. Raises `SettingError`."""

@@ -31,7 +31,12 @@ class HttpSettings:
         whole(16, 1_000_000),
         "connections that the api keeps; for one more, the one goes that has been idle for longest",
     )
-    http_streams: int = setting("2000", whole(1, 1_000_000), "open streams of one api, over all who ask")
+    http_streams: int = setting(
+        "5000",
+        whole(1, 1_000_000),
+        "questions that the open streams of one api follow, over all who ask; a page of the console has one"
+        " for each tile and each trend",
+    )
     http_query_bytes: int = setting(
         "16384", whole(256, 60_000), "longest path and query of a request, in bytes"
     )

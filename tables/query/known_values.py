@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tables.query.params import Filters
-from tables.query.values import MOST_NAMED, no_such
+from tables.query.values import no_such
 from tables.read.state import ReaderState
 from tables.scope import Scope, sees
 from tables.spec.fields import CITY
@@ -42,8 +42,5 @@ def unknown_filters(reader: ReaderState, filters: Filters, scope: Scope) -> list
         if asked <= known_values(reader, dimension, scope, everywhere=False):
             continue
         known = known_values(reader, dimension, scope)
-        unknown = sorted(asked - known)
-        said += [no_such(dimension, value, known) for value in unknown[:MOST_NAMED]]
-        if len(unknown) > MOST_NAMED:
-            said.append(f"and {len(unknown) - MOST_NAMED} more of {dimension} that there are not")
+        said += no_such(dimension, asked - known, known)
     return said

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from tables.codec import Group
-from tables.query.params import Filters, ViewQuery
+from tables.query.params import Filters, ParameterError, ViewQuery
 from tables.query.steps import Steps
 from tables.query.window import cut_hour
 from tables.read.definitions import ViewState
@@ -21,6 +21,10 @@ from tables.spec.fields import CITY
 from tables.spec.measures import finish_all
 from tables.spec.view import View
 from tables.spec.windowed import Windowed
+
+MOST_ROWS = 200_000
+"""By steps there may be as many rows as steps times groups. So many take a second of the one thread that
+answers, in which nobody else is answered, and are over 40 MB of JSON."""
 
 Kept = dict[str, Any]
 """What is kept for each measure of a row, by its name."""
@@ -49,7 +53,8 @@ def group_filter(fields: Sequence[str], filters: Filters, scope: Scope = None) -
 
 
 def windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: Scope) -> Table:
-    """What is kept of the epoch minutes [first, end). Raises `ParameterError` where a step cuts an hour."""
+    """What is kept of the epoch minutes [first, end). Raises `ParameterError` where a step cuts an hour, and
+    for steps of too many rows."""
     view, panes = state.view, state.panes
     assert panes is not None
     assert isinstance(view, Windowed)
@@ -67,6 +72,12 @@ def windowed(state: ViewState, query: ViewQuery, first: int, end: int, scope: Sc
         return np.where(place[numbers] < 0, DROPPED, steps * width + place[numbers])
 
     merged = panes.merged([part.moved(shown_key)])
+    if query.steps is not None and len(merged.keys) > MOST_ROWS:
+        raise ParameterError(
+            "step",
+            f"this makes {len(merged.keys):,} rows, and there are {MOST_ROWS:,} at most: ask for a longer"
+            " step, a shorter window or fewer dimensions",
+        )
     starts, places = np.divmod(merged.keys, width)
     groups = [shown[at] for at in places.tolist()]
     count = len(groups)

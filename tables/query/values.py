@@ -96,12 +96,26 @@ def did_you_mean(value: str, candidates: Iterable[str]) -> str:
     return f"; did you mean {found}?" if found is not None else ""
 
 
-def no_such(what: str, value: str, candidates: Iterable[str]) -> str:
-    """`no such city: londn; did you mean london?`; what there is instead, where nothing is like it."""
+def no_such(what: str, values: Iterable[str], candidates: Iterable[str]) -> list[str]:
+    """`no such city: londn; did you mean london?`; what there is instead, where nothing is like it.
+
+    Of several values the first is compared with what there is, which may be much, and the others are named.
+    """
+    unknown = sorted(values)
+    said = [f"no such {what}: {_shown(value)}" for value in unknown[:MOST_NAMED]]
+    if said:
+        said[0] += _instead(unknown[0], candidates)
+    if len(unknown) > MOST_NAMED:
+        said.append(f"and {len(unknown) - MOST_NAMED} more of {what} that there are not")
+    return said
+
+
+def _shown(value: str) -> str:
+    return value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
+
+
+def _instead(value: str, candidates: Iterable[str]) -> str:
     known = sorted(candidates)
-    shown = value if len(value) <= LONGEST_VALUE else value[:LONGEST_VALUE] + "…"
-    hint = did_you_mean(value, known)
-    if not hint:
-        more = ", …" if len(known) > MOST_NAMED else ""
-        hint = f"; there are {', '.join(known[:MOST_NAMED])}{more}" if known else "; there is none yet"
-    return f"no such {what}: {shown}{hint}"
+    more = ", …" if len(known) > MOST_NAMED else ""
+    there = f"; there are {', '.join(known[:MOST_NAMED])}{more}" if known else "; there is none yet"
+    return did_you_mean(value, known) or there

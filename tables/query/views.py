@@ -25,7 +25,8 @@ from tables.times import MINUTE_US
 def answer_view(
     reader: ReaderState, view: View, query: ViewQuery, situation: Situation, scope: Scope = None
 ) -> dict[str, Any]:
-    """The answer of GET /v1/views/{name}. Raises `ParameterError` for steps that cut what is kept as a whole.
+    """The answer of GET /v1/views/{name}. Raises `ParameterError` for steps that cut what is kept as a whole,
+    or make more than `MOST_ROWS`.
 
     `view`: by the definition that answers, `reader.views[name].view`, which the query has been parsed for.
     `from` and `to` are those of the panes that were added up, null for an entity view. Rows are sorted by `t`

@@ -82,6 +82,13 @@ def test_it_serves_tls_and_the_commands_ask_by_it(tmp_path: Path) -> None:
             httpx.get(f"{api.url}/healthz", verify=old)
 
 
+async def test_a_handshake_that_is_not_made_is_not_waited_for(tmp_path: Path) -> None:
+    pem = tmp_path / "api.pem"
+    pem.write_bytes(Authority(tmp_path / "ca.pem").server())
+    with api_process(tmp_path, http_tls_cert=str(pem)) as api, connected(api) as silent:
+        await wait_until(lambda: closed(silent), "its end, in less than asyncio's minute", seconds=10)
+
+
 @pytest.mark.parametrize(
     ("settings", "said"),
     [

@@ -32,6 +32,14 @@ FIRST, SECOND = SigningKey("k1"), SigningKey("k2", "RS256")
         (key_set(FIRST, FIRST), "key 2: another key has its kid"),
         (key_set({"kty": "RSA", "kid": "r", "n": "AA"}), "key 1: is no key"),
         (key_set(FIRST.jwk(d="AAAA")), "key 1: is a private key"),
+        (key_set(FIRST, FIRST.jwk(kid=["a"])), "key 2: its kid must be a text"),
+        (key_set(FIRST.jwk(kid={})), "key 1: its kid must be a text"),
+        (key_set(FIRST.jwk(key_ops=None)), "key 1: its key_ops must be a list"),
+        (key_set(FIRST.jwk(key_ops="verify")), "key 1: its key_ops must be a list"),
+        (key_set(FIRST.jwk(alg=["ES256"])), "key 1: is no key"),
+        (key_set(SECOND.jwk(n=5)), "key 1: is no key"),
+        ("[" * 400_000, "is nested too deeply"),
+        ('{"keys": ' + "[" * 400_000, "is nested too deeply"),
     ],
 )
 def test_what_is_wrong_is_said(text: str, said: str) -> None:
@@ -93,7 +101,14 @@ async def test_keys_of_a_url_are_kept_new(
     made.body = key_set(FIRST, SECOND)
     keys.missed()
     await wait_until(lambda: set(keys.keys()) == {"k1", "k2"}, "the new key")
-    for status, body in ((500, ""), (200, "no json"), (200, json.dumps({"keys": [" " * jwks.MOST_BYTES]}))):
+    for status, body in (
+        (500, ""),
+        (200, "no json"),
+        (200, json.dumps({"keys": [" " * jwks.MOST_BYTES]})),
+        (200, key_set(FIRST.jwk(key_ops=None))),
+        (200, key_set(FIRST.jwk(kid=["a"]))),
+        (200, "[" * 400_000),
+    ):
         made.status, made.body, asked = status, body, made.asked
         keys.missed()
         await wait_until(lambda asked=asked: made.asked > asked + 1, "another try")
@@ -114,5 +129,16 @@ async def test_unknown_keys_have_it_asked_once_in_a_while(provider: tuple[Provid
         keys.missed()
         await asyncio.sleep(0)
     assert made.asked == 1
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+
+
+async def test_an_address_that_can_be_none_is_told_and_tried_again(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(jwks, "RETRY_SECONDS", 0.01)
+    following = asyncio.create_task(KeyUrl("https://127.0.0.1:99999/keys").follow())
+    await wait_until(lambda: len(caplog.records) > 1 or following.done(), "another try")
+    assert not following.done()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)

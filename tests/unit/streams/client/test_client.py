@@ -159,6 +159,26 @@ async def test_a_stream_says_what_changes_and_why_it_ends(api: Api) -> None:
     assert "your token" in str(error)
 
 
+async def test_a_stream_that_the_api_ends_without_a_word_goes_on(
+    api: Api, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "FIRST_PAUSE_SECONDS", 0.01)
+    api.ana.visitor = api.ana.visitor._replace(told_again=True)
+    await api.booked(5, 1)
+    following = Following(api.client.stream("kpi_gmv", city="london"))
+    assert (await following.next()).rows[0]["gmv_minor"] == 5
+    for amount in (7, 9):
+        before = api.ana.requests
+        api.ana.lasts = False
+        await wait_until(lambda before=before: api.ana.requests > before, "the next request")
+        await api.booked(amount, amount)
+        assert (await following.next()).rows[0]["gmv_minor"] == amount
+    assert following.heard.empty(), "the answer that it has is not sent again"
+    api.ana.visitor = api.ana.visitor._replace(told_again=False)
+    api.ana.lasts = False
+    assert isinstance(await following.next(), ApiRefusalError)
+
+
 async def test_a_stream_that_breaks_goes_on(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(client_module, "FIRST_PAUSE_SECONDS", 0.01)
     monkeypatch.setattr(client_module, "SILENCE_SECONDS", 1.0)  # a comment comes every 15 s only

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -12,15 +12,17 @@ from typing import Any
 import httpx
 import pytest
 
+from streams.access.access import Visitor
 from streams.feed.replica import Replica
-from streams.http.app import create_app
+from streams.http.app import create_app, everyone
 from streams.http.explainer import MOST_WAITING
+from streams.http.guard import VisitorOf
 from streams.settings import Settings
 from tables.scope import Scope
 from tables.views import VIEWS
 from tests.support.bronze_folder import write_bronze
 from tests.support.feed_records import TOPIC
-from tests.support.kafka import Read
+from tests.support.kafka import Read, wait_until
 from tests.support.replica import SetClock
 from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 from tests.support.visitors import Analyst
@@ -54,8 +56,10 @@ def replica(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Replica
 
 
 @asynccontextmanager
-async def asked(replica: Replica, scope: Scope = None) -> AsyncIterator[httpx.AsyncClient]:
-    transport = httpx.ASGITransport(create_app(replica, Analyst(scope)))
+async def asked(
+    replica: Replica, scope: Scope = None, visitor_of: VisitorOf | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    transport = httpx.ASGITransport(create_app(replica, visitor_of or Analyst(scope)))
     async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1", timeout=None) as client:
         yield client
 
@@ -156,7 +160,7 @@ async def test_one_is_answered_at_a_time_some_wait_and_none_takes_for_ever(
     monkeypatch.setenv("SLUICE_KAFKA", f"127.0.0.1:{silent}")
     monkeypatch.setenv("SLUICE_EXPLAIN_SECONDS", "3")
     replica.settings = Settings.load()
-    async with asked(replica) as client:
+    async with asked(replica, visitor_of=everyone) as client:
         asking = [asyncio.create_task(client.get(path("kpi_gmv"))) for _ in range(MOST_WAITING + 2)]
         busy, late = await first_two(asking)
         async with asyncio.timeout(60):
@@ -168,6 +172,52 @@ async def test_one_is_answered_at_a_time_some_wait_and_none_takes_for_ever(
     assert (busy.status_code, busy.headers["retry-after"]) == (429, "5")
     assert late.status_code == 503
     assert "SLUICE_EXPLAIN_SECONDS" in late.json()["detail"]
+
+
+@pytest.fixture
+def never_answered(replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: int) -> Replica:
+    """One whose explanations wait for a Kafka that is silent."""
+    write_bronze(tmp_path / "bronze", part(READS))
+    monkeypatch.setenv("SLUICE_KAFKA", f"127.0.0.1:{silent}")
+    return replica
+
+
+async def test_an_analyst_has_one_question_at_a_time(never_answered: Replica) -> None:
+    ana, ben = Analyst(None, "ana"), Analyst(None, "ben")
+
+    def by_name(headers: Iterable[tuple[bytes, bytes]], _: str | None) -> Visitor:
+        return (ben if (b"x-name", b"ben") in headers else ana).visitor
+
+    async with asked(never_answered, visitor_of=by_name) as client:
+        asking = [asyncio.create_task(client.get(path("kpi_gmv"))) for _ in range(2)]
+        done, waiting = await asyncio.wait(asking, return_when=asyncio.FIRST_COMPLETED)
+        (refused,) = [one.result() for one in done]
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+        assert "of yours" in refused.json()["detail"]
+        other = asyncio.create_task(client.get(path("kpi_gmv"), headers={"x-name": "ben"}))
+        await wait_until(lambda: len(explaining()) == 2, "another's question beside it")
+        ben.lasts = ana.lasts = False
+        assert {(await one).status_code for one in (*waiting, other)} == {401}
+
+
+async def test_what_may_no_longer_be_seen_is_not_answered(never_answered: Replica) -> None:
+    ana = Analyst(frozenset({"lisbon", "porto"}))
+    async with asked(never_answered, visitor_of=ana) as client:
+        for scope in (frozenset({"lisbon"}), frozenset[str]()):
+            asking = asyncio.create_task(client.get(path("kpi_gmv")))
+            await wait_until(lambda: bool(explaining()), "the question")
+            ana.scope = scope
+            refused = await asking
+            assert refused.status_code == 503
+            assert "have changed meanwhile" in refused.json()["detail"]
+        asking = asyncio.create_task(client.get(path("kpi_gmv")))
+        await wait_until(lambda: bool(explaining()), "the question")
+        ana.lasts = False
+        assert (await asking).status_code == 401
+
+
+def explaining() -> list[asyncio.Task[Any]]:
+    return [task for task in asyncio.all_tasks() if task.get_name() == "explain-kpi_gmv"]
 
 
 async def first_two(asking: list[asyncio.Task[httpx.Response]]) -> list[httpx.Response]:

@@ -11,12 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from streams.access.access import Access
+from streams import metrics
+from streams.access.access import EVERYONE, Access
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.settings import Settings
 from tables.views import VIEWS
-from tests.support.feed_records import checkpoint, partial
+from tests.support.feed_records import TOPIC, checkpoint, partial
 from tests.support.replica import NOW_S, SetClock, feed
 
 GMV = VIEWS["kpi_gmv"]
@@ -32,6 +33,7 @@ async def asked(**settings: str) -> AsyncIterator[httpx.AsyncClient]:
     replica = Replica(
         VIEWS, Settings.load({f"SLUICE_{k.upper()}": v for k, v in settings.items()}), SetClock()
     )
+    replica.topics, replica.waiting_for = {TOPIC: 1}, None
     minute = int(NOW_S) // 60 - 1
     cities = [((city, "GBP"), (1, 5, 0, 0, 0)) for city in ("london", "paris")]
     await feed(replica, partial(GMV, "m", minute, cities), checkpoint(1, NOW_S))
@@ -67,6 +69,16 @@ async def test_every_route_asks_who_it_is_but_the_page_and_what_probes_ask(token
             assert "london" not in answer.text
 
 
+async def test_metrics_tell_of_no_entities_where_some_may_not_see_all(tokens: dict[str, str]) -> None:
+    metrics.VIEW_ENTITIES.clear()
+    async with asked(**tokens) as client:
+        told = (await client.get("/metrics")).text
+        assert "sluice_view_freshness_seconds{" in told
+        assert "sluice_view_entities{" not in told
+    async with asked() as client:
+        assert "sluice_view_entities{" in (await client.get("/metrics")).text
+
+
 async def test_an_analyst_sees_what_the_mapping_says(tokens: dict[str, str]) -> None:
     async with asked(**tokens) as client:
         answer = await client.get("/v1/views/kpi_gmv", headers=AS_ANA)
@@ -85,12 +97,15 @@ async def test_without_a_line_nothing_is_seen(tokens: dict[str, str], tmp_path: 
         assert (answer.status_code, answer.json()["rows"]) == (200, [])
 
 
-async def test_a_proxy_says_who_asks(tokens: dict[str, str]) -> None:
+async def test_a_proxy_says_who_asks(tokens: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
     tokens |= {"auth": "proxy", "proxy_addresses": "127.0.0.1", "proxy_header": "X-User"}
     async with asked(**tokens) as client:
         answer = await client.get("/v1/views/kpi_gmv", headers={"x-user": "ana"})
         assert [row["city"] for row in answer.json()["rows"]] == ["paris"]
         assert (await client.get("/v1/views/kpi_gmv")).status_code == 401
+        monkeypatch.setattr("streams.access.proxy.LASTS_SECONDS", 0.0)
+        ended = await client.get("/v1/stream?view=kpi_gmv", headers={"x-user": "ana"})
+        assert (ended.status_code, ended.json()["title"]) == (401, "Unauthorized")
     tokens |= {"proxy_addresses": "10.0.0.1"}
     async with asked(**tokens) as client:
         said = {"x-user": "ana", "x-forwarded-for": "10.0.0.1", "forwarded": "for=10.0.0.1"}
@@ -104,6 +119,33 @@ async def test_an_analyst_who_asks_too_often_waits(tokens: dict[str, str]) -> No
         refused = await client.get("/v1/views", headers=AS_ANA)
         assert 1 <= int(refused.headers["retry-after"]) <= 10
         assert (await client.get("/metrics")).status_code == 200
+
+
+async def test_a_stream_of_many_questions_is_as_many_requests(tokens: dict[str, str]) -> None:
+    async with asked(**tokens, http_rate="1") as client:
+
+        async def status(path: str, questions: int) -> int:
+            """Of a stream that ends before it begins: one of its questions is wrong."""
+            query = "&".join(["%76iew=kpi_gmv?window=soon", *(f"view={n}" for n in range(questions - 1))])
+            return (await client.get(f"{path}?{query}", headers=AS_ANA)).status_code
+
+        assert await status("/v1/views", 9) == 400, "one request"
+        assert await status("/v1/stream", 7) in (400, 404)
+        assert await status("/v1/stream", 3) == 429
+        assert await status("/v1/stream", 2) in (400, 404)
+        refused = await client.get("/v1/views", headers=AS_ANA)
+        assert refused.status_code == 429
+    async with asked(**tokens, http_rate="1") as client:
+        assert await status("/v1/stream", 64) in (400, 404), "as much as a window has, or it never could be"
+        refused = await client.get("/v1/stream?view=kpi_gmv&view=kpi_funnel", headers=AS_ANA)
+        assert (refused.status_code, refused.headers["retry-after"]) == (429, "10")
+
+
+async def test_who_is_called_like_everyone_has_a_limit_too(tokens: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "tokens").write_text((tmp_path / "tokens").read_text().replace("ana", EVERYONE.analyst))
+    async with asked(**tokens, http_rate="1") as client:
+        statuses = [(await client.get("/v1/views", headers=AS_ANA)).status_code for _ in range(11)]
+        assert statuses == [200] * 10 + [429]
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ import pytest
 
 from streams.access.access import EVERYONE, Visitor
 from streams.feed.replica import Replica
+from streams.http.app import create_app
 from streams.http.joint_stream import MOST_QUESTIONS, JointStreams, asked_questions
 from streams.http.questions import Params, Questions
 from streams.http.stream import Broadcasts
@@ -94,6 +95,15 @@ async def test_a_wrong_question_is_an_error_and_no_stream(api: httpx.AsyncClient
     assert unknown.json()["detail"].endswith("; did you mean kpi_gmv?")
 
 
+async def test_each_question_counts_as_a_stream(replica: Replica) -> None:
+    replica.settings.__dict__["http_streams"] = 2
+    transport = httpx.ASGITransport(create_app(replica))
+    async with httpx.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        refused = await client.get("/v1/stream", params=views("kpi_gmv", "kpi_funnel", "trust_risk"))
+    assert (refused.status_code, refused.headers["retry-after"]) == (429, "5")
+    assert "streams may follow 2 questions in all (SLUICE_HTTP_STREAMS)" in refused.json()["detail"]
+
+
 async def test_each_question_is_answered_and_then_what_changes(replica: Replica) -> None:
     await booked(replica)
     async with aclosing(opened(replica, views(BY_CURRENCY, "kpi_gmv", "kpi_funnel"))) as stream:
@@ -136,6 +146,15 @@ async def test_who_may_not_see_one_view_sees_the_others(replica: Replica) -> Non
         assert "expired or was taken back" in (await until(stream, "error"))["detail"]
         with pytest.raises(AssertionError, match="has ended"):
             await until(stream, "kpi_gmv")
+
+
+async def test_whom_a_proxy_names_is_to_ask_again_and_no_error_is_told(replica: Replica) -> None:
+    await booked(replica)
+    ana = Analyst(None, told_again=True)
+    async with aclosing(opened(replica, views("kpi_gmv", "kpi_funnel"), ana.visitor)) as stream:
+        await until(stream, "view-status")
+        ana.lasts = False
+        assert {name(event) async for event in stream} <= {"view-status"}
 
 
 async def test_a_view_that_is_taken_away_meanwhile_is_told(replica: Replica) -> None:

@@ -8,6 +8,7 @@ import contextlib
 import httpx
 import pytest
 
+from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
 from streams.http.app import create_app
 from streams.http.open_streams import OpenStreams, TooManyStreamsError
@@ -59,6 +60,16 @@ async def test_what_is_taken_back_ends_an_open_stream(replica: Replica) -> None:
         await anext(stream)
 
 
+async def test_whom_a_proxy_names_is_to_ask_again_and_no_error_is_told(replica: Replica) -> None:
+    await booked(replica)
+    ana = Analyst(None, told_again=True)
+    stream = broadcasts(replica).events(GMV, WINDOW, ana.visitor)
+    await anext(stream)
+    ana.lasts = False
+    with pytest.raises(StopAsyncIteration):
+        await anext(stream)
+
+
 async def test_all_who_ask_the_same_get_the_same_and_others_get_theirs(replica: Replica) -> None:
     await booked(replica)
     made = broadcasts(replica)
@@ -92,13 +103,46 @@ def test_open_streams_are_bounded_in_all_and_by_analyst() -> None:
     ana, ben = Analyst(None, "ana").visitor, Analyst(None, "ben").visitor
     with contextlib.ExitStack() as opened:
         for one in (ana, ana):
-            opened.enter_context(streams.one_more(one))
-        with pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_ANALYST_STREAMS"), streams.one_more(ana):
+            opened.enter_context(streams.opened(one))
+        with pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_ANALYST_STREAMS"), streams.opened(ana):
             pass
-        opened.enter_context(streams.one_more(ben))
-        with pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_STREAMS"), streams.one_more(ben):
+        opened.enter_context(streams.opened(ben))
+        with pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_STREAMS"), streams.opened(ben):
             pass
-    with streams.one_more(ana), streams.one_more(ben):
+    with streams.opened(ana), streams.opened(ben):
+        pass
+
+
+def test_a_stream_counts_as_often_as_it_has_questions() -> None:
+    streams = OpenStreams(Settings.load({"SLUICE_HTTP_STREAMS": "6", "SLUICE_HTTP_ANALYST_STREAMS": "4"}))
+    ana, ben = Analyst(None, "ana").visitor, Analyst(None, "ben").visitor
+    with streams.opened(ana, 3):
+        with pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_ANALYST_STREAMS"), streams.opened(ana, 2):
+            pass
+        refused = pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_STREAMS")
+        with streams.opened(ana), streams.opened(ben, 2), refused, streams.opened(ben):
+            pass
+    with streams.opened(ana, 4):
+        pass
+
+
+def test_as_it_comes_there_is_room_for_consoles_and_a_thousand_streams() -> None:
+    streams = OpenStreams(Settings.load({}))
+    with contextlib.ExitStack() as opened:
+        for number in range(100):
+            for _ in range(10):
+                opened.enter_context(streams.opened(Analyst(None, f"analyst-{number}").visitor))
+        for _ in range(10):
+            opened.enter_context(streams.opened(Analyst(None, "ana").visitor, 20))
+
+
+def test_who_is_called_like_everyone_has_a_bound_too() -> None:
+    streams = OpenStreams(Settings.load({"SLUICE_HTTP_STREAMS": "3", "SLUICE_HTTP_ANALYST_STREAMS": "1"}))
+    namesake = Analyst(None, EVERYONE.analyst).visitor
+    refused = pytest.raises(TooManyStreamsError, match="SLUICE_HTTP_ANALYST_STREAMS")
+    with streams.opened(namesake), refused, streams.opened(namesake):
+        pass
+    with streams.opened(EVERYONE), streams.opened(EVERYONE):
         pass
 
 

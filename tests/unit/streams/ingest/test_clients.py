@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from pathlib import Path
 
 import pytest
 
-from streams.access.kept_file import LOOK_SECONDS, KeptFile, KeptFileError
+from streams.access.kept_file import KeptFileError
 from streams.ingest.clients import Clients
 
 SHOP = hashlib.sha256(b"shop-token").hexdigest()
@@ -87,36 +86,3 @@ def test_a_rate_holds_and_a_batch_is_waited_for_afterwards(tmp_path: Path) -> No
             known.take(shop, 1)
             sent += 1
     assert 1000 <= sent <= 1000 + 5.2 * 10 + 11
-
-
-def test_a_file_is_read_again_when_it_changes_and_a_wrong_one_does_not_count(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    now = [0.0]
-    caplog.set_level("INFO")
-    monkeypatch.setattr("streams.access.kept_file.time.monotonic", lambda: now[0])
-    path = tmp_path / "file"
-    path.write_text("a")
-
-    def read(_: Path, text: str) -> str:
-        if text == "wrong":
-            raise KeptFileError("it is wrong")
-        return text
-
-    def changed_to(text: str) -> None:
-        path.write_text(text)
-        os.utime(path, ns=(1, len(caplog.records) + hash(text) % 10**9))
-        now[0] += LOOK_SECONDS
-
-    kept = KeptFile(path, read)
-    assert kept.get() == "a"
-    changed_to("b")
-    assert kept.get() == "b"
-    changed_to("wrong")
-    assert kept.get() == "b"
-    path.unlink()
-    now[0] += LOOK_SECONDS
-    assert kept.get() == "b"
-    changed_to("c")
-    assert kept.get() == "c"
-    assert [record.levelname for record in caplog.records] == ["INFO", "ERROR", "ERROR", "INFO"]

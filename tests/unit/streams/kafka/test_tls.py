@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from streams.kafka.tls import out_of_date, tls_context, tls_files
 from streams.settings import SettingError, Settings
 from tests.support.certificates import EXPIRED, Authority
+from tests.support.no_more_files import no_more_files
 
 PASS_PHRASE = "a pass phrase"
 RIGHT = [
@@ -88,3 +90,24 @@ def test_whether_it_is_out_of_date_is_in_the_certificate(folder: Path) -> None:
     assert out_of_date(loaded(folder, {"cert": "expired"})) == "it expired at 2024-02-29T12:00:00Z"
     begins = later - timedelta(days=365)
     assert out_of_date(loaded(folder, {"cert": "early"})) == f"it is not valid before {begins:%FT%TZ}"
+
+
+def test_files_that_could_not_be_read_are_tried_again_though_they_do_not_change(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    context = tls_context(tls_files(loaded(folder, {"ca": "ca"})))
+
+    def trusted() -> str:
+        """Whom the next connection would trust."""
+        made = context.wrap_bio(ssl.MemoryBIO(), ssl.MemoryBIO(), server_hostname="kafka")
+        (certificate,) = made.context.get_ca_certs()
+        return str(certificate["subject"])
+
+    before = trusted()
+    Authority(folder / "another").file.rename(folder / "ca")
+    for _ in range(3):
+        with no_more_files():
+            assert trusted() == before
+    assert [record.levelname for record in caplog.records] == ["ERROR"]
+    assert "SLUICE_KAFKA_CA_FILE" in caplog.text
+    assert "another" in trusted()

@@ -75,7 +75,7 @@ def test_what_no_state_has_is_told() -> None:
     assert answer["rows"] == []
     assert answer["warnings"] == [
         "no such city: London; did you mean london?",
-        "no such city: londn; did you mean london?",
+        "no such city: londn",
         "no such currency: gbp; did you mean GBP?",
     ]
     query = parse_entity_query(PAYOUTS, [("city", "ullm")])
@@ -110,6 +110,7 @@ def test_only_what_may_be_seen_is_offered() -> None:
 def test_many_unknown_values_do_not_flood_the_answer() -> None:
     answer = ask([("city", ",".join(f"nowhere{number}" for number in range(1000)))])
     assert len(answer["warnings"]) == 9
+    assert answer["warnings"][1] == "no such city: nowhere1"
     assert answer["warnings"][-1] == "and 992 more of city that there are not"
 
 
