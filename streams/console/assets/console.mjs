@@ -5,6 +5,7 @@ import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
 import { DEFAULTS, filters, go, href, read } from "./address.mjs";
 import { json, token, url } from "./api.mjs";
 import { Drawer } from "./drawer.mjs";
+import { knowDecimals } from "./formats.mjs";
 import { OpenAlarms } from "./gates.mjs";
 import { follow, poll } from "./live.mjs";
 import { Login } from "./login.mjs";
@@ -35,7 +36,7 @@ function Console() {
   useEffect(() => {
     const aborted = new AbortController();
     setSession(NOBODY);
-    poll("/v1/console", LIST_MS, aborted.signal, (found) => setSession({ config: found, error: null }),
+    poll("/v1/console", LIST_MS, aborted.signal, (found) => (knowDecimals(found.decimals), setSession({ config: found, error: null })),
       (failed) => failed && setSession((before) => ({ config: failed.status === 401 ? null : before.config, error: failed })));
     return () => aborted.abort();
   }, [asks]);
