@@ -4,6 +4,8 @@
 import { ask, Refused } from "./api.mjs";
 
 const LONGEST_WAIT_MS = 8_000;
+// The api itself asks Kafka for ten seconds.
+const LONGEST_ANSWER_MS = 15_000;
 
 // The events of a stream, as {event, id, data}.
 async function* events(body) {
@@ -54,14 +56,17 @@ export async function follow(path, signal, told, trouble) {
   }
 }
 
-// Ask again and again until the signal. `told` gets each answer that is new.
+// Ask again and again until the signal. `told` gets each answer that is new, null where it still is the former one;
+// `trouble` why there was none. An api that hangs is asked anew.
 export async function poll(path, everyMs, signal, told, trouble) {
   let tag = null;
   while (!signal.aborted) {
     try {
-      const answer = await ask(path, { headers: tag ? { "if-none-match": tag } : {}, signal });
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(LONGEST_ANSWER_MS)]);
+      const answer = await ask(path, { headers: tag ? { "if-none-match": tag } : {}, signal: bounded });
+      const found = answer.status === 304 ? null : await answer.json();
       tag = answer.headers.get("etag") ?? tag;
-      if (answer.status !== 304) told(await answer.json());
+      told(found);
       trouble(null);
     } catch (error) {
       if (signal.aborted) return;
