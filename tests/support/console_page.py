@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from urllib.parse import urlencode
 
 from axe_playwright_python.base import AXE_SCRIPT
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from tests.support.browser import page_of
-from tests.support.console import MONEY, Pipeline, token_of
+from tests.support.console import token_of
 
 LIVE, FIGURES = "[data-trust=live]", ".figure"
 _GO = "url => (history.pushState(null, '', url), dispatchEvent(new PopStateEvent('popstate')))"
+# Preloading would fetch the page's own style sheets anew.
 _AXE = """([where, rules]) => axe.run(where, {
     resultTypes: ["violations"], preload: false, ...(rules && { runOnly: { type: "rule", values: rules } }),
 }).then(found => found.violations.map(one => [one.id, one.nodes[0].html]))"""
-# Preloading would fetch the page's own style sheets anew.
 
 
 class Visit(NamedTuple):
@@ -65,35 +64,9 @@ def visiting(
         visit.check()
 
 
-def figures(tile: Locator) -> list[tuple[str, str, str]]:
-    """Measure, value and text of all that a tile shows."""
-    found: list[tuple[str, str, str]] = tile.locator(FIGURES).evaluate_all(
-        "all => all.map(one => [one.dataset.measure, one.firstElementChild.value, one.innerText.trim()])"
-    )
-    return [(name, value, text) for name, value, text in found]
-
-
-def written(value: Any, unit: str, currency: str | None) -> str | None:
-    """A number as the page should write it; None where that is not asked."""
-    if value is None:
-        return "–"
-    if unit == "minor":
-        decimals = MONEY.get(currency or "", 2)
-        amount = Decimal(value).scaleb(-decimals)
-        return f"{'−' if amount < 0 else ''}{abs(amount):,.{decimals}f} {currency}"
-    return f"{value:,}" if unit == "count" else None
-
-
 def violations(page: Page, where: str = "html", *rules: str) -> list[list[str]]:
     """Which of axe's rules (all, or those) a part of the page breaks, and by what."""
     if not page.evaluate("'axe' in window"):
         page.evaluate(AXE_SCRIPT)
     found: list[list[str]] = page.evaluate(_AXE, [where, list(rules) or None])
-    return found
-
-
-def rows_of(pipeline: Pipeline, tile: dict[str, Any], **asked: str) -> dict[str, Any]:
-    """What the api answers to what a tile shows."""
-    group_by = {} if tile["kind"] == "intervals" else {"group_by": ",".join(tile["group_by"])}
-    found: dict[str, Any] = pipeline.json(f"/v1/views/{tile['view']}", window="24h", **group_by, **asked)
     return found

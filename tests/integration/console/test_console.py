@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import re
 import signal
 import uuid
-from collections import Counter
 from collections.abc import Iterator
-from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, expect
@@ -17,14 +14,15 @@ from streams.embedded.broker import EmbeddedKafka
 from tables.spec.tile import GROUPS
 from tests.support.browser import chromium, needs_chromium
 from tests.support.console import CAMPAIGNS, CITIES, MONEY, SESSION_SECONDS, Pipeline, running, token_of
-from tests.support.console_page import (
-    FIGURES,
-    LIVE,
-    Visit,
-    figures,
+from tests.support.console_page import FIGURES, LIVE, Visit, violations, visiting
+from tests.support.console_tiles import (
     rows_of,
-    violations,
-    visiting,
+    texts_of,
+    texts_shown,
+    tiles_of,
+    units_of,
+    values_of,
+    values_shown,
     written,
 )
 from tests.support.gates import payment
@@ -62,22 +60,6 @@ def visit(kept: Visit) -> Iterator[Visit]:
     kept.page.keyboard.press("Escape")
 
 
-def tiles_of(pipeline: Pipeline, group: str) -> list[dict[str, Any]]:
-    return [tile for tile in pipeline.json("/v1/console")["tiles"] if tile["group"] == group]
-
-
-def unit_of(pipeline: Pipeline, view: str) -> dict[str, str]:
-    (listed,) = (one for one in pipeline.json("/v1/views")["views"] if one["name"] == view)
-    return {name: about["unit"] for name, about in listed["about"].items()}
-
-
-def expected(tile: dict[str, Any]) -> list[str]:
-    """The measures that the tile shows."""
-    if tile["kind"] != "intervals":
-        return [*tile["measures"], *tile["rates"]]
-    return ["users", "mean_cuped", "diff", "always_valid_low", "always_valid_high", "srm_p", "crossovers"]
-
-
 @pytest.mark.parametrize("group", GROUPS)
 def test_each_tile_shows_the_apis_numbers(group: str, pipeline: Pipeline, visit: Visit) -> None:
     page = visit.look(tab=group)
@@ -86,29 +68,13 @@ def test_each_tile_shows_the_apis_numbers(group: str, pipeline: Pipeline, visit:
     for tile in tiles:
         found = page.locator(f"[data-tile={tile['tile']}]")
         expect(found.locator(LIVE)).to_be_visible()
-        answer, units = rows_of(pipeline, tile), unit_of(pipeline, tile["view"])
-        assert answer["complete"] is True
-        rows = [row for row in answer["rows"] if any(row[name] for name in tile["measures"])]
-        if tile["kind"] != "table":
-            rows = answer["rows"]
-        assert rows, f"{tile['title']}: the market has none of it"
-        wanted: Counter[tuple[str, Any]] = Counter()
-        texts: set[str] = set()
-        for row in rows:
-            for name in expected(tile):
-                aged = units[name] == "seconds" and row[name] is not None
-                wanted[name, "aged" if aged else row[name]] += 1
-                text = None if aged else written(row[name], units[name], row.get("currency"))
-                texts |= {text} if text is not None else set()
         more = found.get_by_role("button", name=re.compile(r"All \d+ rows"))
         if more.count():
             more.first.click()
-        seen: Counter[tuple[str, Any]] = Counter()
-        for name, value, _ in figures(found):
-            number = json.loads(value) if value else None
-            seen[name, "aged" if units[name] == "seconds" and number is not None else number] += 1
-        assert seen == wanted, tile["title"]
-        assert texts <= {text for _, _, text in figures(found)}, tile["title"]
+        told, units = rows_of(pipeline, tile), units_of(pipeline, tile["view"])
+        assert told, f"{tile['title']}: the market has none of it"
+        assert values_shown(found, units) == values_of(tile, told, units), tile["title"]
+        assert texts_of(tile, told, units) <= texts_shown(found), tile["title"]
 
 
 def test_a_week_is_drawn_by_day_and_is_a_table_too(pipeline: Pipeline, visit: Visit) -> None:
@@ -373,28 +339,6 @@ def test_each_table_is_a_file(group: str, label: str, path: str, pipeline: Pipel
     assert (lines[0], len(lines)) == (told[0], len(told))
 
 
-def test_an_api_that_hangs_is_not_taken_for_live(pipeline: Pipeline, browser: Browser, visit: Visit) -> None:
-    tiles = ("ops_recon_variance-0", "ops_payout_backlog-0"), ("partitions", "views", "bad-records")
-    with visiting(browser, pipeline.url) as other:
-        pages = visit.look(tab="Operations"), other.look(tab="Pipeline")
-        found = [
-            page.locator(f"[data-tile={one}]")
-            for page, ones in zip(pages, tiles, strict=True)
-            for one in ones
-        ]
-        for tile in found:
-            expect(tile.locator(LIVE)).to_be_visible()
-        pipeline.api.signal(signal.SIGSTOP)
-        for tile in found:
-            expect(tile.locator(".why")).to_contain_text("the api has said nothing for")
-            expect(tile).to_have_class(re.compile("stale"))
-        expect(pages[0].locator(".banner.unknown")).to_contain_text("The alarms are not known now")
-        pipeline.api.signal(signal.SIGCONT)
-        for tile in found:
-            expect(tile.locator(LIVE)).to_be_visible()
-        expect(pages[0].locator(".banner.unknown")).to_have_count(0)
-
-
 def test_a_killed_worker_shows_and_so_does_its_return(pipeline: Pipeline, visit: Visit) -> None:
     page = visit.look()
     tile = page.locator("[data-tile=kpi_gmv-0]")
@@ -414,3 +358,25 @@ def test_a_killed_worker_shows_and_so_does_its_return(pipeline: Pipeline, visit:
     visit.look()
     pipeline.worker.start()
     expect(tile.locator(LIVE)).to_be_visible()
+
+
+def test_an_api_that_hangs_is_not_taken_for_live(pipeline: Pipeline, browser: Browser, visit: Visit) -> None:
+    tiles = ("ops_recon_variance-0", "ops_payout_backlog-0"), ("partitions", "views")
+    with visiting(browser, pipeline.url) as other:
+        pages = visit.look(tab="Operations"), other.look(tab="Pipeline")
+        found = [
+            page.locator(f"[data-tile={one}]")
+            for page, ones in zip(pages, tiles, strict=True)
+            for one in ones
+        ]
+        for tile in found:
+            expect(tile.locator(LIVE)).to_be_visible()
+        pipeline.api.signal(signal.SIGSTOP)
+        for tile in found:
+            expect(tile.locator(".why")).to_contain_text("the api has said nothing for")
+            expect(tile).to_have_class(re.compile("stale"))
+        expect(pages[0].locator(".banner.unknown")).to_contain_text("The alarms are not known now")
+        pipeline.api.signal(signal.SIGCONT)
+        for tile in found:
+            expect(tile.locator(LIVE)).to_be_visible()
+        expect(pages[0].locator(".banner.unknown")).to_have_count(0)
