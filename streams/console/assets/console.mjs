@@ -129,8 +129,8 @@ function take(before, event, data) {
   return { ...after, answers: new Map(before.answers).set(event, data) };
 }
 
-// What is no view: open alarms on every page, gates and past alarms beside what they judge, the pipeline on its own. Of each the newest
-// answer, when it came, when it was last said to be the newest, and why nothing is said now.
+// What is no view: open alarms on every page, gates and past alarms beside what they judge, the pipeline on its own.
+// Of each the newest answer, when it came, when it was last said to be the newest, and why nothing is said now.
 function usePolled(group, judged, config, address) {
   const [found, tell] = useReducer((before, [name, change]) => ({ ...before, [name]: { ...before[name], ...change } }), NOTHING_POLLED);
   const asked = (name, path, everyMs, signal) => {
