@@ -38,8 +38,8 @@ CAMPAIGNS = ("summer,sale", "summer", r" half\price\, ")
 
 
 def odd_events() -> list[Raw]:
-    """Bookings of those currencies, events of those campaigns, and a payout that is two hours old, whose gate
-    has nothing to show of the last one."""
+    """Bookings of those currencies, events of those campaigns, a payout that is two hours old, whose gate has
+    nothing to show of the last one, and payouts that stay open, of which the market may have none."""
     now = time.time()
     bookings = [
         _event(
@@ -59,7 +59,9 @@ def odd_events() -> list[Raw]:
         for number in range(at + 1)
     ]
     payout = payment("payout.paid", 50_000, "odd", city="berlin", currency="JPY", at=now - 2 * HOUR_SECONDS)
-    return [*bookings, *impressions, payout]
+    due = {"provider_id": "p", "amount_minor": 5_000, "currency": "EUR", "due_at": "2100-01-01T00:00:00Z"}
+    opened = [_event("payout.initiated", one, {"payout_id": one, **due}) for one in ("odd-1", "odd-2")]
+    return [*bookings, *impressions, payout, *opened]
 
 
 def _event(name: str, event_id: str, payload: dict[str, Any]) -> Raw:

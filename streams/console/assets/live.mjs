@@ -5,7 +5,7 @@ import { ask, Refused } from "./api.mjs";
 
 const LONGEST_WAIT_MS = 8_000;
 // The api says something every second: what is silent for longer is a connection that is broken, or an api that hangs.
-const LONGEST_SILENCE_MS = 8_000;
+const LONGEST_SILENCE_MS = 6_000;
 const LONGEST_FIRST_MS = 30_000;
 
 // The events of a stream, as {event, id, data}.

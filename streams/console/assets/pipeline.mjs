@@ -45,7 +45,7 @@ export function Pipeline({ page }) {
 // Bad records as they are made, not what they hold: names and types alone.
 export function BadRecords({ page }) {
   const bad = page.bad.answer;
-  const found = trustPolled(page.bad, page.live.now, bad?.unknown_because ? [bad.unknown_because] : []);
+  const found = trustPolled(page.bad, page.live.now);
   return html`<section class=${`tile wide${bad && found.because.length ? " stale" : ""}`} data-tile="bad-records" aria-labelledby="h-bad"><h2 id="h-bad">Newest bad records</h2>
     ${!page.config.everywhere ? html`<p class="note"><span aria-hidden="true">⊘ </span>Bad records are of no city: they are for those who may see all.</p>` : html`
     <${Trust} found=${found} />

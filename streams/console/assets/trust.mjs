@@ -19,8 +19,10 @@ export function trust(answer, live) {
   return { because, seconds: fresh === null || fresh === undefined ? null : fresh + silent, waiting: !answer && !because.length };
 }
 
-// The same of what is asked for every few seconds; `whys`: what is wrong with what was answered.
-export function trustPolled({ answer, ...heard }, now, whys = []) {
+// The same of what is asked for every few seconds, which may itself say why it is not known; `more`: what else is wrong
+// with what was answered.
+export function trustPolled({ answer, ...heard }, now, more = []) {
+  const whys = [answer?.unknown_because, ...more].filter(Boolean);
   const told = answer && { complete: !whys.length, incomplete_because: whys, freshness_seconds: 0 };
   return trust(told, { views: {}, ...heard, now });
 }

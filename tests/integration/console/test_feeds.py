@@ -61,7 +61,7 @@ def test_a_whole_week_has_no_warning(browser: Browser) -> None:
 
 def test_a_gate_is_closed_once_it_has_expired(browser: Browser) -> None:
     # The api's clock stands, so it says for ever that the gate is open: the page has to know better.
-    fresh = gate_record("london", age=12)
+    fresh = gate_record("london", age=14)
     with (
         console_over(checkpoint(5, NOW_S), HEARD, gates=[fresh]) as url,
         visiting(browser, url, None) as visit,
