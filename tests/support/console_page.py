@@ -47,13 +47,11 @@ def address_of(**parts: str) -> str:
 
 
 @contextmanager
-def visiting(
-    browser: Browser, url: str, analyst: str | None = "ben", *, width: int = 1280
-) -> Iterator[Visit]:
+def visiting(browser: Browser, url: str, analyst: str | None = "ben") -> Iterator[Visit]:
     """The console's first page, logged in."""
     complaints: list[str] = []
     asked: set[str] = set()
-    with page_of(browser, complaints, width=width) as page:
+    with page_of(browser, complaints) as page:
         page.on("request", lambda request: asked.add(request.url))
         if analyst is not None:
             page.add_init_script(f"sessionStorage.setItem('sluice-token', '{token_of(analyst)}')")

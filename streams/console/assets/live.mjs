@@ -41,8 +41,8 @@ function watched(signal) {
   return { signal: AbortSignal.any([signal, silent.signal]), heard: () => wait(LONGEST_SILENCE_MS), end: () => clearTimeout(timer) };
 }
 
-// Follow a stream until the signal; after a failure, or a silence, from where it was. `told` gets each event's name and data,
-// `trouble` why there is no stream now, null once there is one again.
+// Follow a stream until the signal; after a failure, or a silence, from where it was. `told` gets each event's name and
+// data, `trouble` why there is no stream now, null once there is one again.
 export async function follow(path, signal, told, trouble) {
   let lastId = null;
   let wait = 500;
