@@ -11,13 +11,7 @@ import re
 from datetime import UTC, datetime
 from typing import Any
 
-_CURRENCIES = {
-    0: "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF",
-    3: "BHD IQD JOD KWD LYD OMR TND",
-    4: "CLF UYW",
-}
-DECIMALS = {code: decimals for decimals, codes in _CURRENCIES.items() for code in codes.split()}
-"""ISO 4217: the currencies whose minor unit is not a hundredth."""
+from schemas.currencies import decimals_of
 
 RATIO_ENDS = ("_rate", "_ratio", "_share", "ctr")
 NUMBER_ENDS = ("_minor", "_seconds", *RATIO_ENDS)
@@ -27,7 +21,7 @@ _MONEY = re.compile(r"_minor(_p[0-9]+)?$")
 
 def money(minor: int, currency: str | None) -> str:
     """An amount in minor units in its major unit: 123456 GBP → `1,234.56`. No rounding."""
-    decimals = DECIMALS.get(currency or "", 2)
+    decimals = decimals_of(currency)
     whole, part = divmod(abs(minor), 10**decimals)
     sign = "-" if minor < 0 else ""
     return f"{sign}{whole:,}.{part:0{decimals}d}" if decimals else f"{sign}{whole:,}"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from schemas.currencies import DECIMALS
 from streams.console.files import FOLDER, console
 from streams.feed.replica import Replica
 from streams.http.answers import digest
@@ -58,6 +59,9 @@ class ConsoleAnswer(BaseModel):
     explains: list[str] = Field(description="the views of which the events behind a number can be asked for")
     cities: list[str] = Field(description="those that there are, of the ones that may be seen")
     currencies: list[str]
+    decimals: dict[str, int] = Field(
+        description="of a currency's amounts (ISO 4217); two of those that are not named"
+    )
     views: list[ViewListed]
     tiles: list[TileShown] = Field(description="by group, those of Sluice's own first")
 
@@ -83,6 +87,7 @@ def router(replica: Replica) -> APIRouter:
             "everywhere": scope is None,
             "session_seconds": replica.settings.session_seconds,
             "stale_seconds": replica.settings.stale_seconds,
+            "decimals": DECIMALS,
             "explains": [name for name, view in replica.views.items() if is_computable(view)],
             **await replica.run(lambda reader: _shown(reader, replica.views.values(), scope)),
         }

@@ -1,4 +1,4 @@
-"""GET /v1/pipeline: who reads what, how far it is, and which views can be trusted."""
+"""GET /v1/pipeline and /v1/pipeline/views: who reads what, how far it is, and which views can be trusted."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from streams.http.replies import Listing, reply
 from streams.kafka.group_progress import Progress
 from tables.query.params import check_known
 from tables.read.state import ReaderState
-from tables.read.status import PartitionStatus, Situation, status
+from tables.read.status import PartitionStatus, Situation, Status, status
 
 
 class PartitionRow(BaseModel):
@@ -61,6 +61,13 @@ class PipelineAnswer(BaseModel):
     rows: list[PartitionRow] = Field(description="by topic and partition")
 
 
+class ViewsAnswer(BaseModel):
+    """The views of the pipeline."""
+
+    as_of: str = Field(json_schema_extra=TIME)
+    views: list[ViewStatus]
+
+
 def router(replica: Replica) -> APIRouter:
     """The route, answering from `replica` and from Kafka."""
     routes = APIRouter(prefix="/v1", tags=["operation"], responses=COMMON)
@@ -73,20 +80,41 @@ def router(replica: Replica) -> APIRouter:
         openapi_extra=asked([FORMAT]),
     )
     async def pipeline(request: Request) -> Response:
-        for name, _ in asked_params(request):
-            check_known(name, [FORMAT])
-        visitor(request).scope()
+        _check(request)
         progress = await bronze.newest()
         situation = replica.situation()
         body = await replica.run(lambda reader: _answer(reader, situation, progress))
         return reply(request, Listing("pipeline", [*PartitionRow.model_fields], body, digest(body)))
 
+    @routes.get(
+        "/pipeline/views",
+        summary="Which views can be trusted: the views of /v1/pipeline as a list",
+        responses=lists(ViewsAnswer),
+        openapi_extra=asked([FORMAT]),
+    )
+    async def pipeline_views(request: Request) -> Response:
+        _check(request)
+        situation = replica.situation()
+        found = await replica.run(lambda reader: _statuses(reader, situation))
+        body = {"as_of": format_time(situation.wall_us), "views": _views(found)}
+        columns = [*ViewStatus.model_fields]
+        return reply(request, Listing("pipeline_views", columns, body, digest(body), member="views"))
+
     return routes
 
 
-def _answer(reader: ReaderState, situation: Situation, progress: list[Progress] | str) -> dict[str, Any]:
-    found = {name: status(reader, state.view, situation) for name, state in reader.views.items()}
-    views = [
+def _check(request: Request) -> None:
+    for name, _ in asked_params(request):
+        check_known(name, [FORMAT])
+    visitor(request).scope()
+
+
+def _statuses(reader: ReaderState, situation: Situation) -> dict[str, Status]:
+    return {name: status(reader, state.view, situation) for name, state in reader.views.items()}
+
+
+def _views(found: dict[str, Status]) -> list[dict[str, Any]]:
+    return [
         {
             "view": name,
             "complete": one.complete,
@@ -95,6 +123,10 @@ def _answer(reader: ReaderState, situation: Situation, progress: list[Progress] 
         }
         for name, one in found.items()
     ]
+
+
+def _answer(reader: ReaderState, situation: Situation, progress: list[Progress] | str) -> dict[str, Any]:
+    found = _statuses(reader, situation)
     written = {(p.topic, p.partition): p for p in ([] if isinstance(progress, str) else progress)}
     partitions = next(iter(found.values())).partitions if found else []
     whys = {
@@ -106,7 +138,7 @@ def _answer(reader: ReaderState, situation: Situation, progress: list[Progress] 
     return {
         "as_of": format_time(situation.wall_us),
         "bronze_unknown_because": progress if isinstance(progress, str) else None,
-        "views": views,
+        "views": _views(found),
         "rows": [
             _row(reader, situation, partition, whys.get(partition.source), written.get(partition.source))
             for partition in partitions

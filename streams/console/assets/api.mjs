@@ -31,6 +31,9 @@ export function url(path, parameters) {
   return query ? `${path}?${query}` : path;
 }
 
+// A value as the one element of a filter: where commas part elements, and blanks around them are none of them.
+export const element = (value) => (value ?? "").replace(/[\\,]|^ | $/g, "\\$&");
+
 // A link cannot show a token: what it leads to is fetched, and handed to the browser as a file.
 export async function download(path, name) {
   const blob = await (await ask(path)).blob();

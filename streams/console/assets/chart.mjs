@@ -2,18 +2,21 @@
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { day, measure, minorDigits, words } from "./formats.mjs";
-import { html, plain, Table } from "./markup.mjs";
+import { Csv, html, plain, Table } from "./markup.mjs";
 
+const UNKNOWN = "not known";
 const HEIGHT = 96;
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
-export function Trend({ name, unit, currency, rows, days, tz }) {
+// `since`: days that begin before it may lack events (ms, -Infinity: none does); `doubts`: what else is wrong with
+// all of them; `path`: the same as CSV.
+export function Trend({ name, unit, currency, rows, days, since, doubts, path, tz }) {
   const canvas = useRef(null);
   const [scheme, setScheme] = useState(dark.matches);
   const byDay = new Map(rows.map((row) => [Date.parse(row.t), row[name]]));
-  // A day without a row had no event: nothing was counted, and there is no ratio.
+  // A day without a row had no event: nothing was counted, and there is no ratio. Unless the view has not all of it.
   const nothing = unit === "count" || unit === "minor" ? 0 : null;
-  const values = days.map((at) => byDay.get(at) ?? nothing);
+  const values = days.map((at) => (at < since ? null : byDay.get(at) ?? nothing));
   const data = [days.map((at) => at / 1000), values];
   useEffect(() => {
     const changed = () => setScheme(dark.matches);
@@ -35,11 +38,12 @@ export function Trend({ name, unit, currency, rows, days, tz }) {
   const title = `${words(name)}${currency ? `, ${currency}` : ""} by day, 7 days`;
   const shown = days.map((at, number) => ({ key: at, at, value: values[number] }));
   return html`<figure><figcaption>${title}</figcaption>
+    ${doubts.length > 0 && html`<p class="warning"><span aria-hidden="true">⚠ </span>Not complete: ${doubts[0]}${doubts.length > 1 && `, and ${doubts.length - 1} more`}</p>`}
     <div class="chart" ref=${canvas} aria-hidden="true"></div>
     <details><summary>${words(name)} as a table</summary><${Table} caption=${title} rows=${shown} columns=${[
       plain("at", { label: "Day", cell: (row) => day(row.at, tz) }),
-      plain("value", { label: words(name), numeric: true, cell: (row) => measure(row.value, unit, currency) }),
-    ]} /></details></figure>`;
+      plain("value", { label: words(name), numeric: true, cell: (row) => (row.at < since ? UNKNOWN : measure(row.value, unit, currency)) }),
+    ]} /><p><${Csv} name=${`${name}_by_day`} path=${path} /></p></details></figure>`;
 }
 
 function options(uPlot, width, unit, currency, tz) {

@@ -5,13 +5,13 @@ import { useEffect, useMemo, useReducer, useState } from "preact/hooks";
 import { DEFAULTS, filters, go, href, read } from "./address.mjs";
 import { json, token, url } from "./api.mjs";
 import { Drawer } from "./drawer.mjs";
-import { OpenAlarms } from "./gates.mjs";
+import { knowDecimals } from "./formats.mjs";
+import { criticalOf, OpenAlarms } from "./gates.mjs";
 import { follow, poll } from "./live.mjs";
 import { Login } from "./login.mjs";
 import { html } from "./markup.mjs";
-import { BadRecords, Pipeline } from "./pipeline.mjs";
-import { question, Tile, trendQuestion } from "./tiles.mjs";
-import { trust } from "./trust.mjs";
+import { BadRecords, Pipeline, pipelineTrust } from "./pipeline.mjs";
+import { question, Tile, tileTrust, trendQuestion } from "./tiles.mjs";
 
 const WINDOWS = ["15m", "1h", "6h", "24h", "7d", "30d"];
 const PIPELINE = "Pipeline";
@@ -19,6 +19,7 @@ const POLL_MS = 2_000;
 const BAD_MS = 15_000;
 const LIST_MS = 30_000;
 const SAY_MS = 10_000;
+const MOST_HISTORY = 50;
 const ZONES = ["UTC", ...Intl.supportedValuesOf("timeZone").filter((zone) => zone !== "UTC")];
 
 const NOBODY = { config: null, error: null };
@@ -35,7 +36,7 @@ function Console() {
   useEffect(() => {
     const aborted = new AbortController();
     setSession(NOBODY);
-    poll("/v1/console", LIST_MS, aborted.signal, (found) => setSession({ config: found, error: null }),
+    poll("/v1/console", LIST_MS, aborted.signal, (found) => found && (knowDecimals(found.decimals), setSession({ config: found, error: null })),
       (failed) => failed && setSession((before) => ({ config: failed.status === 401 ? null : before.config, error: failed })));
     return () => aborted.abort();
   }, [asks]);
@@ -51,22 +52,21 @@ function Page({ config, address, leave, denied }) {
   const views = useMemo(() => new Map(config.views.map((view) => [view.name, view])), [config]);
   const tiles = config.tiles.filter((tile) => tile.group === group && views.has(tile.view));
   const live = useLive(config, tiles, views, address, denied);
-  const polled = usePolled(group, config);
+  const polled = usePolled(group, tiles.some((tile) => tile.kind === "gates"), config, address);
   const [opened, open] = useState(null);
   const page = { ...live, ...polled, config, views, address, open };
   const shown = { ...address, tab: group };
   useEffect(() => {
-    const critical = (polled.alarms?.rows ?? []).some((row) => row.state === "raised" && row.severity === "critical");
-    document.title = `${critical ? "(!) " : ""}${group} – Sluice`;
+    document.title = `${criticalOf(polled.alarms) ? "(!) " : ""}${group} – Sluice`;
   }, [group, polled.alarms]);
   return html`<a class="skip" href="#main">Skip to the numbers</a>
     <${Top} page=${page} groups=${groups} address=${shown} leave=${leave} />
-    <${OpenAlarms} alarms=${polled.alarms} trouble=${polled.alarmsTrouble} />
+    <${OpenAlarms} alarms=${polled.alarms} now=${live.live.now} />
     <main id="main" tabindex="-1"><h1>${group}</h1>
       <div class="tiles">${group === PIPELINE && html`<${Pipeline} page=${page} />`}
         ${tiles.map((tile) => html`<${Tile} key=${tile.tile} tile=${tile} page=${page} />`)}
         ${group === PIPELINE && html`<${BadRecords} page=${page} />`}</div></main>
-    <${Said} tiles=${tiles} page=${page} />
+    <${Said} group=${group} tiles=${tiles} page=${page} />
     <footer class="bottom">Sluice ${config.version} · <a href="/docs">the api</a></footer>
     ${opened && html`<${Drawer} page=${page} opened=${opened} close=${() => open(null)} />`}`;
 }
@@ -129,28 +129,41 @@ function take(before, event, data) {
   return { ...after, answers: new Map(before.answers).set(event, data) };
 }
 
-// What is no view: gates and alarms on every page, the pipeline on its own.
-function usePolled(group, config) {
-  const [found, tell] = useReducer((before, change) => ({ ...before, ...change }), {});
-  const asked = (name, path, everyMs, signal) => poll(path, everyMs, signal, (answer) => tell({ [name]: answer }), (trouble) => tell({ [`${name}Trouble`]: trouble }));
+// What is no view: open alarms on every page, gates and past alarms beside what they judge, the pipeline on its own.
+// Of each the newest answer, when it came, when it was last said to be the newest, and why nothing is said now.
+function usePolled(group, judged, config, address) {
+  const [found, tell] = useReducer((before, [name, change]) => ({ ...before, [name]: { ...before[name], ...change } }), NOTHING_POLLED);
+  const asked = (name, path, everyMs, signal) => {
+    tell([name, { ...UNHEARD, everySeconds: everyMs / 1000 }]);
+    poll(path, everyMs, signal, (answer) => {
+      const now = performance.now();
+      tell([name, { heardAt: now, ...(answer && { answer, answeredAt: now }) }]);
+    }, (trouble) => tell([name, { trouble }]));
+  };
+  const gates = url("/v1/gates/recon", filters(address));
   useEffect(() => {
     const aborted = new AbortController();
-    asked("alarms", "/v1/alarms?limit=100", POLL_MS, aborted.signal);
+    asked("alarms", "/v1/alarms?state=raised&limit=1000", POLL_MS, aborted.signal);
     return () => aborted.abort();
   }, []);
   useEffect(() => {
     const aborted = new AbortController();
-    if (group === "Operations") asked("gates", "/v1/gates/recon", POLL_MS, aborted.signal);
+    if (judged) asked("gates", gates, POLL_MS, aborted.signal);
+    if (judged) asked("history", `/v1/alarms?limit=${MOST_HISTORY}`, POLL_MS, aborted.signal);
     if (group === PIPELINE) asked("pipeline", "/v1/pipeline", POLL_MS, aborted.signal);
     if (group === PIPELINE && config.everywhere) asked("bad", "/v1/quarantine", BAD_MS, aborted.signal);
     return () => aborted.abort();
-  }, [group, config.everywhere]);
+  }, [group, config.everywhere, judged && gates]);
   return found;
 }
 
+const UNHEARD = { answer: null, answeredAt: null, heardAt: null, trouble: null };
+const NOTHING_POLLED = Object.fromEntries(["alarms", "gates", "history", "pipeline", "bad"].map((name) => [name, UNHEARD]));
+
 // For who listens to the page: which tiles are stale, when that changes, every ten seconds at most.
-function Said({ tiles, page }) {
-  const stale = tiles.filter((tile) => trust(page.answers.get(question(tile, page.views.get(tile.view))), page.live).because.length > 0).map((tile) => tile.title);
+function Said({ group, tiles, page }) {
+  const stale = tiles.filter((tile) => tileTrust(tile, page).because.length > 0).map((tile) => tile.title);
+  if (group === PIPELINE && pipelineTrust(page).because.length > 0) stale.unshift("Partitions");
   const now = stale.length ? `Stale or incomplete: ${stale.join(", ")}` : "";
   const [said, say] = useState({ text: "", at: -SAY_MS });
   useEffect(() => {

@@ -2,11 +2,11 @@
 // keyboard while it is open, and gives it back to what opened it.
 
 import { useEffect, useRef, useState } from "preact/hooks";
-import { url } from "./api.mjs";
+import { element, url } from "./api.mjs";
 import { useAsked } from "./asked.mjs";
 import { filters } from "./address.mjs";
 import { count, measure, moment, NOTHING, words } from "./formats.mjs";
-import { Csv, html, plain, Table } from "./markup.mjs";
+import { Csv, html, keyOf, plain, Table } from "./markup.mjs";
 import { Events } from "./events.mjs";
 import { parameters } from "./tiles.mjs";
 
@@ -26,7 +26,7 @@ export function Drawer({ page, opened, close }) {
 
 function Explain({ page, tile, view, measure: name, row, answer }) {
   const { description, unit } = view.about[name] ?? { description: "", unit: "number" };
-  const chosen = tile.group_by.filter((dimension) => view.dimensions.includes(dimension)).map((dimension) => [dimension, row[dimension] ?? ""]);
+  const chosen = tile.group_by.filter((dimension) => view.dimensions.includes(dimension)).map((dimension) => [dimension, element(row[dimension])]);
   const others = parameters(view, page.address).filter(([dimension]) => !tile.group_by.includes(dimension));
   const asked = [...chosen, ...others];
   const rows = useAsked(url(`/v1/views/${view.name}`, asked));
@@ -39,12 +39,13 @@ function Explain({ page, tile, view, measure: name, row, answer }) {
       <dt>As of</dt><dd>${moment(answer?.as_of, page.address.tz)}</dd></dl>
     <h3>By ${view.dimensions.map(words).join(", ")}</h3>
     ${rows.error && html`<p class="warning">${rows.error.message}</p>`}
-    ${rows.answer ? html`<${Table} caption=${`${words(name)} by ${view.dimensions.map(words).join(", ")}`} rows=${rows.answer.rows.map((one) => ({ ...one, key: view.dimensions.map((dimension) => one[dimension]).join("|") }))}
+    ${rows.answer ? html`<${Table} caption=${`${words(name)} by ${view.dimensions.map(words).join(", ")}`} rows=${rows.answer.rows.map((one) => ({ ...one, key: keyOf(one, view.dimensions) }))}
       columns=${[...view.dimensions.map((dimension) => plain(dimension, { cell: (one) => one[dimension] ?? "(none)" })),
         plain(name, { numeric: true, cell: (one) => measure(one[name], unit, one.currency ?? currency) })]} />` : !rows.error && html`<p>Asking.</p>`}
     <p><${Csv} name=${view.name} path=${url(`/v1/views/${view.name}`, [...asked, ["format", "csv"]])} label="These rows as CSV" /></p>
     <${Events} page=${page} view=${view} asked=${asked.filter(([parameter]) => parameter !== "tz")} />
-    <h3>It rests on</h3><${Partitions} answer=${rows.answer ?? answer} tz=${page.address.tz} />`;
+    <h3>It rests on</h3><${Partitions} answer=${rows.answer ?? answer} tz=${page.address.tz} />
+    <p><${Csv} name="partitions" path="/v1/pipeline?format=csv" /></p>`;
 }
 
 function Partitions({ answer, tz }) {
@@ -68,7 +69,7 @@ function Entities({ page, view, state: first }) {
   return html`<h2 id="drawer">${view.name}: ${words(state)}</h2>
     <p><label>State <select value=${state} onChange=${choose}>${view.states.map((one) => html`<option key=${one} value=${one}>${words(one)}</option>`)}</select></label> Oldest first.</p>
     ${error && html`<p class="warning">${error.message}</p>`}
-    ${!answer && !error && !rows.length ? html`<p>Asking.</p>` : html`<${Table} caption=${`${words(state)}, oldest first`} empty="None." rows=${rows.map((row) => ({ ...row, key: Object.values(row).join("|") }))}
+    ${!answer && !error && !rows.length ? html`<p>Asking.</p>` : html`<${Table} caption=${`${words(state)}, oldest first`} empty="None." rows=${rows.map((row) => ({ ...row, key: keyOf(row) }))}
       columns=${Object.keys(rows[0] ?? {}).map((name) => plain(name, { cell: (row) => cell(name, row, page.address.tz), numeric: name.endsWith("_minor") }))} />`}
     ${answer?.cursor && html`<button type="button" onClick=${() => (setPages(rows), setCursor(answer.cursor))}>Next ${PAGE}</button> `}
     <p><${Csv} name=${`${view.name}_${state}`} path=${url(`/v1/views/${view.name}/entities`, [...asked, ["format", "csv"]])} label="CSV" /></p>`;

@@ -34,7 +34,7 @@ function Told({ answer, view, tz }) {
     : plain(name, { numeric: name === "records", cell: (row) => (name === "records" ? count(row[name]) : row[name] ?? NOTHING) })));
   const one = (caption, rows, more = []) => html`<${Table} caption=${caption} empty="None." rows=${rows.map((row) => ({ ...row, key: `${row.topic}-${row.partition}-${row.offset}` }))} columns=${[
     plain("event_id", { label: "Id" }), plain("event"), plain("occurred_at", { label: "Occurred", cell: (row) => moment(row.occurred_at, tz) }),
-    plain("amount", { numeric: true, cell: (row) => count(row.amount) }),
+    plain("amount", { numeric: true, cell: (row) => measure(row.amount, row.currency ? "minor" : "count", row.currency) }),
     plain("at", { label: "In Kafka", cell: (row) => `${row.topic} ${row.partition} @ ${row.offset}` }), ...more]} />`;
   return html`
     ${answer.events.length > 0 && html`<${Table} caption="What each kind of event adds" columns=${added} rows=${answer.events.map((row, at) => ({ ...row, key: at }))} />`}
@@ -43,5 +43,5 @@ function Told({ answer, view, tz }) {
     ${answer.left_out.map((left) => html`<div key=${left.why}>${one(`Left out, ${left.why}: ${count(left.records)}`, left.examples, [plain("because")])}</div>`)}
     ${answer.differences.length > 0 && html`<${Table} caption="Where they differ" rows=${answer.differences.map((row, at) => ({ ...row, key: at }))} columns=${[
       plain("row", { cell: (row) => Object.values(row.row).join(" · ") }), plain("measure", { cell: (row) => words(row.measure) }),
-      plain("live", { numeric: true }), plain("computed", { numeric: true })]} />`}`;
+      ...["live", "computed"].map((name) => plain(name, { numeric: true, cell: (row) => measure(row[name], view.about[row.measure]?.unit, row.row.currency) }))]} />`}`;
 }

@@ -6,10 +6,11 @@ const whole = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 0 });
 const decimal = new Intl.NumberFormat(LOCALE, { maximumFractionDigits: 4 });
 const percent = new Intl.NumberFormat(LOCALE, { style: "percent", minimumFractionDigits: 1, maximumFractionDigits: 1 });
 
-// How many digits of a currency's amount are its minor unit's: 2 where the browser does not know it.
-export function minorDigits(currency) {
-  return new Intl.NumberFormat(LOCALE, { style: "currency", currency }).resolvedOptions().maximumFractionDigits;
-}
+// How many digits of a currency's amount are its minor unit's, as the api says: the browser shows some currencies
+// without those that they have (CLDR is not ISO 4217).
+let decimals = {};
+export const knowDecimals = (said) => (decimals = said);
+export const minorDigits = (currency) => decimals[currency] ?? 2;
 
 // Minor units may be more than a float holds exactly once they are divided: the text is made of their digits.
 export function money(minor, currency) {

@@ -1,11 +1,14 @@
 // The recon gates beside what they judge, and the alarms: what is open, and what has been.
 
-import { age, moment, NOTHING, words } from "./formats.mjs";
-import { Figure, html, plain, Table } from "./markup.mjs";
+import { filters } from "./address.mjs";
+import { url } from "./api.mjs";
+import { age, count, moment, NOTHING, words } from "./formats.mjs";
+import { Csv, Figure, html, plain, Table } from "./markup.mjs";
+import { trustPolled } from "./trust.mjs";
 
 const MARKS = { ok: "✓", warn: "▲", alarm: "■", stale: "◌" };
 const WORST_FIRST = ["alarm", "stale", "warn", "ok"];
-const MOST_HISTORY = 50;
+const MOST_NAMED = 3;
 
 export function State({ state }) {
   return html`<span class=${`state ${state}`}><span aria-hidden="true">${MARKS[state] ?? "?"}</span> ${state}</span>`;
@@ -13,22 +16,37 @@ export function State({ state }) {
 
 const keyOf = (row) => `${row.city ?? ""}|${row.currency}`;
 
+// The gates as they count now: past its `valid_until` one is closed, whether or not the api has said so since. The
+// time is the api's.
+function gatesNow({ answer, answeredAt }, now) {
+  const at = answer && Date.parse(answer.as_of) + now - answeredAt;
+  return (answer?.rows ?? []).map((gate) => (gate.state === "stale" || at <= Date.parse(gate.valid_until) ? gate
+    : { ...gate, state: "stale", open: false, since: gate.valid_until, reason: `no evaluation has come since ${gate.evaluated_at}` }));
+}
+
+// A row for each gate and each group, of which either may be without the other: a gate looks back further than the
+// page, perhaps.
+function joined(groups, gates) {
+  const rows = new Map(groups.map((group) => [keyOf(group), { ...group, counted: true }]));
+  for (const gate of gates) rows.set(keyOf(gate), { city: gate.city, currency: gate.currency, ...rows.get(keyOf(gate)), gate });
+  const badness = ({ gate }) => (gate ? WORST_FIRST.indexOf(gate.state) : WORST_FIRST.length);
+  return [...rows].map(([key, row]) => ({ ...row, key })).sort((a, b) => badness(a) - badness(b));
+}
+
 export function Gates({ tile, view, answer, page, explain }) {
-  const gates = new Map((page.gates?.rows ?? []).map((gate) => [keyOf(gate), gate]));
-  const badness = (row) => (row.gate ? WORST_FIRST.indexOf(row.gate.state) : WORST_FIRST.length);
-  const rows = answer.rows.map((row) => ({ ...row, key: keyOf(row), gate: gates.get(keyOf(row)) })).sort((a, b) => badness(a) - badness(b));
+  const rows = joined(answer.rows, gatesNow(page.gates, page.live.now));
   const columns = [
     { name: "gate", label: "City", cell: (row) => row.city ?? "(none)", by: (row) => row.city },
     plain("currency"),
     { name: "state", label: "Gate", cell: (row) => html`<${GateState} gate=${row.gate} tz=${page.address.tz} />`, by: (row) => row.gate?.state },
     ...tile.measures.map((name) => ({
       name, label: words(name), numeric: true, by: (row) => row[name],
-      cell: (row) => html`<${Figure} name=${name} value=${row[name]} unit=${view.about[name]?.unit} currency=${row.currency}
-        label=${`${row.city ?? "no city"} ${words(name)}`} onExplain=${() => explain(name, row)} />`,
+      cell: (row) => (row.counted ? html`<${Figure} name=${name} value=${row[name]} unit=${view.about[name]?.unit} currency=${row.currency}
+        label=${`${row.city ?? "no city"} ${words(name)}`} onExplain=${() => explain(name, row)} />` : NOTHING),
     })),
   ];
-  return html`${page.gatesTrouble && html`<p class="warning"><span aria-hidden="true">⚠ </span>The gates are not known: ${page.gatesTrouble.message}</p>`}
-    <${Table} caption="Charges against payouts, refunds and fees, by city and currency" rows=${rows} columns=${columns} empty="Nothing in this window." />
+  return html`<${Table} caption="Charges against payouts, refunds and fees, by city and currency" rows=${rows} columns=${columns} empty="Nothing in this window." />
+    <p><${Csv} name="gates" path=${url("/v1/gates/recon", [...filters(page.address), ["format", "csv"]])} /></p>
     <${Alarms} page=${page} />`;
 }
 
@@ -40,10 +58,12 @@ function GateState({ gate, tz }) {
 }
 
 export function Alarms({ page }) {
-  if (page.alarmsTrouble) return html`<p class="warning">The alarms are not known: ${page.alarmsTrouble.message}</p>`;
-  const rows = (page.alarms?.rows ?? []).slice(0, MOST_HISTORY).map((row) => ({ ...row, key: row.alarm_id }));
+  const { because } = trustPolled(page.history, page.live.now);
+  const rows = (page.history.answer?.rows ?? []).map((row) => ({ ...row, key: row.alarm_id }));
   const tz = page.address.tz;
-  return html`<h3>Alarms and their history</h3><${Table} caption="Alarms of the last 30 days, open ones first" rows=${rows} empty="No alarm in 30 days." columns=${[
+  return html`<h3>Alarms and their history</h3>
+    ${because.length > 0 && html`<p class="warning"><span aria-hidden="true">⚠ </span>The alarms are not known now: ${because[0]}</p>`}
+    <${Table} caption="Alarms of the last 30 days, open ones first" rows=${rows} empty=${page.history.answer ? "No alarm in 30 days." : "Not known yet."} columns=${[
     plain("subject"),
     plain("state", { cell: (row) => html`<span class=${`state ${row.state === "raised" ? "alarm" : "ok"}`}><span aria-hidden="true">${row.state === "raised" ? "■" : "✓"}</span> ${row.state === "raised" ? "open" : "cleared"}</span>` }),
     plain("severity"),
@@ -51,14 +71,21 @@ export function Alarms({ page }) {
     plain("cleared_at", { label: "Lasted", cell: (row) => (row.cleared_at ? age((Date.parse(row.cleared_at) - Date.parse(row.raised_at)) / 1000) : "until now") }),
     plain("detail", { label: "Why" }),
     plain("code"),
-  ]} />`;
+  ]} /><p><${Csv} name="alarms" path="/v1/alarms?limit=1000&format=csv" /></p>`;
 }
 
 // What pages somebody is on every page.
-export function OpenAlarms({ alarms, trouble }) {
-  const open = (alarms?.rows ?? []).filter((row) => row.state === "raised" && row.severity === "critical");
-  if (!open.length) return trouble && html`<p class="banner unknown"><span aria-hidden="true">⚠ </span>The alarms are not known: ${trouble.message}</p>`;
-  return html`<div class="banner" role="alert"><strong><span aria-hidden="true">■ </span>${open.length === 1 ? "1 critical alarm is open" : `${open.length} critical alarms are open`}</strong>
-    <ul>${open.slice(0, 3).map((row) => html`<li key=${row.alarm_id}>${row.subject}: ${row.detail}</li>`)}
-      ${open.length > 3 && html`<li>and ${open.length - 3} more</li>`}</ul></div>`;
+export function OpenAlarms({ alarms, now }) {
+  const { because } = trustPolled(alarms, now);
+  const critical = criticalOf(alarms);
+  const open = (alarms.answer?.rows ?? []).filter(isOpenCritical).slice(0, MOST_NAMED);
+  return html`${because.length > 0 && html`<p class="banner unknown"><span aria-hidden="true">⚠ </span>The alarms are not known now: ${because[0]}</p>`}
+    ${critical > 0 && html`<div class="banner" role="alert"><strong><span aria-hidden="true">■ </span>${critical === 1 ? "1 critical alarm is open" : `${count(critical)} critical alarms are open`}</strong>
+    <ul>${open.map((row) => html`<li key=${row.alarm_id}>${row.subject}: ${row.detail}</li>`)}
+      ${critical > open.length && html`<li>and ${count(critical - open.length)} more</li>`}</ul></div>`}`;
 }
+
+const isOpenCritical = (row) => row.state === "raised" && row.severity === "critical";
+
+// How many critical alarms are open, of all that may be seen; those that are listed come first.
+export const criticalOf = ({ answer }) => answer?.critical ?? (answer?.rows ?? []).filter(isOpenCritical).length;

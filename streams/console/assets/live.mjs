@@ -4,6 +4,9 @@
 import { ask, Refused } from "./api.mjs";
 
 const LONGEST_WAIT_MS = 8_000;
+// The api says something every second: what is silent for longer is a connection that is broken, or an api that hangs.
+const LONGEST_SILENCE_MS = 6_000;
+const LONGEST_FIRST_MS = 30_000;
 
 // The events of a stream, as {event, id, data}.
 async function* events(body) {
@@ -29,16 +32,27 @@ async function* events(body) {
   }
 }
 
-// Follow a stream until the signal; after a failure from where it was. `told` gets each event's name and data,
-// `trouble` why there is no stream now, null once there is one again.
+// A signal that comes with another one, or when nothing has been heard for too long.
+function watched(signal) {
+  const silent = new AbortController();
+  let timer = null;
+  const wait = (ms) => (clearTimeout(timer), (timer = setTimeout(() => silent.abort(), ms)));
+  wait(LONGEST_FIRST_MS);
+  return { signal: AbortSignal.any([signal, silent.signal]), heard: () => wait(LONGEST_SILENCE_MS), end: () => clearTimeout(timer) };
+}
+
+// Follow a stream until the signal; after a failure, or a silence, from where it was. `told` gets each event's name and
+// data, `trouble` why there is no stream now, null once there is one again.
 export async function follow(path, signal, told, trouble) {
   let lastId = null;
   let wait = 500;
   while (!signal.aborted) {
+    const watch = watched(signal);
     try {
       const headers = lastId ? { "last-event-id": lastId } : {};
-      const answer = await ask(path, { headers, signal });
+      const answer = await ask(path, { headers, signal: watch.signal });
       for await (const one of events(answer.body)) {
+        watch.heard();
         lastId = one.id ?? lastId;
         wait = 500;
         trouble(null);
@@ -48,20 +62,25 @@ export async function follow(path, signal, told, trouble) {
     } catch (error) {
       if (signal.aborted) return;
       trouble(error instanceof Refused ? error : new Error("the api does not answer"));
+    } finally {
+      watch.end();
     }
     await pause(wait, signal);
     wait = Math.min(2 * wait, LONGEST_WAIT_MS);
   }
 }
 
-// Ask again and again until the signal. `told` gets each answer that is new.
+// Ask again and again until the signal. `told` gets each answer that is new, null where it still is the former one;
+// `trouble` why there was none. An api that hangs is asked anew.
 export async function poll(path, everyMs, signal, told, trouble) {
   let tag = null;
   while (!signal.aborted) {
     try {
-      const answer = await ask(path, { headers: tag ? { "if-none-match": tag } : {}, signal });
+      const bounded = AbortSignal.any([signal, AbortSignal.timeout(everyMs + LONGEST_SILENCE_MS)]);
+      const answer = await ask(path, { headers: tag ? { "if-none-match": tag } : {}, signal: bounded });
+      const found = answer.status === 304 ? null : await answer.json();
       tag = answer.headers.get("etag") ?? tag;
-      if (answer.status !== 304) told(await answer.json());
+      told(found);
       trouble(null);
     } catch (error) {
       if (signal.aborted) return;

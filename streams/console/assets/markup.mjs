@@ -28,6 +28,9 @@ export function Csv({ path, name, label = "CSV" }) {
     aria-label=${`${label} of ${words(name)}`}>${label}</a>`;
 }
 
+// What tells a row apart: values may hold whatever parts them.
+export const keyOf = (row, names = Object.keys(row)) => JSON.stringify(names.map((name) => row[name]));
+
 // A table that can be sorted by its headings. `columns`: {name, label, numeric, cell(row), by(row)}; the first
 // one names a row.
 export function Table({ caption, columns, rows, empty = "Nothing." }) {

@@ -5,8 +5,8 @@ import { filters } from "./address.mjs";
 import { count, NOTHING, share, time, words } from "./formats.mjs";
 import { Trend } from "./chart.mjs";
 import { Gates } from "./gates.mjs";
-import { Csv, Figure, html, Table } from "./markup.mjs";
-import { Trust, trust } from "./trust.mjs";
+import { Csv, Figure, html, keyOf, Table } from "./markup.mjs";
+import { Trust, trust, trustBoth, trustPolled } from "./trust.mjs";
 
 const DAY_MS = 86_400_000;
 const TREND = [["window", "7d"], ["step", "1d"]];
@@ -23,22 +23,30 @@ export function parameters(view, address) {
   return [...own, ["window", address.window], ...(view.kind === "windowed" ? [["tz", address.tz]] : [])];
 }
 
+const csv = (view, asked) => url(`/v1/views/${view}`, [...asked, ["format", "csv"]]);
+
 const NARROW = 3;
 // What does not fit into one column of the page.
 const wide = (tile) => ["gates", "intervals"].includes(tile.kind)
   || (tile.kind === "table" && tile.group_by.length + tile.measures.length > NARROW);
 const KINDS = { numbers: Numbers, funnel: Funnel, buckets: Buckets, table: Rows, gates: Gates, intervals: Intervals };
 
+// How far what a tile shows can be trusted now; of the gates' states, too.
+export function tileTrust(tile, page) {
+  const found = trust(page.answers.get(question(tile, page.views.get(tile.view))), page.live);
+  return tile.kind === "gates" ? trustBoth(found, trustPolled(page.gates, page.live.now)) : found;
+}
+
 export function Tile({ tile, page }) {
   const view = page.views.get(tile.view);
   const name = question(tile, view);
   const answer = page.answers.get(name);
   const refused = page.refused.get(name);
-  const found = trust(answer, page.live);
+  const found = tileTrust(tile, page);
   const asked = [...grouping(tile, view), ...parameters(view, page.address)];
   const explain = (measure, row, label) => page.open({ kind: "explain", tile, view, measure, row, answer, label });
   const Body = KINDS[tile.kind];
-  const shared = { tile, view, answer, page, explain, trend: page.answers.get(trendQuestion(tile, view)) };
+  const shared = { tile, view, answer, page, explain, found };
   const stale = Boolean(answer) && found.because.length > 0;
   return html`<section class=${`tile${wide(tile) ? " wide" : ""}${stale ? " stale" : ""}`} data-tile=${tile.tile} aria-labelledby=${`h-${tile.tile}`}>
     <h2 id=${`h-${tile.tile}`}>${tile.title}</h2>
@@ -49,7 +57,7 @@ export function Tile({ tile, page }) {
       ${answer ? html`<${Body} ...${shared} />` : html`<p class="empty">Waiting for the first answer.</p>`}
       <${Drill} ...${shared} />
       <footer>${answer && html`<span>As of ${time(answer.as_of, page.address.tz)}${answer.from ? `, since ${time(answer.from, page.address.tz, { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" })}` : ", latest states"}</span>`}
-        <span><code>${tile.view}</code> <${Csv} name=${tile.view} path=${url(`/v1/views/${tile.view}`, [...asked, ["format", "csv"]])} /></span></footer>`}
+        <span><code>${tile.view}</code> <${Csv} name=${tile.view} path=${csv(tile.view, asked)} /></span></footer>`}
   </section>`;
 }
 
@@ -72,16 +80,23 @@ const unitOf = (view, name) => view.about[name]?.unit ?? "number";
 // How a row is called: by the dimensions that it has, but for the currency, which its amounts have.
 const rowName = (tile, row) => tile.group_by.filter((name) => name !== "currency").map((name) => row[name] ?? "(none)").join(" · ");
 
-function Numbers({ tile, view, answer, explain, trend, page }) {
+function Numbers({ tile, view, answer, explain, found, page }) {
   if (!answer.rows.length) return html`<p class="empty">Nothing in this window.</p>`;
+  const trend = page.answers.get(trendQuestion(tile, view));
   const days = daysOf(trend);
-  return answer.rows.map((row) => html`<div class="group" key=${`${rowName(tile, row)}|${row.currency}`} data-currency=${row.currency ?? ""}>
+  const shared = {
+    days, since: trend?.since ? Date.parse(trend.since) : -Infinity, tz: page.address.tz,
+    doubts: trust(trend, page.live).because.filter((why) => !found.because.includes(why)),
+    path: csv(tile.view, [...grouping(tile, view), ...TREND, ...parameters(view, page.address).filter(([name]) => name !== "window")]),
+  };
+  const ofRow = (row) => trend.rows.filter((one) => tile.group_by.every((name) => one[name] === row[name]));
+  return answer.rows.map((row) => html`<div class="group" key=${keyOf(row, tile.group_by)} data-currency=${row.currency ?? ""}>
     ${tile.group_by.length > 0 && html`<h3>${[rowName(tile, row), row.currency].filter(Boolean).join(" · ")}</h3>`}
     <dl class="figures">${tile.measures.map((name) => html`<div key=${name}><dt>${called(view, name)}</dt><dd>
       <${Figure} name=${name} value=${row[name]} unit=${unitOf(view, name)} currency=${row.currency}
       label=${[rowName(tile, row), called(view, name)].filter(Boolean).join(" ")} onExplain=${() => explain(name, row)} /></dd></div>`)}</dl>
     ${days.length > 0 && tile.trend.map((name) => html`<${Trend} key=${name} name=${name} unit=${unitOf(view, name)} currency=${row.currency}
-      rows=${trend.rows.filter((one) => one.currency === row.currency)} days=${days} tz=${page.address.tz} />`)}
+      rows=${ofRow(row)} ...${shared} />`)}
   </div>`);
 }
 
@@ -118,7 +133,7 @@ function Buckets({ tile, view, answer, explain }) {
   return answer.rows.map((row) => {
     const all = tile.measures.reduce((sum, name) => sum + (row[name] ?? 0), 0);
     const called = [rowName(tile, row), row.currency].filter(Boolean).join(" · ");
-    return html`<div class="group" key=${called} data-row=${called}>${called && html`<h3>${words(called)}</h3>`}
+    return html`<div class="group" key=${keyOf(row, tile.group_by)} data-row=${called}>${called && html`<h3>${words(called)}</h3>`}
       <ul class="buckets">${tile.measures.map((name, at) => html`<li key=${name}><span>${"▁▃▅▇█".charAt(at + 1)} ${words(name)}</span>
         <${Figure} name=${name} label=${`${called} ${words(name)}`} value=${row[name]} unit=${unitOf(view, name)} onExplain=${() => explain(name, row)} />
         <meter min="0" max=${Math.max(1, all)} value=${row[name] ?? 0} aria-label=${`${called} ${words(name)}, share`}></meter>
@@ -135,7 +150,7 @@ function Rows({ tile, view, answer, explain }) {
   }));
   // A row in which nothing is counted is one that another measure of the view has.
   const counted = answer.rows.filter((row) => tile.measures.some((name) => row[name]));
-  const rows = counted.map((row) => ({ ...row, key: tile.group_by.map((name) => row[name]).join("|") }));
+  const rows = counted.map((row) => ({ ...row, key: keyOf(row, tile.group_by) }));
   return html`<${Table} caption=${`${tile.title}, by ${tile.group_by.map(words).join(", ")}`} columns=${[...named, ...measured]} rows=${rows} empty="Nothing in this window." />`;
 }
 

@@ -1,27 +1,14 @@
-"""Minor units of currencies: how many decimals an amount has (ISO 4217)."""
+"""Amounts of money in the minor unit of their currency, exactly."""
 
 from __future__ import annotations
 
 import re
 from decimal import Decimal
 
-ZERO_DECIMALS = frozenset(
-    "BIF CLP DJF GNF ISK JPY KMF KRW PYG RWF UGX UYI VND VUV XAF XOF XPF".split()  # noqa: SIM905
-)
-THREE_DECIMALS = frozenset("BHD IQD JOD KWD LYD OMR TND".split())  # noqa: SIM905
-FOUR_DECIMALS = frozenset(("CLF", "UYW"))
+from schemas.currencies import decimals_of
 
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _LARGEST_PLACE = 30
-
-
-def decimals_of(currency: str) -> int:
-    """How many decimals an amount of this currency has; two where it is not known to have others."""
-    if currency in ZERO_DECIMALS:
-        return 0
-    if currency in THREE_DECIMALS:
-        return 3
-    return 4 if currency in FOUR_DECIMALS else 2
 
 
 def is_currency(text: object) -> bool:

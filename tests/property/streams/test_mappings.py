@@ -11,9 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.currencies import decimals_of
 from schemas.validation.validator import Validator
 from streams.settings import Settings
-from streams.sources.mappings.currencies import decimals_of, to_minor
+from streams.sources.mappings.currencies import to_minor
 from streams.sources.mappings.declared.load import load
 from streams.sources.mappings.envelopes import Envelopes
 from streams.sources.mappings.examples import EXAMPLES

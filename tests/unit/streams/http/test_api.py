@@ -257,6 +257,7 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         "/v1/gates/recon 200": forms, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
         "/v1/stream 200": "text/event-stream", "/v1/stream 400": problem, "/v1/stream 404": problem,
         "/v1/pipeline 200": forms, "/v1/pipeline 400": problem,
+        "/v1/pipeline/views 200": forms, "/v1/pipeline/views 400": problem,
         "/v1/console 200": forms, "/v1/console 400": problem,
         "/v1/quarantine 200": forms, "/v1/quarantine 400": problem,
         "/v1/alarms 200": forms, "/v1/alarms 400": problem, "/v1/alarms 503": problem,

@@ -78,6 +78,25 @@ async def test_the_tiles_are_the_views_and_name_what_there_is(api: httpx.AsyncCl
             assert answer.status_code == 200, (tile["title"], answer.text)
 
 
+async def test_it_is_told_the_decimals_of_currencies(api: httpx.AsyncClient) -> None:
+    decimals = (await api.get("/v1/console")).json()["decimals"]
+    assert {code: decimals.get(code) for code in ("JPY", "KWD", "CLF", "HUF", "GBP")} == {
+        "JPY": 0, "KWD": 3, "CLF": 4, "HUF": None, "GBP": None
+    }  # fmt: skip
+
+
+async def test_the_views_of_the_pipeline_are_a_list_too(api: httpx.AsyncClient, replica: Replica) -> None:
+    lost = checkpoint(9, NOW_S, lost=[(1, 3)], partial_until={GMV.name: int(NOW_S) * 1_000_000})
+    await feed(replica, lost, heartbeat((0, 9, 9, None)))
+    listed = (await api.get("/v1/pipeline/views")).json()
+    assert listed["views"] == (await api.get("/v1/pipeline")).json()["views"]
+    assert [one["view"] for one in listed["views"] if not one["complete"]] == [GMV.name]
+    lines = (await api.get("/v1/pipeline/views", params={"format": "csv"})).text.splitlines()
+    assert lines[0] == "view,complete,freshness_seconds,incomplete_because,as_of"
+    assert next(line for line in lines if line.startswith(GMV.name)).startswith(f"{GMV.name},false,0")
+    assert len(lines) == 1 + len(VIEWS)
+
+
 @pytest.mark.parametrize(
     ("scope", "cities"), [(None, ["london", "paris"]), (frozenset({"paris"}), ["paris"])]
 )
