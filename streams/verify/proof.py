@@ -76,13 +76,24 @@ def obstacle(answer: Answer) -> str | None:
     view = answer.view
     if not is_computable(view):
         return f"{view.name} has measures of kinds for which there is no SQL"
-    if not answer.spans and answer.because:
-        return f"the answer rests on no records: {'; '.join(answer.because)}"
-    if answer.partial_until is not None:
-        why = "; ".join(answer.because) or "it began later, or records were lost"
-        return f"events from before {answer.partial_until} may be missing from the answer: {why}"
+    if (lacks := _lacks(answer)) is not None:
+        return lacks
     if isinstance(view, Experiment) and answer.has_others:
         return f"experiments beyond SLUICE_MAX_GROUPS are one, {OTHER}: which, depends on their order"
+    return None
+
+
+def _lacks(answer: Answer) -> str | None:
+    """What may be missing from an answer; None: nothing of the partitions that it goes over."""
+    if not answer.spans and not (answer.rows or answer.because):
+        return "there are no records, and no row: nothing can be proved"
+    why = "; ".join(answer.because) or "it began later, or records were lost"
+    if not answer.spans and answer.because:
+        return f"the answer rests on no records: {why}"
+    if answer.lacking:
+        return f"whole partitions may be missing from the answer: {'; '.join(answer.lacking)}"
+    if answer.partial_until is not None:
+        return f"events from before {answer.partial_until} may be missing from the answer: {why}"
     return None
 
 
@@ -170,4 +181,5 @@ async def _verdict(answer: Answer, records: Records, limits: Limits, missing: li
         rows = [row for row in await computed_rows(records, answer, limits) if answer.wants(row)]
         verdict.differences = differences(answer.view, answer.group_by, answer.rows, rows)
         verdict.state = State.DIFFERENT if verdict.differences else State.EQUAL
+        verdict.notes += [f"the answer says that it is incomplete: {reason}" for reason in answer.because]
     return verdict

@@ -14,7 +14,7 @@ from streams.settings import Settings
 from streams.verify.answer import Answer, UnfitAnswerError
 from streams.verify.bronze_source import BronzeSource
 from streams.verify.live import live_answer
-from streams.verify.proof import Bench, State, Verdict, obstacle, prove
+from streams.verify.proof import Bench, Verdict, obstacle, prove
 from streams.verify.ranges import BronzeBehindError, Progress
 from streams.verify.records import RecordsError
 from streams.verify.rules import Limits
@@ -92,6 +92,4 @@ class Verifier:
             return Verdict(view, answer, notes=[f"its records take longer than {seconds:g} s"])
         if answer.group_by != view.dimensions:
             verdict.notes.append("some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared")
-        if verdict.state is State.DIFFERENT and answer.because:
-            verdict.notes += [f"the answer says that it is incomplete: {why}" for why in answer.because]
         return verdict

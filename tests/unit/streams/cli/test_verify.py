@@ -65,6 +65,34 @@ def test_what_is_right_is_equal(api: Api) -> None:
     assert (f"/v1/views/{VIEW}", [("window", "6h")]) in api.asked
 
 
+def test_what_lags_is_equal_and_says_that_it_is_incomplete(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    reasons = live[VIEW]["incomplete_because"]
+    assert reasons
+    verdict = json.loads(verify(api, VIEW, "--json").stdout)
+    assert verdict["state"] == "equal"
+    assert verdict["notes"] == [f"the answer says that it is incomplete: {why}" for why in reasons]
+    changed(api, incomplete_because=[])
+    assert json.loads(verify(api, VIEW, "--json").stdout)["notes"] == []
+
+
+def test_what_lacks_a_whole_partition_is_unverified(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    first, *rest = live[VIEW]["partitions"]
+    why = f"{first['topic']}-{first['partition']}: no worker has reported on it for 10 s"
+    changed(api, partitions=[{**first, "first_offset": None}, *rest], incomplete_because=[why])
+    found = verify(api, VIEW, "--json")
+    assert (found.exit_code, json.loads(found.stdout)["state"]) == (1, "unverified")
+    assert json.loads(found.stdout)["notes"] == [f"whole partitions may be missing from the answer: {why}"]
+
+
+def test_two_rows_of_the_same_dimensions_are_different(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    rows = live[VIEW]["rows"]
+    changed(api, rows=[rows[0], *rows])
+    verdict = json.loads(verify(api, VIEW, "--json").stdout)
+    assert verdict["state"] == "different"
+    (twice,) = verdict["differences"]
+    assert (twice["measure"], twice["live"], twice["computed"]) == ("rows", 2, 1)
+
+
 def test_all_views_are_proved_one_after_the_other(api: Api) -> None:
     found = verify(api, "all", "--json")
     assert found.exit_code == 0, found.output
@@ -162,7 +190,8 @@ def test_groups_beyond_the_limit_are_compared_in_total(api: Api, live: dict[str,
     assert found.exit_code == 0, found.output
     verdict = json.loads(found.stdout)
     assert (verdict["state"], verdict["group_by"], verdict["rows"]) == ("equal", ["currency"], len(totals))
-    assert verdict["notes"] == ["some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared"]
+    said = "some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared"
+    assert said in verdict["notes"]
     assert (asked, [("window", "1h"), ("group_by", "currency")]) in api.asked
 
 

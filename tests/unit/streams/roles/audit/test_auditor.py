@@ -20,14 +20,32 @@ from streams.verify.compare import Difference
 from streams.verify.proof import State, Verdict
 from streams.verify.run import Verifier
 from tables.gates.alarms import audit_alarm
+from tables.query.params import parse_view_query
+from tables.query.views import answer_view
 from tables.views import VIEWS
 from tests.support.api import Api, answering
+from tests.support.bronze_folder import write_bronze
+from tests.support.feed_records import situation
+from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 
 NOTHING: dict[str, Any] = {
     "as_of": "2026-03-01T12:00:00Z", "from": "2026-03-01T11:00:00Z", "to": "2026-03-01T12:00:00Z",
     "since": None, "partitions": [], "rows": [],
 }  # fmt: skip
 NAMES = ("kpi_gmv", "kpi_funnel", "trust_idv")
+READS = records(2, in_time=True)
+
+
+def settings_of(**more: str) -> Settings:
+    given = {"SLUICE_AUDIT_WAIT_SECONDS": "60", "SLUICE_KAFKA": "127.0.0.1:1"}
+    return Settings.load({**given, "SLUICE_PANE_HOURS": str(LIMITS.pane_hours), **more})
+
+
+def right(name: str) -> dict[str, Any]:
+    """What an api that has folded the records answers of a view."""
+    reader, view = reader_of(READS), VIEWS[name]
+    now = situation((reader.newest_us() or 0) / 1e6, partitions=PARTITIONS)
+    return answer_view(reader, view, parse_view_query(view, [("window", "2h")]), now)
 
 
 @pytest.fixture
@@ -47,7 +65,9 @@ async def test_each_view_is_audited_whatever_becomes_of_the_others(
 ) -> None:
     api.answers["/v1/views/kpi_gmv"] = (500, {"detail": "a fault"})
     api.answers["/v1/views/kpi_funnel"] = (200, {**NOTHING, "scoped": True})
-    settings = Settings.load({"SLUICE_AUDIT_WAIT_SECONDS": "60", "SLUICE_KAFKA": "127.0.0.1:1"})
+    api.answers["/v1/views/trust_idv"] = (200, right("trust_idv"))
+    write_bronze(tmp_path, READS)
+    settings = settings_of()
     verifier = Verifier(settings, SluiceClient(api.url), LocalStore(tmp_path), lambda _: None)
     auditor = Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings))
     outcomes = dict(zip(NAMES, ("failed", "unverified", "equal"), strict=True))
@@ -75,7 +95,7 @@ async def test_all_answers_are_taken_before_bronze_is_waited_for(api: Api, tmp_p
     def told(_: str) -> None:
         asked_before_waiting.append(sum(path != "/v1/views" for path, _ in api.asked))
 
-    settings = Settings.load({"SLUICE_AUDIT_WAIT_SECONDS": "1", "SLUICE_KAFKA": "127.0.0.1:1"})
+    settings = settings_of(SLUICE_AUDIT_WAIT_SECONDS="1")
     verifier = Verifier(settings, SluiceClient(api.url), LocalStore(tmp_path), told)
     before = {name: count(name, "unverified") for name in NAMES}
     await Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings)).audit()
