@@ -50,7 +50,8 @@ class Answer:
     """An answer of /v1/views/{name}. Times are text as the api writes them; `start`, `end`: the window of
     whole panes, None of a view without one. `because`: why it is not complete. `known`: the partitions of
     which it says up to where it has them. `newest_us`: the newest event of all partitions. `group_by`: the
-    dimensions of its rows, of which it has those alone that `filters` let through."""
+    dimensions of its rows, of which it has those alone that `filters` let through. `sums_others`: some of the
+    view's groups are summed as `_other`, whether the filters let that through or not."""
 
     view: View
     as_of: str
@@ -64,6 +65,7 @@ class Answer:
     rows: tuple[Row, ...]
     group_by: tuple[str, ...]
     filters: Filters
+    sums_others: bool
 
     @classmethod
     def of(
@@ -72,11 +74,15 @@ class Answer:
         said: Mapping[str, Any],
         group_by: Sequence[str] | None = None,
         filters: Filters | None = None,
+        *,
+        sums_others: bool = False,
     ) -> Answer:
-        """From the api's JSON. `group_by`, `filters`: what was asked for. Raises `UnfitAnswerError`."""
+        """From the api's JSON. `group_by`, `filters`: what was asked for; `sums_others`: it is known to, by
+        an answer without filters. Raises `UnfitAnswerError`."""
         try:
             since = said["since"]
             by = view.dimensions if group_by is None else tuple(group_by)
+            rows = tuple([_row(one, by) for one in said["rows"]])
             spans = [span for one in said["partitions"] if (span := _span(one)) is not None]
             return cls(
                 view=view,
@@ -88,9 +94,10 @@ class Answer:
                 known=frozenset(span.name for span in spans),
                 spans=tuple(span for span in spans if span.first < span.next),
                 newest_us=max(filter(None, map(_watermark_us, said["partitions"])), default=None),
-                rows=tuple([_row(one, by) for one in said["rows"]]),
+                rows=rows,
                 group_by=by,
                 filters=filters or {},
+                sums_others=sums_others or any(row[name] == OTHER for row in rows for name in by),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnfitAnswerError(
@@ -148,11 +155,6 @@ class Answer:
             "rows": len(self.rows),
             "partitions": [dict(zip(SPAN_MEMBERS, span, strict=True)) for span in spans],
         }
-
-    @property
-    def has_others(self) -> bool:
-        """Whether some of its groups are summed as `_other` (SLUICE_MAX_GROUPS)."""
-        return any(row.get(name) == OTHER for row in self.rows for name in self.group_by)
 
     @property
     def never_other(self) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ async def answered(settings: Settings, question: Question) -> Reply:
 
 async def _explained(settings: Settings, question: Question) -> dict[str, Any]:
     view = chosen_views(settings)[question.view]
-    answer = Answer.of(view, question.said, filters=question.filters)
+    answer = Answer.of(view, question.said, filters=question.filters, sums_others=question.sums_others)
     bad, bench = BadReader(settings), bench_of(settings)
     bronze = BronzeSource(bronze_store(settings), answer, bad.validator)
     reached = await bronze.look()

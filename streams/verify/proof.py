@@ -19,7 +19,6 @@ from streams.verify.records import Cities, Records
 from streams.verify.rows import computed_rows, is_computable, judge
 from streams.verify.rules import Limits
 from streams.verify.wish import Wish, own_wish
-from tables.spec.experiment import Experiment
 from tables.spec.view import View
 
 FOLDER = "sluice-verify-"
@@ -78,8 +77,8 @@ def obstacle(answer: Answer) -> str | None:
         return f"{view.name} has measures of kinds for which there is no SQL"
     if (lacks := _lacks(answer)) is not None:
         return lacks
-    if isinstance(view, Experiment) and answer.has_others:
-        return f"experiments beyond SLUICE_MAX_GROUPS are one, {OTHER}: which, depends on their order"
+    if answer.sums_others:
+        return f"groups beyond SLUICE_MAX_GROUPS are one, {OTHER}: which, depends on their order"
     return None
 
 

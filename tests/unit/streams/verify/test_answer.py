@@ -123,11 +123,13 @@ def test_what_sql_has_no_words_for_is_not_proved() -> None:
 
 
 def test_groups_beyond_the_limit_are_noticed() -> None:
-    assert not answer(rows=[{"city": None, "currency": "GBP"}]).has_others
+    assert not answer(rows=[{"city": None, "currency": "GBP"}]).sums_others
     others = answer(rows=[{"city": "_other", "currency": "GBP"}])
-    assert others.has_others
+    assert others.sums_others
     assert others.never_other == ("currency",)
+    of_one_city = Answer.of(GMV, SAID, filters={"city": ["lisbon"]}, sums_others=True)
     experiments = answer("exp_metric_cuped", rows=[{"exp_key": "_other", "variant": "_other"}])
-    assert obstacle(experiments) == (
-        "experiments beyond SLUICE_MAX_GROUPS are one, _other: which, depends on their order"
-    )
+    said = "groups beyond SLUICE_MAX_GROUPS are one, _other: which, depends on their order"
+    assert [obstacle(one) for one in (others, of_one_city, experiments)] == [said] * 3
+    in_total = Answer.of(GMV, {**SAID, "rows": [{"currency": "GBP"}]}, ("currency",))
+    assert obstacle(in_total) is None
