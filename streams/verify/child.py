@@ -22,6 +22,8 @@ from streams import logs
 from streams.chosen_views import chosen_views
 from streams.extensions import loading
 from streams.kafka.availability import reason_of
+from streams.kafka.message_formats import UnreadableBatchError
+from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.store.urls import bronze_store
 from streams.verify.answer import Answer, UnfitAnswerError
@@ -57,6 +59,8 @@ async def answered(settings: Settings, question: Question) -> Reply:
         return Reply(explained=await _explained(settings, question))
     except (UnfitAnswerError, RecordsError) as error:
         return Reply(error=str(error))
+    except (RefusedError, UnreadableBatchError) as error:
+        return Reply(error=f"what Kafka has cannot be read: {error}")
     except (StoreError, CorruptFileError) as error:
         return Reply(error=f"Bronze cannot be read: {error} (SLUICE_BRONZE_URL)")
     except TimeoutError:

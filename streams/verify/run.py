@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from agents.bronze.store import Store
 from schemas.validation.validator import Validator
 from streams.client import SluiceClient
+from streams.kafka.message_formats import UnreadableBatchError
+from streams.kafka.producer import RefusedError
 from streams.registry.schemas import Schemas
 from streams.settings import Settings
 from streams.verify.answer import Answer, UnfitAnswerError
@@ -88,6 +90,8 @@ class Verifier:
             verdict = await prove(answer, bronze, self._bench, seconds, self._told)
         except (BronzeBehindError, RecordsError) as error:
             return Verdict(view, answer, notes=[str(error)])
+        except (RefusedError, UnreadableBatchError) as error:
+            return Verdict(view, answer, notes=[f"what Kafka has cannot be read: {error}"])
         except TimeoutError:
             return Verdict(view, answer, notes=[f"its records take longer than {seconds:g} s"])
         if answer.group_by != view.dimensions:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.times import format_time
 from streams.verify.answer import Answer
 from streams.verify.explain import explained
 from streams.verify.proof import proving
@@ -12,15 +11,11 @@ from streams.verify.records import Cities, Records
 from streams.verify.wish import Wish
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC
-from tests.support.proofs import SECONDS, START_MS, Event, bench, line
+from tests.support.proofs import SECONDS, Event, bench, line, when
 
 BENCH = bench(dedupe_seconds=600, pane_hours=5, closed_hours=1)
 END = 240
 """The minute that all partitions have come to, and at which the window ends."""
-
-
-def when(minute: float) -> str:
-    return format_time(START_MS * 1000 + int(minute * 60_000_000))
 
 
 async def ask(

@@ -4,13 +4,15 @@ no alarm is raised or cleared."""
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+import time
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 from prometheus_client import REGISTRY
 
+from agents.bronze.store import Listed
 from streams.client import SluiceClient
 from streams.roles.audit.alarms import AuditAlarms
 from streams.roles.audit.auditor import Auditor, difference
@@ -60,6 +62,18 @@ def count(view: str, outcome: str) -> float:
     return REGISTRY.get_sample_value("sluice_audits_total", {"view": view, "outcome": outcome}) or 0.0
 
 
+def proved_at(view: str) -> float:
+    return REGISTRY.get_sample_value("sluice_audit_success_timestamp_seconds", {"view": view}) or 0.0
+
+
+def test_what_was_never_proved_grows_old_from_the_start(api: Api, tmp_path: Path) -> None:
+    settings = settings_of()
+    verifier = Verifier(settings, SluiceClient(api.url), LocalStore(tmp_path), lambda _: None)
+    before = time.time()
+    Auditor(settings, [VIEWS["promo_spend"]], verifier, AuditAlarms(settings))
+    assert before <= proved_at("promo_spend") <= time.time()
+
+
 async def test_each_view_is_audited_whatever_becomes_of_the_others(
     api: Api, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -72,10 +86,14 @@ async def test_each_view_is_audited_whatever_becomes_of_the_others(
     auditor = Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings))
     outcomes = dict(zip(NAMES, ("failed", "unverified", "equal"), strict=True))
     before = {name: count(name, outcome) for name, outcome in outcomes.items()}
+    began = {name: proved_at(name) for name in NAMES}
     with caplog.at_level(logging.WARNING):
         await auditor.audit()
     assert {name: count(name, outcome) for name, outcome in outcomes.items()} == {
         name: was + 1 for name, was in before.items()
+    }
+    assert {name: proved_at(name) > began[name] for name in NAMES} == {
+        name: outcome == "equal" for name, outcome in outcomes.items()
     }
     assert "kpi_gmv could not be audited: the api at" in caplog.text
     assert "kpi_funnel could not be proved: the api answers for some cities alone" in caplog.text
@@ -101,6 +119,35 @@ async def test_all_answers_are_taken_before_bronze_is_waited_for(api: Api, tmp_p
     await Auditor(settings, [VIEWS[name] for name in NAMES], verifier, AuditAlarms(settings)).audit()
     assert set(asked_before_waiting) == {len(NAMES)}, "an answer was taken only after a wait"
     assert {name: count(name, "unverified") for name in NAMES} == {name: n + 1 for name, n in before.items()}
+
+
+class BrokenStore(LocalStore):
+    """A folder of which the first listing fails as nothing of ours should."""
+
+    failed = False
+
+    async def list(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
+        if not self.failed:
+            self.failed = True
+            raise ZeroDivisionError
+        async for listed in super().list(prefix, after):
+            yield listed
+
+
+async def test_a_fault_of_one_view_ends_not_the_audit_of_the_others(
+    api: Api, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_bronze(tmp_path, READS)
+    names = ("kpi_gmv", "trust_idv")
+    for name in names:
+        api.answers[f"/v1/views/{name}"] = (200, right(name))
+    settings = settings_of()
+    verifier = Verifier(settings, SluiceClient(api.url), BrokenStore(tmp_path), lambda _: None)
+    before = count("kpi_gmv", "failed"), count("trust_idv", "equal")
+    await Auditor(settings, [VIEWS[name] for name in names], verifier, AuditAlarms(settings)).audit()
+    assert (count("kpi_gmv", "failed"), count("trust_idv", "equal")) == (before[0] + 1, before[1] + 1)
+    (told,) = [one for one in caplog.records if one.exc_info]
+    assert told.getMessage() == "kpi_gmv could not be audited"
 
 
 def test_what_is_wrong_is_told_without_what_it_is_about() -> None:
