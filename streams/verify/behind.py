@@ -1,8 +1,8 @@
 """What each event adds to a view's rows, as SQL: the same terms and selections as the rows', event by event.
 
 `behind` has a row for each event that counts, with the view's dimensions, what it adds to each measure that
-is a sum, and as `_amount` the largest value that it adds. What is not of the view, but for the city, has a name
-that no dimension and no measure can have.
+is a sum, and as `_amount` the largest value that it adds. What is not of the view, but for the city, has a
+name that no dimension and no measure can have.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Where a schema registry is set, bad records are read by the log of schemas: what is said where there is none."""
+"""With a schema registry, bad records are read by the log of schemas: what is said where there is none."""
 
 from __future__ import annotations
 
@@ -55,5 +55,7 @@ async def test_a_proof_and_an_explanation_say_so(
     (note,) = verdict.notes
     reply = await answered(settings, Question(VIEW.name, said, {}, None))
     assert (verdict.state, reply.explained) == (State.UNVERIFIED, None)
-    assert note == f"what Kafka has cannot be read: there is no topic {topic}: `sluice topics create` makes it"
+    assert (
+        note == f"what Kafka has cannot be read: there is no topic {topic}: `sluice topics create` makes it"
+    )
     assert reply.error == note
