@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from streams import shutdown
 from streams.cli.common import Failure, WrongUsage, api_option, echo_json, json_option, plain_logs
 from streams.cli.meter import Meter
 from streams.cli.page import echo_page
@@ -87,7 +88,7 @@ def _verified(settings: Settings, name: str, window: str, seconds: float, url: s
         return [await verifier.prove(one, seconds) for one in taken]
 
     try:
-        with asking():
+        with asking(), shutdown.interrupting_on_signals():  # SIGTERM, too, lets go of the records
             return asyncio.run(each())
     except (StoreError, CorruptFileError) as error:
         raise Failure(str(error)) from None

@@ -10,6 +10,10 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -34,6 +38,7 @@ from streams.verify.proof import proving
 from streams.verify.question import Question, Reply
 from streams.verify.records import Records, RecordsError
 from streams.verify.run import BadReader, bench_of
+from streams.verify.scratch import OF_EXPLANATIONS, in_use, remove_left
 from streams.verify.wish import Wish
 
 LATE_SECONDS = 5
@@ -48,9 +53,26 @@ def main() -> None:
     logs.configure(settings.log_level)
     signal.alarm(settings.explain_seconds + LATE_SECONDS)
     os.nice(NICENESS)
+    with _own_folder():
+        _answer(settings)
+
+
+def _answer(settings: Settings) -> None:
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     reply = asyncio.run(answered(settings, question))
     sys.stdout.buffer.write(msgspec.json.encode(reply))
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """The folder that the api has made for this process is in use; others may be left of former ones."""
+    folder = Path(tempfile.gettempdir())
+    if not folder.name.startswith(OF_EXPLANATIONS):
+        yield
+        return
+    with in_use(folder):
+        remove_left(folder.parent)
+        yield
 
 
 async def answered(settings: Settings, question: Question) -> Reply:

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from streams.verify.answer import OTHER, Answer
@@ -18,10 +16,10 @@ from streams.verify.ranges import Progress
 from streams.verify.records import Cities, Records
 from streams.verify.rows import computed_rows, is_computable, judge
 from streams.verify.rules import Limits
+from streams.verify.scratch import scratch
 from streams.verify.wish import Wish, own_wish
 from tables.spec.view import View
 
-FOLDER = "sluice-verify-"
 OWN_ALONE = "judged by the view's own events alone"
 
 
@@ -154,9 +152,9 @@ async def _surer(
 async def _judged(
     answer: Answer, bench: Bench, load: Load, wish: Wish, cities: Cities
 ) -> AsyncIterator[tuple[Verdict, Records]]:
-    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+    with scratch() as folder:
         records = Records(
-            Path(folder),
+            folder,
             answer.spans,
             memory_mb=bench.memory_mb,
             pane_hours=bench.limits.pane_hours,
