@@ -37,7 +37,7 @@ test: setup ## all tests
 	@$(BIN)/pytest -n $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder
 
 gold: setup ## tests/golden anew, what commands show in terminals and pipes: look at what git says has changed
-	@$(BIN)/pytest -q --regold tests/unit/streams/cli/test_golden.py tests/integration/cli/test_golden.py
+	@$(BIN)/pytest -q --regold tests/unit/streams/cli tests/integration/cli/test_golden.py
 
 check: lint drift test ## all that CI runs
 

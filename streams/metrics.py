@@ -128,7 +128,9 @@ AUDITS = Counter(
     ["view", "outcome"],
 )
 AUDIT_SUCCESS = Gauge(
-    "sluice_audit_success_timestamp_seconds", "When a view was last proved to be right.", ["view"]
+    "sluice_audit_success_timestamp_seconds",
+    "When a view was last proved to be right; until it first is, when the auditor started.",
+    ["view"],
 )
 AUDIT_DIFFERENCES = Gauge(
     "sluice_audit_differences", "Measures of rows that the last proof of a view found to be wrong.", ["view"]

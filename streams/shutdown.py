@@ -90,11 +90,25 @@ def stop_on_signals(seconds: float = LEAVE_SECONDS) -> asyncio.Event:
 
 
 @contextlib.contextmanager
+def interrupting_on_signals(seconds: float = LEAVE_SECONDS) -> Iterator[None]:
+    """`interrupt_on_signals` for a part of a process; signals do afterwards what they did before."""
+    with _for_a_while():
+        interrupt_on_signals(seconds)
+        yield
+
+
+@contextlib.contextmanager
 def stopping_on_signals(seconds: float = LEAVE_SECONDS) -> Iterator[asyncio.Event]:
-    """`stop_on_signals` for a part of a process; signals do afterwards what they did before."""
+    """`stop_on_signals`, likewise."""
+    with _for_a_while():
+        yield stop_on_signals(seconds)
+
+
+@contextlib.contextmanager
+def _for_a_while() -> Iterator[None]:
     before = [signal.getsignal(number) for number in SIGNALS]
     try:
-        yield stop_on_signals(seconds)
+        yield
     finally:
         for number, handler in zip(SIGNALS, before, strict=True):
             signal.signal(number, handler)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from streams.cli.asking import again, asking
-from streams.cli.common import api_option, echo_json, list_options
+from streams.cli.common import api_option, echo_json, list_options, say
 from streams.cli.formats import age, instant
 from streams.cli.page import Page, echo_page, prose
 from streams.cli.screen import Screen, screen_of
@@ -26,35 +26,47 @@ COLUMNS = (
     Column("cleared (UTC)"),
     Column("why", Kind.TEXT),
 )
-LEAST_NEEDED = ("cleared (UTC)", "raised (UTC)", "code")
+LEAST_NEEDED = ("cleared (UTC)", "raised (UTC)")
 MEMBERS = (
     "alarm_id", "code", "severity", "subject", "state", "raised_at", "cleared_at", "detail", "runbook",
 )  # fmt: skip
+SEVERITIES = ("critical", "warning")
 STYLES = {"critical": "alarm", "warning": "note"}
 
 
 @click.command()
 @click.option("--open", "open_only", is_flag=True, help="Only those that have not been cleared.")
 @click.option("--code", help="Only those of this error code, such as PIPELINE_LAG_EXCEEDED.")
+@click.option("--severity", type=click.Choice(SEVERITIES), help="Only those of this severity.")
+@click.option(
+    "--subject",
+    "subjects",
+    multiple=True,
+    help="Only those about this, such as 'recon/london|GBP' or events.raw-3; repeatable.",
+)
 @click.option("--limit", type=click.IntRange(1, 1000), help="How many.  [default: 100]")
 @click.option("--watch", "watched", is_flag=True, help="Keep it fresh until Ctrl-C or SIGTERM.")
 @api_option
 @list_options
 def alarms(
-    *, open_only: bool, code: str | None, limit: int | None, watched: bool, url: str | None, as_json: bool,
-    as_tsv: bool,
+    *, open_only: bool, code: str | None, severity: str | None, subjects: tuple[str, ...],
+    limit: int | None, watched: bool, url: str | None, as_json: bool, as_tsv: bool,
 ) -> None:  # fmt: skip
-    """Show the alarms of 30 days, open ones first: how old each is, why it was raised, what to do.
+    """Show the alarms of 30 days: how old each is, why it was raised, what to do.
+
+    Open ones come first, and of these the critical ones.
 
     \b
     Examples:
       sluice alarms --open
+      sluice alarms --severity critical --limit 1000
       sluice alarms --code QUALITY_CHECK_FAILED
     """
     settings = Settings.load()
     client = client_of(settings, url=url)
-    given = {"state": "raised" if open_only else None, "code": code, "limit": limit}
+    given = {"state": "raised" if open_only else None, "code": code, "severity": severity, "limit": limit}
     parameters = [(name, str(value)) for name, value in given.items() if value is not None]
+    parameters += [("subject", subject) for subject in subjects]
 
     def ask() -> dict[str, Any]:
         answer: dict[str, Any] = client.json("/v1/alarms", parameters)
@@ -72,23 +84,40 @@ def alarms(
 
 
 def _echo_tsv(answer: dict[str, Any]) -> None:
+    """The rows; what has to be known of them besides is on standard error."""
+    for caveat in (*_unknown(answer), *_more(answer, "--limit")):
+        say(f"sluice: {caveat}", err=True)
     echo_tsv(MEMBERS, answer["rows"])
 
 
 def _what_counts(answer: dict[str, Any]) -> object:
-    return answer["rows"], answer["open"]
+    return answer["rows"], answer["open"], answer.get("total"), answer.get("unknown_because")
 
 
-def alarms_page(answer: dict[str, Any], screen: Screen) -> Page:
-    """The alarms, and what to do about each code that is there."""
-    rows, count = answer["rows"], answer["open"]
+def _unknown(answer: dict[str, Any]) -> list[str]:
+    why = answer.get("unknown_because")
+    return [] if why is None else [f"newer alarms may be missing: {why}"]
+
+
+def _more(answer: dict[str, Any], how: str) -> list[str]:
+    rows = len(answer["rows"])
+    more = (answer.get("total") or rows) - rows
+    return [f"and {more:,} more: {how}"] if more > 0 else []
+
+
+def alarms_page(answer: dict[str, Any], screen: Screen, how: str = "--limit") -> Page:
+    """The alarms, and what to do about each code that is there. `how`: what shows the others."""
+    rows, count, critical = answer["rows"], answer["open"], answer.get("critical")
     said = f"{count:,} open" if count else "none is open"
-    above = [screen.styled(f"alarms: {said}", "alarm" if count else "good")]
+    of_these = f", {critical:,} critical" if critical else ""
+    above = [screen.styled(f"alarms: {said}{of_these}", "alarm" if count else "good")]
+    for caveat in _unknown(answer):
+        above += prose(caveat, screen, "note")
     if not rows:
         return Page(above)
     now = datetime.fromisoformat(answer["as_of"])
     page = table(COLUMNS, [_cells(row, now) for row in rows], screen, LEAST_NEEDED)
-    below = [*page.below, ""]
+    below = [*page.below, *(line for one in _more(answer, how) for line in prose(one, screen, "note")), ""]
     for code, meaning, runbook in dict.fromkeys(
         (row["code"], row["meaning"], row["runbook"]) for row in rows
     ):

@@ -73,6 +73,11 @@ def plain_logs() -> None:
         logging.getLogger(library).setLevel(logging.CRITICAL)
 
 
+def no_logs() -> None:
+    """Nothing on standard error: it belongs to what is drawn."""
+    logging.basicConfig(level=logging.CRITICAL + 1, handlers=[logging.NullHandler()], force=True)
+
+
 def timeout_option(command: Any) -> Any:
     """`--timeout`: the one rule for every command that talks to Kafka."""
     return click.option(

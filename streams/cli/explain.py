@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import click
 
-from streams.cli.common import api_option, echo_json, json_option
-from streams.cli.explain_page import explain_page
+from streams.cli.common import api_option, echo_json, list_options, say
+from streams.cli.explain_page import explain_page, verdict_of
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
+from streams.cli.tsv import echo_tsv
 from streams.settings import Settings
 
 _DIMENSION = re.compile(r"--(?P<name>[a-z][a-z0-9_]*)(=(?P<value>.*))?", re.DOTALL)
@@ -32,15 +34,18 @@ _DIMENSION = re.compile(r"--(?P<name>[a-z][a-z0-9_]*)(=(?P<value>.*))?", re.DOTA
     help="How long to wait for the api.",
 )
 @api_option
-@json_option
+@list_options
 def explain(
-    *, words: tuple[str, ...], seconds: float, url: str | None, as_json: bool, **asked: str | None
-) -> None:
+    *, words: tuple[str, ...], seconds: float, url: str | None, as_json: bool, as_tsv: bool,
+    **asked: str | None,
+) -> None:  # fmt: skip
     """Show the events behind a view's rows: what they add, the newest and largest, and which are left out.
 
     The rows are chosen by the view's dimensions, such as --city and --currency: a value, several with commas,
     or an empty one for null. The api looks into Bronze, and into Kafka for what is not there yet
     (SLUICE_BRONZE_URL, SLUICE_EXPLAIN_SECONDS).
+
+    Exit code 1 where they do not add up to the rows. In TSV there is what they add, by event.
 
     \b
     Examples:
@@ -58,8 +63,20 @@ def explain(
         answer = client_of(settings, seconds, url).json(f"/v1/views/{name}/explain", params)
     if as_json:
         echo_json(answer)
+    elif as_tsv:
+        _echo_tsv(answer)
     else:
         echo_page(explain_page(answer, screen_of()))
+    if answer["adds_up"] is False:
+        raise click.exceptions.Exit(1)
+
+
+def _echo_tsv(answer: dict[str, Any]) -> None:
+    """What the events add; what has to be known of it besides is on standard error."""
+    for caveat in (verdict_of(answer), *answer["notes"]):
+        say(f"sluice: {caveat}", err=True)
+    rows = answer["events"]
+    echo_tsv(list(rows[0]) if rows else ("event", "records"), rows)
 
 
 def _parsed(words: Sequence[str]) -> tuple[str, list[tuple[str, str]]]:

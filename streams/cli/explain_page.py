@@ -38,19 +38,22 @@ def _about(answer: Mapping[str, Any], screen: Screen) -> list[str]:
         first=f"{screen.styled(answer['view'], 'name')}  ",
         indent=2,
     )
-    lines += prose(f"{_verdict(answer)}", screen, _style(answer["adds_up"]), indent=2)
+    lines += prose(verdict_of(answer), screen, _style(answer["adds_up"]), indent=2)
     for note in answer["notes"]:
         lines += prose(note, screen, "note", indent=2)
     for one in answer["differences"]:
-        dimensions = ", ".join(f"{name} {value}" for name, value in one["row"].items())
-        said = f"{dimensions}: {one['measure']} is {one['live']}, and {one['computed']} by its events"
+        row, measure = one["row"], one["measure"]
+        dimensions = ", ".join(f"{name} {cell(name, value, None)}" for name, value in row.items())
+        live, computed = (cell(measure, one[of], row.get("currency")) for of in ("live", "computed"))
+        said = f"{dimensions}: {measure} is {live}, and {computed} by its events"
         lines += prose(said, screen, "alarm", indent=2)
     for partition in answer["partitions"]:
         lines += prose(_partition(partition), screen, "aside", indent=2)
     return lines
 
 
-def _verdict(answer: Mapping[str, Any]) -> str:
+def verdict_of(answer: Mapping[str, Any]) -> str:
+    """Whether the events add up to the rows."""
     rows = f"{len(answer['rows']):,} rows"
     if answer["adds_up"] is None:
         return f"{rows}; whether these events add up to them is not known"

@@ -47,6 +47,10 @@ HISTORY = (
 GATE = "recon/"
 """How the subject of a gate's alarm begins: city and currency follow."""
 MOST_ALARMS = "1000"
+ASKED_AT_ONCE = 50
+"""The subjects of one question: an address must not get too long."""
+PASSING = ("evaluated_at", "valid_until", "window_from", "window_to")
+"""Members that become others with every evaluation."""
 
 
 @click.command()
@@ -88,10 +92,13 @@ def gates(
 
 
 def _history(client: SluiceClient, rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The alarms of these gates, open ones first."""
-    shown = {f"{GATE}{row['city'] or ''}|{row['currency']}" for row in rows}
-    alarms = client.json("/v1/alarms", [("limit", MOST_ALARMS)])["rows"]
-    return [alarm for alarm in alarms if alarm["subject"] in shown]
+    """The alarms of these gates, open ones first, then the newest."""
+    subjects = [f"{GATE}{row['city'] or ''}|{row['currency']}" for row in rows]
+    found: list[dict[str, Any]] = []
+    for start in range(0, len(subjects), ASKED_AT_ONCE):
+        asked = [("subject", subject) for subject in subjects[start : start + ASKED_AT_ONCE]]
+        found += client.json("/v1/alarms", [*asked, ("limit", MOST_ALARMS)])["rows"]
+    return sorted(found, key=lambda alarm: (alarm["cleared_at"] is None, alarm["raised_at"]), reverse=True)
 
 
 def _echo_tsv(answer: dict[str, Any]) -> None:
@@ -99,8 +106,7 @@ def _echo_tsv(answer: dict[str, Any]) -> None:
 
 
 def _what_counts(answer: dict[str, Any]) -> object:
-    passing = ("evaluated_at", "valid_until", "window_from", "window_to")
-    rows = [{name: value for name, value in row.items() if name not in passing} for row in answer["rows"]]
+    rows = [{name: value for name, value in row.items() if name not in PASSING} for row in answer["rows"]]
     return rows, answer.get("history"), answer.get("warnings")
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from streams.cli.alarms import alarms_page
 from streams.cli.formats import MISSING, age, instant
+from streams.cli.gates import PASSING as PASSING_OF_GATES
 from streams.cli.gates import gates_page
 from streams.cli.page import Page, prose
 from streams.cli.screen import Screen
@@ -22,43 +23,72 @@ PARTITIONS = (
 )
 LEAST_NEEDED = ("oldest", "worker")
 BAD = (Column("reason"), Column("records", Kind.NUMBER))
+MOST_ALARMS = 20
 MARKS = {"wrong": "bad", "note": "note"}
-GROWING = ("heard_seconds", "freshness_seconds", "bronze_oldest_seconds", "lag_records", "bronze_lag_records")
+BRONZE = ("Bronze lag", "oldest")
+"""The columns that are Bronze's."""
+PASSING = {
+    "partitions": (
+        "heard_seconds", "watermark", "checkpoint_offset", "lag_records", "freshness_seconds",
+        "bronze_offset", "bronze_lag_records", "bronze_oldest_seconds",
+    ),
+    "views": ("freshness_seconds",),
+    "gates": PASSING_OF_GATES,
+}  # fmt: skip
+"""What becomes another one by itself, of the rows of each."""
 
 
 def what_counts(facts: dict[str, Any]) -> object:
-    """What makes them others: not what grows by itself."""
-    rows = [
-        {name: value for name, value in row.items() if name not in GROWING}
-        for row in facts.get("partitions", ())
-    ]
-    return facts["problems"], rows, facts.get("quarantined"), facts.get("doctor")
+    """What makes them others: not what grows by itself, in problems' sentences either."""
+    rows = {name: _without(facts.get(name), passing) for name, passing in PASSING.items()}
+    whole = ("waiting_for", "alarms", "alarms_open", "quarantined", "doctor", "doctor_looking", "notes")
+    reasons = [facts.get(f"{name}_unknown_because") for name in ("alarms", "bronze", "quarantined")]
+    return len(facts["problems"]), rows, [facts.get(name) for name in whole], reasons
+
+
+def _without(rows: list[dict[str, Any]] | None, passing: Sequence[str]) -> object:
+    if rows is None:
+        return None
+    return [{name: value for name, value in row.items() if name not in passing} for row in rows]
 
 
 def status_page(facts: dict[str, Any], screen: Screen) -> Page:
     """What is wrong first, then what it rests on."""
-    problems = facts["problems"]
-    verdict = f"NOT ALL RIGHT: {len(problems):,} problems" if problems else "all right"
-    if len(problems) == 1:
-        verdict = "NOT ALL RIGHT: 1 problem"
-    above = [screen.styled(verdict, "alarm" if problems else "good")]
+    above = [_verdict(facts, screen)]
     if "as_of" in facts:
         above += prose(f"as of {instant(facts['as_of'])} UTC · {facts['api']}", screen, "aside")
-    rows = [prose(problem, screen, "bad", first="  - ", indent=4) for problem in problems]
+    said = [*((one, "bad") for one in facts["problems"]), *((one, "note") for one in facts["notes"])]
+    rows = [prose(sentence, screen, style, first="  - ", indent=4) for sentence, style in said]
     for title, lines in _sections(facts, screen):
         rows += [["", screen.styled(title, "heading")], *([line] for line in lines)]
     return Page(above, rows)
 
 
+def _verdict(facts: dict[str, Any], screen: Screen) -> str:
+    count = len(facts["problems"])
+    if count:
+        return screen.styled(f"NOT ALL RIGHT: {count:,} problem{'s' * (count > 1)}", "alarm")
+    if facts["doctor_looking"]:
+        return screen.styled("nothing wrong so far: the doctor is looking", "note")
+    return screen.styled("all right", "good")
+
+
 def _sections(facts: dict[str, Any], screen: Screen) -> Iterator[tuple[str, Sequence[str]]]:
     if "partitions" in facts:
         yield "views", _views(facts["views"], screen)
-        yield "gates", _gates(facts, screen)
+        if "gates" not in facts["without"]:
+            yield "gates", _gates(facts, screen)
         yield "alarms", _alarms(facts, screen)
-        yield "partitions", table(PARTITIONS, _partitions(facts), screen, LEAST_NEEDED).lines()
-        yield "quarantined in the last hour", _bad(facts["quarantined"], screen)
-    if facts["doctor"] is not None:
+        yield "partitions", _partitions(facts, screen)
+        yield "quarantined in the last hour", _bad(facts, screen)
+    if facts["doctor_looking"]:
+        yield "doctor", ["looking"]
+    elif facts["doctor"] is not None:
         yield "doctor", _doctor(facts["doctor"], screen)
+
+
+def _not_known(why: str | None, screen: Screen) -> Sequence[str]:
+    return prose(f"not known: {why or 'the api is not ready'}", screen, "note")
 
 
 def _views(views: list[dict[str, Any]], screen: Screen) -> Sequence[str]:
@@ -71,6 +101,8 @@ def _views(views: list[dict[str, Any]], screen: Screen) -> Sequence[str]:
 def _gates(facts: dict[str, Any], screen: Screen) -> Sequence[str]:
     """Those that are not ok, and how many are."""
     gates = facts["gates"]
+    if gates is None:
+        return _not_known(None, screen)
     others = [gate for gate in gates if gate["state"] != "ok"]
     if not others:
         return [f"{len(gates):,} ok"]
@@ -79,27 +111,47 @@ def _gates(facts: dict[str, Any], screen: Screen) -> Sequence[str]:
 
 def _alarms(facts: dict[str, Any], screen: Screen) -> Sequence[str]:
     alarms = facts["alarms"]
-    return alarms_page({"rows": alarms, "open": len(alarms), "as_of": facts["as_of"]}, screen).lines()
+    if alarms is None:
+        return _not_known(None, screen)
+    shown = alarms[:MOST_ALARMS]
+    answer = {
+        "rows": shown,
+        "open": facts["alarms_open"],
+        "total": facts["alarms_open"],
+        "unknown_because": facts["alarms_unknown_because"],
+        "as_of": facts["as_of"],
+    }
+    return alarms_page(answer, screen, "`sluice alarms --open` has them").lines()
 
 
-def _partitions(facts: dict[str, Any]) -> Iterator[Sequence[object]]:
-    for row in facts["partitions"]:
-        fresh, oldest = row["freshness_seconds"], row["bronze_oldest_seconds"]
-        yield (
-            Cell(f"{row['topic']}-{row['partition']}", "bad" if row["incomplete_because"] else ""),
-            row["worker"] or MISSING,
-            _count(row["lag_records"]),
-            MISSING if fresh is None else age(fresh),
-            _count(row["bronze_lag_records"]),
-            MISSING if oldest is None else age(oldest),
-        )
+def _partitions(facts: dict[str, Any], screen: Screen) -> Sequence[str]:
+    left_out = BRONZE if "bronze" in facts["without"] else ()
+    places = [place for place, column in enumerate(PARTITIONS) if column.heading not in left_out]
+    rows = [[cells[place] for place in places] for cells in map(_cells, facts["partitions"])]
+    least = [heading for heading in LEAST_NEEDED if heading not in left_out]
+    return table([PARTITIONS[place] for place in places], rows, screen, least).lines()
+
+
+def _cells(row: dict[str, Any]) -> Sequence[object]:
+    fresh, oldest = row["freshness_seconds"], row["bronze_oldest_seconds"]
+    return (
+        Cell(f"{row['topic']}-{row['partition']}", "bad" if row["incomplete_because"] else ""),
+        row["worker"] or MISSING,
+        _count(row["lag_records"]),
+        MISSING if fresh is None else age(fresh),
+        _count(row["bronze_lag_records"]),
+        MISSING if oldest is None else age(oldest),
+    )
 
 
 def _count(value: int | None) -> str:
     return MISSING if value is None else f"{value:,}"
 
 
-def _bad(rows: list[dict[str, Any]], screen: Screen) -> Sequence[str]:
+def _bad(facts: dict[str, Any], screen: Screen) -> Sequence[str]:
+    rows = facts["quarantined"]
+    if rows is None:
+        return _not_known(facts["quarantined_unknown_because"], screen)
     if not rows:
         return ["none"]
     return table(BAD, [(row["reason"], f"{row['quarantined']:,}") for row in rows], screen).lines()

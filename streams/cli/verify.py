@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from streams.cli.common import Failure, WrongUsage, api_option, echo_json, json_option, plain_logs
+from streams import shutdown
+from streams.cli.common import Failure, WrongUsage, api_option, echo_json, list_options, plain_logs
 from streams.cli.meter import Meter
 from streams.cli.page import echo_page
 from streams.cli.screen import screen_of
+from streams.cli.tsv import echo_tsv
 from streams.cli.verify_page import verdict_page
 from streams.settings import Settings
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from tables.spec.view import View
 
 EVERY_VIEW = "all"
+MEMBERS = ("view", "state", "rows", "records", "differences", "notes")
 
 
 @click.command()
@@ -36,15 +39,16 @@ EVERY_VIEW = "all"
     help="How long to wait until Bronze has the records, and then to take at most.",
 )
 @api_option
-@json_option
-def verify(*, name: str, window: str, seconds: float, url: str | None, as_json: bool) -> None:
+@list_options
+def verify(*, name: str, window: str, seconds: float, url: str | None, as_json: bool, as_tsv: bool) -> None:
     """Prove a view: hold its live rows against SQL over exactly the records that they rest on.
 
     The answer is asked of the api; it says up to which offset of each partition it goes. Once Bronze has all
     of these records, the view's definition runs over them in DuckDB, with the same rules for duplicates and
     late events. SLUICE_… must be as the views workers have them.
 
-    Exit code 1 where a row is different (QUALITY_CHECK_FAILED), or where there is no proof.
+    Exit code 1 where a row is different (QUALITY_CHECK_FAILED), or where there is no proof. In TSV there is a
+    line for each view.
 
     \b
     Examples:
@@ -56,6 +60,8 @@ def verify(*, name: str, window: str, seconds: float, url: str | None, as_json: 
     if as_json:
         found = [verdict.to_json() for verdict in verdicts]
         echo_json(found if name == EVERY_VIEW else found[0])
+    elif as_tsv:
+        echo_tsv(MEMBERS, map(_line, verdicts))
     else:
         screen = screen_of()
         for verdict in verdicts:
@@ -66,6 +72,18 @@ def verify(*, name: str, window: str, seconds: float, url: str | None, as_json: 
         raise Failure(f"QUALITY_CHECK_FAILED: {', '.join(different)}: {what} (docs/runbooks.md)")
     if any(verdict.state != "equal" for verdict in verdicts):
         raise click.exceptions.Exit(1)
+
+
+def _line(verdict: Verdict) -> dict[str, Any]:
+    """How many rows were compared, how many records looked at, how many measures are different."""
+    return {
+        "view": verdict.view.name,
+        "state": verdict.state.value,
+        "rows": None if verdict.answer is None else len(verdict.answer.rows),
+        "records": verdict.records,
+        "differences": len(verdict.differences),
+        "notes": "; ".join(verdict.notes),
+    }
 
 
 def _verified(settings: Settings, name: str, window: str, seconds: float, url: str | None) -> list[Verdict]:
@@ -87,7 +105,7 @@ def _verified(settings: Settings, name: str, window: str, seconds: float, url: s
         return [await verifier.prove(one, seconds) for one in taken]
 
     try:
-        with asking():
+        with asking(), shutdown.interrupting_on_signals():  # SIGTERM, too, lets go of the records
             return asyncio.run(each())
     except (StoreError, CorruptFileError) as error:
         raise Failure(str(error)) from None

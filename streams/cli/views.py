@@ -31,6 +31,8 @@ CHANGES = (
     "cursor",
 )
 """Members of an answer that make it another one, besides its rows."""
+STAMPS = ("as_of", "complete")
+"""Members of the answer that CSV has in each row."""
 LISTED = ("name", "kind", "dimensions", "description")
 
 
@@ -104,7 +106,7 @@ def views(
             _list(client, as_json=as_json, as_tsv=as_tsv)
             return
         question = _Question(client, name, asked)
-        write = echo_json if as_json else _echo_tsv if as_tsv else None
+        write = echo_json if as_json else question.echo_tsv if as_tsv else None
         if watched:
             with client.kept_open():
                 watch(Watched(again(question.ask), view_page, _what_counts, write), settings.stream_seconds)
@@ -135,6 +137,18 @@ class _Question:
         assert isinstance(answer, dict)
         return answer
 
+    def echo_tsv(self, answer: dict[str, Any]) -> None:
+        """The rows; what has to be known of them besides is on standard error."""
+        for caveat in caveats(answer):
+            say(f"sluice: {caveat}", err=True)
+        rows = answer["rows"]
+        echo_tsv(list(rows[0]) if rows else self._names(), rows)
+
+    def _names(self) -> list[str]:
+        """Those of the members of rows, of which there are none: as the heading of CSV has them."""
+        heading, *_ = self.client.text(self._path, [*self._parameters, ("format", "csv")]).splitlines()
+        return [name for name in heading.split(",") if name not in STAMPS]
+
 
 def _list(client: SluiceClient, *, as_json: bool, as_tsv: bool) -> None:
     listed = client.json("/v1/views")
@@ -145,14 +159,6 @@ def _list(client: SluiceClient, *, as_json: bool, as_tsv: bool) -> None:
         echo_tsv(LISTED, found)
     else:
         echo_page(views_page(found, screen_of()))
-
-
-def _echo_tsv(answer: dict[str, Any]) -> None:
-    """The rows; what has to be known of them besides is on standard error."""
-    for caveat in caveats(answer):
-        say(f"sluice: {caveat}", err=True)
-    if rows := answer["rows"]:
-        echo_tsv(list(rows[0]), rows)
 
 
 def _what_counts(answer: dict[str, Any]) -> object:

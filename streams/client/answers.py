@@ -144,8 +144,13 @@ class PipelineAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class AlarmsAnswer(msgspec.Struct, frozen=True, kw_only=True):
-    """Alarms, open ones first. `open`: how many of all that may be seen are."""
+    """Alarms, open ones first. `unknown_because`: why newer ones may be missing. `open`: how many of all that
+    may be seen are, `critical`: how many of these are so; `total`: how many there are of what was asked for,
+    None from an api that does not say it."""
 
     as_of: datetime
+    unknown_because: str | None = None
     open: int
+    critical: int = 0
+    total: int | None = None
     rows: list[Alarm]

@@ -134,6 +134,10 @@ class SluiceClient:
         """What a route answers, as it is."""
         return self._decoded(Any, self._transport.get(path, params))
 
+    def text(self, path: str, params: Params = ()) -> str:
+        """The same as text, such as CSV, if `params` ask for it."""
+        return self._transport.get(path, params).decode()
+
     def _typed(self, kind: type[T], path: str, params: Params) -> T:
         return self._decoded(kind, self._transport.get(path, params))
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from itertools import islice
-from typing import Any
+from collections import Counter
+from typing import Any, NamedTuple
 
 from fastapi import APIRouter, Request, Response
 from pydantic import BaseModel, Field
@@ -26,13 +26,19 @@ from tables.query.values import did_you_mean
 from tables.scope import Scope, sees
 
 STATES = ("raised", "cleared")
+CRITICAL, WARNING = "critical", "warning"
 CODES = [code.name for code in ErrorCode]
 PARAMETERS = [
     Parameter(
         "state", "raised: open ones alone; cleared: the others.", {"type": "string", "enum": [*STATES]}
     ),
     Parameter("code", "Only alarms of this error code.", {"type": "string", "enum": CODES}),
-    Parameter("subject", "Only alarms about this, as `subject` has it.", {"type": "string"}),
+    Parameter("severity", "Only alarms of this severity.", {"type": "string", "enum": [CRITICAL, WARNING]}),
+    Parameter(
+        "subject",
+        "Only alarms about this, as `subject` has it; repeatable: about any of them.",
+        {"type": "string"},
+    ),
     Parameter("limit", f"How many, at most {MAX_LIMIT}.", LIMIT_SCHEMA),
 ]
 
@@ -56,8 +62,22 @@ class AlarmsAnswer(BaseModel):
     """Alarms of the last 30 days."""
 
     as_of: str = Field(json_schema_extra=TIME)
+    unknown_because: str | None = Field(
+        description="why newer alarms may be missing, such as that Kafka is away; null: there are none"
+    )
     open: int = Field(description="how many of all that may be seen are open")
-    rows: list[AlarmRow] = Field(description="open ones first, the newest of each first")
+    critical: int = Field(description="how many of these are critical")
+    total: int = Field(description="how many there are of what was asked for, whatever `limit`")
+    rows: list[AlarmRow] = Field(
+        description="open ones first, critical ones before others; of each the newest first"
+    )
+
+
+class Wanted(NamedTuple):
+    """What is asked for: by member the values that it may have, and how many."""
+
+    values: dict[str, list[str]]
+    limit: int
 
 
 def router(ops: OpsTopics, clock: Clock) -> APIRouter:
@@ -82,14 +102,39 @@ def router(ops: OpsTopics, clock: Clock) -> APIRouter:
     return routes
 
 
-def answer(ops: OpsTopics, scope: Scope, wanted: dict[str, str], as_of: str) -> dict[str, Any]:
+def answer(ops: OpsTopics, scope: Scope, wanted: Wanted, as_of: str) -> dict[str, Any]:
     """The alarms that may be seen: those of the gates of one's cities; of the pipeline, for `*` alone."""
-    seen = list(ops.alarms.newest_first(lambda one: _may_see(one, scope)))
-    rows = (
-        row for row in map(_row, seen) if all(row[name] == wanted[name] for name in wanted if name != "limit")
-    )
-    shown = list(islice(rows, parse_limit(wanted)))
-    return {"as_of": as_of, "open": sum(one.cleared is None for one in seen), "rows": shown}
+    seen = sorted(ops.alarms.newest_first(lambda one: _may_see(one, scope)), key=_rank)
+    ranks = Counter(map(_rank, seen))
+    found = [one for one in seen if _is(one, wanted.values)]
+    return {
+        "as_of": as_of,
+        "unknown_because": ops.unknown_because,
+        "open": ranks[0] + ranks[1],
+        "critical": ranks[0],
+        "total": len(found),
+        "rows": [_row(one) for one in found[: wanted.limit]],
+    }
+
+
+def _rank(one: AlarmSeen) -> int:
+    """0 of a critical alarm that is open, 1 of another that is, 2 of a cleared one."""
+    return 2 if one.cleared is not None else 0 if one.raised.severity == CRITICAL else 1
+
+
+def _is(one: AlarmSeen, values: dict[str, list[str]]) -> bool:
+    """Whether it is of what is asked for."""
+    members = {
+        "state": _state(one),
+        "code": one.raised.code,
+        "severity": one.raised.severity,
+        "subject": one.raised.subject,
+    }
+    return all(members[name] in allowed for name, allowed in values.items())
+
+
+def _state(one: AlarmSeen) -> str:
+    return "raised" if one.cleared is None else "cleared"
 
 
 def _may_see(one: AlarmSeen, scope: Scope) -> bool:
@@ -105,7 +150,7 @@ def _row(one: AlarmSeen) -> dict[str, Any]:
         "code": raised.code,
         "severity": raised.severity,
         "subject": raised.subject,
-        "state": "raised" if cleared is None else "cleared",
+        "state": _state(one),
         "raised_at": raised.at,
         "cleared_at": None if cleared is None else cleared.at,
         "detail": raised.detail,
@@ -114,16 +159,17 @@ def _row(one: AlarmSeen) -> dict[str, Any]:
     }
 
 
-def _wanted(params: tuple[tuple[str, str], ...]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _wanted(params: tuple[tuple[str, str], ...]) -> Wanted:
+    found: dict[str, list[str]] = {}
     for name, value in params:
         check_known(name, PARAMETERS)
-        if name in found:
+        if name in found and name != "subject":
             raise ParameterError(name, "must be given once")
-        found[name] = value
-    for name, known in (("state", STATES), ("code", CODES)):
-        if name in found and found[name] not in known:
-            hint = did_you_mean(found[name], known)
-            raise ParameterError(name, f"must be one of {', '.join(known)}{hint}")
-    parse_limit(found)
-    return found
+        found.setdefault(name, []).append(value)
+    for name, known in (("state", STATES), ("code", CODES), ("severity", (CRITICAL, WARNING))):
+        for value in found.get(name, ()):
+            if value not in known:
+                hint = did_you_mean(value, known)
+                raise ParameterError(name, f"must be one of {', '.join(known)}{hint}")
+    limit = parse_limit({name: value for name, (value, *_) in found.items() if name == "limit"})
+    return Wanted({name: values for name, values in found.items() if name != "limit"}, limit)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, TopicPartition
@@ -10,6 +11,7 @@ from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from agents.backoff import Backoff
+from schemas.times import format_time
 from streams.feed.alien_records import tell
 from streams.feed.replica import Replica
 from streams.kafka.availability import reason_of
@@ -24,19 +26,22 @@ from tables.record_check import NOT_OURS, gate_problem
 log = logging.getLogger(__name__)
 
 FETCH_MS = 500
+SILENT_SECONDS = 10.0
 
 
 class OpsTopics:
     """Records of gates by key, and the alarms. `waiting_for`: why they have not been read to their end; None
-    once they have.
+    once they have. `unknown_because`: why newer ones may be missing; None: Kafka has just said that there are
+    none.
 
-    What was read stays while Kafka is away: a gate's record expires by itself.
+    What was read stays while Kafka is away: a gate's record expires by itself, an alarm does not.
     """
 
     def __init__(self, settings: Settings) -> None:
         self.gates: dict[bytes, bytes] = {}
         self.alarms = AlarmLog()
         self.waiting_for: str | None = "the gates to be read"
+        self.unknown_because: str | None = None
         self._settings = settings
         self._gates_topic, self._alarms_topic = settings.topic("ops.gates"), settings.topic("ops.alarms")
 
@@ -49,6 +54,7 @@ class OpsTopics:
                 backoff.reset()
             except (KafkaError, OSError) as error:
                 why = await reason_of(self._settings, error)
+                self.unknown_because = why
                 log.warning("reading the gates: %s; next try in %.1f s", why, backoff.seconds)
             except UnreadableBatchError as error:
                 # What was read before it is not the newest, and what comes after it is not read.
@@ -72,6 +78,7 @@ class OpsTopics:
             ends = await consumer.end_offsets(partitions)
             gates: dict[bytes, bytes] = {}
             alarms = AlarmLog()
+            began_ms = int(time.time() * 1000)
             while not replica.closing.is_set():
                 for tp, records in (await consumer.getmany(timeout_ms=FETCH_MS)).items():
                     if tp.topic == self._gates_topic:
@@ -80,6 +87,17 @@ class OpsTopics:
                         _take_alarms(alarms, tp, records)
                 if self.gates is not gates and await _reached(consumer, ends):
                     self.gates, self.alarms, self.waiting_for = gates, alarms, None
+                if self.gates is gates:
+                    self.unknown_because = _silence(consumer, partitions, began_ms)
+
+
+def _silence(consumer: AIOKafkaConsumer, partitions: list[TopicPartition], began_ms: int) -> str | None:
+    """Whether a partition has not been answered for, as where Kafka is away: the consumer asks for each all
+    the time, and says nothing where nobody answers."""
+    heard_ms = min(consumer.last_poll_timestamp(tp) or began_ms for tp in partitions)
+    if time.time() * 1000 - heard_ms < SILENT_SECONDS * 1000:
+        return None
+    return f"Kafka has not said since {format_time(heard_ms * 1000)} whether there are newer ones"
 
 
 def _take_gates(read: dict[bytes, bytes], tp: TopicPartition, records: list[Any]) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -48,8 +48,10 @@ class Span(NamedTuple):
 @dataclass(frozen=True)
 class Answer:
     """An answer of /v1/views/{name}. Times are text as the api writes them; `start`, `end`: the window of
-    whole panes, None of a view without one. `newest_us`: the newest event of all partitions. `group_by`: the
-    dimensions of its rows, of which it has those alone that `filters` let through."""
+    whole panes, None of a view without one. `because`: why it is not complete. `known`: the partitions of
+    which it says up to where it has them. `newest_us`: the newest event of all partitions. `group_by`: the
+    dimensions of its rows, of which it has those alone that `filters` let through. `sums_others`: some of the
+    view's groups are summed as `_other`, whether the filters let that through or not."""
 
     view: View
     as_of: str
@@ -57,11 +59,13 @@ class Answer:
     end: str | None
     since_us: int | None
     because: tuple[str, ...]
+    known: frozenset[str]
     spans: tuple[Span, ...]
     newest_us: int | None
     rows: tuple[Row, ...]
     group_by: tuple[str, ...]
     filters: Filters
+    sums_others: bool
 
     @classmethod
     def of(
@@ -70,10 +74,16 @@ class Answer:
         said: Mapping[str, Any],
         group_by: Sequence[str] | None = None,
         filters: Filters | None = None,
+        *,
+        sums_others: bool = False,
     ) -> Answer:
-        """From the api's JSON. `group_by`, `filters`: what was asked for. Raises `UnfitAnswerError`."""
+        """From the api's JSON. `group_by`, `filters`: what was asked for; `sums_others`: it is known to, by
+        an answer without filters. Raises `UnfitAnswerError`."""
         try:
             since = said["since"]
+            by = view.dimensions if group_by is None else tuple(group_by)
+            rows = tuple([_row(one, by) for one in said["rows"]])
+            spans = [span for one in said["partitions"] if (span := _span(one)) is not None]
             return cls(
                 view=view,
                 as_of=said["as_of"],
@@ -81,17 +91,25 @@ class Answer:
                 end=said["to"],
                 since_us=None if since is None else instant_us(since),
                 because=tuple(said.get("incomplete_because", ())),
-                spans=tuple([span for one in said["partitions"] if (span := _span(one)) is not None]),
+                known=frozenset(span.name for span in spans),
+                spans=tuple(span for span in spans if span.first < span.next),
                 newest_us=max(filter(None, map(_watermark_us, said["partitions"])), default=None),
-                rows=tuple(said["rows"]),
-                group_by=view.dimensions if group_by is None else tuple(group_by),
+                rows=rows,
+                group_by=by,
                 filters=filters or {},
+                sums_others=sums_others or any(row[name] == OTHER for row in rows for name in by),
             )
         except (KeyError, TypeError, ValueError) as error:
             raise UnfitAnswerError(
                 f"what the api answers of {view.name} is not what this release knows ({error}): run one"
                 " release of both"
             ) from None
+
+    @property
+    def lacking(self) -> tuple[str, ...]:
+        """Why whole partitions may be missing from it: what is the matter with none of those that it has."""
+        known = tuple(f"{name}: " for name in self.known)
+        return tuple(why for why in self.because if not why.startswith(known))
 
     @property
     def partial_until(self) -> str | None:
@@ -139,20 +157,22 @@ class Answer:
         }
 
     @property
-    def has_others(self) -> bool:
-        """Whether some of its groups are summed as `_other` (SLUICE_MAX_GROUPS)."""
-        return any(row.get(name) == OTHER for row in self.rows for name in self.group_by)
-
-    @property
     def never_other(self) -> tuple[str, ...]:
         """Those of the view's dimensions that are never `_other`."""
         return tuple(name for name in self.view.dimensions if name == CURRENCY)
 
 
+def _row(row: Row, by: Iterable[str]) -> Row:
+    """The row, which has these dimensions. Raises `KeyError`."""
+    for name in by:
+        _ = row[name]
+    return row
+
+
 def _span(partition: Mapping[str, Any]) -> Span | None:
-    """None of a partition of which the view has nothing."""
+    """None of a partition of which it is not known what the view has."""
     first, following = partition["first_offset"], partition["checkpoint_offset"]
-    if first is None or following is None or first >= following:
+    if first is None or following is None:
         return None
     return Span(partition["topic"], partition["partition"], first, following, _watermark_us(partition))
 

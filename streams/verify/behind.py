@@ -1,7 +1,8 @@
 """What each event adds to a view's rows, as SQL: the same terms and selections as the rows', event by event.
 
 `behind` has a row for each event that counts, with the view's dimensions, what it adds to each measure that
-is a sum, and as `amount` the largest value that it adds.
+is a sum, and as `_amount` the largest value that it adds. What is not of the view, but for the city, has a
+name that no dimension and no measure can have.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from streams.verify.answer import CURRENCY, Filters
 from streams.verify.experiments import EXPOSED_AND_ACTS, said_of
 from streams.verify.record_counts import IN_MINUTES, counts_all, outcome_sql
 from streams.view_sql.entities import selection_sql, total_sql
-from streams.view_sql.members import dimension
+from streams.view_sql.members import dimension, named, quoted
 from streams.view_sql.query import added, counts, in_window
 from tables.spec.entity_measures import Count, EntityMeasure, Total
 from tables.spec.experiment import Experiment
@@ -22,7 +23,10 @@ from tables.spec.tracked import Tracked
 from tables.spec.view import View
 from tables.spec.windowed import Sum, Windowed
 
-PLACE = 'topic, "partition", "offset", event_id, event, city, epoch_us(happened) AS occurred_us, origin'
+PLACE = (
+    'topic AS _topic, "partition" AS _partition, "offset" AS _offset, event_id AS _event_id, event AS _event,'
+    " city, epoch_us(happened) AS _occurred_us, origin AS _origin"
+)
 EXPERIMENT_SUMS = ("users", "y_sum")
 
 
@@ -55,17 +59,18 @@ def behind_sql(view: View, filters: Filters) -> str:
 def other_dimensions(view: View) -> list[str]:
     """The dimensions that an event's place does not have, of any event."""
     if counts_all(view):
-        named = {"source": "source", "reason": "NULL::VARCHAR AS reason"}
-        return [text for name, text in named.items() if name in view.dimensions]
-    return [f"{dimension(view, name)} AS {name}" for name in view.dimensions if name != CITY]
+        columns = {"source": "source", "event": "event", "reason": "NULL::VARCHAR AS reason"}
+        return [text for name, text in columns.items() if name in view.dimensions]
+    return [named(dimension(view, name), name) for name in view.dimensions if name != CITY]
 
 
 def filtered(filters: Filters) -> str:
     """Whether the dimensions have the values that are asked for: parameters as `filter_values` makes them."""
     parts = []
     for name, values in filters.items():
-        null = f" OR {name} IS NULL" if None in values else ""
-        parts.append(f"({name} IN (SELECT unnest($only_{name})){null})")
+        column = quoted(name)
+        null = f" OR {column} IS NULL" if None in values else ""
+        parts.append(f"({column} IN (SELECT unnest($only_{name})){null})")
     return " AND ".join(parts) or "true"
 
 
@@ -99,26 +104,32 @@ def _of_records(view: Windowed) -> str:
         for total in view.sums
         if isinstance(total, Records)
     ]
-    others = [name for name in view.dimensions if name not in ("event", "city")]
-    return _columns(others, sums, [], f"counted_records WHERE {IN_MINUTES}")
+    return _columns(
+        [name for name in view.dimensions if name != CITY], sums, [], f"counted_records WHERE {IN_MINUTES}"
+    )
 
 
 def _of_experiment(view: Experiment) -> str:
     names = view.exposure.experiment, view.exposure.variant
     valued = any(term.field for term in view.metric.of)
-    place = ["topic", '"partition"', '"offset"', "event_id", "event", "city", "origin"]
     exposed, acted = (
-        f"SELECT {', '.join(f'{of}.{name}' for name in place)}, epoch_us({of}.happened) AS occurred_us,"
-        f" experiment AS {names[0]}, variant AS {names[1]}"
+        f"SELECT {_place_in(of)}, {named('experiment', names[0])}, {named('variant', names[1])}"
         for of in ("exposed", "acts")
     )
     return (
         f"{EXPOSED_AND_ACTS.format(**said_of(view))}"
-        f" {exposed}, 1 AS users, 0 AS y_sum, NULL AS amount FROM exposed UNION ALL"
-        f" {acted}, 0 AS users, y AS y_sum, {'y' if valued else 'NULL'} AS amount FROM exposed JOIN acts"
+        f" {exposed}, 1 AS users, 0 AS y_sum, NULL AS _amount FROM exposed UNION ALL"
+        f" {acted}, 0 AS users, y AS y_sum, {'y' if valued else 'NULL'} AS _amount FROM exposed JOIN acts"
         ' ON acts.topic = exposed.topic AND acts."partition" = exposed."partition"'
         " AND acts.user_id = exposed.user_id AND acts.happened >= exposed.happened WHERE y <> 0"
     )
+
+
+def _place_in(table: str) -> str:
+    """`PLACE` of one of two tables."""
+    columns = ("topic", "partition", "offset", "event_id", "event", "origin")
+    renamed = ", ".join(f"{table}.{quoted(name)} AS _{name}" for name in columns)
+    return f"{renamed}, {table}.city, epoch_us({table}.happened) AS _occurred_us"
 
 
 def _selected(view: View, sums: Iterable[tuple[str, str]], valued: Sequence[str], source: str) -> str:
@@ -128,6 +139,6 @@ def _selected(view: View, sums: Iterable[tuple[str, str]], valued: Sequence[str]
 def _columns(
     others: Iterable[str], sums: Iterable[tuple[str, str]], valued: Sequence[str], source: str
 ) -> str:
-    columns = [PLACE, *others, *(f"{text} AS {name}" for name, text in sums)]
-    amount = f"greatest({', '.join(valued)})" if valued else "NULL"
-    return f"SELECT *, nullif({amount}, 0) AS amount FROM (SELECT {', '.join(columns)} FROM {source})"
+    columns = [PLACE, *others, *(named(text, name) for name, text in sums)]
+    amount = f"greatest({', '.join(map(quoted, valued))})" if valued else "NULL"
+    return f"SELECT *, nullif({amount}, 0) AS _amount FROM (SELECT {', '.join(columns)} FROM {source})"

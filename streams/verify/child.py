@@ -10,6 +10,10 @@ import asyncio
 import os
 import signal
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -22,6 +26,8 @@ from streams import logs
 from streams.chosen_views import chosen_views
 from streams.extensions import loading
 from streams.kafka.availability import reason_of
+from streams.kafka.message_formats import UnreadableBatchError
+from streams.kafka.producer import RefusedError
 from streams.settings import Settings
 from streams.store.urls import bronze_store
 from streams.verify.answer import Answer, UnfitAnswerError
@@ -32,6 +38,7 @@ from streams.verify.proof import proving
 from streams.verify.question import Question, Reply
 from streams.verify.records import Records, RecordsError
 from streams.verify.run import BadReader, bench_of
+from streams.verify.scratch import OF_EXPLANATIONS, in_use, remove_left
 from streams.verify.wish import Wish
 
 LATE_SECONDS = 5
@@ -46,9 +53,26 @@ def main() -> None:
     logs.configure(settings.log_level)
     signal.alarm(settings.explain_seconds + LATE_SECONDS)
     os.nice(NICENESS)
+    with _own_folder():
+        _answer(settings)
+
+
+def _answer(settings: Settings) -> None:
     question = msgspec.json.decode(sys.stdin.buffer.read(), type=Question)
     reply = asyncio.run(answered(settings, question))
     sys.stdout.buffer.write(msgspec.json.encode(reply))
+
+
+@contextmanager
+def _own_folder() -> Iterator[None]:
+    """The folder that the api has made for this process is in use; others may be left of former ones."""
+    folder = Path(tempfile.gettempdir())
+    if not folder.name.startswith(OF_EXPLANATIONS):
+        yield
+        return
+    with in_use(folder):
+        remove_left(folder.parent)
+        yield
 
 
 async def answered(settings: Settings, question: Question) -> Reply:
@@ -57,6 +81,8 @@ async def answered(settings: Settings, question: Question) -> Reply:
         return Reply(explained=await _explained(settings, question))
     except (UnfitAnswerError, RecordsError) as error:
         return Reply(error=str(error))
+    except (RefusedError, UnreadableBatchError) as error:
+        return Reply(error=f"what Kafka has cannot be read: {error}")
     except (StoreError, CorruptFileError) as error:
         return Reply(error=f"Bronze cannot be read: {error} (SLUICE_BRONZE_URL)")
     except TimeoutError:
@@ -69,7 +95,7 @@ async def answered(settings: Settings, question: Question) -> Reply:
 
 async def _explained(settings: Settings, question: Question) -> dict[str, Any]:
     view = chosen_views(settings)[question.view]
-    answer = Answer.of(view, question.said, filters=question.filters)
+    answer = Answer.of(view, question.said, filters=question.filters, sums_others=question.sums_others)
     bad, bench = BadReader(settings), bench_of(settings)
     bronze = BronzeSource(bronze_store(settings), answer, bad.validator)
     reached = await bronze.look()

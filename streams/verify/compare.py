@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
@@ -18,6 +19,10 @@ MOST_EXACT, DISTINCT_ERROR = 256, 0.08
 """Different values are counted exactly up to so many; above, five standard errors are allowed."""
 
 
+ROWS = "rows"
+"""What is compared besides the measures: how many rows there are of the same dimensions."""
+
+
 class Difference(NamedTuple):
     """A measure of a row that is not alike. `row`: its dimensions; None is null, or that there is no row."""
 
@@ -27,21 +32,29 @@ class Difference(NamedTuple):
     computed: Any
 
 
+Unlike = list[tuple[str, Any, Any]]
+
+
 def differences(
     view: View, group_by: Sequence[str], live: Iterable[Row], computed: Iterable[Row]
 ) -> list[Difference]:
-    """All of them, by row. A row of nothing but zeros and nulls is the same as none."""
+    """All of them, by row. A row of nothing but zeros and nulls is the same as none; one that is there
+    again is a difference, whatever it says."""
+    live = list(live)
     shown, found = _by_key(group_by, live), _by_key(group_by, computed)
+    counts = Counter(_key(group_by, row) for row in live)
     return [
         Difference(dict(zip(group_by, key, strict=True)), *unlike)
         for key in sorted(shown.keys() | found.keys(), key=_order)
-        for unlike in _unlike(view.measures, shown.get(key), found.get(key))
+        for unlike in (*_repeated(counts[key]), *_unlike(view.measures, shown.get(key), found.get(key)))
     ]
 
 
-def _unlike(
-    measures: Sequence[Measure], live: Row | None, computed: Row | None
-) -> list[tuple[str, Any, Any]]:
+def _repeated(count: int) -> Unlike:
+    return [(ROWS, count, 1)] if count > 1 else []
+
+
+def _unlike(measures: Sequence[Measure], live: Row | None, computed: Row | None) -> Unlike:
     pairs = [(one, (live or {}).get(one.name), (computed or {}).get(one.name)) for one in measures]
     if live is None or computed is None:
         return [(one.name, shown, found) for one, shown, found in pairs if shown or found]
@@ -67,7 +80,11 @@ def _finite(number: Any) -> Any:
 
 
 def _by_key(group_by: Sequence[str], rows: Iterable[Row]) -> dict[tuple[Any, ...], Row]:
-    return {tuple([row[name] for name in group_by]): row for row in rows}
+    return {_key(group_by, row): row for row in rows}
+
+
+def _key(group_by: Sequence[str], row: Row) -> tuple[Any, ...]:
+    return tuple([row[name] for name in group_by])
 
 
 def _order(key: tuple[Any, ...]) -> tuple[tuple[bool, str], ...]:

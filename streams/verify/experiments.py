@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 
 from streams.verify.records import Records
-from streams.view_sql.members import member
+from streams.view_sql.members import literal, member, quoted
 from streams.view_sql.query import added, where
 from tables.spec.experiment import Experiment
 
@@ -28,7 +28,7 @@ WITH exposures AS (
            ({covariate})::DOUBLE AS x, max(epoch_us(happened)) OVER (
                PARTITION BY topic, "partition", experiment ORDER BY "offset"
                ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) < marks.watermark_us - 2 * $kept_us AS anew
-    FROM folded JOIN marks USING (topic, "partition", "offset", happened) WHERE event = '{exposure}'),
+    FROM folded JOIN marks USING (topic, "partition", "offset", happened) WHERE event = {exposure}),
 lives AS (
     SELECT *, count(*) FILTER (anew) OVER (
         PARTITION BY topic, "partition", experiment ORDER BY "offset") AS life
@@ -108,8 +108,8 @@ def experiments_sql(view: Experiment) -> str:
         z="coalesce(sum(z), 0)" if view.metric.per else "1",
         rho_2=repr(RHO_2),
         z_95=repr(Z_95),
-        experiment_name=view.exposure.experiment,
-        variant_name=view.exposure.variant,
+        experiment_name=quoted(view.exposure.experiment),
+        variant_name=quoted(view.exposure.variant),
     )
 
 
@@ -118,7 +118,7 @@ def said_of(view: Experiment) -> dict[str, str]:
     exposure, metric = view.exposure, view.metric
     text = {name: member(exposure.event, name) for name in exposure.fields}
     return {
-        "exposure": exposure.event,
+        "exposure": literal(exposure.event),
         "user": text[exposure.user],
         "experiment": text[exposure.experiment],
         "variant": text[exposure.variant],

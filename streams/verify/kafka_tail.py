@@ -24,8 +24,8 @@ from streams.verify.wish import Wish
 
 KAFKA = "kafka"
 FETCH_SECONDS = 1.0
-RANGE_BYTES = 16 << 20
-"""So many bytes of a partition's values are in memory at a time."""
+RANGE_BYTES, LEAST_BYTES = 16 << 20, 1 << 20
+"""So many bytes of values are in memory at a time, shared by the partitions; so many of one at least."""
 
 Part = tuple[int, int]
 """Offsets [from, to)."""
@@ -52,7 +52,7 @@ class KafkaTail:
             return []
         self.read.clear()
         with ThreadPoolExecutor(1, "gzip") as pool:
-            loading = _Loading(records, wish, await self._validator(), pool)
+            loading = _Loading(records, wish, await self._validator(), pool, range_bytes(len(self._parts)))
             async with reading(self._settings, "sluice-explain", auto_offset_reset="none") as consumer:
                 try:
                     await self._read(consumer, loading)
@@ -94,10 +94,18 @@ class KafkaTail:
         return filled
 
 
+def range_bytes(partitions: int) -> int:
+    """So many bytes of each partition's values are in memory at a time."""
+    return max(LEAST_BYTES, RANGE_BYTES // partitions)
+
+
 class _Loading:
     """Where what was read goes."""
 
-    def __init__(self, records: Records, wish: Wish, validator: Validator, pool: ThreadPoolExecutor) -> None:
+    def __init__(
+        self, records: Records, wish: Wish, validator: Validator, pool: ThreadPoolExecutor, most_bytes: int
+    ) -> None:
+        self._most_bytes = most_bytes
         self._records = records
         self._wish = wish
         self._validator = validator
@@ -111,7 +119,7 @@ class _Loading:
             first,
             validator=self._validator,
             pool=self._pool,
-            max_bytes=RANGE_BYTES,
+            max_bytes=self._most_bytes,
         )
 
     async def take(self, filled: RangeBuilder) -> None:

@@ -11,7 +11,7 @@ def live_answer(client: SluiceClient, view: View, window: str) -> Answer:
     """A view's answer of now, over the window that ends now; where some of its groups are summed as `_other`,
     its totals. Raises `UnfitAnswerError` and `ApiError`."""
     answer = _asked(client, view, [("window", window)])
-    if not answer.has_others:
+    if not answer.sums_others:
         return answer
     by = answer.never_other
     return _asked(client, view, [("window", window), ("group_by", ",".join(by))], by)

@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from enum import StrEnum
-from pathlib import Path
 from typing import Any
 
 from streams.verify.answer import OTHER, Answer
@@ -18,11 +16,10 @@ from streams.verify.ranges import Progress
 from streams.verify.records import Cities, Records
 from streams.verify.rows import computed_rows, is_computable, judge
 from streams.verify.rules import Limits
+from streams.verify.scratch import scratch
 from streams.verify.wish import Wish, own_wish
-from tables.spec.experiment import Experiment
 from tables.spec.view import View
 
-FOLDER = "sluice-verify-"
 OWN_ALONE = "judged by the view's own events alone"
 
 
@@ -76,13 +73,24 @@ def obstacle(answer: Answer) -> str | None:
     view = answer.view
     if not is_computable(view):
         return f"{view.name} has measures of kinds for which there is no SQL"
+    if (lacks := _lacks(answer)) is not None:
+        return lacks
+    if answer.sums_others:
+        return f"groups beyond SLUICE_MAX_GROUPS are one, {OTHER}: which, depends on their order"
+    return None
+
+
+def _lacks(answer: Answer) -> str | None:
+    """What may be missing from an answer; None: nothing of the partitions that it goes over."""
+    if not answer.spans and not (answer.rows or answer.because):
+        return "there are no records, and no row: nothing can be proved"
+    why = "; ".join(answer.because) or "it began later, or records were lost"
     if not answer.spans and answer.because:
-        return f"the answer rests on no records: {'; '.join(answer.because)}"
+        return f"the answer rests on no records: {why}"
+    if answer.lacking:
+        return f"whole partitions may be missing from the answer: {'; '.join(answer.lacking)}"
     if answer.partial_until is not None:
-        why = "; ".join(answer.because) or "it began later, or records were lost"
         return f"events from before {answer.partial_until} may be missing from the answer: {why}"
-    if isinstance(view, Experiment) and answer.has_others:
-        return f"experiments beyond SLUICE_MAX_GROUPS are one, {OTHER}: which, depends on their order"
     return None
 
 
@@ -144,9 +152,9 @@ async def _surer(
 async def _judged(
     answer: Answer, bench: Bench, load: Load, wish: Wish, cities: Cities
 ) -> AsyncIterator[tuple[Verdict, Records]]:
-    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+    with scratch() as folder:
         records = Records(
-            Path(folder),
+            folder,
             answer.spans,
             memory_mb=bench.memory_mb,
             pane_hours=bench.limits.pane_hours,
@@ -170,4 +178,5 @@ async def _verdict(answer: Answer, records: Records, limits: Limits, missing: li
         rows = [row for row in await computed_rows(records, answer, limits) if answer.wants(row)]
         verdict.differences = differences(answer.view, answer.group_by, answer.rows, rows)
         verdict.state = State.DIFFERENT if verdict.differences else State.EQUAL
+        verdict.notes += [f"the answer says that it is incomplete: {reason}" for reason in answer.because]
     return verdict

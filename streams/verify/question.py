@@ -11,12 +11,14 @@ MODULE = "streams.verify.child"
 
 
 class Question(msgspec.Struct):
-    """`said`: the api's answer; `filters`: what was asked for; `cities`: what may be seen, None: all."""
+    """`said`: the api's answer; `filters`: what was asked for; `cities`: what may be seen, None: all.
+    `sums_others`: the view sums some of its groups as `_other`, which `said` may not show."""
 
     view: str
     said: dict[str, Any]
     filters: dict[str, list[str | None]]
     cities: list[str] | None
+    sums_others: bool = False
 
 
 class Reply(msgspec.Struct):

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from streams.view_sql.members import named, quoted
 from streams.view_sql.query import derived_sql
 from tables.spec.records import Outcome, Records
 from tables.spec.view import View
-from tables.spec.windowed import Sum, Windowed
+from tables.spec.windowed import Windowed
 
 COUNTED_RECORDS = (
     """
@@ -44,17 +45,15 @@ def counts_all(view: View) -> bool:
 def records_sql(view: Windowed, by: Sequence[str]) -> str:
     """The rows by these dimensions, of the minutes from `$from_minute` to `$to_minute`."""
     counted = ", ".join(
-        f"count(*) FILTER (WHERE {outcome_sql(one)}) AS {one.name}"
+        named(f"count(*) FILTER (WHERE {outcome_sql(one)})", one.name)
         for one in view.sums
         if isinstance(one, Records)
     )
-    measures = [
-        measure.name if isinstance(measure, Sum) else f"{derived_sql(measure)} AS {measure.name}"
-        for measure in view.measures
-    ]
+    measures = [named(derived_sql(measure) or measure.name, measure.name) for measure in view.measures]
+    columns = [quoted(name) for name in by]
     return (
-        f"SELECT {', '.join([*by, *measures])} FROM (SELECT {', '.join([*by, counted])} FROM counted_records"
-        f" WHERE {IN_MINUTES} GROUP BY ALL)"
+        f"SELECT {', '.join([*columns, *measures])} FROM (SELECT {', '.join([*columns, counted])}"
+        f" FROM counted_records WHERE {IN_MINUTES} GROUP BY ALL)"
     )
 
 

@@ -24,7 +24,7 @@ T = TypeVar("T")
 Cities = Collection[str] | None
 """Those whose events may be seen; None: all, and events without one."""
 
-_PARAMETER = re.compile(r"\$([a-z_]+)")
+_PARAMETER = re.compile(r"\$([a-z0-9_]+)")
 LARGEST_LINE_BYTES = 64 << 20
 _TABLES = """
 CREATE MACRO floored(us, size) AS (us - ((us % size) + size) % size) // size;

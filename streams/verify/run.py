@@ -9,12 +9,14 @@ from dataclasses import dataclass
 from agents.bronze.store import Store
 from schemas.validation.validator import Validator
 from streams.client import SluiceClient
+from streams.kafka.message_formats import UnreadableBatchError
+from streams.kafka.producer import RefusedError
 from streams.registry.schemas import Schemas
 from streams.settings import Settings
 from streams.verify.answer import Answer, UnfitAnswerError
 from streams.verify.bronze_source import BronzeSource
 from streams.verify.live import live_answer
-from streams.verify.proof import Bench, State, Verdict, obstacle, prove
+from streams.verify.proof import Bench, Verdict, obstacle, prove
 from streams.verify.ranges import BronzeBehindError, Progress
 from streams.verify.records import RecordsError
 from streams.verify.rules import Limits
@@ -88,10 +90,10 @@ class Verifier:
             verdict = await prove(answer, bronze, self._bench, seconds, self._told)
         except (BronzeBehindError, RecordsError) as error:
             return Verdict(view, answer, notes=[str(error)])
+        except (RefusedError, UnreadableBatchError) as error:
+            return Verdict(view, answer, notes=[f"what Kafka has cannot be read: {error}"])
         except TimeoutError:
             return Verdict(view, answer, notes=[f"its records take longer than {seconds:g} s"])
         if answer.group_by != view.dimensions:
             verdict.notes.append("some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared")
-        if verdict.state is State.DIFFERENT and answer.because:
-            verdict.notes += [f"the answer says that it is incomplete: {why}" for why in answer.because]
         return verdict

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.view_sql.members import compared, member_of, texts
+from streams.view_sql.members import compared, literal, member_of, texts
 from tables.spec.entity_measures import Count, EntityMeasure, Oldest, Total
 from tables.spec.tracked import Deadline, Selection, Tracked
 
@@ -25,13 +25,13 @@ def entity_ids(tracks: Tracked) -> list[str]:
 
 def state_sql(tracks: Tracked) -> str:
     """The state that an event leads to."""
-    states = " ".join(f"WHEN '{stage.event}' THEN '{stage.state}'" for stage in tracks.stages)
+    states = " ".join(f"WHEN {literal(stage.event)} THEN {literal(stage.state)}" for stage in tracks.stages)
     return f"CASE event {states} END"
 
 
 def rank_sql(tracks: Tracked) -> str:
     """An event's rank among those of the same time."""
-    ranks = " ".join(f"WHEN '{stage.event}' THEN {stage.rank}" for stage in tracks.stages)
+    ranks = " ".join(f"WHEN {literal(stage.event)} THEN {stage.rank}" for stage in tracks.stages)
     return f"CASE event {ranks} END"
 
 

@@ -36,6 +36,17 @@ def member(event: str, name: str) -> str:
     return f"coalesce({plain}, {literal(fields[name].default)})"
 
 
+def quoted(name: str) -> str:
+    """A column by its name, whatever that is a word of: `left`, `order`."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def named(text: str, name: str) -> str:
+    """What is selected under a name."""
+    column = quoted(name)
+    return column if text in (name, column) else f"{text} AS {column}"
+
+
 def compared(text: str, value: Value) -> str:
     """Whether a member, as text, is this value."""
     return f"{text} IS NULL" if value is None else f"{text} = {literal(value)}"

@@ -13,7 +13,7 @@ from itertools import groupby
 from textwrap import indent
 
 from streams.view_sql.entities import entity_measure, latest
-from streams.view_sql.members import compared, dimension, member, texts
+from streams.view_sql.members import compared, dimension, literal, member, named, quoted, texts
 from tables.spec.entity_measures import Count, Oldest, Total
 from tables.spec.measures import Absolute, Difference, Measure, Ratio
 from tables.spec.view import View
@@ -88,7 +88,7 @@ def rows_sql(view: View, parts: Sequence[str], group_by: Sequence[str] | None = 
 def _counted(view: Windowed, by: Sequence[str]) -> str:
     """What lies in the window, by the view's dimensions."""
     kept = [measure for measure in view.measures if isinstance(measure, Sum | Quantile | DistinctCount)]
-    columns = [*_dimensions(view, by), *(f"{_kept(measure)} AS {measure.name}" for measure in kept)]
+    columns = [*_dimensions(view, by), *(named(_kept(measure), measure.name) for measure in kept)]
     return (
         f"counted AS (\n    SELECT {_listed(columns)}\n    FROM events\n"
         f"    WHERE {in_window()}\n      AND ({counts(view)})\n    GROUP BY ALL\n)"
@@ -109,7 +109,7 @@ def counts(view: Windowed) -> str:
 def _entities(view: View, by: Sequence[str]) -> str:
     """The measures of the latest states, by the view's dimensions."""
     assert view.tracks is not None
-    measures = [f"{entity_measure(one, view.tracks)} AS {one.name}" for one in view.entity_measures]
+    measures = [named(entity_measure(one, view.tracks), one.name) for one in view.entity_measures]
     columns = [*_dimensions(view, by), *measures]
     return f"entities AS (\n    SELECT {_listed(columns)}\n    FROM latest\n    GROUP BY ALL\n)"
 
@@ -118,12 +118,12 @@ def _merged(view: View, by: Sequence[str]) -> str:
     """A group's sums beside its entities, where one of them may be missing."""
     names = [measure.name for measure in view.measures if derived_sql(measure) is None]
     nulls = {measure.name for measure in view.measures if measure.nullable}
+    values = {name: f"any_value({quoted(name)})" for name in names}
     columns = [
-        f"any_value({name}) AS {name}" if name in nulls else f"coalesce(any_value({name}), 0) AS {name}"
-        for name in names
+        named(value if name in nulls else f"coalesce({value}, 0)", name) for name, value in values.items()
     ]
     return (
-        f"merged AS (\n    SELECT {_listed([*by, *columns])}\n"
+        f"merged AS (\n    SELECT {_listed([*map(quoted, by), *columns])}\n"
         "    FROM (FROM counted UNION ALL BY NAME FROM entities)\n    GROUP BY ALL\n)"
     )
 
@@ -131,20 +131,19 @@ def _merged(view: View, by: Sequence[str]) -> str:
 def _select(view: View, by: Sequence[str], source: str) -> str:
     """The measures in their order, derived ones computed of those before them."""
     measures = [_finished(measure) for measure in view.measures]
-    return f"SELECT {_listed([*by, *measures])}\nFROM {source}"
+    return f"SELECT {_listed([*map(quoted, by), *measures])}\nFROM {source}"
 
 
 def _finished(measure: Measure) -> str:
-    derived = derived_sql(measure)
-    return measure.name if derived is None else f"{derived} AS {measure.name}"
+    return named(derived_sql(measure) or measure.name, measure.name)
 
 
 def derived_sql(measure: Measure) -> str | None:
     """A measure that is computed from others of the row; None of one that is kept."""
     if isinstance(measure, Difference):
-        return _sum(measure.plus) + "".join(f" - {name}" for name in measure.minus)
+        return _sum(measure.plus) + "".join(f" - {quoted(name)}" for name in measure.minus)
     if isinstance(measure, Absolute):
-        return f"abs({measure.of})"
+        return f"abs({quoted(measure.of)})"
     if isinstance(measure, Ratio):
         under = _sum(measure.under)
         over = _sum(measure.over) if len(measure.over) == 1 else f"({_sum(measure.over)})"
@@ -153,7 +152,7 @@ def derived_sql(measure: Measure) -> str | None:
 
 
 def _sum(names: Iterable[str]) -> str:
-    return " + ".join(names)
+    return " + ".join(map(quoted, names))
 
 
 def _kept(measure: WindowedMeasure) -> str:
@@ -193,14 +192,13 @@ def _values(terms: Sequence[Term], cast: str = "") -> str:
 
 def where(term: Term) -> str:
     """Whether an event is in a term."""
-    parts = [f"event = '{term.event}'"]
+    parts = [f"event = {literal(term.event)}"]
     parts += [compared(member(term.event, name), value) for name, value in term.where]
     return " AND ".join(parts)
 
 
 def _dimensions(view: View, by: Sequence[str]) -> list[str]:
-    made = [(name, dimension(view, name)) for name in by]
-    return [text if text == name else f"{text} AS {name}" for name, text in made]
+    return [named(dimension(view, name), name) for name in by]
 
 
 def _listed(columns: Sequence[str]) -> str:

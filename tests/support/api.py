@@ -34,7 +34,7 @@ PROBLEM = {"title": "Not Found", "status": 404, "detail": "there is no view 'x'"
 
 
 class Api:
-    """Answers by path; keeps what it was asked."""
+    """Answers by path, in JSON but for a text; keeps what it was asked."""
 
     def __init__(self) -> None:
         self.answers: dict[str, tuple[int, Any]] = {
@@ -61,7 +61,7 @@ class Api:
                     api.answers_by_query[named[0]] if named else api.answers.get(parts.path, (404, PROBLEM))
                 )
                 status, answer = found
-                body = json.dumps(answer).encode()
+                body = (answer if isinstance(answer, str) else json.dumps(answer)).encode()
                 self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()

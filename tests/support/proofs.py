@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from schemas.times import format_time
 from schemas.validation.validator import Validator
 from streams.verify.answer import Answer, Span
 from streams.verify.bronze_source import bad_record
@@ -74,6 +75,11 @@ def _objects(reads: Sequence[Read]) -> Iterator[tuple[str, bytes]]:
         ]
         for path, _, data in built(own, own[0].offset, partition=partition).objects:
             yield path, data
+
+
+def when(minute: float) -> str:
+    """The time so many minutes after `START_MS`."""
+    return format_time(START_MS * 1000 + int(minute * 60_000_000))
 
 
 class Event(NamedTuple):

@@ -113,9 +113,9 @@ def fold(state: PartitionState, reads: list[Read]) -> None:
 
 
 def reader_of(reads: list[Read], limits: Limits = LIMITS) -> ReaderState:
-    """What an api has after workers have folded them."""
+    """What an api has after workers have folded them; a partition without any has its first checkpoint."""
     reader = ReaderState(VIEWS, limits.pane_minutes, limits.pane_hours)
-    for partition in sorted({read.partition for read in reads}):
+    for partition in range(PARTITIONS):
         own = [read for read in reads if read.partition == partition]
         feed = feed_of(own, random.Random(partition), limits)
         reader.apply(partition, [(key, value, 0) for key, value in feed.items()], monotonic=0.0)
@@ -126,6 +126,7 @@ def feed_of(reads: list[Read], draw: random.Random, limits: Limits = LIMITS) -> 
     """What a worker writes of a partition; sometimes it crashes after a checkpoint and starts anew."""
     feed = Feed()
     state = PartitionState(TOPIC, VIEWS.values(), limits)
+    write(feed, state.changes(0))
     while state.next_offset < len(reads):
         fold(state, reads[state.next_offset :][: draw.randrange(1, 400)])
         if draw.random() < 0.3 and state.next_offset < len(reads):

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
+from typing import Any, TypeVar
 
 from agents.bronze.files import CorruptFileError
 from agents.bronze.store import StoreError
@@ -17,6 +18,8 @@ from streams.verify.run import Taken, Verifier
 from tables.spec.view import View
 
 log = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 FAILED = "failed"
 OUTCOMES = (*(state.value for state in State), FAILED)
@@ -35,32 +38,36 @@ class Auditor:
         for view in self._views:
             for outcome in OUTCOMES:  # from 0 on: the increase of a series that begins at 1 is 0
                 metrics.AUDITS.labels(view.name, outcome)
+            # What is never proved has to grow old too: of a series that is not there nobody is told.
+            metrics.AUDIT_SUCCESS.labels(view.name).set_to_current_time()
 
     async def audit(self) -> None:
         """Prove all of them. One that cannot be proved now is told, and left for the next time.
 
         All answers are taken before the first is proved, so that Bronze is waited for once.
         """
-        taken = [(view, await self._taken(view)) for view in self._views]
+        taken = [(view, await self._or_failed(view, self._taken(view))) for view in self._views]
         for view, one in taken:
             began = time.monotonic()
-            outcome = FAILED if one is None else await self._outcome(view, one)
-            metrics.AUDITS.labels(view.name, outcome).inc()
+            outcome = FAILED if one is None else await self._or_failed(view, self._outcome(view, one))
+            metrics.AUDITS.labels(view.name, outcome or FAILED).inc()
             metrics.AUDIT_SECONDS.labels(view.name).set(time.monotonic() - began)
 
-    async def _taken(self, view: View) -> Taken | Verdict | None:
+    async def _or_failed(self, view: View, step: Coroutine[Any, Any, T]) -> T | None:
+        """What a step answers; None where it fails, which is told."""
         try:
-            return await self._verifier.take(view, self._settings.audit_window)
-        except ApiError as error:
-            _failed(view, error)
-            return None
+            return await step
+        except (ApiError, StoreError, CorruptFileError) as error:
+            log.warning("%s could not be audited: %s", view.name, error)
+        except Exception:  # one view that fails must not hide the others
+            log.exception("%s could not be audited", view.name)
+        return None
+
+    async def _taken(self, view: View) -> Taken | Verdict:
+        return await self._verifier.take(view, self._settings.audit_window)
 
     async def _outcome(self, view: View, taken: Taken | Verdict) -> str:
-        try:
-            verdict = await self._verifier.prove(taken, self._settings.audit_wait_seconds)
-        except (StoreError, CorruptFileError) as error:
-            _failed(view, error)
-            return FAILED
+        verdict = await self._verifier.prove(taken, self._settings.audit_wait_seconds)
         match verdict.state:
             case State.UNVERIFIED:
                 log.warning("%s could not be proved: %s", view.name, "; ".join(verdict.notes))
@@ -73,10 +80,6 @@ class Auditor:
                 log.info("%s is proved, over %d records", view.name, verdict.records)
                 await self._alarms.right(view.name)
         return verdict.state.value
-
-
-def _failed(view: View, error: Exception) -> None:
-    log.warning("%s could not be audited: %s", view.name, error)
 
 
 def difference(verdict: Verdict) -> str:

@@ -254,3 +254,27 @@ def test_a_pipe_that_is_closed_ends_a_watch(api: Api) -> None:
         assert watching.wait(10) == 0
         assert watching.stderr is not None
         assert watching.stderr.read() == b""
+
+
+def test_status_is_not_all_right_before_the_doctor_has_looked(api: Api) -> None:
+    """And nothing else is written over what is drawn."""
+    now = "2026-03-01T12:00:00Z"
+    api.answers |= {
+        "/readyz": (200, {"status": "ready"}),
+        "/v1/pipeline": (200, {"as_of": now, "bronze_unknown_because": None, "views": [], "rows": []}),
+        "/v1/gates/recon": (200, {"gate": "recon", "as_of": now, "rows": []}),
+        "/v1/alarms": (200, {"as_of": now, "open": 0, "rows": []}),
+        "/v1/views/ops_quarantine": (200, {"rows": []}),
+    }
+    environ = {**os.environ, "SLUICE_API_URL": api.url, "SLUICE_KAFKA": "127.0.0.1:1"}
+    command = [sys.executable, "-m", "streams.cli.main", "status", "--watch"]
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    with started(command, env=environ, text=True, **pipes) as watching:
+        assert watching.stdout is not None
+        lines = iter(watching.stdout.readline, "")
+        assert next(lines) == "nothing wrong so far: the doctor is looking\n"
+        verdict = next(line for line in lines if line.startswith(("all right", "NOT ALL RIGHT")))
+        assert verdict.startswith("NOT ALL RIGHT")
+        watching.send_signal(signal.SIGTERM)
+        _, complaints = watching.communicate(timeout=20)
+    assert (watching.returncode, complaints) == (0, "")

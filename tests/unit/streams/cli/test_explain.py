@@ -9,9 +9,14 @@ from typing import Any
 import pytest
 from click.testing import CliRunner, Result
 
+from streams.cli.explain_page import explain_page
 from streams.cli.main import main
 from tests.support.api import Api, answering
+from tests.support.golden import Golden
+from tests.support.terminal import every_screen
 
+MOST = 2**53 - 1
+LONG = "llanfair" * 8
 PATH = "/v1/views/kpi_gmv/explain"
 EVENT = {
     "event_id": "e1", "event": "booking.confirmed", "occurred_at": "2026-11-23T07:00:00.5Z",
@@ -70,13 +75,47 @@ def test_events_are_shown_with_what_they_add_and_where_they_are(api: Api) -> Non
 def test_what_does_not_add_up_is_said_and_why_it_is_not_known(api: Api) -> None:
     difference = {"row": {"city": "london"}, "measure": "gmv_minor", "live": 5, "computed": 6}
     api.answers[PATH] = (200, {**ANSWER, "adds_up": False, "differences": [difference]})
-    text = explain(api, "kpi_gmv").output
+    found = explain(api, "kpi_gmv")
+    text = found.output
+    assert (found.exit_code, explain(api, "kpi_gmv", "--json").exit_code) == (1, 1)
     assert "do NOT add up" in text
-    assert "city london: gmv_minor is 5, and 6 by its events" in text
+    assert "city london: gmv_minor is 0.05, and 0.06 by its events" in text
     api.answers[PATH] = (200, {**ANSWER, "adds_up": None, "notes": ["records were lost"]})
-    text = explain(api, "kpi_gmv").output
+    found = explain(api, "kpi_gmv")
+    text = found.output
+    assert found.exit_code == 0
     assert "is not known" in text
     assert "records were lost" in text
+
+
+def test_what_they_add_is_a_line_of_tsv(api: Api) -> None:
+    found = explain(api, "kpi_gmv", "--tsv")
+    assert (found.exit_code, found.stdout.splitlines()) == (0, [
+        "event\tcurrency\trecords\tbookings\tgmv_minor\tcancellations",
+        "booking.confirmed\tGBP\t1\t1\t123456\t0",
+    ])  # fmt: skip
+    api.answers[PATH] = (200, {**ANSWER, "adds_up": False, "events": [], "notes": ["records were lost"]})
+    found = explain(api, "kpi_gmv", "--tsv")
+    assert (found.exit_code, found.stdout) == (1, "event\trecords\n")
+    assert "do NOT add up" in found.stderr
+    assert "sluice: records were lost" in found.stderr
+
+
+def test_a_page(golden: Golden) -> None:
+    golden.holds("explain", every_screen(lambda screen: explain_page(ANSWER, screen)))
+
+
+def test_a_page_with_the_longest_of_all(golden: Golden) -> None:
+    event = {**EVENT, "event_id": LONG, "offset": MOST, "amount": MOST, "city": LONG}
+    left_out = {**event, "amount": None, "because": "an earlier record of its partition has its event_id"}
+    row = {"city": None, "currency": "GBP"}
+    answer = {
+        **ANSWER, "adds_up": False, "notes": ["events.raw-3: no worker has reported on it for 10 s"],
+        "differences": [{"row": row, "measure": "gmv_minor", "live": MOST, "computed": None}],
+        "newest": [event, EVENT], "largest": [event],
+        "left_out": [{"why": "duplicate", "records": MOST, "examples": [left_out]}],
+    }  # fmt: skip
+    golden.holds("explain_largest", every_screen(lambda screen: explain_page(answer, screen)))
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,18 @@ import pytest
 from click.testing import CliRunner, Result
 
 from streams.cli.main import main
+from streams.cli.verify_page import verdict_page
+from streams.verify.answer import Answer
+from streams.verify.compare import Difference
+from streams.verify.proof import State, Verdict
 from tables.query.params import parse_view_query
 from tables.query.views import answer_view
 from tables.views import VIEWS
 from tests.support.api import Api, answering
 from tests.support.bronze_folder import write_bronze
 from tests.support.feed_records import situation
+from tests.support.golden import Golden
+from tests.support.terminal import every_screen
 from tests.support.view_records import LIMITS, PARTITIONS, reader_of, records
 
 READS = records(2, in_time=True)
@@ -63,6 +70,34 @@ def test_what_is_right_is_equal(api: Api) -> None:
     assert found.stdout.startswith(f"equal  {VIEW}: 6 rows over ")
     assert "events.raw-0 0–" in found.stdout
     assert (f"/v1/views/{VIEW}", [("window", "6h")]) in api.asked
+
+
+def test_what_lags_is_equal_and_says_that_it_is_incomplete(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    reasons = live[VIEW]["incomplete_because"]
+    assert reasons
+    verdict = json.loads(verify(api, VIEW, "--json").stdout)
+    assert verdict["state"] == "equal"
+    assert verdict["notes"] == [f"the answer says that it is incomplete: {why}" for why in reasons]
+    changed(api, incomplete_because=[])
+    assert json.loads(verify(api, VIEW, "--json").stdout)["notes"] == []
+
+
+def test_what_lacks_a_whole_partition_is_unverified(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    first, *rest = live[VIEW]["partitions"]
+    why = f"{first['topic']}-{first['partition']}: no worker has reported on it for 10 s"
+    changed(api, partitions=[{**first, "first_offset": None}, *rest], incomplete_because=[why])
+    found = verify(api, VIEW, "--json")
+    assert (found.exit_code, json.loads(found.stdout)["state"]) == (1, "unverified")
+    assert json.loads(found.stdout)["notes"] == [f"whole partitions may be missing from the answer: {why}"]
+
+
+def test_two_rows_of_the_same_dimensions_are_different(api: Api, live: dict[str, dict[str, Any]]) -> None:
+    rows = live[VIEW]["rows"]
+    changed(api, rows=[rows[0], *rows])
+    verdict = json.loads(verify(api, VIEW, "--json").stdout)
+    assert verdict["state"] == "different"
+    (twice,) = verdict["differences"]
+    assert (twice["measure"], twice["live"], twice["computed"]) == ("rows", 2, 1)
 
 
 def test_all_views_are_proved_one_after_the_other(api: Api) -> None:
@@ -162,7 +197,8 @@ def test_groups_beyond_the_limit_are_compared_in_total(api: Api, live: dict[str,
     assert found.exit_code == 0, found.output
     verdict = json.loads(found.stdout)
     assert (verdict["state"], verdict["group_by"], verdict["rows"]) == ("equal", ["currency"], len(totals))
-    assert verdict["notes"] == ["some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared"]
+    said = "some groups are summed as _other (SLUICE_MAX_GROUPS): totals were compared"
+    assert said in verdict["notes"]
     assert (asked, [("window", "1h"), ("group_by", "currency")]) in api.asked
 
 
@@ -180,3 +216,45 @@ def test_an_object_that_is_not_what_was_committed_fails(api: Api, tmp_path: Path
     found = verify(api, VIEW)
     assert found.exit_code == 1
     assert "is not what was committed" in found.stderr
+
+
+def test_each_view_is_a_line_of_tsv(api: Api) -> None:
+    changed(api, "trust_idv", scoped=True)
+    found = verify(api, "all", "--tsv")
+    assert found.exit_code == 1
+    names, *lines = [line.split("\t") for line in found.stdout.splitlines()]
+    assert names == ["view", "state", "rows", "records", "differences", "notes"]
+    states = {line[0]: line[1] for line in lines}
+    assert states == {name: "unverified" if name == "trust_idv" else "equal" for name in VIEWS}
+    (unverified,) = [line for line in lines if line[0] == "trust_idv"]
+    assert unverified[2:5] == ["", "0", "0"]
+    assert unverified[5].startswith("the api answers for some cities alone")
+
+
+MOST = 2**53 - 1
+LONG_CITY = "llanfair" * 8
+PLACE = {"topic": "events.raw", "watermark": "2026-03-01T12:00:00Z", "first_offset": 0}
+SAID: dict[str, Any] = {
+    "as_of": "2026-03-01T12:00:00Z", "from": "2026-03-01T11:00:00Z", "to": "2026-03-01T12:00:00Z",
+    "since": None, "rows": [], "incomplete_because": ["events.raw-3: no worker has reported on it for 10 s"],
+    "partitions": [{**PLACE, "partition": number, "checkpoint_offset": MOST - number} for number in range(8)],
+}  # fmt: skip
+
+
+def test_pages(golden: Golden) -> None:
+    view = VIEWS[VIEW]
+    answer = Answer.of(view, SAID)
+    wrong = [
+        Difference({"city": "london", "currency": "GBP"}, "charges_minor", 1066668454, 1066668453),
+        Difference({"city": None, "currency": "JPY"}, "rows", 2, 1),
+        Difference({"city": LONG_CITY, "currency": "EUR"}, "variance_ratio", 0.0227, None),
+        Difference({"city": LONG_CITY, "currency": "EUR"}, "abs_variance_minor", MOST, None),
+    ]
+    note = [f"the answer says that it is incomplete: {why}" for why in answer.because]
+    verdicts = {
+        "equal": Verdict(view, answer, State.EQUAL, 123_456, notes=note),
+        "different": Verdict(view, answer, State.DIFFERENT, 123_456, wrong, note),
+        "unverified": Verdict(view, None, notes=["the api answers for some cities alone"]),
+    }
+    for name, verdict in verdicts.items():
+        golden.holds(f"verify_{name}", every_screen(partial(verdict_page, verdict)))

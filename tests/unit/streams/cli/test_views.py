@@ -77,8 +77,9 @@ def test_tsv_has_the_rows_and_says_the_rest_on_standard_error(api: Api) -> None:
     ]
     caveats = {"complete": False, "partitions": PARTITIONS, "warnings": ["no such city: londn"]}
     api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, **caveats, "rows": [], "cursor": "abc"})
+    api.answers_by_query["/v1/views/kpi_gmv", "format"] = (200, "city,currency,as_of,complete\r\n")
     done = ask(api, "kpi_gmv", "--tsv")
-    assert (done.exit_code, done.stdout) == (0, "")
+    assert (done.exit_code, done.stdout) == (0, "city\tcurrency\n")
     assert done.stderr.splitlines() == [
         "sluice: incomplete: events.raw-2: no worker reports on it",
         "sluice: incomplete: events.raw-1: 1,234 records behind",
@@ -177,3 +178,13 @@ def test_an_incomplete_answer_says_which_partitions_and_why(api: Api) -> None:
         "  events.raw-1: a record has been unread for over 60 s (1,234 records behind)",
         "  no such city: londn; did you mean london?",
     ]
+
+
+def test_tsv_without_rows_is_the_line_of_names(api: Api) -> None:
+    api.answers["/v1/views/kpi_gmv"] = (200, {**ANSWER, "rows": []})
+    heading = "t,city,currency,gmv_minor,as_of,complete\r\n"
+    api.answers_by_query["/v1/views/kpi_gmv", "format"] = (200, heading)
+    command = ["views", "kpi_gmv", "--step", "1h", "--tsv", "--api", api.url]
+    done = CliRunner().invoke(main, command)
+    assert (done.exit_code, done.stdout) == (0, "t\tcity\tcurrency\tgmv_minor\n")
+    assert api.asked[-1] == ("/v1/views/kpi_gmv", [("step", "1h"), ("format", "csv")])

@@ -120,7 +120,7 @@ def test_no_sql_of_what_no_test_holds() -> None:
     middle = Quantile("middle", "Middle of the positions, those of nobody counted twice", 0.5, twice)
     view = Windowed(name="v", description="V", dimensions=("city",), measures=(clicks,))
     assert clicks.unit is Unit.COUNT
-    assert "count(*) FILTER (WHERE event = 'search.click') AS clicks" in (sql_of(view) or "")
+    assert "count(*) FILTER (WHERE event = 'search.click') AS \"clicks\"" in (sql_of(view) or "")
     assert (
         sql_of(Windowed(name="v", description="V", dimensions=("city",), measures=(clicks, middle))) is None
     )

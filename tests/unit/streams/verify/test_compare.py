@@ -65,6 +65,11 @@ def test_a_row_of_nothing_is_none() -> None:
     assert found([], [nothing]) == []
 
 
+def test_a_row_that_is_there_again_is_a_difference() -> None:
+    assert found([ROW, ROW, {**ROW, "city": "b"}], [ROW, {**ROW, "city": "b"}]) == [("a", "rows", 2, 1)]
+    assert ("a", "rows", 3, 1) in found([ROW, ROW, ROW], [])
+
+
 def test_null_is_not_zero() -> None:
     assert found([{**ROW, "middle": None}], [{**ROW, "middle": 0}]) == [("a", "middle", None, 0)]
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from schemas.times import format_time
 from streams.verify.answer import Answer
 from streams.verify.explain import explained
 from streams.verify.proof import proving
@@ -12,15 +11,11 @@ from streams.verify.records import Cities, Records
 from streams.verify.wish import Wish
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC
-from tests.support.proofs import SECONDS, START_MS, Event, bench, line
+from tests.support.proofs import SECONDS, Event, bench, line, when
 
 BENCH = bench(dedupe_seconds=600, pane_hours=5, closed_hours=1)
 END = 240
 """The minute that all partitions have come to, and at which the window ends."""
-
-
-def when(minute: float) -> str:
-    return format_time(START_MS * 1000 + int(minute * 60_000_000))
 
 
 async def ask(
@@ -28,6 +23,8 @@ async def ask(
     events: list[Event],
     rows: list[dict[str, Any]],
     cities: Cities = None,
+    *,
+    sums_others: bool = False,
     **filters: list[str | None],
 ) -> dict[str, Any]:
     """What explains these rows of a view, over the window's four hours."""
@@ -39,7 +36,7 @@ async def ask(
         "as_of": when(END), "from": when(0) if windowed else None, "to": when(END) if windowed else None,
         "since": None, "partitions": [partition], "rows": rows,
     }  # fmt: skip
-    answer = Answer.of(VIEWS[view], said, filters=filters)
+    answer = Answer.of(VIEWS[view], said, filters=filters, sums_others=sums_others)
 
     async def load(records: Records, wish: Wish) -> list[str]:
         wanted = [event for event in events if wish(f"event={event.name}/dt={when(event.occurred)[:10]}/")]
@@ -119,6 +116,20 @@ async def test_a_row_that_its_events_do_not_add_up_to_is_shown() -> None:
     assert found["adds_up"] is False
     differing = {one["measure"]: (one["live"], one["computed"]) for one in found["differences"]}
     assert differing == {"gmv_minor": (1201, 1200), "take_rate": (60 / 1201, 0.05)}
+
+
+async def test_whether_events_add_up_is_not_known_where_some_are_summed_as_other() -> None:
+    """With room for one city, that of the first event: what the others add is in `_other`."""
+    events = [booked(0, 10, 500), booked(1, 11, 700, city="porto"), booked(2, 12, 900, city="faro")]
+    others = {**LISBON, "city": "_other", "bookings": 2, "gmv_minor": 1600}
+    whole = await ask("kpi_gmv", events, [others, LISBON])
+    of_porto = await ask("kpi_gmv", events, [], sums_others=True, city=["porto"])
+    for found in (whole, of_porto):
+        assert (found["adds_up"], found["differences"]) == (None, [])
+        (note,) = found["notes"]
+        assert "SLUICE_MAX_GROUPS" in note
+    assert sum(row["gmv_minor"] for row in whole["events"]) == 2100
+    assert [event["offset"] for event in of_porto["newest"]] == [1]
 
 
 async def test_nothing_of_other_cities_is_looked_at() -> None:
