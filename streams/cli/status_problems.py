@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from streams.cli.formats import age
+from streams.cli.formats import age, instant
 from streams.cli.gates import GATE, name_of
 from streams.plain_text import plain
 
@@ -24,7 +24,7 @@ def problems_of(facts: dict[str, Any], bronze_limit_seconds: float) -> list[str]
 def notes_of(facts: dict[str, Any]) -> list[str]:
     """What is worth knowing, and nothing to be done about now."""
     return [
-        plain(f"alarm {alarm['code']} of {age(_age(alarm, facts))} ago: {alarm['detail']}")
+        plain(f"alarm {alarm['code']} of {instant(alarm['raised_at'])} UTC: {alarm['detail']}")
         for alarm in facts["alarms"] or ()
         if _is_old_loss(alarm, facts)
     ]

@@ -143,7 +143,7 @@ def test_what_is_not_all_right(changes: dict[str, Any], said: list[str]) -> None
 
 def test_a_loss_of_more_than_a_day_ago_is_a_note() -> None:
     found = facts(alarms=[LOST, OLD_LOSS])
-    assert found["notes"] == [f"alarm PIPELINE_LAG_EXCEEDED of 24 h ago: {OLD_LOSS['detail']}"]
+    assert found["notes"] == [f"alarm PIPELINE_LAG_EXCEEDED of 2026-02-28 11:59:59 UTC: {OLD_LOSS['detail']}"]
     shown = status_page(facts(alarms=[OLD_LOSS]), PIPE).lines()
     assert shown[0] == "all right"
     assert f"  - {found['notes'][0]}" in shown
@@ -196,6 +196,11 @@ def test_what_is_not_run_on_purpose_is_not_shown() -> None:
 )
 def test_what_grows_by_itself_makes_no_other_answer(changes: dict[str, Any], counts: bool) -> None:
     assert (what_counts(facts(**changes)) != what_counts(facts())) == counts
+
+
+def test_neither_does_a_loss_that_grows_old() -> None:
+    later = facts(alarms=[OLD_LOSS], as_of="2026-03-09T12:00:00Z")
+    assert what_counts(later) == what_counts(facts(alarms=[OLD_LOSS]))
 
 
 def test_a_page_where_all_is_right(golden: Golden) -> None:

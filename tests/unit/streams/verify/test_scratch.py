@@ -14,7 +14,9 @@ from pathlib import Path
 
 import pytest
 
+from streams.verify.question import MODULE
 from streams.verify.scratch import OF_EXPLANATIONS, OF_PROOFS, in_use, remove_left, scratch
+from tests.support.kafka import wait_until
 from tests.support.programs import started
 
 USES_ONE = (
@@ -73,6 +75,23 @@ def test_the_next_process_deletes_it(tmp_path: Path) -> None:
         aged(tmp_path / f"{beginning}left")
     with using(tmp_path) as (_, folder):
         assert [*tmp_path.iterdir()] == [folder]
+
+
+async def test_a_process_that_explains_uses_the_folder_that_the_api_has_made(tmp_path: Path) -> None:
+    own, left = (tmp_path / f"{OF_EXPLANATIONS}{name}" for name in ("own", "left"))
+    for folder in (own, left):
+        folder.mkdir()
+        aged(folder)
+    environ = {**os.environ, "TMPDIR": str(own), "SLUICE_EXPLAIN_SECONDS": "300"}
+    pipes = {"stdin": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with started([sys.executable, "-m", MODULE], env=environ, **pipes) as program:
+        await wait_until(lambda: not left.exists(), "the other one to be gone", seconds=60)
+        remove_left(aged(own).parent)
+        assert own.exists()
+        program.kill()
+        program.wait(60)
+        remove_left(aged(own).parent)
+        assert not own.exists()
 
 
 def test_nothing_else_is_deleted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
