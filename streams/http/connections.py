@@ -19,6 +19,8 @@ HANDSHAKE_SECONDS = 3.0
 """In this time a TLS handshake has to be made: until then a connection is neither counted nor makes room."""
 DRAIN_SECONDS = 60.0
 """In this time a client has to take what it was sent: meanwhile it lies in our memory."""
+CLOSED_AT_ONCE = 32
+"""Each costs a while, and answers wait for it."""
 KEEP_ALIVE_SECONDS = 65
 """For so long a connection may wait for its next request: longer than proxies keep theirs."""
 OTHER_FILES = 200
@@ -55,11 +57,15 @@ class Waiting:
         evicted = next(iter(self._idle), None) or next(iter(self._since), newest)
         evicted.evict()
 
-    def close_late(self) -> None:
+    async def close_late(self) -> None:
         """Close those whose head, or body, is overdue."""
         due = time.monotonic() - HEAD_SECONDS
-        for connection in [one for one, since in self._since.items() if since <= due]:
-            connection.evict()
+        late = [one for one, since in self._since.items() if since <= due]
+        for number, connection in enumerate(late, 1):
+            if self._since.get(connection, due + 1) <= due:  # nothing has come of it meanwhile
+                connection.evict()
+            if number % CLOSED_AT_ONCE == 0:
+                await asyncio.sleep(0)
 
 
 class Connection(H11Protocol):

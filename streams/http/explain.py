@@ -23,6 +23,7 @@ from streams.verify.rows import is_computable
 from tables.query.declarations import row_parameters
 from tables.query.params import check_known, parse_view_query
 from tables.scope import Scope
+from tables.spec.fields import OTHER
 from tables.spec.view import View
 
 LOOK_SECONDS = 0.5
@@ -106,4 +107,13 @@ class _Explaining:
         filters = parse_view_query(view, list(params)).filters
         asked_for = {name: list(values) for name, values in filters.items()}
         cities = None if scope is None else sorted(scope)
-        return await self._explainer.ask(Question(view.name, answered.answer, asked_for, cities), asking)
+        others = await self._sums_others(view, params)
+        return await self._explainer.ask(
+            Question(view.name, answered.answer, asked_for, cities, others), asking
+        )
+
+    async def _sums_others(self, view: View, params: Params) -> bool:
+        """Whether the view sums some of its groups as `_other`, which rows that are filtered may not show."""
+        unfiltered = tuple((name, value) for name, value in params if name not in view.dimensions)
+        whole = await self._questions.ask("rows", view, unfiltered, None)
+        return any(row.get(name) == OTHER for row in whole.answer["rows"] for name in view.dimensions)

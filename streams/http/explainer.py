@@ -19,10 +19,10 @@ from streams.settings import Settings, child_environment
 from streams.store.local import LocalStore
 from streams.store.urls import bronze_store
 from streams.verify.question import MODULE, Question, Reply
+from streams.verify.scratch import OF_EXPLANATIONS
 
 MOST_WAITING = 4
 """So many questions wait for the one that is being answered."""
-FOLDER = "sluice-explain-"
 
 
 class ExplainBusyError(Exception):
@@ -80,7 +80,7 @@ class Explainer:
 
 async def _run(question: Question) -> Reply:
     """One process, which is gone when this ends, and what it left with it."""
-    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+    with tempfile.TemporaryDirectory(prefix=OF_EXPLANATIONS) as folder:
         process = await asyncio.create_subprocess_exec(
             sys.executable, "-P", "-m", MODULE,
             stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE,
@@ -93,5 +93,8 @@ async def _run(question: Question) -> Reply:
                 process.kill()
                 await process.wait()
     if process.returncode:
-        raise RuntimeError(f"{MODULE} ended with {process.returncode}")
+        raise ExplainError(
+            f"its process ended with {process.returncode}: it may need more memory than there is beside"
+            f" SLUICE_VERIFY_MEMORY_MB, or more time than SLUICE_EXPLAIN_SECONDS; ask for a shorter window"
+        )
     return msgspec.json.decode(written, type=Reply)

@@ -28,6 +28,8 @@ from streams.settings import SettingError, Settings
 from streams.version import VERSION
 
 BACKLOG = 2048
+ACCEPTED_AT_ONCE = 16
+"""Connections that asyncio accepts before it does anything else: each costs a while, and answers wait."""
 DRAIN_SECONDS = 8
 YOUNG_OBJECTS = 20_000
 """How many new objects make Python's garbage collector look at them: an answer of many rows has as many, and
@@ -97,6 +99,12 @@ class _Server(uvicorn.Server):
         self._replica = replica
         self._loop = asyncio.get_running_loop()
 
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, with a longer backlog than asyncio's, which accepts as many at once as its backlog has."""
+        await super().startup(sockets)
+        for listener in sockets or ():
+            listener.listen(BACKLOG)
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         shutdown.end_soon()
         self.should_exit = True
@@ -152,6 +160,7 @@ def _config(app: ASGIApp, protocol: type[Connection], tls: ssl.SSLContext | None
         server_header=False,
         proxy_headers=False,  # who a connection is from decides, not who it says that it is from
         ssl_context_factory=None if tls is None else lambda *_: tls,
+        backlog=ACCEPTED_AT_ONCE,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=DRAIN_SECONDS,
     )
@@ -167,4 +176,4 @@ async def _spare_collector(replica: Replica) -> None:
 async def _close_late(waiting: Waiting) -> None:
     while True:
         await asyncio.sleep(1)
-        waiting.close_late()
+        await waiting.close_late()

@@ -17,7 +17,7 @@ import random
 import statistics
 import tempfile
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -152,17 +152,9 @@ def rss_mib(api: Child) -> float:
     return pages * os.sysconf("SC_PAGE_SIZE") / 2**20
 
 
-@contextlib.asynccontextmanager
-async def harm(port: int) -> AsyncIterator[None]:
-    """Clients that mean harm, until left."""
-    tasks = [asyncio.create_task(_idle(port, IDLE)), asyncio.create_task(_queries(port))]
-    tasks += [asyncio.create_task(_byte_by_byte(port)) for _ in range(SLOW)]
-    try:
-        yield
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+async def harm(port: int) -> None:
+    """Clients that mean harm, in a process of their own: what they keep waiting is then not who measures."""
+    await asyncio.gather(_idle(port, IDLE), _queries(port), *[_byte_by_byte(port) for _ in range(SLOW)])
 
 
 async def _idle(port: int, count: int) -> None:
@@ -237,7 +229,7 @@ async def measure(kafka: EmbeddedKafka, folder: Path, seconds: float) -> None:
         )
         print(f"resident {rss_mib(api):.0f} MiB", flush=True)
         print(f"{STREAMS:,} streams: {await streams(port, seconds, api)}", flush=True)
-        async with harm(port):
+        with Child(python("tests.bench.http", "--harm", str(port)), folder / "harm.log", environ):
             await asyncio.sleep(10)
             asked = [paced(port, one, 20, seconds) for one in ("/metrics", "/readyz")]
             metrics, readyz = await asyncio.gather(*asked)
@@ -265,7 +257,11 @@ async def _until_all_groups(port: int, path: str) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m tests.bench.http", description=__doc__)
     parser.add_argument("--seconds", type=float, default=30.0, help="of each measurement")
+    parser.add_argument("--harm", type=int, metavar="PORT", help="only be clients that mean harm")
     options = parser.parse_args()
+    if options.harm:
+        asyncio.run(harm(options.harm))
+        return
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         folder = Path(name)
         kafka = EmbeddedKafka(folder / "kafka")

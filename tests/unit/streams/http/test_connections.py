@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from urllib.parse import urlsplit
 
@@ -36,12 +36,13 @@ class Client:
         async with asyncio.timeout(20 * PATIENCE):
             assert (await self.reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
 
-    async def closed(self, meanwhile: Callable[[], None] = lambda: None) -> None:
+    async def closed(self, meanwhile: Callable[[], Awaitable[None]] | None = None) -> None:
         """Wait until the api has closed it; nothing more may come."""
         ended = asyncio.ensure_future(self._ended())
 
-        def has_ended() -> bool:
-            meanwhile()
+        async def has_ended() -> bool:
+            if meanwhile is not None:
+                await meanwhile()
             return ended.done()
 
         await wait_until(has_ended, "the connection's end")
@@ -117,9 +118,9 @@ async def test_a_body_that_comes_byte_by_byte_has_its_time_in_all(monkeypatch: p
         client = await served.connected(HEAD + b"Content-Length: 60000\r\n\r\n")
         await client.answered()
 
-        def another_byte() -> None:
+        async def another_byte() -> None:
             client.writer.write(b"x")
-            served.waiting.close_late()
+            await served.waiting.close_late()
 
         await client.closed(another_byte)
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import os
+import signal
 import socket
 from collections.abc import AsyncIterator, Iterable, Iterator
 from contextlib import asynccontextmanager
@@ -18,6 +21,7 @@ from streams.http.app import create_app, everyone
 from streams.http.explainer import MOST_WAITING
 from streams.http.guard import VisitorOf
 from streams.settings import Settings
+from streams.verify.question import MODULE
 from tables.scope import Scope
 from tables.views import VIEWS
 from tests.support.bronze_folder import write_bronze
@@ -231,3 +235,42 @@ async def first_two(asking: list[asyncio.Task[httpx.Response]]) -> list[httpx.Re
         task.cancel()
     await asyncio.gather(*asking, return_exceptions=True)
     return found
+
+
+async def test_a_process_that_is_killed_is_told(
+    replica: Replica, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, silent: int
+) -> None:
+    write_bronze(tmp_path / "bronze", part(READS))
+    monkeypatch.setenv("SLUICE_KAFKA", f"127.0.0.1:{silent}")
+    async with asked(replica) as client:
+        asking = asyncio.create_task(client.get(path("kpi_gmv")))
+        os.kill(await wait_until(child, "the process", seconds=60), signal.SIGKILL)
+        answer = await asking
+    assert answer.status_code == 503
+    assert answer.json()["detail"].startswith("its process ended with -9: ")
+    assert "SLUICE_VERIFY_MEMORY_MB" in answer.json()["detail"]
+
+
+def child() -> int | None:
+    """The process that explains an answer of this one's."""
+    for status in Path("/proc").glob("[0-9]*/status"):
+        with contextlib.suppress(OSError):  # it has ended
+            is_ours = f"PPid:\t{os.getpid()}\n" in status.read_text()
+            if is_ours and MODULE.encode() in (status.parent / "cmdline").read_bytes():
+                return int(status.parent.name)
+    return None
+
+
+@pytest.mark.parametrize("scope", [None, frozenset({"lisbon"})])
+async def test_where_groups_are_summed_as_other_it_is_not_known_whether_events_add_up(
+    replica: Replica, tmp_path: Path, scope: Scope
+) -> None:
+    write_bronze(tmp_path / "bronze", READS)
+    replica.reader = reader_of(READS, LIMITS._replace(max_groups=1))
+    async with asked(replica, scope) as client:
+        live = (await client.get("/v1/views/kpi_funnel", params={"city": "lisbon"})).json()
+        found = (await client.get(path("kpi_funnel"), params={"city": "lisbon"})).json()
+    assert "_other" not in str(live["rows"])
+    assert (found["adds_up"], found["differences"]) == (None, [])
+    assert ["SLUICE_MAX_GROUPS" in note for note in found["notes"]] == [True]
+    assert sum(row["impressions"] for row in found["events"]) > 0
