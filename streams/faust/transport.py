@@ -23,13 +23,13 @@ from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerReb
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
-from mode.threads import WorkerThread
 
+from streams.faust.consumer_start import DaemonThread, until_it_answers
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.faust.pace import FetchPace
 from streams.health import Health
 from streams.kafka.batches import Fetched, fetch_batches
-from streams.kafka.client import client_kwargs, commit_once
+from streams.kafka.client import client_kwargs, commit_once, stop_quietly
 from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.kafka.topic_ids import TopicIdentities, topic_identities
@@ -43,7 +43,6 @@ FETCH_MAX_WAIT_MS = 250
 PARTITION_FETCH_BYTES = 1 << 20
 FETCH_TIMEOUT_SECONDS = 1.0
 ASK_SECONDS = 5.0
-THREAD_STOP_SECONDS = 1.0
 
 T = TypeVar("T")
 
@@ -96,23 +95,11 @@ class GenerationListener(ConsumerRebalanceListener):
 _faust_log = logging.getLogger("faust.transport")
 
 
-class _Thread(WorkerThread):
-    """A thread that neither the event loop that stops it nor Python's exit waits for without bound."""
-
-    def __init__(self, service: Any, **kwargs: Any) -> None:
-        super().__init__(service, **kwargs)
-        self.daemon = True
-
-    def stop(self) -> None:
-        """Wait a moment for its end; the consumer has already left the group."""
-        self.is_stopped.wait(THREAD_STOP_SECONDS)
-
-
 class BatchConsumerThread(AIOKafkaConsumerThread):
     """The thread that owns the aiokafka consumer; it fetches, checks CRCs and passes on batches."""
 
     logger = _faust_log
-    Worker = _Thread
+    Worker = DaemonThread
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -121,11 +108,15 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Check which process has our instance before any join; pace the fetches."""
-        await super().on_start()
+        await until_it_answers(super().on_start, self._discard)
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
         FetchPace(app.owner.fetch_pause_s).attach(self._ensure_consumer())
+
+    async def _discard(self) -> None:
+        consumer, self._consumer = self._ensure_consumer(), None
+        await stop_quietly(consumer)
 
     def _stopped_set(self) -> None:
         with suppress(RuntimeError):  # a crashed one may have closed its loop: nothing waits in it

@@ -120,13 +120,12 @@ async def _serve(
     protocol, waiting = bounded(settings.http_connections, tls=tls is not None)
     app = create_app(replica, access.visitor, ops)
     server = _Server(_config(app, protocol, tls), replica)
-    shutdown.on_signals(replica.end)
-    server.should_exit = replica.closing.is_set()
 
     def stop() -> None:
         server.should_exit = True
         replica.end()
 
+    shutdown.on_signals(stop)
     beside = Beside(stop)
     beside.start("the feed", Follower(replica, settings).run())
     beside.start("the gates and alarms", ops.follow(replica))
