@@ -4,19 +4,22 @@ from __future__ import annotations
 
 from enum import Enum
 
+CRITICAL, WARNING = SEVERITIES = "critical", "warning"
+"""Page; look in working hours."""
+
 
 class ErrorCode(Enum):
     """What went wrong, as counted in `sluice_errors_total{code}`; value = (severity, meaning)."""
 
-    EVENT_SCHEMA_INVALID = ("warning", "an event's name, version or payload is not in the catalogue")
-    EVENT_ENVELOPE_INVALID = ("warning", "a record is not a valid event envelope")
-    EVENT_PUT_FAILED = ("critical", "a write to Kafka or to Bronze failed after its retries")
-    PIPELINE_LAG_EXCEEDED = ("critical", "a partition has unread records older than SLUICE_STALE_SECONDS")
-    CTAS_FAILURE = ("critical", "a CTAS transform of Bronze failed")
-    QUALITY_CHECK_FAILED = ("critical", "a data quality check failed")
-    ATHENA_SCANNED_BYTES_BREACH = ("warning", "a query scanned more bytes than its workgroup allows")
-    BI_REFRESH_FAILED = ("warning", "a BI data set did not refresh")
-    DSAR_CONFLICT = ("warning", "a data subject request conflicts with data that must be kept")
+    EVENT_SCHEMA_INVALID = (WARNING, "an event's name, version or payload is not in the catalogue")
+    EVENT_ENVELOPE_INVALID = (WARNING, "a record is not a valid event envelope")
+    EVENT_PUT_FAILED = (CRITICAL, "a write to Kafka or to Bronze failed after its retries")
+    PIPELINE_LAG_EXCEEDED = (CRITICAL, "a partition has unread records older than SLUICE_STALE_SECONDS")
+    CTAS_FAILURE = (CRITICAL, "a CTAS transform of Bronze failed")
+    QUALITY_CHECK_FAILED = (CRITICAL, "a data quality check failed")
+    ATHENA_SCANNED_BYTES_BREACH = (WARNING, "a query scanned more bytes than its workgroup allows")
+    BI_REFRESH_FAILED = (WARNING, "a BI data set did not refresh")
+    DSAR_CONFLICT = (WARNING, "a data subject request conflicts with data that must be kept")
 
     @property
     def severity(self) -> str:

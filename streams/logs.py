@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams import metrics
-from streams.errors import ErrorCode
+from streams.errors import CRITICAL, ErrorCode
 from streams.plain_text import json_text
 from streams.settings import unknown_variables
 
@@ -116,7 +116,7 @@ def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
 
 def log_coded(code: ErrorCode, message: str, count: int, fields: Mapping[str, str | float | None]) -> None:
     """The lines alone, for so many errors that the metric has already."""
-    level = logging.ERROR if code.severity == "critical" else logging.WARNING
+    level = logging.ERROR if code.severity == CRITICAL else logging.WARNING
     about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}
     logging.getLogger(CODED).log(level, message, extra={"fields": {**about, **fields}})
     _emf.info(json.dumps(_emf_line(code, count)))

@@ -21,6 +21,33 @@ class FileState(NamedTuple):
     inode: int
 
 
+class FileChanges:
+    """Whether files are others than when they were last taken. One who takes them is told once of each state
+    that it could not take, and may try again: what was wrong may pass without a further change."""
+
+    def __init__(self, *paths: Path | None) -> None:
+        """As they are now, which is to be read after this."""
+        self._paths = [path for path in paths if path is not None]
+        self._taken = self._told = self._seen = self._now()
+
+    def pending(self) -> bool:
+        """Look: whether there is something to be taken."""
+        self._seen = self._now()
+        return self._seen != self._taken
+
+    def take(self) -> None:
+        """What was seen last has been taken."""
+        self._taken = self._told = self._seen
+
+    def is_news(self) -> bool:
+        """What was seen last could not be taken: whether that is to be told."""
+        news, self._told = self._seen != self._told, self._seen
+        return news
+
+    def _now(self) -> list[FileState | None]:
+        return [_state_of(path) for path in self._paths]
+
+
 def small_text(path: Path, too_large: str = "") -> str:
     """What is in a file of 1 MiB at most, in UTF-8. `too_large`: what a larger one means. Raises
     `TextFileError`."""
@@ -37,7 +64,7 @@ def small_text(path: Path, too_large: str = "") -> str:
         raise TextFileError(f"{path}: is no text in UTF-8") from None
 
 
-def state_of(path: Path) -> FileState | None:
+def _state_of(path: Path) -> FileState | None:
     """What is another one when the file is, or may be read by others than before; None without one."""
     try:
         found = path.stat()

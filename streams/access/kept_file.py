@@ -11,7 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Generic, TypeVar
 
-from streams.text_file import TextFileError, small_text, state_of
+from streams.text_file import FileChanges, TextFileError, small_text
 
 T = TypeVar("T")
 
@@ -30,7 +30,7 @@ class KeptFile(Generic[T]):
     def __init__(self, path: Path, read: Callable[[Path, str], T]) -> None:
         self._path = path
         self._read = read
-        self._state = self._told = state_of(path)
+        self._changes = FileChanges(path)
         try:
             self._value = read(path, small_text(path))
         except TextFileError as error:
@@ -46,17 +46,15 @@ class KeptFile(Generic[T]):
         return self._value
 
     def _look(self) -> None:
-        state = state_of(self._path)
-        if state == self._state:
+        if not self._changes.pending():
             return
         try:
             text = small_text(self._path)
         except TextFileError as error:  # it may pass without the file being changed: of too many open files
-            if state != self._told:
-                self._told = state
+            if self._changes.is_news():
                 log.error("%s; what it said before still counts", error)  # noqa: TRY400 - the line is enough
             return
-        self._state = self._told = state
+        self._changes.take()
         try:
             self._value = self._read(self._path, text)
         except KeptFileError as error:

@@ -16,6 +16,7 @@ from streams.cli.table import Cell, Column, Kind, table
 from streams.cli.tsv import echo_tsv
 from streams.cli.watch import Watched, watch
 from streams.client.configured import client_of
+from streams.errors import CRITICAL, SEVERITIES, WARNING
 from streams.settings import Settings
 
 COLUMNS = (
@@ -30,8 +31,7 @@ LEAST_NEEDED = ("cleared (UTC)", "raised (UTC)")
 MEMBERS = (
     "alarm_id", "code", "severity", "subject", "state", "raised_at", "cleared_at", "detail", "runbook",
 )  # fmt: skip
-SEVERITIES = ("critical", "warning")
-STYLES = {"critical": "alarm", "warning": "note"}
+STYLES = {CRITICAL: "alarm", WARNING: "note"}
 
 
 @click.command()

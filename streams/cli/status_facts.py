@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
+from streams.cli.gates import MOST_ALARMS
 from streams.cli.status_problems import notes_of, problems_of
 from streams.client import ApiRefusalError, SluiceClient
 from streams.settings import Settings
-
-MOST_ALARMS = "1000"
 
 
 class Doctored(NamedTuple):

@@ -18,13 +18,13 @@ from typing import Any, Protocol, TypeVar, cast
 
 import faust
 from aiokafka import AIOKafkaConsumer, TopicPartition
-from aiokafka.errors import KafkaError
+from aiokafka.errors import KafkaConnectionError, KafkaError
 from faust.transport.drivers.aiokafka import AIOKafkaConsumerThread, ConsumerRebalanceListener
 from faust.transport.drivers.aiokafka import Consumer as FaustConsumer
 from faust.transport.drivers.aiokafka import Transport as FaustTransport
 from faust.types import TP, ConsumerMessage
 
-from streams.faust.consumer_start import DaemonThread, until_it_answers
+from streams.faust.daemon_thread import DaemonThread
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.faust.pace import FetchPace
 from streams.health import Health
@@ -32,6 +32,7 @@ from streams.kafka.batches import Fetched, fetch_batches
 from streams.kafka.client import client_kwargs, commit_once, stop_quietly
 from streams.kafka.fingerprint_check import Comparison, compare
 from streams.kafka.instances import InstanceAssignor, client_id
+from streams.kafka.retried import retried
 from streams.kafka.topic_ids import TopicIdentities, topic_identities
 from streams.settings import Settings
 from tables.fingerprint import RecordFingerprint
@@ -108,15 +109,20 @@ class BatchConsumerThread(AIOKafkaConsumerThread):
 
     async def on_start(self) -> None:
         """Check which process has our instance before any join; pace the fetches."""
-        await until_it_answers(super().on_start, self._discard)
+        await retried("starting to consume", self._start_consumer, (KafkaConnectionError,))
         app = cast(OwnerApp, self.app)
         guard = InstanceGuard(app.sluice, app.conf.id, self._instance_taken, self._tell_waiting)
         guard.attach(self._ensure_consumer())
         FetchPace(app.owner.fetch_pause_s).attach(self._ensure_consumer())
 
-    async def _discard(self) -> None:
-        consumer, self._consumer = self._ensure_consumer(), None
-        await stop_quietly(consumer)
+    async def _start_consumer(self) -> None:
+        """Raises KafkaConnectionError: Kafka may have gone away since it was looked at."""
+        try:
+            await super().on_start()
+        except KafkaConnectionError:
+            consumer, self._consumer = self._ensure_consumer(), None
+            await stop_quietly(consumer)
+            raise
 
     def _stopped_set(self) -> None:
         with suppress(RuntimeError):  # a crashed one may have closed its loop: nothing waits in it

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 
 from schemas.times import format_time
 from streams.clock import Clock
-from streams.errors import ErrorCode
+from streams.errors import CRITICAL, SEVERITIES, ErrorCode
 from streams.http.answers import digest
 from streams.http.formats import FORMAT, asked_params
 from streams.http.guard import visitor
@@ -26,14 +26,13 @@ from tables.query.values import did_you_mean
 from tables.scope import Scope, sees
 
 STATES = ("raised", "cleared")
-CRITICAL, WARNING = "critical", "warning"
 CODES = [code.name for code in ErrorCode]
 PARAMETERS = [
     Parameter(
         "state", "raised: open ones alone; cleared: the others.", {"type": "string", "enum": [*STATES]}
     ),
     Parameter("code", "Only alarms of this error code.", {"type": "string", "enum": CODES}),
-    Parameter("severity", "Only alarms of this severity.", {"type": "string", "enum": [CRITICAL, WARNING]}),
+    Parameter("severity", "Only alarms of this severity.", {"type": "string", "enum": [*SEVERITIES]}),
     Parameter(
         "subject",
         "Only alarms about this, as `subject` has it; repeatable: about any of them.",
@@ -166,10 +165,10 @@ def _wanted(params: tuple[tuple[str, str], ...]) -> Wanted:
         if name in found and name != "subject":
             raise ParameterError(name, "must be given once")
         found.setdefault(name, []).append(value)
-    for name, known in (("state", STATES), ("code", CODES), ("severity", (CRITICAL, WARNING))):
+    for name, known in (("state", STATES), ("code", CODES), ("severity", SEVERITIES)):
         for value in found.get(name, ()):
             if value not in known:
                 hint = did_you_mean(value, known)
                 raise ParameterError(name, f"must be one of {', '.join(known)}{hint}")
-    limit = parse_limit({name: value for name, (value, *_) in found.items() if name == "limit"})
-    return Wanted({name: values for name, values in found.items() if name != "limit"}, limit)
+    limits = found.pop("limit", None)
+    return Wanted(found, parse_limit({"limit": limits[0]} if limits else {}))

@@ -19,7 +19,7 @@ from agents.quarantine.summary import Summary, report
 from schemas.times import format_time
 from streams.feed.replica import Replica
 from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params
+from streams.http.formats import FORMAT, check_only_format
 from streams.http.guard import visitor
 from streams.http.models import TIME, asked
 from streams.http.problems import COMMON, ForbiddenError, lists
@@ -29,7 +29,6 @@ from streams.kafka.client import reading
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
-from tables.query.params import check_known
 
 MOST_READ = 500
 """Records of each partition: what a page shows is a sample. `sluice quarantine summary` reads all."""
@@ -73,8 +72,7 @@ def router(replica: Replica) -> APIRouter:
         openapi_extra=asked([FORMAT]),
     )
     async def bad_records(request: Request) -> Response:
-        for name, _ in asked_params(request):
-            check_known(name, [FORMAT])
+        check_only_format(request)
         _check_visible(request)
         found = await newest.ask()
         _check_visible(request)  # it may have taken a while

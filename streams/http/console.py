@@ -13,7 +13,7 @@ from schemas.currencies import DECIMALS
 from streams.console.files import FOLDER, console
 from streams.feed.replica import Replica
 from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params
+from streams.http.formats import FORMAT, check_only_format
 from streams.http.guard import visitor
 from streams.http.headers import PAGE
 from streams.http.models import ViewListed, asked, listed
@@ -22,7 +22,6 @@ from streams.http.replies import PACKERS, Listing, content_coding, knows, reply
 from streams.verify.rows import is_computable
 from streams.version import VERSION
 from tables.query.known_values import known_values
-from tables.query.params import check_known
 from tables.read.state import ReaderState
 from tables.scope import Scope
 from tables.spec.fields import CITY
@@ -77,8 +76,7 @@ def router(replica: Replica) -> APIRouter:
         openapi_extra=asked([FORMAT]),
     )
     async def console_answer(request: Request) -> Response:
-        for name, _ in asked_params(request):
-            check_known(name, [FORMAT])
+        check_only_format(request)
         asking = visitor(request)
         scope = asking.scope()
         answer = {

@@ -12,7 +12,7 @@ import msgspec
 from starlette.requests import Request
 
 from tables.query.declarations import Parameter
-from tables.query.params import ParameterError
+from tables.query.params import ParameterError, check_known
 
 Format = Literal["json", "flat", "csv"]
 Row = dict[str, Any]
@@ -36,6 +36,12 @@ STAMPS = ("as_of", "complete")
 def asked_params(request: Request) -> tuple[tuple[str, str], ...]:
     """The query parameters but for the form, in their order."""
     return tuple(item for item in request.query_params.multi_items() if item[0] != FORMAT.name)
+
+
+def check_only_format(request: Request) -> None:
+    """Nothing but the form can be asked for. Raises `ParameterError`."""
+    for name, _ in asked_params(request):
+        check_known(name, [FORMAT])
 
 
 def chosen_format(request: Request) -> Format:

@@ -11,13 +11,12 @@ from schemas.times import format_time
 from streams.feed.replica import Replica
 from streams.http.answers import digest
 from streams.http.bronze_progress import BronzeProgress
-from streams.http.formats import FORMAT, asked_params
+from streams.http.formats import FORMAT, check_only_format
 from streams.http.guard import visitor
 from streams.http.models import TIME, asked
 from streams.http.problems import COMMON, lists
 from streams.http.replies import Listing, reply
 from streams.kafka.group_progress import Progress
-from tables.query.params import check_known
 from tables.read.state import ReaderState
 from tables.read.status import PartitionStatus, Situation, Status, status
 
@@ -104,8 +103,7 @@ def router(replica: Replica) -> APIRouter:
 
 
 def _check(request: Request) -> None:
-    for name, _ in asked_params(request):
-        check_known(name, [FORMAT])
+    check_only_format(request)
     visitor(request).scope()
 
 

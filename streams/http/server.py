@@ -105,10 +105,14 @@ class _Server(uvicorn.Server):
         for listener in sockets or ():
             listener.listen(BACKLOG)
 
+    def stop(self) -> None:
+        """Serve no longer."""
+        self.should_exit = True
+        self._replica.end()
+
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         shutdown.end_soon()
-        self.should_exit = True
-        self._loop.call_soon_threadsafe(self._replica.end)
+        self._loop.call_soon_threadsafe(self.stop)
 
 
 async def _serve(
@@ -120,13 +124,8 @@ async def _serve(
     protocol, waiting = bounded(settings.http_connections, tls=tls is not None)
     app = create_app(replica, access.visitor, ops)
     server = _Server(_config(app, protocol, tls), replica)
-
-    def stop() -> None:
-        server.should_exit = True
-        replica.end()
-
-    shutdown.on_signals(stop)
-    beside = Beside(stop)
+    shutdown.on_signals(server.stop)
+    beside = Beside(server.stop)
     beside.start("the feed", Follower(replica, settings).run())
     beside.start("the gates and alarms", ops.follow(replica))
     beside.start("connections", _close_late(waiting))

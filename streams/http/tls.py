@@ -8,7 +8,7 @@ import ssl
 from typing import Any, Self
 
 from streams.settings import SettingError, Settings
-from streams.text_file import FileState, state_of
+from streams.text_file import FileChanges
 
 LOOK_SECONDS = 10.0
 
@@ -56,20 +56,18 @@ async def follow_certificate(context: RenewedContext, settings: Settings) -> Non
 
     Files that do not go together, or cannot be read, are tried again: of two one is written first.
     """
-    loaded = told = _state(settings)
+    changes = FileChanges(settings.http_tls_cert, settings.http_tls_key)
     while True:
         await asyncio.sleep(LOOK_SECONDS)
-        newest = _state(settings)
-        if newest == loaded:
+        if not changes.pending():
             continue
         try:
             context.newest = _loaded(settings)
         except (OSError, ssl.SSLError) as error:
-            if newest != told:
+            if changes.is_news():
                 log.error("%s: %s; the former certificate still counts", settings.http_tls_cert, error)  # noqa: TRY400
-            told = newest
         else:
-            loaded = told = newest
+            changes.take()
             log.info("read %s again", settings.http_tls_cert)
 
 
@@ -80,8 +78,3 @@ def _loaded(settings: Settings) -> ssl.SSLContext:
     # A key with a pass phrase would ask for it on the terminal: it is an error instead.
     context.load_cert_chain(settings.http_tls_cert, settings.http_tls_key, password=lambda: "")
     return context
-
-
-def _state(settings: Settings) -> tuple[FileState | None, ...]:
-    files = (settings.http_tls_cert, settings.http_tls_key)
-    return tuple(None if path is None else state_of(path) for path in files)

@@ -11,7 +11,7 @@ from fastapi.responses import StreamingResponse
 from streams.access.access import Visitor
 from streams.feed.replica import Replica
 from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params
+from streams.http.formats import FORMAT, asked_params, check_only_format
 from streams.http.guard import visitor
 from streams.http.joint_stream import JointStreams, asked_questions, joint_parameters
 from streams.http.models import ViewsListed, answer, asked, listed, page
@@ -22,7 +22,6 @@ from streams.http.replies import Listing, reply
 from streams.http.stream import Broadcasts
 from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
-from tables.query.params import check_known
 from tables.read.state import ReaderState
 from tables.spec.view import View
 
@@ -47,8 +46,7 @@ def router(replica: Replica) -> APIRouter:
         openapi_extra=asked([FORMAT]),
     )
     async def list_views(request: Request) -> Response:
-        for name, _ in asked_params(request):
-            check_known(name, [FORMAT])
+        check_only_format(request)
         answer = {"views": await replica.run(_listed)}
         return reply(request, Listing("views", COLUMNS, answer, digest(answer), member="views"))
 

@@ -11,11 +11,9 @@ from threading import Lock
 from typing import Any, NamedTuple, Self
 
 from streams.settings import SettingError, Settings
-from streams.text_file import FileState, TextFileError, small_text, state_of
+from streams.text_file import FileChanges, TextFileError, small_text
 
 log = logging.getLogger(__name__)
-
-State = tuple[FileState | None, ...]
 
 
 class TlsFiles(NamedTuple):
@@ -48,15 +46,14 @@ class _Renewed(ssl.SSLContext):
     former one. Of one context only the certificate could be changed, not whom it trusts."""
 
     _files: TlsFiles
-    _state: State
-    _told: State
+    _changes: FileChanges
     _newest: ssl.SSLContext
     _lock: Lock
 
     def __new__(cls, files: TlsFiles) -> Self:
         context = super().__new__(cls, ssl.PROTOCOL_TLS_CLIENT)
         context._files = files
-        context._state = context._told = _state_of(files)
+        context._changes = FileChanges(*files)
         context._newest = _loaded(files)
         context._lock = Lock()
         return context
@@ -68,22 +65,16 @@ class _Renewed(ssl.SSLContext):
             return self._newest.wrap_bio(*args, **kwargs)
 
     def _look(self) -> None:
-        state = _state_of(self._files)
-        if state == self._state:
+        if not self._changes.pending():
             return
         try:
             self._newest = _loaded(self._files)
         except SettingError as error:  # tried again for each connection: it may pass without another change
-            if state != self._told:
-                self._told = state
+            if self._changes.is_news():
                 log.error("%s; what its file said before still counts", error)  # noqa: TRY400 - the line is enough
         else:
-            self._state = self._told = state
+            self._changes.take()
             log.info("read the certificates for Kafka again")
-
-
-def _state_of(files: TlsFiles) -> State:
-    return tuple(state_of(path) for path in files if path is not None)
 
 
 def _loaded(files: TlsFiles) -> ssl.SSLContext:

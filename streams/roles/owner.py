@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Collection, Mapping
+from collections.abc import Collection, Mapping
 from typing import Generic, Protocol, TypeVar
 
-from aiokafka.errors import KafkaError
 from faust.types import TP
 
-from agents.backoff import Backoff
 from agents.views.projector import GapError
 from schemas.validation.avro.known_schemas import UndecidedError
 from streams.clock import SYSTEM_CLOCK, Clock
@@ -18,7 +16,7 @@ from streams.faust.app import RECOVERY_SECONDS, all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.health import Health
 from streams.kafka.batches import Fetched
-from streams.kafka.refusals import in_words
+from streams.kafka.retried import RETRY_SECONDS, retried
 from streams.metrics import RECOVERY
 from streams.registry.schemas import Schemas
 from streams.roles.alarms import raise_lost
@@ -30,7 +28,6 @@ from streams.settings import Settings
 
 log = logging.getLogger(__name__)
 
-RETRY_SECONDS = 1.0
 BLOCKED_SECONDS = 1.0
 
 P = TypeVar("P", bound=Partition)
@@ -57,17 +54,6 @@ class Role(Protocol[P]):
 
     def waiting_for(self, tps: Collection[TP]) -> str | None:
         """In words, what the partitions being recovered wait for; None: nothing."""
-
-
-async def retried(doing: str, step: Callable[[], Awaitable[T]]) -> T:
-    """Retry while Kafka is unavailable."""
-    backoff = Backoff(first=RETRY_SECONDS, longest=2 * RETRY_SECONDS)
-    while True:
-        try:
-            return await step()
-        except (KafkaError, OSError) as error:  # running out of time is an OSError
-            log.warning("%s: %s; trying again", doing, in_words(error))
-            await backoff.pause()
 
 
 class PartitionOwner(Generic[P]):

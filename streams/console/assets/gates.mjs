@@ -3,7 +3,7 @@
 import { filters } from "./address.mjs";
 import { url } from "./api.mjs";
 import { age, count, moment, NOTHING, words } from "./formats.mjs";
-import { Csv, Figure, html, plain, Table } from "./markup.mjs";
+import { Csv, Figure, html, keyOf, plain, Table } from "./markup.mjs";
 import { trustPolled } from "./trust.mjs";
 
 const MARKS = { ok: "✓", warn: "▲", alarm: "■", stale: "◌" };
@@ -14,7 +14,7 @@ export function State({ state }) {
   return html`<span class=${`state ${state}`}><span aria-hidden="true">${MARKS[state] ?? "?"}</span> ${state}</span>`;
 }
 
-const keyOf = (row) => `${row.city ?? ""}|${row.currency}`;
+const gateKey = (row) => keyOf(row, ["city", "currency"]);
 
 // The gates as they count now: past its `valid_until` one is closed, whether or not the api has said so since. The
 // time is the api's.
@@ -27,8 +27,8 @@ function gatesNow({ answer, answeredAt }, now) {
 // A row for each gate and each group, of which either may be without the other: a gate looks back further than the
 // page, perhaps.
 function joined(groups, gates) {
-  const rows = new Map(groups.map((group) => [keyOf(group), { ...group, counted: true }]));
-  for (const gate of gates) rows.set(keyOf(gate), { city: gate.city, currency: gate.currency, ...rows.get(keyOf(gate)), gate });
+  const rows = new Map(groups.map((group) => [gateKey(group), { ...group, counted: true }]));
+  for (const gate of gates) rows.set(gateKey(gate), { city: gate.city, currency: gate.currency, ...rows.get(gateKey(gate)), gate });
   const badness = ({ gate }) => (gate ? WORST_FIRST.indexOf(gate.state) : WORST_FIRST.length);
   return [...rows].map(([key, row]) => ({ ...row, key })).sort((a, b) => badness(a) - badness(b));
 }

@@ -46,7 +46,10 @@ class Auditor:
 
         All answers are taken before the first is proved, so that Bronze is waited for once.
         """
-        taken = [(view, await self._or_failed(view, self._taken(view))) for view in self._views]
+        window = self._settings.audit_window
+        taken = [
+            (view, await self._or_failed(view, self._verifier.take(view, window))) for view in self._views
+        ]
         for view, one in taken:
             began = time.monotonic()
             outcome = FAILED if one is None else await self._or_failed(view, self._outcome(view, one))
@@ -62,9 +65,6 @@ class Auditor:
         except Exception:  # one view that fails must not hide the others
             log.exception("%s could not be audited", view.name)
         return None
-
-    async def _taken(self, view: View) -> Taken | Verdict:
-        return await self._verifier.take(view, self._settings.audit_window)
 
     async def _outcome(self, view: View, taken: Taken | Verdict) -> str:
         verdict = await self._verifier.prove(taken, self._settings.audit_wait_seconds)

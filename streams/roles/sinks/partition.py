@@ -15,7 +15,7 @@ from agents.views.projector import GapError
 from schemas.validation.avro.known_schemas import UndecidedError
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.kafka.batches import Fetched
-from streams.roles.owner import retried
+from streams.kafka.retried import retried
 from streams.roles.partition import Partition, ReleasedError
 from streams.roles.progress import Progress
 from streams.roles.sinks.catch_up import CatchUp

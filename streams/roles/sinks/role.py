@@ -9,9 +9,10 @@ from typing import Generic, TypeVar
 from faust.types import TP
 
 from agents.sink import OvertakenError, Range, Resumed, Sink
+from streams.kafka.retried import retried
 from streams.roles.alarms import raise_lost
 from streams.roles.identity import Identity
-from streams.roles.owner import PartitionOwner, retried
+from streams.roles.owner import PartitionOwner
 from streams.roles.progress import Progress
 from streams.roles.sinks.memory import Memory
 from streams.roles.sinks.partition import SinkPartition

@@ -23,10 +23,11 @@ from schemas.validation.validator import Validator
 from streams.chosen_views import chosen_views, limits_of
 from streams.feed.writer import FeedWriter
 from streams.kafka.record_size import TOO_LARGE
+from streams.kafka.retried import RETRY_SECONDS
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.alarms import raise_lost
 from streams.roles.identity import FeedRecreatedError
-from streams.roles.owner import RETRY_SECONDS, PartitionOwner
+from streams.roles.owner import PartitionOwner
 from streams.roles.progress import Progress, RecreatedTopicError
 from streams.roles.recoveries import RecoveryProgress, watched
 from streams.roles.views.feed_topics import WrittenTopics
