@@ -27,6 +27,8 @@ SESSION_SHARE = 0.85
 """Of a session that passes before we authenticate again. Kafka's own clients wait for 0.85 to 0.95 of it."""
 LEAST_SECONDS = 1.1
 """Brokers refuse who authenticates again within a second."""
+BY_US = (None, CloseReason.IDLE_DROP, CloseReason.SHUTDOWN)
+"""Why a connection is closed with which nothing is wrong."""
 
 log = logging.getLogger(__name__)
 
@@ -80,6 +82,8 @@ class Connection(aiokafka_conn.AIOKafkaConnection):  # type: ignore[misc]
         """aiokafka's, and no more authenticating."""
         if self._timer is not None:
             self._timer.cancel()
+        if self._renewing is not None and reason in BY_US:
+            self._renewing.cancel()  # that it fails now is no news
         return super().close(reason, exc)
 
     async def closed(self, seconds: float) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from aiokafka.conn import CloseReason
 from aiokafka.errors import KafkaError
 from aiokafka.protocol.metadata import MetadataRequest
 
@@ -90,6 +91,24 @@ async def test_a_session_that_cannot_be_renewed_ends(
     assert no_secret_in(secured, caplog.text)
     with pytest.raises(KafkaError):
         await connection.send(MetadataRequest([]))
+    await connection.closed(5.0)
+
+
+async def test_a_session_that_we_end_while_it_is_renewed_is_no_failure(
+    secured: SecuredKafka, caplog: pytest.LogCaptureFixture
+) -> None:
+    short_token(secured)
+    connection = connection_of(secured, **BY_TOKEN)
+
+    def end() -> None:
+        if connection.connected() and connection._renewing is not None:
+            connection.close(CloseReason.SHUTDOWN)
+
+    counted = Counted(connection, end)
+    await connection.connect()
+    await wait_until(lambda: counted.asked >= 2 and connection._renewing is None, "the end of the renewal")
+    assert not connection.connected()
+    assert caplog.text == ""
     await connection.closed(5.0)
 
 
