@@ -68,7 +68,7 @@ class Rule(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What one evaluation finds: `level`, by the limits; `best`: the best state that it allows, by the marks."""
+    """What one evaluation finds: a `level`, by the limits; the `best` state that it allows, by the marks."""
 
     level: GateState
     best: GateState

@@ -140,7 +140,7 @@ def transitions(rule: Rule, noise: Sequence[int]) -> int:
 
 
 def test_noise_about_a_limit_changes_a_gate_a_few_times_an_hour() -> None:
-    """An hour in which the variance walks about 5 % (its standard deviation 0.1 %, a second long). By counts of
+    """An hour in which the variance walks about 5 %, by a tenth of a percent within a second. By counts of
     evaluations alone a gate changes its state hundreds of times; the marks leave the one alarm."""
     some, hour = random.Random(20), 36_000
     apart, noise = 0.0, []

@@ -91,11 +91,18 @@ def _step(before: Record | None, record: Record, settings: Settings) -> list[str
         found.append("since is not when it changed")
     if state == "stale":
         return found
-    level, best = plain_level(record, settings), plain_level(record, settings, settings.gate_clear_at)
     if RANKS[state] > RANKS[before["state"]]:
+        level = plain_level(record, settings)
         if level is None or RANKS[level] < RANKS[state]:
             found.append(f"got worse on figures that are {level}")
         return found
+    return [*found, *_better(before, record, settings)]
+
+
+def _better(before: Record, record: Record, settings: Settings) -> list[str]:
+    """What is wrong with a step to a better state."""
+    state, found = record["state"], []
+    best = plain_level(record, settings, settings.gate_clear_at)
     held = (before["previous"] or "ok") if before["state"] == "stale" else before["state"]
     if RANKS[best or held] > RANKS[state]:
         found.append(f"got better on figures that allow {best}")

@@ -72,5 +72,6 @@ def test_what_is_stale_says_why() -> None:
 def test_what_is_held_says_for_how_long() -> None:
     standing = step(Standing(GateState.ALARM), judge(GOOD, RULE), RULE, MINUTE - 1)
     assert reason(standing, GOOD, RULE, None, MINUTE - 1) == (
-        "variance is 1% of charges, not above 2%; ok after 10 evaluations in a row, 1 so far, and 60 s of alarm"
+        "variance is 1% of charges, not above 2%; ok after 10 evaluations in a row, 1 so far,"
+        " and 60 s of alarm"
     )

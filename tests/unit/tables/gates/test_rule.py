@@ -56,7 +56,7 @@ def test_without_a_minimum_all_but_nothing_is_judged(
 def states(*found: GateState | None, rule: Rule = RULE) -> list[GateState]:
     standing, seen = Standing(), []
     for one in found:
-        standing = step(standing, one and Found(one, one), rule, 60)
+        standing = step(standing, None if one is None else Found(one, one), rule, 60)
         seen.append(standing.state)
     return seen
 
