@@ -16,7 +16,7 @@ from tables.gates.alarms import Alarm
 from tables.gates.figures import Pair, Reading
 from tables.gates.reasons import reason
 from tables.gates.records import RECON, VALID_SECONDS, GateRecord, decode_gate, encode_gate, gate_key
-from tables.gates.rule import NOTHING, Figures, GateState, Rule, Standing, level, step
+from tables.gates.rule import IS_STALE, NOTHING, Figures, GateState, Rule, Standing, judge, step
 from tables.query.params import ParameterError, parse_time
 from tables.times import MINUTE_US
 
@@ -76,8 +76,9 @@ class GateEvaluator:
         for pair, gate in self._gates.items():
             if reading.figures is not None:
                 gate.figures, gate.first, gate.end = known.get(pair, NOTHING), reading.first, reading.end
-            found = GateState.STALE if reading.stale else level(gate.figures, self._rule)
-            before, gate.standing = gate.standing.state, step(gate.standing, found, self._rule)
+            found = IS_STALE if reading.stale else judge(gate.figures, self._rule)
+            before = gate.standing.state
+            gate.standing = step(gate.standing, found, self._rule, now_us - gate.since_us)
             if gate.standing.state is not before:
                 out.alarms.extend(self._alarms(pair, gate, before, now_us, reading.stale))
                 gate.since_us = now_us
@@ -116,9 +117,9 @@ class GateEvaluator:
             charges_minor=figures.charges,
             window_from=format_time(gate.first * MINUTE_US),
             window_to=format_time(gate.end * MINUTE_US),
-            reason=reason(standing, figures, rule, stale),
-            warn_at=float(rule.warn),
-            alarm_at=float(rule.alarm),
+            reason=reason(standing, figures, rule, stale, now_us - gate.since_us),
+            warn_at=float(rule.limits.warn),
+            alarm_at=float(rule.limits.alarm),
         )
 
     def _alarms(

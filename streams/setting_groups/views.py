@@ -66,3 +66,9 @@ class ViewSettings:
     )
     gate_raise: int = setting("3", whole(1, 10000), "evaluations in a row that a worse state needs")
     gate_clear: int = setting("10", whole(1, 10000), "evaluations in a row that a better state needs")
+    gate_clear_at: Decimal = setting(  # noqa: RUF009
+        "0.8", exact("0", "1"), "share of a limit above which a gate does not get better yet"
+    )
+    gate_hold_seconds: int = setting(
+        "60", whole(0, 86400), "how long a gate warns or is in alarm before it gets better, in seconds"
+    )

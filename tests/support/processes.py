@@ -151,6 +151,7 @@ class Sluice:
             "SLUICE_METRICS_PORT": "0",
             "SLUICE_HTTP_PORT": "0",
             "SLUICE_SESSION_SECONDS": "6",
+            "SLUICE_GATE_HOLD_SECONDS": "1",
             "SLUICE_BRONZE_URL": f"file://{folder}/store",
             "SLUICE_BRONZE_MAX_SECONDS": "1",
             "SLUICE_EXTENSIONS": "",

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
 from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
+from schemas.times import SECOND_US
 from streams import logs, metrics, shutdown
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.errors import ErrorCode
@@ -30,7 +31,7 @@ from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.gates.figures import VIEW, ReconReader, Window, pairs_kept
 from tables.gates.records import RECON
-from tables.gates.rule import GateState, Rule
+from tables.gates.rule import GateState, Limits, Rule
 from tables.keys import FeedFormatError
 from tables.views import VIEWS
 
@@ -58,12 +59,13 @@ def run_gates(settings: Settings) -> None:
 
 def rule_of(settings: Settings) -> Rule:
     """The rule that the settings make."""
-    return Rule(
-        Fraction(settings.recon_warn),
-        Fraction(settings.recon_alarm),
-        settings.recon_min_minor,
-        settings.gate_raise,
-        settings.gate_clear,
+    limits = Limits(Fraction(settings.recon_warn), Fraction(settings.recon_alarm), settings.recon_min_minor)
+    return Rule.of(
+        limits,
+        clear_at=Fraction(settings.gate_clear_at),
+        raise_after=settings.gate_raise,
+        clear_after=settings.gate_clear,
+        hold_us=settings.gate_hold_seconds * SECOND_US,
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any, NamedTuple
 
@@ -90,32 +91,42 @@ def _step(before: Record | None, record: Record, settings: Settings) -> list[str
         found.append("since is not when it changed")
     if state == "stale":
         return found
-    level = plain_level(record, settings)
     if RANKS[state] > RANKS[before["state"]]:
+        level = plain_level(record, settings)
         if level is None or RANKS[level] < RANKS[state]:
             found.append(f"got worse on figures that are {level}")
         return found
+    return [*found, *_better(before, record, settings)]
+
+
+def _better(before: Record, record: Record, settings: Settings) -> list[str]:
+    """What is wrong with a step to a better state."""
+    state, found = record["state"], []
+    best = plain_level(record, settings, settings.gate_clear_at)
     held = (before["previous"] or "ok") if before["state"] == "stale" else before["state"]
-    if RANKS[level or held] > RANKS[state]:
-        found.append(f"got better on figures that are {level}")
+    if RANKS[best or held] > RANKS[state]:
+        found.append(f"got better on figures that allow {best}")
     # Not so where the state before was reached from a worse one: the ten began before it did.
     worsened = RANKS[before["state"]] > RANKS[before["previous"] or "ok"]
-    if worsened and micros(record["since"]) - micros(before["since"]) < SHORTEST_CLEAR_US:
+    stayed = micros(record["since"]) - micros(before["since"])
+    if worsened and stayed < SHORTEST_CLEAR_US:
         found.append("got better sooner than ten evaluations take")
+    if before["state"] != "stale" and stayed < settings.gate_hold_seconds * 1_000_000:
+        found.append("got better sooner than it may")
     return found
 
 
-def plain_level(record: Record, settings: Settings) -> str | None:
-    """The level that a record's figures are of; None: too little to judge."""
+def plain_level(record: Record, settings: Settings, of: Decimal = Decimal(1)) -> str | None:
+    """The level that a record's figures are of, by this share of the limits; None: too little to judge."""
     charges, variance = record["charges_minor"], record["variance_minor"]
     if max(charges, charges - variance) < settings.recon_min_minor:
         return None
     if charges == 0:
         return "alarm"
     ratio = Fraction(abs(variance), charges)
-    if ratio > Fraction(settings.recon_alarm):
+    if ratio > Fraction(settings.recon_alarm) * Fraction(of):
         return "alarm"
-    return "warn" if ratio > Fraction(settings.recon_warn) else "ok"
+    return "warn" if ratio > Fraction(settings.recon_warn) * Fraction(of) else "ok"
 
 
 def changes(reads: Iterable[Read]) -> list[Change]:

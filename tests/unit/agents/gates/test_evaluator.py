@@ -12,10 +12,11 @@ import pytest
 from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
 from tables.gates.figures import Pair, Reading
 from tables.gates.records import decode_gate, gate_key, is_open
-from tables.gates.rule import Figures, GateState, Rule
+from tables.gates.rule import Figures, GateState, Limits, Rule
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-RULE = Rule(Fraction("0.02"), Fraction("0.05"), 10_000, raise_after=3, clear_after=10)
+LIMITS = Limits(Fraction("0.02"), Fraction("0.05"), 10_000)
+RULE = Rule.of(LIMITS, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=0)
 CODES = {
     GateState.ALARM: AlarmCode("QUALITY_CHECK_FAILED", "critical"),
     GateState.STALE: AlarmCode("LAG", "critical"),

@@ -21,7 +21,7 @@ TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS":
 def test_limits_are_decimal_numbers_taken_as_they_are_written(value: str) -> None:
     environ = {"SLUICE_RECON_WARN": value}
     if value == "0.020":
-        assert rule_of(Settings.load(environ)).warn == Fraction(2, 100)
+        assert rule_of(Settings.load(environ)).limits.warn == Fraction(2, 100)
         return
     with pytest.raises(SettingError, match="SLUICE_RECON_WARN"):
         Settings.load(environ)

@@ -7,17 +7,19 @@ from fractions import Fraction
 import pytest
 
 from tables.gates.reasons import reason
-from tables.gates.rule import NOTHING, Figures, Rule, Standing, level, step
+from tables.gates.rule import NOTHING, Figures, GateState, Limits, Rule, Standing, judge, step
 
-RULE = Rule(Fraction("0.02"), Fraction("0.05"), 10_000, raise_after=3, clear_after=10)
+LIMITS = Limits(Fraction("0.02"), Fraction("0.05"), 10_000)
+RULE = Rule.of(LIMITS, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=60_000_000)
+MINUTE = 60_000_000
 
 
 def after(*figures: Figures) -> str:
     """What is said after these evaluations in a row."""
     standing = Standing()
     for one in figures:
-        standing = step(standing, level(one, RULE), RULE)
-    return reason(standing, figures[-1], RULE, None)
+        standing = step(standing, judge(one, RULE), RULE, MINUTE)
+    return reason(standing, figures[-1], RULE, None, MINUTE)
 
 
 GOOD, WARNS, BAD = Figures(100_000, 99_000), Figures(100_000, 103_000), Figures(100_000, 120_000)
@@ -47,6 +49,14 @@ GOOD, WARNS, BAD = Figures(100_000, 99_000), Figures(100_000, 103_000), Figures(
             "variance is 1% of charges, not above 2%; ok after 10 evaluations in a row, 4 so far",
         ),
         ([*[BAD] * 3, *[GOOD] * 10], "variance is 1% of charges, not above 2%"),
+        (
+            [*[BAD] * 3, Figures(100_000, 104_500)],
+            "variance is 4.5% of charges, above 2%, and not above 5%; alarm until it is not above 4%",
+        ),
+        (
+            [*[WARNS] * 3, Figures(100_000, 101_700)],
+            "variance is 1.7% of charges, not above 2%; warn until it is not above 1.6%",
+        ),
     ],
 )
 def test_it_says_what_was_found_and_what_it_takes(figures: list[Figures], said: str) -> None:
@@ -54,6 +64,14 @@ def test_it_says_what_was_found_and_what_it_takes(figures: list[Figures], said: 
 
 
 def test_what_is_stale_says_why() -> None:
-    assert reason(Standing(), GOOD, RULE, "events.raw-3: no worker has reported") == (
+    assert reason(Standing(), GOOD, RULE, "events.raw-3: no worker has reported", 0) == (
         "events.raw-3: no worker has reported"
+    )
+
+
+def test_what_is_held_says_for_how_long() -> None:
+    standing = step(Standing(GateState.ALARM), judge(GOOD, RULE), RULE, MINUTE - 1)
+    assert reason(standing, GOOD, RULE, None, MINUTE - 1) == (
+        "variance is 1% of charges, not above 2%; ok after 10 evaluations in a row, 1 so far,"
+        " and 60 s of alarm"
     )

@@ -6,9 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from tables.gates.rule import Figures, GateState, Rule, Standing, level, step
+from tables.gates.rule import Figures, Found, GateState, Limits, Rule, Standing, judge, level, step
 
-RULE = Rule(Fraction("0.02"), Fraction("0.05"), min_minor=10_000, raise_after=3, clear_after=10)
+LIMITS = Limits(Fraction("0.02"), Fraction("0.05"), min_minor=10_000)
+RULE = Rule.of(LIMITS, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=60)
 
 OK, WARN, ALARM, STALE, HOLD = GateState.OK, GateState.WARN, GateState.ALARM, GateState.STALE, None
 
@@ -40,7 +41,7 @@ OK, WARN, ALARM, STALE, HOLD = GateState.OK, GateState.WARN, GateState.ALARM, Ga
     ],
 )
 def test_the_level_of_one_evaluation(charges: int, others: int, expected: GateState | None) -> None:
-    assert level(Figures(charges, others), RULE) is expected
+    assert level(Figures(charges, others), LIMITS) is expected
 
 
 @pytest.mark.parametrize(
@@ -49,13 +50,13 @@ def test_the_level_of_one_evaluation(charges: int, others: int, expected: GateSt
 def test_without_a_minimum_all_but_nothing_is_judged(
     charges: int, others: int, expected: GateState | None
 ) -> None:
-    assert level(Figures(charges, others), RULE._replace(min_minor=0)) is expected
+    assert level(Figures(charges, others), LIMITS._replace(min_minor=0)) is expected
 
 
 def states(*found: GateState | None, rule: Rule = RULE) -> list[GateState]:
     standing, seen = Standing(), []
     for one in found:
-        standing = step(standing, one, rule)
+        standing = step(standing, None if one is None else Found(one, one), rule, 60)
         seen.append(standing.state)
     return seen
 
@@ -109,10 +110,59 @@ def test_one_evaluation_is_enough_where_the_settings_say_so() -> None:
     assert states(*found, rule=rule) == [WARN, ALARM, OK, STALE, WARN, WARN, OK]
 
 
+@pytest.mark.parametrize(
+    ("others", "level_", "best"),
+    [
+        (100_000, OK, OK),
+        (101_600, OK, OK),  # just 0.8 of 2 %
+        (101_601, OK, WARN),
+        (102_000, OK, WARN),
+        (102_001, WARN, WARN),
+        (104_000, WARN, WARN),
+        (104_001, WARN, ALARM),
+        (105_000, WARN, ALARM),
+        (105_001, ALARM, ALARM),
+        (96_000, WARN, WARN),
+        (95_999, WARN, ALARM),
+    ],
+)
+def test_a_limit_is_cleared_by_less_than_raises_it(others: int, level_: GateState, best: GateState) -> None:
+    assert judge(Figures(100_000, others), RULE) == (level_, best)
+
+
+def test_between_a_mark_and_its_limit_a_gate_stays_what_it_is() -> None:
+    near = judge(Figures(100_000, 104_500), RULE)
+    standing = Standing(ALARM)
+    for _ in range(100):
+        standing = step(standing, near, RULE, 60)
+    assert standing.state is ALARM
+    standing = Standing(OK)
+    for _ in range(100):
+        standing = step(standing, near, RULE, 60)
+    assert standing.state is WARN
+
+
+@pytest.mark.parametrize(("state", "clears"), [(WARN, False), (ALARM, False), (STALE, True)])
+def test_a_level_is_held_for_a_while_before_it_gets_better(state: GateState, clears: bool) -> None:
+    """What came in the meantime counts: then it gets better at once."""
+    standing = Standing(state)
+    for _ in range(10):
+        standing = step(standing, Found(OK, OK), RULE, 59)
+    assert standing.state is (OK if clears else state)
+    assert step(standing, Found(OK, OK), RULE, 60).state is OK
+
+
+def test_a_gate_gets_worse_however_short_its_state_is() -> None:
+    standing = Standing(WARN)
+    for _ in range(3):
+        standing = step(standing, Found(ALARM, ALARM), RULE, 0)
+    assert standing.state is ALARM
+
+
 def test_previous_is_the_state_before() -> None:
     standing = Standing()
     for found in [ALARM] * 3 + [STALE] * 2:
-        standing = step(standing, found, RULE)
+        standing = step(standing, Found(found, found), RULE, 60)
     assert (standing.state, standing.previous, standing.held) == (STALE, ALARM, ALARM)
 
 
