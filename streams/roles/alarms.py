@@ -12,7 +12,7 @@ from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
-from streams import logs
+from streams import logs, metrics
 from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
 from streams.kafka.client import client_kwargs, stop_quietly
@@ -36,6 +36,7 @@ async def raise_lost(
         role, topic, partition, lost, code=code.name, severity=code.severity, at_us=SYSTEM_CLOCK.wall_us()
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
+    metrics.LOST_RECORDS.labels(settings.group(role), topic).inc(lost[1] - lost[0])
     await send_alarm(settings, alarm)
 
 

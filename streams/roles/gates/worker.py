@@ -181,6 +181,7 @@ class GatesWorker:
             publication.alarms.extend(ended.alarms)
         if publication.gates:
             await self._log.publish(*publication)
+        metrics.GATES_EVALUATED.set(self._clock.wall_us() / SECOND_US)
         _emit(publication)
         self._measures.show(self._keeper)
 
