@@ -16,7 +16,7 @@ EXPIRED = "expired"
 SAID: dict[str, tuple[State, str]] = {
     GateState.OK: (GOOD, ""),
     GateState.WARN: (NOTE, "see `sluice gates`"),
-    GateState.ALARM: (WRONG, "they are closed: docs/runbooks.md, QUALITY_CHECK_FAILED"),
+    GateState.ALARM: (WRONG, "they are closed: docs/runbooks/gate-alarm.md"),
     GateState.STALE: (
         WRONG,
         "they are closed until the views have caught up: see the views worker and its lag",

@@ -16,6 +16,7 @@ from streams.cli.screen import PIPE, Screen
 from streams.cli.status_page import status_page, what_counts
 from streams.cli.status_problems import LOST as LOST_ID
 from streams.cli.status_problems import notes_of, problems_of
+from streams.errors import ErrorCode
 from tables.gates.alarms import lost_alarm
 from tests.support.api import Api, answering
 from tests.support.golden import Golden
@@ -43,7 +44,7 @@ def alarm(subject: str, code: str, cleared: str | None = None, **changes: Any) -
         "alarm_id": f"{subject}/1", "code": code, "severity": "critical", "subject": subject,
         "state": "raised" if cleared is None else "cleared", "raised_at": "2026-03-01T11:20:00Z",
         "cleared_at": cleared, "detail": f"gate {subject} is alarm: charges 1000000, variance_ratio 0.1200",
-        "meaning": "a data quality check failed", "runbook": f"docs/runbooks.md#{code.lower()}", **changes,
+        "meaning": "a data quality check failed", "runbook": ErrorCode[code].runbook, **changes,
     }  # fmt: skip
 
 
