@@ -27,6 +27,8 @@ from tables.spec.view import View
 from tables.views import OWN
 
 HELP_WIDTH = 100
+SETTING_NAMES = "deploy/helm/sluice/settings.txt"
+"""What the chart knows of settings: it refuses others by name."""
 
 
 def pages(command: click.Group) -> dict[str, str]:
@@ -40,7 +42,8 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()}
+    of_docs = {f"{FOLDER}/{name}.md": content for name, content in written.items()}
+    return render() | of_docs | {SETTING_NAMES: "".join(f"{name}\n" for name in _variables())}
 
 
 def pages_of(extension: Extension) -> dict[str, str]:
@@ -51,6 +54,10 @@ def pages_of(extension: Extension) -> dict[str, str]:
     if extension.views:
         files[f"{FOLDER}/views.md"] = _views(extension.views, source, contract)
     return files
+
+
+def _variables() -> list[str]:
+    return sorted(PREFIX + setting.name.upper() for setting in fields(Settings))
 
 
 def _settings() -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from tests.support.containers.container import END_SECONDS, Container, Network, 
 from tests.support.containers.image import Image
 from tests.support.containers.stack import Stack
 from tests.support.deployed import check_command
+from tests.support.manifests import committed, secret_files, workloads
 from tests.support.paths import ROOT
 from tests.support.patience import PATIENCE
 from tests.support.repeats import repeats
@@ -92,6 +94,35 @@ def test_a_wrong_setting_ends_it_and_is_named(image: Image, layers: Path) -> Non
     ):
         assert one.end() == 2
         assert one.said().startswith("sluice: SLUICE_KAFKA='kafka' is not allowed")
+
+
+@pytest.mark.parametrize("role", repeats("api", "ingest", "views", "bronze", "gates", "audit"))
+def test_a_pod_of_kubernetes_answers_its_probes(
+    image: Image, layers: Path, role: str, tmp_path: Path
+) -> None:
+    """With the environment and the files that its manifest gives it, where nobody knows Kafka's name."""
+    (workload,) = (one for one in workloads(committed()) if one.role == role)
+    files = secret_files(workload, tmp_path)
+    with (
+        Network() as network,
+        Container(
+            image, workload.container["args"], layers / f"pod-{role}", network=network,
+            environ=workload.environ, tmpfs=TMPFS, files=files,
+        ) as pod,
+    ):  # fmt: skip
+        (port,) = (one["containerPort"] for one in workload.container["ports"])
+
+        def answer(probe: str) -> str:
+            path = workload.container[probe]["httpGet"]["path"]
+            asked = network.inside("wget", "-S", "-O", "-", f"http://127.0.0.1:{port}{path}")
+            pod.process_1()  # or it has ended
+            done = subprocess.run(asked, capture_output=True, text=True, check=False, timeout=60)
+            return done.stdout + done.stderr
+
+        until(lambda: "200 OK" in answer("startupProbe"), "the startup probe", END_SECONDS)
+        assert "200 OK" in answer("livenessProbe")
+        assert "503 Service Unavailable" in answer("readinessProbe")
+        assert pod.stop() == 0, pod.said()
 
 
 @pytest.fixture
