@@ -31,6 +31,7 @@ COMMANDS = {
     "doctor": "Say what is wrong and how to mend it.",
     "explain": "Show the events behind a view's rows.",
     "gates": "Show the gates, and why each is in its state; override one.",
+    "health": "Say whether a process of this machine answers.",
     "ingest": "Take events by HTTP.",
     "monitoring": "Make rules of Prometheus and dashboards.",
     "new": "Begin a package with events and views of one's own.",
