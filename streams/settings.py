@@ -19,6 +19,7 @@ from streams.setting_groups.http import HttpSettings
 from streams.setting_groups.ingest import IngestSettings
 from streams.setting_groups.kafka import KafkaSettings
 from streams.setting_groups.kafka_security import KafkaSecuritySettings
+from streams.setting_groups.notify import NotifySettings
 from streams.setting_groups.process import ProcessSettings
 from streams.setting_groups.rules import ALL
 from streams.setting_groups.verify import VerifySettings
@@ -35,6 +36,7 @@ OWN_TOPICS = (
     "events.schemas",
     "ops.gates",
     "ops.alarms",
+    "ops.acks",
 )
 """What Sluice writes itself, without SLUICE_PREFIX."""
 
@@ -42,6 +44,7 @@ OWN_TOPICS = (
 @dataclass(frozen=True, kw_only=True)
 class Settings(
     ProcessSettings,
+    NotifySettings,
     IngestSettings,
     AccessSettings,
     HttpSettings,

@@ -33,6 +33,7 @@ COMMANDS = {
     "gates": "Show the recon gates, and why each is in its state.",
     "ingest": "Take events by HTTP.",
     "new": "Begin a package with events and views of one's own.",
+    "notify": "Tell people of alarms, by webhooks.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
     "schemas": "The events' schemas: files, checks, a registry, a site.",

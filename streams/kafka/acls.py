@@ -12,7 +12,8 @@ from typing import NamedTuple
 from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
-FEED, BAD, GATES, ALARMS = "views.feed", "events.quarantine", "ops.gates", "ops.alarms"
+FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
+ALARMS, ACKS = "ops.alarms", "ops.acks"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
 _SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
@@ -25,6 +26,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Create Alter DescribeConfigs",
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
+        ACKS: "Create Describe DescribeConfigs",
     },
     "views": {
         RAW: "Read DescribeConfigs",
@@ -41,6 +43,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         ALARMS: "Write DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
+    "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
     "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read"},
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
@@ -54,12 +57,14 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
+        ACKS: "Describe DescribeConfigs",
     },
 }
 _GROUPS: dict[str, dict[str, str]] = {
     "views": {"views": "Read"},
     "bronze": {"bronze": "Read"},
     "gates": {"gates": "Read"},
+    "notify": {"notify": "Read"},
     "api": {"bronze": "Describe"},
     "doctor": {"views": "Describe", "bronze": "Describe", "gates": "Describe"},
 }

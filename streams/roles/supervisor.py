@@ -95,11 +95,16 @@ def _ports(settings: Settings, count: int, of: str) -> list[int]:
     return [base + number if base else 0 for number in range(count)]
 
 
-def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """What `worker all` runs: who tells people of alarms only where it is said who they are."""
+    return ROLES if settings.notify_file is None else (*ROLES, "notify")
+
+
+def run_all(settings: Settings, roles: Sequence[str] | None = None) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
     settings.check_gates()
-    _run(settings, commands(settings, roles))
+    _run(settings, commands(settings, roles_of(settings) if roles is None else roles))
 
 
 def run_views_processes(settings: Settings, processes: int) -> None:

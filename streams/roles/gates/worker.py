@@ -25,8 +25,8 @@ from streams.health import Health
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.refusals import in_words
 from streams.kafka.write_failures import log_failed_write
-from streams.roles.gates.leader_election import LeaderElection
 from streams.roles.gates.writer import GateWriter
+from streams.roles.leader_election import LeaderElection
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.gates.figures import VIEW, ReconReader, Window, pairs_kept
@@ -98,7 +98,7 @@ class GatesWorker:
         self._clock = clock
         self._replica = replica
         self._health = health
-        self._election = LeaderElection(settings, settings.group("gates"), settings.topic("ops.gates"))
+        self._election = LeaderElection(settings, "gates", settings.topic("ops.gates"))
         self._reader = ReconReader(Window(settings.recon_window_hours, settings.recon_settlement_hours))
         self._log: GateWriter | None = None
         self._keeper: GateEvaluator | None = None
