@@ -34,4 +34,19 @@ class ErrorCode(Enum):
     @property
     def runbook(self) -> str:
         """What to open, relative to the repository's root."""
-        return f"docs/runbooks.md#{self.name.lower()}"
+        return f"{RUNBOOKS}/{_PAGES[self.name]}.md"
+
+
+RUNBOOKS = "docs/runbooks"
+_PAGES = {
+    "EVENT_SCHEMA_INVALID": "schema-break",
+    "EVENT_ENVELOPE_INVALID": "poison-flood",
+    "EVENT_PUT_FAILED": "bronze-unwritable",
+    "PIPELINE_LAG_EXCEEDED": "pipeline-lag",
+    "CTAS_FAILURE": "ctas-failure",
+    "QUALITY_CHECK_FAILED": "gate-alarm",
+    "ATHENA_SCANNED_BYTES_BREACH": "athena-spend",
+    "BI_REFRESH_FAILED": "bi-refresh",
+    "DSAR_CONFLICT": "dsar-conflict",
+}
+"""The page of each code; several happenings may have one code, and their pages then name each other."""

@@ -13,7 +13,7 @@ from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
 FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
-ALARMS, ACKS = "ops.alarms", "ops.acks"
+ALARMS, ACKS, OVERRIDES = "ops.alarms", "ops.acks", "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
 _SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
@@ -27,6 +27,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
         ACKS: "Create Describe DescribeConfigs",
+        OVERRIDES: "Create Describe DescribeConfigs",
     },
     "views": {
         RAW: "Read DescribeConfigs",
@@ -41,10 +42,11 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read Write DescribeConfigs",
         ALARMS: "Write DescribeConfigs",
+        OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
     "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
-    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read"},
+    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
@@ -58,6 +60,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
         ACKS: "Describe DescribeConfigs",
+        OVERRIDES: "Describe DescribeConfigs",
     },
 }
 _GROUPS: dict[str, dict[str, str]] = {

@@ -15,8 +15,10 @@ from streams.access.kept_file import KeptFile, KeptFileError
 from streams.errors import SEVERITIES
 from streams.roles.notify.signature import read_secret
 from streams.text_file import TextFileError, small_text
-from tables.gates.alarms import Alarm, gate_of
-from tables.scope import Scope, sees
+from tables.gates.alarms import Alarm
+from tables.gates.declared import GATES
+from tables.gates.subjects import may_see
+from tables.scope import Scope
 
 MOST_TARGETS = 20
 """Their positions are metadata of one offset, of which Kafka takes 4 KiB."""
@@ -55,9 +57,9 @@ class Target:
         """Whether it is to be told of an alarm."""
         if alarm.severity not in self.severities:
             return False
-        gate = gate_of(alarm.subject)
-        seen = self.scope is None or (gate is not None and sees(self.scope, gate[0]))
-        return seen and any(fnmatchcase(alarm.subject, subject) for subject in self.subjects)
+        return may_see(alarm.subject, GATES, self.scope) and any(
+            fnmatchcase(alarm.subject, subject) for subject in self.subjects
+        )
 
 
 def read_targets(path: Path) -> list[Target]:
