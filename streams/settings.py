@@ -153,6 +153,11 @@ def aws_region() -> str:
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
 
 
+def colour_unwanted() -> bool:
+    """What every program of a terminal is told by NO_COLOR (no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
+
+
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:
     """The environment for a process that we start: our own with these variables (`SLUICE_…`) changed."""
     return {**os.environ, **changes}

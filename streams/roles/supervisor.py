@@ -115,7 +115,7 @@ def run_views_processes(settings: Settings, processes: int) -> None:
 
 def _run(settings: Settings, workers: Sequence[RoleCommand]) -> None:
     writable_data_dir(settings)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     shutdown.run(_run_all(workers), LEAVE_SECONDS)
 
 

@@ -15,4 +15,13 @@ class ProcessSettings:
 
     data_dir: Path = setting(".sluice", folder(), "folder for what commands keep")  # noqa: RUF009
     log_level: str = setting("INFO", choice("DEBUG", "INFO", "WARNING", "ERROR"), "what is logged")
-    emf: int = setting("0", whole(0, 1), "1: also write errors as CloudWatch Embedded Metric Format lines")
+    log_format: str = setting(
+        "auto",
+        choice("auto", "json", "text"),
+        "log lines as JSON or as text; auto: text on a terminal, else JSON",
+    )
+    emf: int = setting(
+        "0",
+        whole(0, 1),
+        "1: also count errors as CloudWatch Embedded Metric Format, a line for each code and minute",
+    )

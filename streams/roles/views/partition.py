@@ -187,7 +187,7 @@ class ViewsPartition(Partition):
             self.committed = interval.next_offset
             self.progress.moved()
         self._measure(interval, started)
-        self._quarantined.add(interval.reasons)
+        self._quarantined.add(interval.reasons, interval.examples)
         self._written.set()
         return True
 
