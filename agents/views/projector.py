@@ -63,7 +63,10 @@ class GapError(Exception):
 
 
 class Projector:
-    """The fold of one source partition: synchronous, and pure except for the clock passed to it."""
+    """The fold of one source partition: synchronous, and pure except for the clock passed to it.
+
+    `look`: is given the records as they are folded, some at a time.
+    """
 
     def __init__(
         self,
@@ -72,12 +75,15 @@ class Projector:
         state: PartitionState,
         validator: Validator,
         now_ms: Callable[[], int],
+        *,
+        look: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.state = state
         self._validator = validator
         self._now_ms = now_ms
+        self._look = look
         self._interval = Interval(state.next_offset)
         self._newest: Any = None
 
@@ -144,6 +150,8 @@ class Projector:
         interval.records += len(records)
         interval.ages.add(timestamps)
         self._newest = records[-1]
+        if self._look is not None:
+            self._look(records)
         if decoded.bad:
             self._quarantine(records, decoded.bad)
         for sent in decoded.adapted.values():

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from streams.setting_groups.declared import setting
-from streams.setting_groups.rules import choice, folder, whole
+from streams.setting_groups.rules import choice, folder, matching, whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,6 +19,12 @@ class ProcessSettings:
         "auto",
         choice("auto", "json", "text"),
         "log lines as JSON or as text; auto: text on a terminal, else JSON",
+    )
+    otlp_endpoint: str = setting(
+        "",
+        matching(r"(https?://[^\s?#@]+)?", "http(s)://host:port, or empty"),
+        "OpenTelemetry collector that gets a span for each checkpoint by OTLP over HTTP, at /v1/traces; needs"
+        " the extra sluice[otlp]; empty: none",
     )
     emf: int = setting(
         "0",
