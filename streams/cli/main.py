@@ -35,6 +35,7 @@ COMMANDS = {
     "ingest": "Take events by HTTP.",
     "monitoring": "Make rules of Prometheus and dashboards.",
     "new": "Begin a package with events and views of one's own.",
+    "notify": "Tell people of alarms, by webhooks.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
     "schemas": "The events' schemas: files, checks, a registry, a site.",

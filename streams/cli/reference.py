@@ -104,10 +104,16 @@ def _errors() -> str:
         " hours; `critical`: somebody is paged."
     )
     rows = [
-        (f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})", code.severity, code.meaning)
+        (
+            f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})",
+            code.severity,
+            code.meaning,
+            code.raised_by or "nothing yet: a name for the jobs of the lake",
+        )
         for code in ErrorCode
     ]
-    return page("Error codes", "streams/errors.py", about, table("code and runbook|severity|meaning", rows))
+    columns = "code and runbook|severity|meaning|raised by"
+    return page("Error codes", "streams/errors.py", about, table(columns, rows))
 
 
 def _views(views: Iterable[View], source: str, contract: str) -> str:
