@@ -30,7 +30,7 @@ COMMANDS = {
     "demo": "Start all of Sluice on this machine, with data.",
     "doctor": "Say what is wrong and how to mend it.",
     "explain": "Show the events behind a view's rows.",
-    "gates": "Show the recon gates, and why each is in its state.",
+    "gates": "Show the gates, and why each is in its state; override one.",
     "ingest": "Take events by HTTP.",
     "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",

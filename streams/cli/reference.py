@@ -141,9 +141,9 @@ def _http() -> str:
     document = create_api(replica).openapi()
     replica.close()
     routes = [
-        _route(path, operation)
+        _route(f"{method.upper()} {path}", operation)
         for path, methods in document["paths"].items()
-        for operation in methods.values()
+        for method, operation in methods.items()
     ]
     answers = {**document["components"]["schemas"], "Problem": Problem.model_json_schema()}
     models = [_model(name, schema) for name, schema in sorted(answers.items())]
@@ -152,7 +152,7 @@ def _http() -> str:
     return page("HTTP", "streams/http", about, "\n\n".join([also, *routes, *models]))
 
 
-def _route(path: str, operation: Mapping[str, Any]) -> str:
+def _route(asked: str, operation: Mapping[str, Any]) -> str:
     parameters = [
         (
             _code(one["name"]),
@@ -168,7 +168,7 @@ def _route(path: str, operation: Mapping[str, Any]) -> str:
         if int(status) not in COMMON
     ]
     return "\n\n".join([
-        f"## GET {path}\n{operation['summary']}",
+        f"## {asked}\n{operation['summary']}",
         *([table("parameter|type|default|is", parameters)] if parameters else ()),
         table("status|answer|is", answers),
     ])  # fmt: skip

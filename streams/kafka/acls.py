@@ -13,6 +13,7 @@ from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
 FEED, BAD, GATES, ALARMS = "views.feed", "events.quarantine", "ops.gates", "ops.alarms"
+OVERRIDES = "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
 _SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
@@ -25,6 +26,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Create Alter DescribeConfigs",
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
+        OVERRIDES: "Create Describe DescribeConfigs",
     },
     "views": {
         RAW: "Read DescribeConfigs",
@@ -39,9 +41,10 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read Write DescribeConfigs",
         ALARMS: "Write DescribeConfigs",
+        OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
-    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read"},
+    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
@@ -54,6 +57,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
+        OVERRIDES: "Describe DescribeConfigs",
     },
 }
 _GROUPS: dict[str, dict[str, str]] = {

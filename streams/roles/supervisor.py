@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from agents.backoff import Backoff
 from streams import logs, shutdown
 from streams.data_dir import writable_data_dir
+from streams.roles.gates.limits import check_gates
 from streams.settings import PREFIX, SettingError, Settings, child_environment
 
 log = logging.getLogger(__name__)
@@ -98,7 +99,7 @@ def _ports(settings: Settings, count: int, of: str) -> list[int]:
 def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
-    settings.check_gates()
+    check_gates(settings)
     _run(settings, commands(settings, roles))
 
 

@@ -34,6 +34,8 @@ def gate(city: str | None, currency: str, state: str, reason: str, variance: int
         "previous": "ok", "since": "2026-03-01T11:20:00Z", "evaluated_at": NOW, "valid_until": NOW,
         "variance_minor": variance, "variance_ratio": 0.12, "charges_minor": 1_000_000, "window_from": NOW,
         "window_to": NOW, "reason": reason, "warn_at": 0.02, "alarm_at": 0.05,
+        "measure": "variance_ratio", "value": 0.12, "override": None,
+        "key": {"city": city, "currency": currency},
     }  # fmt: skip
 
 
@@ -55,6 +57,10 @@ def partition(number: int, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+LISTED = {
+    "as_of": NOW,
+    "gates": [{"name": "recon", "dimensions": ["city", "currency"], "states": {"ok": 2, "alarm": 1}}],
+}
 GATES = [
     gate("london", "GBP", "alarm", "variance is 12% of charges, above 5%"),
     gate(None, "EUR", "stale", STALE),
@@ -97,8 +103,8 @@ def facts(**changes: Any) -> dict[str, Any]:
     [
         ({}, []),
         ({"waiting_for": "the feed to be read"}, ["the api is not ready: the feed to be read"]),
-        ({"gates": GATES[:1]}, ["gate london GBP is closed (alarm): variance is 12% of charges, above 5%"]),
-        ({"gates": GATES[1:2]}, [f"gate (no city) EUR is closed (stale): {STALE}"]),
+        ({"gates": GATES[:1]}, ["gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"]),
+        ({"gates": GATES[1:2]}, [f"gate recon (no city) EUR is closed (stale): {STALE}"]),
         ({"alarms": ALARMS[:1]}, []),
         ({"alarms": ALARMS[1:2]}, [f"alarm PIPELINE_LAG_EXCEEDED is open: {ALARMS[1]['detail']}"]),
         ({"alarms": [LOST]}, [f"alarm PIPELINE_LAG_EXCEEDED is open: {LOST['detail']}"]),
@@ -228,6 +234,7 @@ def api() -> Iterator[Api]:
                 200,
                 {"as_of": NOW, "bronze_unknown_because": None, "views": VIEWS[1:], "rows": [partition(0)]},
             ),
+            "/v1/gates": (200, LISTED),
             "/v1/gates/recon": (200, {"gate": "recon", "as_of": NOW, "rows": GATES[2:]}),
             "/v1/alarms": (200, {"as_of": NOW, "open": 0, "rows": []}),
             "/v1/views/ops_quarantine": (200, {"rows": [*BAD, {"reason": None, "quarantined": 0}]}),
@@ -301,7 +308,7 @@ def test_the_exit_code_says_whether_all_is_right(api: Api) -> None:
     done = CliRunner().invoke(main, ["status", "--api", api.url, "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout)["problems"] == [
-        "gate london GBP is closed (alarm): variance is 12% of charges, above 5%"
+        "gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"
     ]
     api.answers["/readyz"] = (
         503,
@@ -355,7 +362,7 @@ def test_problems_are_lines_of_tsv(api: Api) -> None:
 
 
 def test_who_is_not_known_is_told_which_setting(api: Api) -> None:
-    for path in ("/v1/gates/recon", "/v1/pipeline"):
+    for path in ("/v1/gates", "/v1/pipeline"):
         api.answers[path] = (401, {"title": "Unauthorized", "status": 401, "detail": "a token is needed"})
     for command in ("gates", "status"):
         done = CliRunner().invoke(main, [command, "--api", api.url])

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 from streams.cli.main import main
 from streams.doctor.environment import settings_together
 from streams.doctor.finding import GOOD, WRONG, Patient
-from streams.roles.gates.worker import rule_of
+from streams.roles.gates.limits import check_gates, gates_on
 from streams.settings import SettingError, Settings
 
 TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "41"}
@@ -21,7 +21,7 @@ TOO_LONG = {"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS":
 def test_limits_are_decimal_numbers_taken_as_they_are_written(value: str) -> None:
     environ = {"SLUICE_RECON_WARN": value}
     if value == "0.020":
-        assert rule_of(Settings.load(environ)).limits.warn == Fraction(2, 100)
+        assert gates_on(Settings.load(environ))[0].limits[0].warn == Fraction(2, 100)
         return
     with pytest.raises(SettingError, match="SLUICE_RECON_WARN"):
         Settings.load(environ)
@@ -34,9 +34,9 @@ def test_a_warning_comes_before_an_alarm() -> None:
 
 
 def test_the_windows_lie_within_what_is_kept() -> None:
-    Settings.load({"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "40"}).check_gates()
+    check_gates(Settings.load({"SLUICE_RECON_WINDOW_HOURS": "800", "SLUICE_RECON_SETTLEMENT_HOURS": "40"}))
     with pytest.raises(SettingError, match=r"SLUICE_PANE_HOURS \(840\)"):
-        Settings.load(TOO_LONG).check_gates()
+        check_gates(Settings.load(TOO_LONG))
 
 
 @pytest.mark.parametrize("command", [("worker", "gates"), ("worker", "all"), ("demo",)])
