@@ -35,6 +35,7 @@ COMMANDS = {
     "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
+    "restore": "Compute the views anew from Bronze: Kafka is lost.",
     "schemas": "The events' schemas: files, checks, a registry, a site.",
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",

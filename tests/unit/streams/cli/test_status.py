@@ -103,7 +103,10 @@ def facts(**changes: Any) -> dict[str, Any]:
     [
         ({}, []),
         ({"waiting_for": "the feed to be read"}, ["the api is not ready: the feed to be read"]),
-        ({"gates": GATES[:1]}, ["gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"]),
+        (
+            {"gates": GATES[:1]},
+            ["gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"],
+        ),
         ({"gates": GATES[1:2]}, [f"gate recon (no city) EUR is closed (stale): {STALE}"]),
         ({"alarms": ALARMS[:1]}, []),
         ({"alarms": ALARMS[1:2]}, [f"alarm PIPELINE_LAG_EXCEEDED is open: {ALARMS[1]['detail']}"]),
