@@ -193,7 +193,11 @@ class _Section:
         value = given.get(name)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | Decimal) or not 0 <= value <= MOST:
+        if isinstance(value, bool) or not isinstance(value, int | Decimal):
+            fits = False
+        else:
+            fits = Decimal(value).is_finite() and 0 <= value <= MOST
+        if not fits:
             raise self._wrong(f"{measure}.{name}", "must be a number from 0, such as 0.05")
         return Fraction(value)
 

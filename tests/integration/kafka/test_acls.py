@@ -106,6 +106,7 @@ async def test_all_roles_work_and_use_every_right(
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
     bad = (await api.get("/v1/quarantine")).json()
     assert (bad["read"], bad["unknown_because"]) == (6, None)
+    await a_gate_is_overridden(granted, api)
     await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
     for role in (gates, api, ingest, bronze, views):
@@ -183,6 +184,21 @@ async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     assert await audit.terminate() == 0
 
 
+async def a_gate_is_overridden(granted: Granted, api: Role) -> None:
+    """The one thing that an api writes."""
+    (row,) = (await api.get("/v1/gates/recon")).json()["rows"]
+    body = {"key": row["key"], "decision": "closed", "reason": "a test", "seconds": 3600}
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(await api.url("/v1/gates/recon/override"), json=body)
+    assert answer.status_code == 200, answer.text
+
+    async def decided() -> bool:
+        (shown,) = (await api.get("/v1/gates/recon")).json()["rows"]
+        return bool(shown["override"] == "closed")
+
+    await wait_until(decided, "the gate to be closed")
+
+
 async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:
     """Both workers raise an alarm about it."""
     for role in (views, bronze):
@@ -204,11 +220,15 @@ async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:
         await role.ready()
 
 
-async def test_an_api_cannot_write_any_topic(secured: SecuredKafka, sluice: Sluice, granted: Granted) -> None:
+async def test_an_api_writes_what_people_decide_and_no_other_topic(
+    secured: SecuredKafka, sluice: Sluice, granted: Granted
+) -> None:
     await granted.grant("admin", "api")
     await granted.does("admin", "topics", "create")
     kwargs = client_kwargs(Settings.load(environ_of(granted.settings("api"))))
     for topic in plan(sluice.settings):
+        if topic.name == sluice.settings.topic("ops.overrides"):
+            continue
         producer = await started(AIOKafkaProducer(**kwargs))
         try:
             with pytest.raises(TopicAuthorizationFailedError):

@@ -8,10 +8,13 @@ from typing import Any
 
 import pytest
 
+from agents.gates import evaluator
 from agents.gates.alarms import AlarmCode
 from agents.gates.evaluator import GateEvaluator, Publication
+from schemas.times import format_time
 from tables.gates.declared import RECON
 from tables.gates.figures import Key, Reading, Row
+from tables.gates.overrides import Decision, Override
 from tables.gates.records import decode_gate, gate_key, is_open, split_key
 from tables.gates.rule import GateState
 from tests.support.recon_figures import WORDS, row, rule
@@ -91,10 +94,11 @@ class Clock:
 
     def __init__(self, keeper: GateEvaluator) -> None:
         self.keeper, self.now_us, self.gates, self.alarms = keeper, START, [], []  # type: ignore[var-annotated]
+        self.overrides: dict[str, Override] = {}
 
     def turn(self, figures: dict[Key, Row] | None, times: int = 1, stale: str | None = None) -> Publication:
         for _ in range(times):
-            last = self.keeper.evaluate(reading(figures, stale), self.now_us)
+            last = self.keeper.evaluate(reading(figures, stale), self.now_us, self.overrides)
             self.gates += last.gates
             self.alarms += last.alarms
             self.now_us += SECOND // 2
@@ -233,3 +237,76 @@ def test_what_is_measured() -> None:
 def test_a_record_that_is_none() -> None:
     assert decode_gate(None) is None
     assert decode_gate(b"[]") is None
+
+
+def override(decision: str, seconds: float = 3600, *, at: int = START, even_stale: bool = False) -> Override:
+    return Override(
+        subject="recon/london|GBP", decision=Decision(decision), by="olga", reason="we know",
+        at=format_time(at), until=format_time(at + int(seconds * SECOND)), even_stale=even_stale,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("decision", "even_stale", "given", "stale", "opens"),
+    [
+        ("open", False, BAD, None, True),
+        ("open", False, GOOD, None, True),
+        ("open", False, GOOD, "nobody reports", False),
+        ("open", True, GOOD, "nobody reports", True),
+        ("closed", False, GOOD, None, False),
+        ("closed", False, BAD, None, False),
+        ("closed", True, GOOD, "nobody reports", False),
+        ("none", False, GOOD, None, True),
+        ("none", False, BAD, None, False),
+    ],
+)
+def test_what_a_person_has_decided_counts(
+    decision: str, even_stale: bool, given: dict[Key, Row], stale: str | None, opens: bool
+) -> None:
+    it = clock()
+    it.overrides = {"recon/london|GBP": override(decision, even_stale=even_stale)}
+    it.turn(given, 3, stale=stale)
+    value = it.gates[-1][1]
+    now = (it.now_us - SECOND // 2) / SECOND
+    assert is_open(value, now) is opens
+    assert json.loads(value)["open"] is opens
+    assert is_open(value, now + 16) is False
+    told = [alarm for alarm in it.alarms if alarm.alarm_id.startswith("override/")]
+    assert [alarm.state for alarm in told] == ([] if decision == "none" else ["raised"])
+
+
+def test_a_decision_ends_by_itself_and_lets_nothing_pass_after_that() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.overrides = {"recon/london|GBP": override("open", 4)}
+    it.turn(BAD)
+    opened = it.gates[-1][1]
+    assert json.loads(opened)["valid_until"] == "2026-03-01T12:00:04Z", "for those who know of no overrides"
+    assert [is_open(opened, START / SECOND + after) for after in (1.5, 4, 4.1)] == [True, True, False]
+    it.turn(BAD, 10)
+    assert json.loads(it.gates[-1][1])["override"] is None
+    assert [alarm.state for alarm in it.alarms if "override" in alarm.alarm_id] == ["raised", "cleared"]
+
+
+def test_the_next_keeper_tells_of_a_decision_once() -> None:
+    it = clock()
+    it.overrides = {"recon/london|GBP": override("closed")}
+    it.turn(GOOD)
+    following = Clock(GateEvaluator(RECON, WORDS, rule(), CODES))
+    following.overrides = it.overrides
+    for key, value in it.gates:
+        following.keeper.restore(key_values(key), value)
+    following.turn(GOOD, 3)
+    assert following.alarms == []
+    following.overrides = {}
+    following.turn(GOOD)
+    assert [(alarm.alarm_id, alarm.state) for alarm in following.alarms] == [
+        (it.alarms[0].alarm_id, "cleared")
+    ]
+
+
+def test_there_are_not_more_gates_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluator, "MOST_GATES", 2)
+    it = clock()
+    it.turn({(f"city-{number}", "GBP"): row(1, 1) for number in range(5)})
+    assert (len(it.gates), it.keeper.refused) == (2, 3)
