@@ -38,6 +38,7 @@ COMMANDS = {
     "notify": "Tell people of alarms, by webhooks.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",
+    "restore": "Compute the views anew from Bronze: Kafka is lost.",
     "schemas": "The events' schemas: files, checks, a registry, a site.",
     "simulate": "Send the events of a made-up marketplace to Kafka.",
     "settings": "List every setting.",
