@@ -17,7 +17,6 @@ from streams.monitoring.files import NoSdkError, dashboards, monitoring_files
 from streams.monitoring.options import Options
 from streams.setting_groups.declared import SettingError
 
-
 out_option = click.option(
     "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder."
 )

@@ -15,11 +15,12 @@ from tables.spec.tile import Tile, TileKind
 from tables.spec.tiles import CURRENCY, rows_by
 from tables.spec.view import View
 
+COUNTED = "short"
 UNITS = {
-    Unit.COUNT: "short",
-    Unit.MINOR: "short",
+    Unit.COUNT: COUNTED,
+    Unit.MINOR: COUNTED,  # a currency's minor units are not always hundredths
     Unit.RATIO: "percentunit",
-    Unit.NUMBER: "short",
+    Unit.NUMBER: COUNTED,
     Unit.SECONDS: "s",
 }
 HEIGHT, HALF, THIRD = 8, 12, 8
@@ -54,11 +55,10 @@ def _shown(
 ) -> Builder[Panel]:
     by = rows_by(view, tile)
     query = _query(view, by, measures)
-    units = {measure.description: UNITS[measure.unit] for measure in view.measures}
     panel = _framed(panel, title or tile.title, f"{view.description} View {view.name}.", query, HALF)
-    for column in query.columns:
-        if column.title in units:
-            panel = panel.override_by_name(column.title, [DynamicConfigValue("unit", units[column.title])])
+    for measure in view.measures:
+        if measure.name in measures and UNITS[measure.unit] != COUNTED:
+            panel = panel.override_by_name(measure.name, [DynamicConfigValue("unit", UNITS[measure.unit])])
     return panel
 
 
@@ -67,10 +67,9 @@ def _trend(view: View, tile: Tile, name: str) -> Builder[Panel]:
     (measure,) = (one for one in view.measures if one.name == name)
     by = (CURRENCY,) if view.has_money else ()
     query = _query(view, by, (name,), {"step": "1h"}, (Column("t", "time", "timestamp"),))
-    panel = _framed(
-        timeseries.Panel().unit(UNITS[measure.unit]), f"{tile.title}: {measure.description}",
-        f"By the hour. View {view.name}.", query, THIRD,
-    )  # fmt: skip
+    title = f"{tile.title}: {measure.description}"
+    panel = _framed(timeseries.Panel(), title, f"By the hour. View {view.name}.", query, THIRD)
+    panel = panel.unit(UNITS[measure.unit])
     assert isinstance(panel, timeseries.Panel)
     if by:
         lines = {"fields": [CURRENCY], "keepFields": False, "naming": {"asLabels": True}}
@@ -86,7 +85,7 @@ def _gates(tile: Tile) -> Builder[Panel]:
 
 
 def _framed(panel: Shape, title: str, about: str, query: ApiQuery, width: int) -> Shape:
-    panel = panel.title(title).description(about).datasource(API).height(HEIGHT).span(width)
+    panel = panel.title(title).description(about).unit(COUNTED).datasource(API).height(HEIGHT).span(width)
     return panel.with_target(ApiQueryBuilder(query))
 
 
@@ -97,13 +96,12 @@ def _query(
     more: dict[str, str] | None = None,
     first: tuple[Column, ...] = (),
 ) -> ApiQuery:
-    described = {measure.name: measure.description for measure in view.measures}
     params = {"group_by": ",".join(by)}
     if view.kind == "windowed":
         params |= {"from": "${__from}", "to": "${__to}"}
     columns = (
         *first,
         *(Column(name, name, "string") for name in by),
-        *(Column(name, described[name], "number") for name in measures),
+        *(Column(name, name, "number") for name in measures),
     )
     return ApiQuery(f"/v1/views/{view.name}", {**params, **(more or {})}, columns)
