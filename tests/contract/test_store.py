@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from prometheus_client import REGISTRY
 
 from agents.bronze.store import ChangedError, ExistsError, Store, StoreError
 from streams.store.urls import store_at
@@ -56,6 +57,24 @@ async def test_what_is_created_is_read_back(store: Store, path: str) -> None:
     assert found is not None
     assert found.data == b"\x1f\x8b\x00 bytes"
     assert await listed(store) == [(path, 9)]
+
+
+async def test_requests_are_counted_as_they_are_billed(store: Store) -> None:
+    def counted() -> list[float]:
+        return [
+            REGISTRY.get_sample_value("sluice_store_requests_total", {"operation": name}) or 0.0
+            for name in ("put", "get", "list", "delete")
+        ]
+
+    before = counted()
+    await store.create("a/1", b"x")
+    await store.create_all([("a/2", b"x"), ("a/3", b"x")])
+    found = await store.get("a/1")
+    assert found is not None
+    await store.replace("a/1", b"y", found.etag)
+    assert len(await listed(store)) == 3
+    await store.delete("a/3")
+    assert [now - then for now, then in zip(counted(), before, strict=True)] == [4, 1, 1, 1]
 
 
 async def test_an_object_is_created_once(store: Store) -> None:

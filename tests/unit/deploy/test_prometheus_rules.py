@@ -7,11 +7,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 import yaml
 from prometheus_client import REGISTRY
 
 from streams import metrics
+from streams.cli.main import main
 from streams.errors import SEVERITIES, ErrorCode
 from streams.monitoring.files import monitoring_files
 from streams.monitoring.options import Options
@@ -64,6 +66,23 @@ def test_every_alert_says_how_bad_it_is_whose_and_what_to_open() -> None:
         assert rule["annotations"]["summary"]
         assert (ROOT / rule["annotations"]["runbook"]).is_file(), rule["alert"]
         assert "city" not in rule["expr"]
+
+
+def test_every_command_is_one_of_ours() -> None:
+    """What an alert tells to run: its options are those that the command has."""
+    told = {rule["annotations"]["command"] for rule in alerts() if "command" in rule["annotations"]}
+    assert told
+    for line in told:
+        words = re.sub(r"{{.*?}}", "", line).split()
+        command: click.Command = main
+        ctx = click.Context(main)
+        while len(words) > 1 and isinstance(command, click.Group) and words[1] in command.list_commands(ctx):
+            found = command.get_command(ctx, words.pop(1))
+            assert found is not None
+            command = found
+        assert command is not main, line
+        options = {option for one in command.params for option in one.opts}
+        assert {word for word in words if word.startswith("--")} <= options, line
 
 
 def cases(fires: bool) -> Iterator[tuple[str, str]]:

@@ -211,13 +211,23 @@ async def test_readiness(api: httpx.AsyncClient, replica: Replica) -> None:
     assert (await api.get("/v1/views/kpi_gmv")).json()["complete"] is False
 
 
-async def test_metrics_tell_each_views_freshness(api: httpx.AsyncClient, replica: Replica) -> None:
+async def test_metrics_tell_how_far_each_view_can_be_trusted(
+    api: httpx.AsyncClient, replica: Replica
+) -> None:
     answer = await api.get("/metrics")
     assert 'sluice_view_freshness_seconds{view="kpi_gmv"} +Inf' in answer.text
+    assert 'sluice_view_complete{view="kpi_gmv"} 0.0' in answer.text
     await feed(replica, checkpoint(7, NOW_S), heartbeat((0, 7, 7, None)))
     answer = await api.get("/metrics")
     assert 'sluice_view_freshness_seconds{view="kpi_gmv"} 0.0' in answer.text
+    assert 'sluice_view_complete{view="kpi_gmv"} 1.0' in answer.text
     assert answer.headers["content-type"].startswith("text/plain")
+
+
+async def test_metrics_tell_readiness_as_readyz_does(api: httpx.AsyncClient, replica: Replica) -> None:
+    assert "sluice_ready 1.0" in (await api.get("/metrics")).text
+    replica.forget("Kafka at nowhere:1")
+    assert "sluice_ready 0.0" in (await api.get("/metrics")).text
 
 
 async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.AsyncClient) -> None:

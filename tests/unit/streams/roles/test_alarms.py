@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
+from prometheus_client import REGISTRY
 
 from agents import backoff
 from streams.kafka import single_record
@@ -48,8 +49,12 @@ async def test_an_alarm_is_retried_and_counted_until_it_is_there(
     monkeypatch.setattr(single_record, "AIOKafkaProducer", FailingProducer)
     monkeypatch.setattr(alarms, "SEND_SECONDS", 0.05)
     monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
-    await alarms.raise_lost(Settings.load({}), "bronze", "t", 3, (5, 12))
-    assert FailingProducer.sent == [b"lost/bronze/t/3/5"]
+    await alarms.raise_lost(Settings.load({}), "bronze", "counted", 3, (5, 12))
+    assert FailingProducer.sent == [b"lost/bronze/counted/3/5"]
     assert FailingProducer.stopped == 5
-    failures = [r for r in caplog.records if "alarm lost/bronze/t/3/5 could not be written" in r.message]
+    failures = [
+        r for r in caplog.records if "alarm lost/bronze/counted/3/5 could not be written" in r.message
+    ]
     assert len(failures) == 4
+    labels = {"group": "sluice-bronze", "topic": "counted"}
+    assert REGISTRY.get_sample_value("sluice_lost_records_total", labels) == 7

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 from faust.types import TP
+from prometheus_client import REGISTRY
 
-from streams.roles.lag import PAUSED_SECONDS, STUCK_SECONDS, MoveWatch, StuckError
+from streams.roles.lag import PAUSED_SECONDS, STUCK_SECONDS, LagGauges, MoveWatch, StuckError
 
 ONE, TWO = TP("t", 0), TP("t", 1)
 
@@ -88,3 +89,19 @@ def test_a_partition_that_comes_back_begins_anew() -> None:
         looks.after(1.0)
     looks.watch.keep({TWO})
     assert looks.stuck_after() == pytest.approx(STUCK_SECONDS, abs=2)
+
+
+def test_gauges_are_of_the_partitions_that_are_owned() -> None:
+    gauges, names = (
+        LagGauges("group-of-gauges"),
+        ("position_offset", "consumer_lag_records", "consumer_lag_seconds"),
+    )
+
+    def values() -> list[float | None]:
+        labels = {"group": "group-of-gauges", "topic": "t", "partition": "0"}
+        return [REGISTRY.get_sample_value(f"sluice_{name}", labels) for name in names]
+
+    gauges.measure(ONE, 41, 7, oldest_ms=1_000, now_ms=4_000)
+    assert values() == [41, 7, 3]
+    assert gauges.keep({TWO}) == {ONE}
+    assert values() == [None, None, None]
