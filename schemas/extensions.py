@@ -1,5 +1,5 @@
-"""Events and views of one's own, from packages beside the project: what the catalogue and the views take in
-besides the project's own declarations.
+"""Events, views and gates of one's own, from packages beside the project: what the catalogue takes in besides
+the project's own declarations.
 
 They are added once, before the catalogue is built; `streams.extensions.loading` does it at the start of each
 process. Every command imports this, so it imports nothing.
@@ -17,14 +17,15 @@ class ExtensionError(ValueError):
 
 
 class Extension(NamedTuple):
-    """What a package declares: `EventSpec`s, views (`tables.spec`), and by events' names `Adapter`s for those
-    that others declare. `version`: of its distribution, or empty."""
+    """What a package declares: `EventSpec`s, views and gates (`tables.spec`), and by events' names `Adapter`s
+    for those that others declare. `version`: of its distribution, or empty."""
 
     package: str
     version: str
     events: tuple[Any, ...]
     views: tuple[Any, ...]
     adapters: Mapping[str, tuple[Any, ...]] = MappingProxyType({})
+    gates: tuple[Any, ...] = ()
 
 
 _added: list[Extension] = []

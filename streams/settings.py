@@ -15,10 +15,12 @@ from typing import Any
 from streams.setting_groups.access import AccessSettings
 from streams.setting_groups.bronze import BronzeSettings
 from streams.setting_groups.declared import SettingError
+from streams.setting_groups.gates import GateSettings
 from streams.setting_groups.http import HttpSettings
 from streams.setting_groups.ingest import IngestSettings
 from streams.setting_groups.kafka import KafkaSettings
 from streams.setting_groups.kafka_security import KafkaSecuritySettings
+from streams.setting_groups.notify import NotifySettings
 from streams.setting_groups.process import ProcessSettings
 from streams.setting_groups.rules import ALL
 from streams.setting_groups.verify import VerifySettings
@@ -35,6 +37,8 @@ OWN_TOPICS = (
     "events.schemas",
     "ops.gates",
     "ops.alarms",
+    "ops.acks",
+    "ops.overrides",
 )
 """What Sluice writes itself, without SLUICE_PREFIX."""
 
@@ -42,11 +46,13 @@ OWN_TOPICS = (
 @dataclass(frozen=True, kw_only=True)
 class Settings(
     ProcessSettings,
+    NotifySettings,
     IngestSettings,
     AccessSettings,
     HttpSettings,
     VerifySettings,
     BronzeSettings,
+    GateSettings,
     ViewSettings,
     KafkaSecuritySettings,
     KafkaSettings,
@@ -106,21 +112,6 @@ class Settings(
             domains = self.bronze_city_domains
             _check_known("SLUICE_BRONZE_CITY_DOMAINS", domains, known_domains(), "domain")
 
-    def check_gates(self) -> None:
-        """The gates' view has to be computed, and their window to lie within what it keeps.
-
-        Only who runs gates needs it: the other roles go on without. Raises `SettingError`.
-        """
-        if self.views != ALL:
-            from tables.gates.figures import VIEW  # noqa: PLC0415 - the views take a moment
-
-            if VIEW not in self.views:
-                allowed = f"all, or with {VIEW} among them: the gates are evaluated from it"
-                raise SettingError("SLUICE_VIEWS", ",".join(self.views), allowed)
-        if self.recon_window_hours + self.recon_settlement_hours > self.pane_hours:
-            allowed = f"with SLUICE_RECON_SETTLEMENT_HOURS at most SLUICE_PANE_HOURS ({self.pane_hours})"
-            raise SettingError("SLUICE_RECON_WINDOW_HOURS", str(self.recon_window_hours), allowed)
-
     def topic(self, name: str) -> str:
         """The full name of one of our own topics (`events.quarantine`, `views.feed`, …)."""
         return self.prefix + name
@@ -160,6 +151,11 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
 def aws_region() -> str:
     """AWS's own variable, which obstore and AWS's tools read too; empty: it says nothing."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
+
+
+def colour_unwanted() -> bool:
+    """What every program of a terminal is told by NO_COLOR (no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:

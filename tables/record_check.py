@@ -18,18 +18,18 @@ from tables.codec import (
 )
 from tables.experiments.records import decode_experiment, decode_user
 from tables.fold.dedupe.chunks import unpack
-from tables.gates.records import decode_gate, gate_key
+from tables.gates.records import decode_gate, key_of_record
 from tables.keys import FeedFormatError, FeedVersionError
 
 _VIEW = rb"[^:@]{1,200}@[0-9a-f]{8}"
 _TOPIC = rb"[A-Za-z0-9._-]{1,249}(?:~" + _VIEW + rb")?"
 _FEED_KEY = re.compile(
-    rb"c:%(topic)s|d:%(topic)s:[0-9]{20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
+    rb"c:%(topic)s|d:%(topic)s:-?[0-9]{19,20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
     rb"|[ex]:%(view)s:%(topic)s:.+|u:%(view)s:%(topic)s:[0-9a-f]{16}|v:%(view)s:%(topic)s|h:.+"
     % {b"topic": _TOPIC, b"view": _VIEW},
     re.DOTALL,
 )
-_GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}")
+_GATE_KEY = re.compile(rb"[a-z0-9_-]{0,64}\|[A-Z]{3}|[a-z][a-z0-9_]{0,99}/.{0,1000}", re.DOTALL)
 SHOWN_KEY_BYTES = 80
 
 
@@ -58,7 +58,7 @@ def is_feed_key(key: bytes | None) -> bool:
 
 def is_gate_key(key: bytes | None) -> bool:
     """Whether a record of the gates' topic is ours by its key."""
-    return key is not None and _GATE_KEY.fullmatch(key) is not None
+    return key is not None and _GATE_KEY.fullmatch(key) is not None and _is_utf8(key)
 
 
 def _is_utf8(key: bytes) -> bool:
@@ -85,7 +85,7 @@ def gate_problem(key: bytes | None, value: bytes | None) -> Problem | None:
     if not is_gate_key(key):
         return NOT_OURS
     record = decode_gate(value)
-    if value is not None and (record is None or gate_key(record.city, record.currency) != key):
+    if value is not None and (record is None or key_of_record(record) != key):
         return Problem(Fault.DAMAGED, "its value is no gate's, or another one's")
     return None
 

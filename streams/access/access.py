@@ -10,6 +10,7 @@ from streams.access.city_scopes import CityScopes
 from streams.access.identity import Headers, Identifier
 from streams.access.jwks import KeyFile, KeySource, KeyUrl
 from streams.access.jwt_tokens import JwtTokens
+from streams.access.operators import Operators
 from streams.access.proxy import Proxy
 from streams.access.tokens import Tokens
 from streams.settings import SettingError, Settings
@@ -29,12 +30,13 @@ class AskAgainError(AccessEndedError):
 
 class Visitor(NamedTuple):
     """Who asks. `seen`: the cities that they may see now (None: all, and null); `told_again`: as `Identity`
-    has it."""
+    has it; `operates`: whether they have the role `operator` now."""
 
     analyst: str
     lasts: Callable[[], bool]
     seen: Callable[[], Scope]
     told_again: bool = False
+    operates: Callable[[], bool] = lambda: False
 
     def scope(self) -> Scope:
         """The cities that they may see now; it may change while a stream is open. Raises
@@ -53,6 +55,7 @@ class Access:
         self.key_url: KeyUrl | None = None
         self._identifier = self._of(settings)
         self._scopes = None if settings.city_scope_file is None else CityScopes(settings.city_scope_file)
+        self._operators = None if settings.operators_file is None else Operators(settings.operators_file)
 
     def visitor(self, headers: Headers, address: str | None) -> Visitor:
         """Who asks. Raises `UnauthorizedError`."""
@@ -60,7 +63,12 @@ class Access:
             return EVERYONE
         identity = self._identifier.identify(headers, address)
         analyst, lasts, told_again = identity
-        return Visitor(analyst, lasts, lambda: self._cities(analyst), told_again)
+        return Visitor(
+            analyst, lasts, lambda: self._cities(analyst), told_again, lambda: self._operates(analyst)
+        )
+
+    def _operates(self, analyst: str) -> bool:
+        return self._operators is not None and self._operators.has(analyst)
 
     def _cities(self, analyst: str) -> Scope:
         return frozenset() if self._scopes is None else self._scopes.of(analyst)
@@ -87,5 +95,5 @@ class Access:
         return self.key_url
 
 
-EVERYONE = Visitor(ANYONE, lambda: True, lambda: None)
-"""Who asks where SLUICE_AUTH is off."""
+EVERYONE = Visitor(ANYONE, lambda: True, lambda: None, operates=lambda: True)
+"""Who asks where SLUICE_AUTH is off: on this machine alone."""

@@ -31,6 +31,7 @@ from streams.embedded.broker import EmbeddedKafka, EmbeddedKafkaError
 from streams.embedded.config import HOST, free_port, is_free
 from streams.kafka import topics
 from streams.kafka.availability import KafkaAwayError, while_it_answers
+from streams.roles.gates.limits import check_gates
 from streams.roles.supervisor import ROLES, sluice_command
 from streams.setting_groups.kafka_security import no_security
 from streams.setting_groups.rules import ALL
@@ -66,7 +67,7 @@ def demo() -> None:
       SLUICE_HTTP_PORT=8081 sluice demo
     """
     settings = replace(Settings.load(), views=ALL)  # it shows all
-    settings.check_gates()
+    check_gates(settings)
     plain_logs()
     stop = _stop_on_signals()
     folder = writable_data_dir(settings) / "demo"

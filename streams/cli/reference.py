@@ -21,6 +21,8 @@ from streams.feed.replica import Replica
 from streams.http.app import create_api
 from streams.http.models import Problem
 from streams.http.problems import COMMON
+from streams.monitoring.files import monitoring_files
+from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
 from tables.spec.view import View
@@ -42,8 +44,9 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    of_docs = {f"{FOLDER}/{name}.md": content for name, content in written.items()}
-    return render() | of_docs | {SETTING_NAMES: "".join(f"{name}\n" for name in _variables())}
+    deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    deployed[SETTING_NAMES] = "".join(f"{name}\n" for name in _variables())
+    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
 
 def pages_of(extension: Extension) -> dict[str, str]:
@@ -101,10 +104,16 @@ def _errors() -> str:
         " hours; `critical`: somebody is paged."
     )
     rows = [
-        (f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})", code.severity, code.meaning)
+        (
+            f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})",
+            code.severity,
+            code.meaning,
+            code.raised_by or "nothing yet: a name for the jobs of the lake",
+        )
         for code in ErrorCode
     ]
-    return page("Error codes", "streams/errors.py", about, table("code and runbook|severity|meaning", rows))
+    columns = "code and runbook|severity|meaning|raised by"
+    return page("Error codes", "streams/errors.py", about, table(columns, rows))
 
 
 def _views(views: Iterable[View], source: str, contract: str) -> str:
@@ -148,9 +157,9 @@ def _http() -> str:
     document = create_api(replica).openapi()
     replica.close()
     routes = [
-        _route(path, operation)
+        _route(f"{method.upper()} {path}", operation)
         for path, methods in document["paths"].items()
-        for operation in methods.values()
+        for method, operation in methods.items()
     ]
     answers = {**document["components"]["schemas"], "Problem": Problem.model_json_schema()}
     models = [_model(name, schema) for name, schema in sorted(answers.items())]
@@ -159,7 +168,7 @@ def _http() -> str:
     return page("HTTP", "streams/http", about, "\n\n".join([also, *routes, *models]))
 
 
-def _route(path: str, operation: Mapping[str, Any]) -> str:
+def _route(asked: str, operation: Mapping[str, Any]) -> str:
     parameters = [
         (
             _code(one["name"]),
@@ -175,7 +184,7 @@ def _route(path: str, operation: Mapping[str, Any]) -> str:
         if int(status) not in COMMON
     ]
     return "\n\n".join([
-        f"## GET {path}\n{operation['summary']}",
+        f"## {asked}\n{operation['summary']}",
         *([table("parameter|type|default|is", parameters)] if parameters else ()),
         table("status|answer|is", answers),
     ])  # fmt: skip

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import Any, NamedTuple
 
-from streams.cli.gates import MOST_ALARMS
+from streams.cli.gates import MOST_ALARMS, all_gates
 from streams.cli.status_problems import notes_of, problems_of
 from streams.client import ApiRefusalError, SluiceClient
 from streams.settings import Settings
@@ -31,7 +31,7 @@ def facts(
         "api": client.url,
         "without": sorted(without),
         "waiting_for": None if ready else waiting_for,
-        "gates": client.json("/v1/gates/recon")["rows"] if ready and "gates" not in without else None,
+        "gates": all_gates(client)["rows"] if ready and "gates" not in without else None,
         **_alarms(client, ready=ready),
         "views": pipeline["views"],
         "partitions": pipeline["rows"],

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from streams.cli.formats import age, instant
-from streams.cli.gates import GATE, name_of
+from streams.cli.gates import name_of
 from streams.plain_text import plain
 
 LOST = "lost/"
@@ -51,7 +51,7 @@ def _alarms(facts: dict[str, Any]) -> Iterator[str]:
         yield f"newer alarms may be missing: {facts['alarms_unknown_because']}"
     alarms = facts["alarms"] or ()
     for alarm in alarms:
-        if not alarm["subject"].startswith(GATE) and not _is_old_loss(alarm, facts):  # gates have been told
+        if "/" not in alarm["subject"] and not _is_old_loss(alarm, facts):  # gates have been told
             yield f"alarm {alarm['code']} is open: {alarm['detail']}"
     more = (facts["alarms_open"] or 0) - len(alarms)
     if more > 0:

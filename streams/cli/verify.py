@@ -69,7 +69,7 @@ def verify(*, name: str, window: str, seconds: float, url: str | None, as_json: 
     different = [verdict.view.name for verdict in verdicts if verdict.state == "different"]
     if different:
         what = "not what the definition gives over the same records"
-        raise Failure(f"QUALITY_CHECK_FAILED: {', '.join(different)}: {what} (docs/runbooks.md)")
+        raise Failure(f"QUALITY_CHECK_FAILED: {', '.join(different)}: {what} (docs/runbooks/wrong-number.md)")
     if any(verdict.state != "equal" for verdict in verdicts):
         raise click.exceptions.Exit(1)
 

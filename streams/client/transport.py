@@ -14,7 +14,7 @@ import httpx
 from streams.client.errors import ApiAwayError, ApiError, ApiRefusalError
 
 TIMEOUT_SECONDS = 10.0
-REFUSALS = (400, 401, 403, 404, 429)
+REFUSALS = (400, 401, 403, 404, 409, 415, 429)
 
 Params = Sequence[tuple[str, str]]
 
@@ -63,6 +63,13 @@ class Transport:
             else:
                 answer = httpx.get(url, params=query, **self._how)
         return answer.status_code, answer.content
+
+    def post(self, path: str, body: Mapping[str, Any]) -> bytes:
+        """The body of the answer to POST `path` with this JSON. Raises as `get` does."""
+        with self._errors():
+            answer = httpx.post(self.url + quote(path), json=dict(body), **self._how)
+        self._check(answer.status_code, answer.content)
+        return answer.content
 
     @contextmanager
     def streamed(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from schemas.extensions import extensions
 from streams.doctor.finding import GOOD, WRONG, Finding, Patient
+from streams.roles.gates.limits import check_gates
 from streams.settings import SettingError, unknown_variables
 
 
@@ -14,7 +15,7 @@ async def settings_together(patient: Patient) -> list[Finding]:
     """
     try:
         if "gates" not in patient.without:
-            patient.settings.check_gates()
+            check_gates(patient.settings)
     except SettingError as error:
         mend = "until then `sluice worker gates` and `all` refuse to run; `--without gates` if you run none"
         return [Finding("settings", WRONG, str(error), mend)]

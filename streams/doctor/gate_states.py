@@ -9,14 +9,15 @@ from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State, s
 from streams.doctor.reading import reading
 from streams.kafka.records import records_from
 from streams.kafka.topology import partitions_of
-from tables.gates.records import decode_gate, expired
+from streams.runbooks import page
+from tables.gates.records import GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
 
 EXPIRED = "expired"
 SAID: dict[str, tuple[State, str]] = {
     GateState.OK: (GOOD, ""),
-    GateState.WARN: (NOTE, "see `sluice views ops_recon_variance --group-by city,currency`"),
-    GateState.ALARM: (WRONG, "they are closed: docs/runbooks.md, QUALITY_CHECK_FAILED"),
+    GateState.WARN: (NOTE, "see `sluice gates`"),
+    GateState.ALARM: (WRONG, "they are closed: see `sluice gates`"),
     GateState.STALE: (
         WRONG,
         "they are closed until the views have caught up: see the views worker and its lag",
@@ -42,9 +43,17 @@ async def gate_states(patient: Patient) -> list[Finding]:
         gate = decode_gate(value)
         if gate is not None:
             over = expired(gate.valid_until, datetime.now(UTC))
-            by_state[EXPIRED if over else gate.state].append(f"{gate.city or '(no city)'} {gate.currency}")
+            by_state[EXPIRED if over else gate.state].append(_name(gate))
     found = []
     for state, names in sorted(by_state.items()):
         how, mend = SAID[state]
-        found.append(Finding("gates", how, f"{len(names)} {state}: {some(sorted(names))}", mend))
+        runbook = page("gate-alarm") if state == GateState.ALARM else ""
+        text = f"{len(names)} {state}: {some(sorted(names))}"
+        found.append(Finding("gates", how, text, mend, runbook))
     return found
+
+
+def _name(gate: GateRecord) -> str:
+    named = gate.key or {"city": gate.city, "currency": gate.currency}
+    values = (value or ("(no city)" if name == "city" else "-") for name, value in named.items())
+    return " ".join((gate.gate, *values))

@@ -45,7 +45,9 @@ def load_packages(wanted: Mapping[str, str]) -> None:
     if not wanted:
         return
     try:
-        importlib.import_module("tables.views")  # builds the catalogue and the views, with all checks
+        importlib.import_module(
+            "tables.gates.declared"
+        )  # builds the catalogue and the views, with all checks
     except ExtensionError as error:
         package = str(error).partition(":")[0]
         raise ExtensionError(f"{wanted[package]}: {error}") from None
@@ -58,11 +60,12 @@ def announce() -> None:
     for one in extensions():
         metrics.EXTENSION_INFO.labels(one.package, one.version).set(1)
         log.info(
-            "extension %s %s: %d events, %d views, %d adapters",
+            "extension %s %s: %d events, %d views, %d gates, %d adapters",
             one.package,
             one.version,
             len(one.events),
             len(one.views),
+            len(one.gates),
             sum(map(len, one.adapters.values())),
         )
 
@@ -102,10 +105,10 @@ def _read(package: str, whose: str) -> Extension:
     """What a package declares. Raises `ExtensionError`."""
     try:
         module = _imported(package)
-        events, views, adapters = _declared(module)
+        declared = _declared(module)
     except ExtensionError as error:
         raise ExtensionError(f"{whose}: {package}: {error}") from None
-    return Extension(package, _version_of(package, module), events, views, adapters)
+    return Extension(package, _version_of(package, module), **declared)
 
 
 def _imported(package: str) -> ModuleType:
@@ -134,22 +137,26 @@ def _import(package: str) -> ModuleType:
         raise ExtensionError(f"it cannot be imported: {type(error).__name__}: {said}{at}") from None
 
 
-def _declared(module: ModuleType) -> tuple[tuple[Any, ...], tuple[Any, ...], dict[str, tuple[Any, ...]]]:
+def _declared(module: ModuleType) -> dict[str, Any]:
     from schemas.spec import Adapter, EventSpec  # noqa: PLC0415 - pydantic takes a moment
+    from tables.spec.gate import Gate  # noqa: PLC0415
     from tables.spec.view import View  # noqa: PLC0415
 
-    if not any(hasattr(module, name) for name in ("EVENTS", "VIEWS", "ADAPTERS")):
-        raise ExtensionError("it has neither EVENTS nor VIEWS nor ADAPTERS: give it one of them")
+    if not any(hasattr(module, name) for name in ("EVENTS", "VIEWS", "GATES", "ADAPTERS")):
+        raise ExtensionError("it has neither EVENTS nor VIEWS nor GATES nor ADAPTERS: give it one of them")
     adapters = getattr(module, "ADAPTERS", {})
     if not isinstance(adapters, Mapping):
         raise ExtensionError(
             f"its ADAPTERS is a {type(adapters).__name__}: it must map an event's name to a tuple of adapters"
         )
-    return (
-        _all_of(getattr(module, "EVENTS", ()), "EVENTS", EventSpec),
-        _all_of(getattr(module, "VIEWS", ()), "VIEWS", View),
-        {event: _all_of(those, f"ADAPTERS[{event!r}]", Adapter) for event, those in adapters.items()},
-    )
+    return {
+        "events": _all_of(getattr(module, "EVENTS", ()), "EVENTS", EventSpec),
+        "views": _all_of(getattr(module, "VIEWS", ()), "VIEWS", View),
+        "gates": _all_of(getattr(module, "GATES", ()), "GATES", Gate),
+        "adapters": {
+            event: _all_of(those, f"ADAPTERS[{event!r}]", Adapter) for event, those in adapters.items()
+        },
+    }
 
 
 def _all_of(declared: Any, name: str, kind: type) -> tuple[Any, ...]:

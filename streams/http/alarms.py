@@ -18,12 +18,14 @@ from streams.http.models import TIME, asked
 from streams.http.ops_topics import OpsTopics
 from streams.http.problems import COMMON, described, lists, problem
 from streams.http.replies import Listing, reply
+from streams.runbooks import of_alarm
 from tables.gates.alarm_log import AlarmSeen
-from tables.gates.alarms import gate_of
+from tables.gates.declared import GATES
+from tables.gates.subjects import may_see
 from tables.query.declarations import LIMIT_SCHEMA, MAX_LIMIT, Parameter
 from tables.query.params import ParameterError, check_known, parse_limit
 from tables.query.values import did_you_mean
-from tables.scope import Scope, sees
+from tables.scope import Scope
 
 STATES = ("raised", "cleared")
 CODES = [code.name for code in ErrorCode]
@@ -48,7 +50,7 @@ class AlarmRow(BaseModel):
     alarm_id: str
     code: str
     severity: str = Field(description="critical: page; warning: look in working hours")
-    subject: str = Field(description="what it is about: recon/city|currency, or a topic's partition")
+    subject: str = Field(description="what it is about: a gate (recon/city|currency), or a topic's partition")
     state: str = Field(json_schema_extra={"enum": [*STATES]})
     raised_at: str = Field(json_schema_extra=TIME)
     cleared_at: str | None = Field(description="null while it is open", json_schema_extra=TIME)
@@ -103,7 +105,7 @@ def router(ops: OpsTopics, clock: Clock) -> APIRouter:
 
 def answer(ops: OpsTopics, scope: Scope, wanted: Wanted, as_of: str) -> dict[str, Any]:
     """The alarms that may be seen: those of the gates of one's cities; of the pipeline, for `*` alone."""
-    seen = sorted(ops.alarms.newest_first(lambda one: _may_see(one, scope)), key=_rank)
+    seen = sorted(ops.alarms.newest_first(lambda one: may_see(one.raised.subject, GATES, scope)), key=_rank)
     ranks = Counter(map(_rank, seen))
     found = [one for one in seen if _is(one, wanted.values)]
     return {
@@ -136,11 +138,6 @@ def _state(one: AlarmSeen) -> str:
     return "raised" if one.cleared is None else "cleared"
 
 
-def _may_see(one: AlarmSeen, scope: Scope) -> bool:
-    gate = gate_of(one.raised.subject)
-    return scope is None or (gate is not None and sees(scope, gate[0]))
-
-
 def _row(one: AlarmSeen) -> dict[str, Any]:
     raised, cleared = one
     known = ErrorCode.__members__.get(raised.code)
@@ -154,7 +151,7 @@ def _row(one: AlarmSeen) -> dict[str, Any]:
         "cleared_at": None if cleared is None else cleared.at,
         "detail": raised.detail,
         "meaning": "" if known is None else known.meaning,
-        "runbook": "" if known is None else known.runbook,
+        "runbook": of_alarm(raised.alarm_id, raised.code),
     }
 
 

@@ -17,6 +17,7 @@ from streams.http import (
     console,
     docs_page,
     explain,
+    gate_overrides,
     gates,
     operation,
     pipeline,
@@ -78,6 +79,7 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     app.include_router(views.router(replica))
     ops = ops or OpsTopics(replica.settings)
     app.include_router(gates.router(ops, replica.clock))
+    app.include_router(gate_overrides.router(ops, replica.settings, replica.clock))
     app.include_router(alarms.router(ops, replica.clock))
     app.include_router(pipeline.router(replica))
     app.include_router(operation.router(replica))

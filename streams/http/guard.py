@@ -28,7 +28,7 @@ OPEN = frozenset({"/healthz", "/readyz", "/metrics"})
 PAGE = "/"
 """The console, which is open as its files are, below `FOLDER`: what it shows is asked for with a token."""
 MOST_BODY = 65_536
-"""No route takes a body; what a client sends by mistake up to this is passed over."""
+"""What operators send is smaller; what a client sends to another route by mistake is passed over."""
 
 VisitorOf = Callable[[RawHeaders, str | None], Visitor]
 """Headers and the peer's address → who asks. Raises `UnauthorizedError`."""
@@ -64,7 +64,7 @@ class Guard:
         if len(scope["raw_path"]) + len(scope["query_string"]) > self._most_query:
             return problem(414, f"path and query are longer than {self._most_query:,} bytes")
         if not _small(headers):
-            return problem(413, f"no route takes a body, and this one is over {MOST_BODY:,} bytes")
+            return problem(413, f"the body is over {MOST_BODY:,} bytes")
         if scope["path"] in OPEN or scope["path"] == PAGE or scope["path"].startswith(FOLDER):
             return None
         if self._loopback_only and not _asks_loopback(headers):

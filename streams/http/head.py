@@ -10,6 +10,8 @@ STREAMS = "/v1/stream/"
 
 def methods(path: str) -> str:
     """The methods that a path knows, as the header `allow` has them."""
+    if path.endswith("/override"):
+        return "POST"
     return "GET" if f"{path}/".startswith(STREAMS) else "GET, HEAD"
 
 

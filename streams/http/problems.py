@@ -16,7 +16,7 @@ from streams.access.access import AccessEndedError
 from streams.http.head import methods
 from streams.http.models import Problem
 from streams.http.open_streams import TooManyStreamsError
-from tables.gates.records import RECON
+from tables.gates.declared import GATES as DECLARED
 from tables.query.params import ParameterError
 from tables.query.values import did_you_mean
 
@@ -53,7 +53,7 @@ WRONG_PARAMETER = described("A parameter is wrong; `parameter` names it.")
 COMMON: dict[int | str, dict[str, Any]] = {
     401: described("It is not known who asks: no token, or one that does not count (SLUICE_AUTH)."),
     403: described("Who asks may not see this at all."),
-    413: described("A body over 64 KiB; no route takes one."),
+    413: described("A body over 64 KiB."),
     414: described("Path and query are longer than SLUICE_HTTP_QUERY_BYTES."),
     421: described("Another machine's name was asked for, while SLUICE_AUTH=off."),
     429: described("Too many requests or streams; Retry-After says in how many seconds to ask again."),
@@ -103,8 +103,8 @@ def install(app: FastAPI, views: Iterable[str]) -> None:
         detail = f"{request.url.path}: {error.detail}"
         if error.status_code == 404:
             if f"{request.url.path}/".startswith(GATES):
-                hint = did_you_mean(request.url.path.removeprefix(GATES), [RECON])
-                return problem(404, detail + hint, error.headers, gates=[RECON])
+                hint = did_you_mean(request.url.path.removeprefix(GATES), DECLARED)
+                return problem(404, detail + hint, error.headers, gates=[*DECLARED])
             return problem(404, detail, error.headers, views=list(views))
         if error.status_code == 405:
             allowed = methods(request.url.path)

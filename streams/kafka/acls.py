@@ -12,7 +12,8 @@ from typing import NamedTuple
 from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
-FEED, BAD, GATES, ALARMS = "views.feed", "events.quarantine", "ops.gates", "ops.alarms"
+FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
+ALARMS, ACKS, OVERRIDES = "ops.alarms", "ops.acks", "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
 _SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
@@ -25,6 +26,8 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Create Alter DescribeConfigs",
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
+        ACKS: "Create Describe DescribeConfigs",
+        OVERRIDES: "Create Describe DescribeConfigs",
     },
     "views": {
         RAW: "Read DescribeConfigs",
@@ -39,13 +42,16 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read Write DescribeConfigs",
         ALARMS: "Write DescribeConfigs",
+        OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
-    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read"},
+    "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
+    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
     "rebuild": {RAW: "Read", SCHEMAS: "Read", FEED: "Read Write"},
+    "restore": {RAW: "Describe", SCHEMAS: "Read", FEED: "Read Write"},
     "doctor": {
         RAW: "Read DescribeConfigs",
         BAD: "Read DescribeConfigs",
@@ -54,12 +60,15 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
+        ACKS: "Describe DescribeConfigs",
+        OVERRIDES: "Describe DescribeConfigs",
     },
 }
 _GROUPS: dict[str, dict[str, str]] = {
     "views": {"views": "Read"},
     "bronze": {"bronze": "Read"},
     "gates": {"gates": "Read"},
+    "notify": {"notify": "Read"},
     "api": {"bronze": "Describe"},
     "doctor": {"views": "Describe", "bronze": "Describe", "gates": "Describe"},
 }
@@ -119,11 +128,12 @@ def _names(settings: Settings, topic: str) -> tuple[str, ...]:
 
 
 def _transactional_ids(settings: Settings, role: str) -> Iterator[tuple[str, str, str, str]]:
-    """A views worker has one for each partition; the rebuild fences it, and has others of its own."""
+    """A views worker has one for each partition; what writes in its place fences it by that, and the rebuild
+    has others of its own."""
     if role in ("gates", "quarantine"):
         yield "transactional-id", settings.group(role), "literal", "Write"
     stem = settings.group("views")
-    stems = {"views": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
+    stems = {"views": [stem], "restore": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
     for one in stems:
         for topic in settings.raw_topics:
             yield "transactional-id", f"{one}-{topic}-", "prefixed", "Write"

@@ -8,15 +8,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 
-from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
-from streams import logs
+from streams import logs, metrics
 from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
-from streams.kafka.client import client_kwargs, stop_quietly
 from streams.kafka.refusals import in_words
+from streams.kafka.single_record import send_record
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
 
@@ -36,6 +35,7 @@ async def raise_lost(
         role, topic, partition, lost, code=code.name, severity=code.severity, at_us=SYSTEM_CLOCK.wall_us()
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
+    metrics.LOST_RECORDS.labels(settings.group(role), topic).inc(lost[1] - lost[0])
     await send_alarm(settings, alarm)
 
 
@@ -75,7 +75,7 @@ async def send_alarm(settings: Settings, alarm: Alarm) -> None:
     while True:
         try:
             async with asyncio.timeout(SEND_SECONDS):
-                await _send(settings, alarm)
+                await send_record(settings, settings.topic("ops.alarms"), *encode_alarm(alarm))
         except (KafkaError, OSError) as error:  # running out of time is an OSError
             failed = f"alarm {alarm.alarm_id} could not be written: {in_words(error)}"
             message = f"{failed}; next try in {backoff.seconds:g} s"
@@ -83,14 +83,3 @@ async def send_alarm(settings: Settings, alarm: Alarm) -> None:
             await backoff.pause()
         else:
             return
-
-
-async def _send(settings: Settings, alarm: Alarm) -> None:
-    """With a producer of its own, as alarms are rare."""
-    key, value = encode_alarm(alarm)
-    producer = AIOKafkaProducer(**client_kwargs(settings), client_id="sluice", enable_idempotence=True)
-    try:
-        await producer.start()
-        await producer.send_and_wait(settings.topic("ops.alarms"), key=key, value=value, partition=0)
-    finally:
-        await stop_quietly(producer)

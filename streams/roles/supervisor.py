@@ -19,6 +19,7 @@ from dataclasses import dataclass, field
 from agents.backoff import Backoff
 from streams import logs, shutdown
 from streams.data_dir import writable_data_dir
+from streams.roles.gates.limits import check_gates
 from streams.settings import PREFIX, SettingError, Settings, child_environment
 
 log = logging.getLogger(__name__)
@@ -95,11 +96,16 @@ def _ports(settings: Settings, count: int, of: str) -> list[int]:
     return [base + number if base else 0 for number in range(count)]
 
 
-def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """What `worker all` runs: who tells people of alarms only where it is said who they are."""
+    return ROLES if settings.notify_file is None else (*ROLES, "notify")
+
+
+def run_all(settings: Settings, roles: Sequence[str] | None = None) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
-    settings.check_gates()
-    _run(settings, commands(settings, roles))
+    check_gates(settings)
+    _run(settings, commands(settings, roles_of(settings) if roles is None else roles))
 
 
 def run_views_processes(settings: Settings, processes: int) -> None:
@@ -109,7 +115,7 @@ def run_views_processes(settings: Settings, processes: int) -> None:
 
 def _run(settings: Settings, workers: Sequence[RoleCommand]) -> None:
     writable_data_dir(settings)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     shutdown.run(_run_all(workers), LEAVE_SECONDS)
 
 

@@ -26,6 +26,11 @@ class AccessSettings:
         file(),
         "analyst_city_scope: CSV lines analyst,city (* for all, and null); who has no line sees nothing",
     )
+    operators_file: Path | None = setting(  # noqa: RUF009
+        "",
+        file(),
+        "analysts, a line each, with the role operator: who may override gates and acknowledge alarms",
+    )
     tokens_file: Path | None = setting(  # noqa: RUF009
         "", file(), "tokens: lines analyst,sha256 of the token"
     )

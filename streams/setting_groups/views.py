@@ -1,4 +1,4 @@
-"""What workers compute, and the gates."""
+"""What workers compute."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streams.setting_groups.rules import INSTALLED, choice, exact, names, names_
 
 @dataclass(frozen=True, kw_only=True)
 class ViewSettings:
-    """What workers compute, and the gates."""
+    """What workers compute."""
 
     views: tuple[str, ...] = setting(
         "all",
@@ -21,8 +21,8 @@ class ViewSettings:
     extensions: tuple[str, ...] = setting(
         INSTALLED,
         perhaps(names(r"[A-Za-z_][A-Za-z0-9_]*(\.[A-Za-z_][A-Za-z0-9_]*)*", "Python packages with commas")),
-        "packages with events and views of one's own, the same in every process; installed: those with an"
-        " entry point in sluice.extensions; empty: none",
+        "packages with events, views and gates of one's own, the same in every process; installed: those with"
+        " an entry point in sluice.extensions; empty: none",
     )
     pane_minutes: int = setting(
         "2880",
@@ -47,28 +47,3 @@ class ViewSettings:
         "60", whole(1, 86400), "age at which an unread record makes views incomplete"
     )
     clock: str = setting("wall", choice("wall", "event"), "what 'now' means: the clock or the newest event")
-    recon_window_hours: int = setting(
-        "24", whole(1, 1000000), "window over which the recon gate compares charges and payouts, in hours"
-    )
-    recon_warn: Decimal = setting(  # noqa: RUF009
-        "0.02", exact("0", "1000000"), "variance_ratio above which a gate warns"
-    )
-    recon_alarm: Decimal = setting(  # noqa: RUF009
-        "0.05", exact("0", "1000000"), "variance_ratio above which a gate closes"
-    )
-    recon_min_minor: int = setting(
-        "10000",
-        whole(0, 2**53 - 1),
-        "while both sides are under it, in minor units, a gate holds its state",
-    )
-    recon_settlement_hours: int = setting(
-        "0", whole(0, 1000000), "how long payouts come after their charges, in hours"
-    )
-    gate_raise: int = setting("3", whole(1, 10000), "evaluations in a row that a worse state needs")
-    gate_clear: int = setting("10", whole(1, 10000), "evaluations in a row that a better state needs")
-    gate_clear_at: Decimal = setting(  # noqa: RUF009
-        "0.8", exact("0", "1"), "share of a limit above which a gate does not get better yet"
-    )
-    gate_hold_seconds: int = setting(
-        "60", whole(0, 86400), "how long a gate warns or is in alarm before it gets better, in seconds"
-    )

@@ -11,8 +11,7 @@ from markupsafe import Markup
 from streams.embedded.broker import ROOT
 from streams.errors import ErrorCode
 
-PAGE = ROOT / "docs/runbooks.md"
-_SECTION = re.compile(r"^## (\w+)\n", re.MULTILINE)
+_TITLE = re.compile(r"\A# .*\n")
 
 
 class Runbook(NamedTuple):
@@ -21,23 +20,28 @@ class Runbook(NamedTuple):
     code: str
     severity: str
     meaning: str
+    page: str
     steps: Markup
 
 
 def runbooks() -> list[Runbook]:
     """One a code, in the order declared."""
-    found = _sections()
-    return [Runbook(one.name, one.severity, one.meaning, found.get(one.name, Markup())) for one in ErrorCode]
+    return [
+        Runbook(one.name, one.severity, one.meaning, one.runbook, _steps(one.runbook)) for one in ErrorCode
+    ]
 
 
-def _sections() -> dict[str, Markup]:
+def _steps(page: str) -> Markup:
     try:
-        text = PAGE.read_text("utf-8")
+        text = (ROOT / page).read_text("utf-8")
     except OSError:
-        return {}
-    _, *parts = _SECTION.split(text)
+        return Markup()
     # The page is the project's own; HTML in it would be shown as text, and a link could lead out of the site.
     markdown = (
         MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
     )
-    return {name: Markup(markdown.render(body)) for name, body in zip(parts[::2], parts[1::2], strict=True)}  # noqa: S704
+    tokens = markdown.parse(_TITLE.sub("", text))
+    for token in tokens:
+        if token.type in ("heading_open", "heading_close"):
+            token.tag = f"h{int(token.tag[1:]) + 1}"  # below the code's own
+    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704

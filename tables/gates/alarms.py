@@ -8,11 +8,6 @@ import msgspec
 
 from schemas.times import format_time, parse_instant
 from tables.codec import LAST
-from tables.gates.records import RECON
-
-GATE = f"{RECON}/"
-"""How the subject of a gate's alarm begins."""
-
 
 AUDIT = "audit/"
 """How the id of an audit's alarm begins."""
@@ -51,14 +46,6 @@ def decode_alarm(value: bytes | None) -> Alarm | None:
     except (msgspec.MsgspecError, ValueError):
         return None
     return found
-
-
-def gate_of(subject: str) -> tuple[str | None, str] | None:
-    """City and currency of the recon gate that an alarm is about; None where it is about something else."""
-    if not subject.startswith(GATE):
-        return None
-    city, _, currency = subject.removeprefix(GATE).partition("|")
-    return city or None, currency
 
 
 def full_alarm(

@@ -1,169 +1,190 @@
-"""What the recon gates are evaluated from: sums of ops_recon_variance over a window, and what is stale."""
+"""What gates are evaluated from: a view's rows over a window, and whether they can be trusted."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from fractions import Fraction
+from typing import NamedTuple, Protocol
 
-import numpy as np
-
-from tables.gates.rule import Figures
-from tables.read.definitions import ViewState
-from tables.read.pane_sums import PaneSums, Part, join
-from tables.read.sketch_entries import Ints
+from tables.codec import Group
+from tables.gates.rule import Figure, Figures
+from tables.query.experiments import experiment_rows
+from tables.query.params import ViewQuery, parse_view_query
+from tables.query.rows import Table, of_experiments, windowed, with_entities
+from tables.query.window import window_of
 from tables.read.state import ReaderState
 from tables.read.status import Situation, resolve_as_of, stale_sources, tripped_sources
+from tables.spec.gate import Gate, Watch, Worse, needed, sides
+from tables.spec.measures import Column, Measure, Number, finish_all
 from tables.spec.view import View
-from tables.spec.windowed import Windowed
-from tables.times import HOUR_MINUTES, MINUTE_US, whole_hours
 
-EVER = 1 << 40
-"""Epoch minutes beyond any pane."""
-
-VIEW = "ops_recon_variance"
-SUMS = ("charges_minor", "payouts_minor", "refunds_minor", "fees_minor")
-"""What is looked at of it, by city and currency."""
-
-Pair = tuple[str | None, str]
-"""City and currency."""
+Key = tuple[str | None, ...]
+"""What tells a gate from others of its declaration: the values of its key."""
+Seen = Mapping[str, Number]
+"""The measures that a gate is judged by, and what they are computed from, by name."""
 
 
-KEY = ("city", "currency")
+class Row(NamedTuple):
+    """What is seen of one gate."""
 
-
-class Window(NamedTuple):
-    """How far back is compared, in hours; charges, refunds and fees are taken `settlement_hours` earlier than
-    payouts.
-    """
-
-    hours: int
-    settlement_hours: int
+    figures: Figures
+    seen: Seen
 
 
 class Reading(NamedTuple):
     """What one evaluation sees.
 
-    `figures`: pairs that have money in the window, None while the feed has not been read. `first`, `end`:
-    epoch minutes of the payouts' window. `stale`: why nothing of this can be trusted, None if it can.
+    `rows`: of the gates whose group has something in the window, None while the feed has not been read.
+    `nothing`: of the others. `first`, `end`: epoch minutes of the window, that of the measures that come
+    later where some are settled; 0 of what has no window. `stale`: why nothing of this can be trusted, None
+    if it can.
     """
 
-    figures: dict[Pair, Figures] | None
+    rows: Mapping[Key, Row] | None
+    nothing: Row
     first: int
     end: int
     stale: str | None
 
 
-class RunningSums:
-    """Exact sums by group over a window that moves on: only what has come, gone or changed is added up."""
+class FiguresReader(Protocol):
+    """Reads what the gates of one declaration are evaluated from. `evaluate_seconds`: how often at least."""
 
-    def __init__(self, panes: PaneSums) -> None:
-        self._panes = panes
-        self._parts: dict[int, Part] = {}
-        self._limbs = np.zeros((0, panes.width), np.int64)
-
-    def over(self, first: int, end: int) -> Ints:
-        """The limbs (tables/read/pane_sums.py) of every group's sums over the epoch minutes [first, end)."""
-        now = self._panes.parts(first, end)
-        new = len(self._panes.groups) - len(self._limbs)  # after decoding, which may have found new groups
-        if new:
-            self._limbs = np.concatenate((self._limbs, np.zeros((new, self._panes.width), np.int64)))
-        for at, part in self._parts.items():
-            if now.get(at) is not part:
-                self._limbs[part.keys] -= part.limbs
-        for at, part in now.items():
-            if self._parts.get(at) is not part:
-                self._limbs[part.keys] += part.limbs
-        self._parts = now
-        return self._limbs
-
-
-class ReconReader:
-    """Reads the gates' figures from a feed's state; what has not changed is not added up again."""
-
-    def __init__(self, window: Window) -> None:
-        self._window = window
-        self._state: ViewState | None = None
-        self._key: tuple[object, ...] | None = None
-        self._figures: dict[Pair, Figures] = {}
+    evaluate_seconds: float
 
     def read(self, reader: ReaderState, situation: Situation) -> Reading:
         """The figures as of now: the clock's, or the newest event's (`situation.clock`)."""
-        stale = gate_staleness(reader, situation)
-        if not situation.feed_read:
-            return Reading(None, 0, 0, stale)
-        state = reader.views[VIEW]
-        lacking = _lacking(state.view)
-        if lacking:
-            return Reading(None, 0, 0, f"the former definition of {VIEW}, which answers, has no {lacking}")
-        _, end_us = resolve_as_of(reader, "now", situation)
-        end = -(-end_us // MINUTE_US)
-        first = -((self._window.hours * HOUR_MINUTES * MINUTE_US - end_us) // MINUTE_US)
-        assert state.panes is not None
-        rolled_until = reader.rolled_until()
-        first, end = whole_hours(first, end, rolled_until)
-        shift = self._window.settlement_hours * HOUR_MINUTES
-        shifted = whole_hours(first - shift, end - shift, rolled_until)
-        if state is not self._state:  # the feed is read anew
-            self._state, self._key = state, None
-            self._paid, self._rest = RunningSums(state.panes), RunningSums(state.panes)
-        key = (state.version, first, end, shifted)
-        if key != self._key:
-            self._figures = self._add_up(state, (first, end), shifted)
-            self._key = key
-        return Reading(self._figures, first, end, stale)
 
-    def _add_up(
-        self, state: ViewState, payouts: tuple[int, int], others: tuple[int, int]
-    ) -> dict[Pair, Figures]:
-        panes = state.panes
-        assert panes is not None
-        assert isinstance(state.view, Windowed)
-        names = [total.name for total in state.view.sums]
-        charge, payout, refund, fee = (names.index(name) for name in SUMS)
-        paid = join(self._paid.over(*payouts))
-        rest = paid if others == payouts else join(self._rest.over(*others))
-        found = {}
-        for group, of_payouts, of_others in zip(panes.groups.groups, paid, rest, strict=False):
-            figures = Figures(of_others[charge], of_payouts[payout] + of_others[refund] + of_others[fee])
-            if any(figures):
-                found[_pair(group)] = figures
-        return found
+    def kept(self, reader: ReaderState) -> set[Key]:
+        """The keys of which anything is kept, however old."""
 
 
-def _lacking(view: View) -> str | None:
-    """What the gates need and a view does not have; None: it has all. This release's has; a former definition
-    may not."""
-    if not isinstance(view, Windowed):
-        return "sums by time"
-    if view.key != KEY:
-        return f"groups by {' and '.join(KEY)} alone"
-    names = {total.name for total in view.sums}
-    return next((name for name in SUMS if name not in names), None)
+class Judged:
+    """How rows of a view become figures of a gate. `view`: as it is declared; what answers may be a former
+    definition of it, which has `kept` too, or gates can't be judged by it.
+    """
+
+    def __init__(self, gate: Gate, view: View) -> None:
+        self._key = gate.key
+        names = frozenset(name for watch in gate.watches for name in watch.needs)
+        self.measures = needed(view, names)
+        self.kept = frozenset(measure.name for measure in self.measures if not measure.needs)
+        by_name = {measure.name: measure for measure in self.measures}
+        self._watches = [(watch, by_name[watch.measure]) for watch in gate.watches]
+
+    def lacking(self, view: View) -> str | None:
+        """What is needed and a view does not have; None: it has all."""
+        missing = [name for name in self._key if name not in view.dimensions]
+        missing += sorted(self.kept - {measure.name for measure in view.measures})
+        return (
+            f"the former definition of {view.name}, which answers, has no {missing[0]}" if missing else None
+        )
+
+    def rows(self, kept: Mapping[str, Column], as_of_us: int) -> list[Row]:
+        """Of columns of what is kept of each measure."""
+        columns = finish_all(self.measures, kept, as_of_us)
+        return [
+            self._row(dict(zip(columns, values, strict=True)))
+            for values in zip(*columns.values(), strict=True)
+        ]
+
+    def _row(self, seen: Seen) -> Row:
+        return Row(tuple(_figure(watch, measure, seen) for watch, measure in self._watches), seen)
 
 
-def _pair(group: tuple[object, ...]) -> Pair:
-    city, currency = group
-    assert city is None or isinstance(city, str)
-    assert isinstance(currency, str)
-    return city, currency
+def _figure(watch: Watch, measure: Measure, seen: Seen) -> Figure | None:
+    value = seen[watch.measure]
+    enough = max((_sum(seen, names) for names in watch.enough), default=None)
+    of = sides(measure)
+    if of is not None:
+        part, whole = ([seen[name] for name in names] for names in of)
+        if None in part or None in whole:
+            return None
+        return Figure(_whole(part), _whole(whole), value, enough)
+    if value is None:
+        return Figure(0, 1, None, enough) if watch.worse is Worse.ABOVE else None
+    return Figure(*_fraction(value), value, enough)
 
 
-def pairs_kept(reader: ReaderState) -> set[Pair]:
-    """Every pair that some pane has, however old."""
-    state = reader.views[VIEW]
-    panes = state.panes
-    if panes is None or _lacking(state.view):
-        return set()
-    return {_pair(panes.groups.groups[number]) for number in panes.total(-EVER, EVER).keys.tolist()}
+def _fraction(value: float) -> tuple[int, int]:
+    exact = Fraction(value)
+    return exact.numerator, exact.denominator
 
 
-def gate_staleness(reader: ReaderState, situation: Situation) -> str | None:
-    """Why the gates must be stale, in words that name a source partition; None if they need not be."""
+def _sum(seen: Seen, names: Sequence[str]) -> int:
+    return int(sum(seen[name] or 0 for name in names))
+
+
+def _whole(numbers: Sequence[Number]) -> int:
+    return sum(int(number or 0) for number in numbers)
+
+
+class AnswerReader:
+    """Reads a gate's figures as the view's answer has them, of any kind of view."""
+
+    evaluate_seconds = 1.0
+
+    def __init__(self, gate: Gate, view: View, window_hours: int) -> None:
+        self._gate = gate
+        self._judged = Judged(gate, view)
+        self._window = f"{window_hours}h"
+        self._keys: set[Key] = set()
+
+    def read(self, reader: ReaderState, situation: Situation) -> Reading:
+        """The figures as of now."""
+        gate = self._gate
+        state = reader.views[gate.view]
+        stale = gate_staleness(reader, state.view, situation)
+        lacking = self._judged.lacking(state.view)
+        if lacking is not None or not situation.feed_read:
+            return Reading(None, NOTHING, 0, 0, stale or lacking)
+        view = state.view
+        query = _query(gate, view, self._window)
+        as_of_us, end_us = resolve_as_of(reader, query.as_of, situation)
+        table, first, end = Table([], {name: [] for name in view.nothing()}), 0, 0
+        if state.panes is not None:
+            first, end = window_of(reader, query, end_us)
+            table = windowed(state, query, first, end, None)
+        if state.entities is not None:
+            table = with_entities(table, state, query, as_of_us, None)
+        if state.experiments is not None:
+            table = of_experiments(view, experiment_rows(state.experiments, query, reader.newest_us()))
+        rows: dict[Key, Row] = {}
+        places = [query.group_by.index(name) for name in gate.key]
+        for (_, group), row in zip(table.keys, self._judged.rows(table.kept, as_of_us), strict=True):
+            rows.setdefault(key_of(group, places), row)
+        self._keys = set(rows)
+        return Reading(rows, NOTHING, first, end, stale)
+
+    def kept(self, reader: ReaderState) -> set[Key]:  # noqa: ARG002
+        """Those that the last reading had."""
+        return self._keys
+
+
+NOTHING = Row((), {})
+"""Of a gate whose group the view's answer does not have: it holds."""
+
+
+def _query(gate: Gate, view: View, window: str) -> ViewQuery:
+    """All of the view by the gate's key; an experiment view by all its dimensions, as it has to be."""
+    grouped = [] if view.kind == "experiment" else [("group_by", ",".join(gate.key))]
+    over = [("window", window)] if view.kind == "windowed" else []
+    return parse_view_query(view, [*grouped, *over])
+
+
+def key_of(group: Group, places: Sequence[int]) -> Key:
+    """The key of a view's group."""
+    return tuple(None if group[at] is None else str(group[at]) for at in places)
+
+
+def gate_staleness(reader: ReaderState, view: View, situation: Situation) -> str | None:
+    """Why the gates of a view must be stale, in words that name a source partition; None if they need not
+    be."""
     if not situation.feed_read:
         return "the feed has not been read to its end"
     if not situation.topics or not all(situation.topics.values()):
         return "it is not known how many partitions the raw topics have"
-    stale = stale_sources(reader, reader.views[VIEW].view, situation)
-    stale = stale or tripped_sources(reader, situation)
+    stale = stale_sources(reader, view, situation) or tripped_sources(reader, situation)
     if not stale:
         return None
     (topic, number), why = stale[0]

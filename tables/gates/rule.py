@@ -1,4 +1,4 @@
-"""The recon gate's rule (docs/contract.md §3 "Recon gate"), without clocks, records or Kafka.
+"""The rule of every gate (docs/contract.md §3 "Recon gate"), without clocks, records or Kafka.
 
 An evaluation finds a level; a gate's standing is what the levels of its evaluations in a row make of it.
 docs/gates.md explains every choice that the contract leaves open.
@@ -6,9 +6,15 @@ docs/gates.md explains every choice that the contract leaves open.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 from fractions import Fraction
 from typing import NamedTuple
+
+from tables.spec.measures import Number
+
+BEYOND = Fraction(10**30)
+"""What no measure reaches: the mark of a limit that is never cleared."""
 
 
 class GateState(StrEnum):
@@ -34,91 +40,123 @@ _BY_RANK = tuple(GateState)
 
 
 class Limits(NamedTuple):
-    """What one evaluation is held against.
+    """What a measure is held against, exact; None: never. `below`: it is worse below them, not above."""
 
-    `warn`, `alarm`: limits of the variance ratio, exact. `min_minor`: under it on both sides a gate holds.
-    """
+    warn: Fraction | None
+    alarm: Fraction | None
+    below: bool = False
 
-    warn: Fraction
-    alarm: Fraction
-    min_minor: int
+    def eased(self, clear_at: Fraction) -> Limits:
+        """The marks at which a level is left again: this share of the limits, or as far below them."""
+
+        def mark(limit: Fraction | None) -> Fraction | None:
+            if limit is None or not self.below:
+                return None if limit is None else limit * clear_at
+            return limit / clear_at if clear_at else BEYOND
+
+        return Limits(mark(self.warn), mark(self.alarm), self.below)
 
 
 class Rule(NamedTuple):
-    """The settings of the rule.
+    """How a gate is judged.
 
-    `marks`: lower than `limits`; a state is left for a better one by what is not above these. `raise_after`,
-    `clear_after`: evaluations in a row that a worse and a better state need. `hold_us`: how long a gate stays
-    in `warn` and `alarm` at least before it gets better, in µs.
+    `limits`, `marks`: of each watched measure; a state is left for a better one by what is not beyond the
+    marks. `minimum`: under it there is too little to judge. `raise_after`, `clear_after`: evaluations in a
+    row that a worse and a better state need. `hold_us`: how long a gate stays in `warn` and `alarm` at least
+    before it gets better, in µs.
     """
 
-    limits: Limits
-    marks: Limits
+    limits: tuple[Limits, ...]
+    marks: tuple[Limits, ...]
+    minimum: int
     raise_after: int
     clear_after: int
     hold_us: int
 
     @classmethod
     def of(
-        cls, limits: Limits, *, clear_at: Fraction, raise_after: int, clear_after: int, hold_us: int
+        cls,
+        limits: Sequence[Limits],
+        *,
+        minimum: int = 0,
+        clear_at: Fraction,
+        raise_after: int,
+        clear_after: int,
+        hold_us: int,
     ) -> Rule:
         """One whose marks are this share of the limits."""
-        marks = limits._replace(warn=limits.warn * clear_at, alarm=limits.alarm * clear_at)
-        return cls(limits, marks, raise_after, clear_after, hold_us)
+        marks = tuple(one.eased(clear_at) for one in limits)
+        return cls(tuple(limits), marks, minimum, raise_after, clear_after, hold_us)
+
+
+class Figure(NamedTuple):
+    """What is seen of a watched measure: `part` ÷ `whole`, exact; `value` as an answer of the view has it.
+
+    `enough`: what must reach the minimum, None where nothing must.
+    """
+
+    part: int
+    whole: int
+    value: Number
+    enough: int | None = None
+
+
+Figures = tuple[Figure | None, ...]
+"""One for each watched measure; None where it is null for want of one of its sides."""
 
 
 class Found(NamedTuple):
-    """What one evaluation finds: a `level`, by the limits; the `best` state that it allows, by the marks."""
+    """What one evaluation finds: a `level`, by the limits; the `best` state that it allows, by the marks; the
+    place of the watched measure that decides."""
 
     level: GateState
     best: GateState
+    watch: int = 0
 
 
 IS_STALE = Found(GateState.STALE, GateState.STALE)
 
 
-class Figures(NamedTuple):
-    """What a gate compares, in minor units: charges, and payouts + refunds + fees."""
-
-    charges: int
-    others: int
-
-    @property
-    def variance(self) -> int:
-        """Charges less the other side."""
-        return self.charges - self.others
-
-    @property
-    def ratio(self) -> float | None:
-        """Absolute variance ÷ charges, correctly rounded; None without charges."""
-        return abs(self.variance) / self.charges if self.charges else None
-
-
-NOTHING = Figures(0, 0)
-
-
-def level(figures: Figures, limits: Limits) -> GateState | None:
-    """What one evaluation that is not stale finds; None where there is too little to judge: the gate holds.
+def level(figure: Figure | None, limits: Limits, minimum: int) -> GateState | None:
+    """What one measure says; None where there is too little to judge.
 
     Ratios are compared as integers, so that a limit that is just met is not passed.
     """
-    charges, others = figures
-    if max(charges, others) < max(limits.min_minor, 1):  # nothing at all is too little whatever the minimum
-        return None
-    if not charges:
-        return GateState.ALARM
-    apart = abs(charges - others)
-    if apart * limits.alarm.denominator > limits.alarm.numerator * charges:
-        return GateState.ALARM
-    if apart * limits.warn.denominator > limits.warn.numerator * charges:
-        return GateState.WARN
+    if figure is None or (figure.enough is not None and figure.enough < max(minimum, 1)):
+        return None  # nothing at all is too little whatever the minimum
+    for state, limit in ((GateState.ALARM, limits.alarm), (GateState.WARN, limits.warn)):
+        if limit is not None and _beyond(figure, limit, below=limits.below):
+            return state
     return GateState.OK
 
 
+def _beyond(figure: Figure, limit: Fraction, *, below: bool) -> bool:
+    part, whole = figure.part * limit.denominator, limit.numerator * figure.whole
+    return part < whole if below else part > whole
+
+
 def judge(figures: Figures, rule: Rule) -> Found | None:
-    """What one evaluation that is not stale finds; None where it is to hold."""
-    found, best = level(figures, rule.limits), level(figures, rule.marks)
-    return None if found is None or best is None else Found(found, best)
+    """What one evaluation that is not stale finds; None where it is to hold. The worst measure decides."""
+    found: Found | None = None
+    for at, figure in enumerate(figures):
+        reached = level(figure, rule.limits[at], rule.minimum)
+        best = level(figure, rule.marks[at], rule.minimum)
+        if reached is None or best is None:
+            continue
+        if found is None:
+            found = Found(reached, best, at)
+            continue
+        decides = (reached.rank, best.rank) > (found.level.rank, found.best.rank)
+        found = Found(
+            max(found.level, reached, key=_rank),
+            max(found.best, best, key=_rank),
+            at if decides else found.watch,
+        )
+    return found
+
+
+def _rank(state: GateState) -> int:
+    return state.rank
 
 
 class Standing(NamedTuple):
@@ -148,7 +186,7 @@ def step(standing: Standing, found: Found | None, rule: Rule, state_us: int) -> 
     one when the last `clear_after` all allowed it, and no sooner than `hold_us` after the gate came into the
     state that it leaves. `stale` is reached at once, and left without that wait.
     """
-    reached, best = found or (standing.held, standing.held)
+    reached, best, _ = found or Found(standing.held, standing.held)
     worse = tuple(count + 1 if reached.rank >= at else 0 for at, count in enumerate(standing.worse, 1))
     better = tuple(count + 1 if best.rank <= at else 0 for at, count in enumerate(standing.better))
     state = GateState.STALE

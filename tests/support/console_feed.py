@@ -13,7 +13,7 @@ from streams.http.app import create_app
 from streams.http.ops_topics import OpsTopics
 from streams.settings import Settings
 from tables.gates.alarms import Alarm
-from tables.gates.records import GateRecord, encode_gate, gate_key
+from tables.gates.records import GateRecord, encode_gate, key_of_record
 from tables.read.state import FeedItem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC
@@ -29,7 +29,7 @@ def console_over(
     """The console's URL. Nobody is asked for a token."""
     told: Future[tuple[str, asyncio.AbstractEventLoop, asyncio.Event]] = Future()
     ops = OpsTopics(Settings.load({}))
-    ops.gates = {gate_key(one.city, one.currency): encode_gate(one) for one in gates}
+    ops.gates = {key_of_record(one): encode_gate(one) for one in gates}
     for alarm in alarms:
         ops.alarms.take(alarm)
     ops.waiting_for = None

@@ -18,4 +18,5 @@ def gate_record(
         since=format_time(at), evaluated_at=format_time(at), valid_until=format_time(at + 15_000_000),
         variance_minor=-5, variance_ratio=0.05, charges_minor=100, window_from=format_time(at),
         window_to=format_time(at),
+        measure="variance_ratio", value=0.05, key={"city": city, "currency": currency},
     )  # fmt: skip

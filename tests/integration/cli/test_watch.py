@@ -262,7 +262,7 @@ def test_status_is_not_all_right_before_the_doctor_has_looked(api: Api) -> None:
     api.answers |= {
         "/readyz": (200, {"status": "ready"}),
         "/v1/pipeline": (200, {"as_of": now, "bronze_unknown_because": None, "views": [], "rows": []}),
-        "/v1/gates/recon": (200, {"gate": "recon", "as_of": now, "rows": []}),
+        "/v1/gates": (200, {"as_of": now, "gates": []}),
         "/v1/alarms": (200, {"as_of": now, "open": 0, "rows": []}),
         "/v1/views/ops_quarantine": (200, {"rows": []}),
     }

@@ -21,7 +21,8 @@ from tests.support.sending import produce_all
 FIELDS = [
     "gate", "city", "currency", "state", "open", "previous", "since", "evaluated_at", "valid_until",
     "variance_minor", "variance_ratio", "charges_minor", "window_from", "window_to",
-    "reason", "warn_at", "alarm_at",
+    "reason", "warn_at", "alarm_at", "measure", "value", "override", "override_by", "override_reason",
+    "override_at", "override_until", "override_even_stale", "key",
 ]  # fmt: skip
 
 

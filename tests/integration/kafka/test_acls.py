@@ -30,6 +30,7 @@ from tests.support.granted import Granted
 from tests.support.kafka import Raw, produce, read_all, wait_until
 from tests.support.patience import PATIENCE
 from tests.support.processes import Role, Sluice
+from tests.support.receiver import Receiver
 from tests.support.recreate import delete_records
 from tests.support.secured import PASSWORD, USER, SecuredKafka, environ_of
 
@@ -104,10 +105,11 @@ async def test_all_roles_work_and_use_every_right(
     await quarantine_is_looked_after(granted)
     assert "all is there to be looked at" in (await granted.run("doctor", "doctor")).stdout
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
-    bad = (await api.get("/v1/quarantine")).json()
-    assert (bad["read"], bad["unknown_because"]) == (6, None)
+    await bad_records_are_seen(api, 6)
+    await a_gate_is_overridden(granted, api)
     await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
+    await people_are_told(sluice, granted)
     for role in (gates, api, ingest, bronze, views):
         assert await role.terminate() == 0, role.tail()
 
@@ -164,6 +166,16 @@ async def quarantine_is_looked_after(granted: Granted) -> None:
     assert "replayed" in await granted.does("quarantine", "quarantine", "list")
 
 
+async def bad_records_are_seen(api: Role, count: int) -> None:
+    """Those that were sent again are bad again, once a worker has read them."""
+
+    async def seen() -> bool:
+        bad = (await api.get("/v1/quarantine")).json()
+        return (bad["read"], bad["unknown_because"]) == (count, None)
+
+    await wait_until(seen, "the api to see all bad records")
+
+
 async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     """One that has been rebuilt, by an audit that clears what one before it has raised."""
     raised = audit_alarm(
@@ -181,6 +193,21 @@ async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
 
     await wait_until(cleared, "the audit to prove the view")
     assert await audit.terminate() == 0
+
+
+async def a_gate_is_overridden(granted: Granted, api: Role) -> None:
+    """The one thing that an api writes."""
+    (row,) = (await api.get("/v1/gates/recon")).json()["rows"]
+    body = {"key": row["key"], "decision": "closed", "reason": "a test", "seconds": 3600}
+    async with httpx.AsyncClient() as client:
+        answer = await client.post(await api.url("/v1/gates/recon/override"), json=body)
+    assert answer.status_code == 200, answer.text
+
+    async def decided() -> bool:
+        (shown,) = (await api.get("/v1/gates/recon")).json()["rows"]
+        return bool(shown["override"] == "closed")
+
+    await wait_until(decided, "the gate to be closed")
 
 
 async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:
@@ -204,11 +231,24 @@ async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:
         await role.ready()
 
 
-async def test_an_api_cannot_write_any_topic(secured: SecuredKafka, sluice: Sluice, granted: Granted) -> None:
+async def people_are_told(sluice: Sluice, granted: Granted) -> None:
+    with Receiver() as receiver:
+        file = sluice.folder / "notify.toml"
+        file.write_text(f'[[target]]\nname = "ops"\nkind = "slack"\nurl = "{receiver.url("/ops")}"\n')
+        notify = granted.started("notify", "worker", "notify", notify_file=file)
+        await wait_until(lambda: receiver.taken("/ops"), "an open alarm to be told")
+        assert await notify.terminate() == 0
+
+
+async def test_an_api_writes_what_people_decide_and_no_other_topic(
+    secured: SecuredKafka, sluice: Sluice, granted: Granted
+) -> None:
     await granted.grant("admin", "api")
     await granted.does("admin", "topics", "create")
     kwargs = client_kwargs(Settings.load(environ_of(granted.settings("api"))))
     for topic in plan(sluice.settings):
+        if topic.name == sluice.settings.topic("ops.overrides"):
+            continue
         producer = await started(AIOKafkaProducer(**kwargs))
         try:
             with pytest.raises(TopicAuthorizationFailedError):

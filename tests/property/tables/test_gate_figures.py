@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tables.codec import encode_partial
-from tables.gates.figures import RunningSums
+from tables.gates.running_sums import RunningSums
 from tables.read.pane_sums import PaneSums, join
 from tests.support.examples import examples
 

@@ -9,8 +9,10 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tables.gates.rule import IS_STALE, Figures, Limits, Rule, Standing, judge, step
+from tables.gates.rule import IS_STALE, Limits, Rule, Standing, judge, step
 from tests.support.examples import examples
+from tests.support.recon_figures import LIMITS, figures
+from tests.support.recon_figures import rule as recon_rule
 
 ORDER = ["ok", "warn", "alarm", "stale"]
 
@@ -27,7 +29,7 @@ class Plain:
         self.best: list[int] = []
 
     def evaluate(self, charges: int, others: int, *, stale: bool) -> str:
-        limits, marks = (self.judge(charges, others, of) for of in (self.rule.limits, self.rule.marks))
+        limits, marks = (self.judge(charges, others, of[0]) for of in (self.rule.limits, self.rule.marks))
         self.levels.append(ORDER.index("stale" if stale else limits))
         self.best.append(ORDER.index("stale" if stale else marks))
         before, now = self.state, len(self.levels)
@@ -47,7 +49,9 @@ class Plain:
         return self.state
 
     def judge(self, charges: int, others: int, limits: Limits) -> str:
-        least = limits.min_minor
+        least = self.rule.minimum
+        assert limits.warn is not None
+        assert limits.alarm is not None
         if charges < least and others < least:
             return self.before_stale if self.state == "stale" else self.state
         if charges == 0:
@@ -73,7 +77,7 @@ class Gate:
 
     def evaluate(self, charges: int, others: int, *, stale: bool) -> None:
         self.now += 1
-        found = IS_STALE if stale else judge(Figures(charges, others), self.rule)
+        found = IS_STALE if stale else judge(figures(charges, others), self.rule)
         before, self.standing = self.standing, step(self.standing, found, self.rule, self.now - self.since)
         if self.standing.state is not before.state:
             assert self.standing.previous is before.state
@@ -91,7 +95,7 @@ evaluations = st.lists(
 )
 rules = st.builds(
     lambda one, other, least, clear_at, up, down, hold: Rule.of(
-        Limits(min(one, other), max(one, other), least),
+        [Limits(min(one, other), max(one, other))], minimum=least,
         clear_at=clear_at, raise_after=up, clear_after=down, hold_us=hold,
     ),
     percent, percent, st.integers(1, 50), st.sampled_from([Fraction(4, 5), Fraction(1), Fraction(0)]),
@@ -119,7 +123,7 @@ def test_a_gate_opens_only_after_so_many_evaluations_that_say_so(
     gate, quiet = Gate(rule), 0
     for charges, others, stale, times in given_:
         for _ in range(times):
-            found = IS_STALE if stale else judge(Figures(charges, others), rule)
+            found = IS_STALE if stale else judge(figures(charges, others), rule)
             judged = gate.standing.held if found is None else found.best
             quiet = quiet + 1 if judged.open else 0
             was_closed = not gate.standing.state.open
@@ -147,8 +151,7 @@ def test_noise_about_a_limit_changes_a_gate_a_few_times_an_hour() -> None:
     for _ in range(hour):
         apart = 0.9 * apart + some.gauss(0, 435)
         noise.append(1_050_000 + round(apart))
-    limits = Limits(Fraction("0.02"), Fraction("0.05"), 10_000)
-    counted = Rule.of(limits, clear_at=Fraction(1), raise_after=3, clear_after=10, hold_us=0)
-    rule = Rule.of(limits, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=600)
+    counted = recon_rule(LIMITS, clear_at=Fraction(1))
+    rule = recon_rule(LIMITS, hold_us=600)
     assert transitions(counted, noise) > 100
     assert transitions(rule, noise) <= 2

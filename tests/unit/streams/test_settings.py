@@ -9,6 +9,7 @@ from click.testing import CliRunner
 
 from streams.chosen_views import chosen_views, limits_of
 from streams.cli.main import main
+from streams.roles.gates.limits import check_gates
 from streams.settings import OWN_TOPICS, SettingError, Settings, unknown_variables
 from tables.views import VIEWS
 
@@ -133,6 +134,6 @@ def test_other_views_are_refused_by_name(text: str, said: str) -> None:
 
 
 def test_gates_need_their_view() -> None:
-    Settings.load({"SLUICE_VIEWS": "kpi_gmv,ops_recon_variance"}).check_gates()
+    check_gates(Settings.load({"SLUICE_VIEWS": "kpi_gmv,ops_recon_variance"}))
     with pytest.raises(SettingError, match=r"^SLUICE_VIEWS='kpi_gmv' .* with ops_recon_variance among them"):
-        Settings.load({"SLUICE_VIEWS": "kpi_gmv"}).check_gates()
+        check_gates(Settings.load({"SLUICE_VIEWS": "kpi_gmv"}))

@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
-from fractions import Fraction
 from typing import Any
 
 import pytest
 
-from agents.gates.evaluator import AlarmCode, GateEvaluator, Publication
-from tables.gates.figures import Pair, Reading
-from tables.gates.records import decode_gate, gate_key, is_open
-from tables.gates.rule import Figures, GateState, Limits, Rule
+from agents.gates import evaluator
+from agents.gates.alarms import AlarmCode
+from agents.gates.evaluator import GateEvaluator, Publication
+from schemas.times import format_time
+from tables.gates.declared import RECON
+from tables.gates.figures import Key, Reading, Row
+from tables.gates.overrides import Decision, Override
+from tables.gates.records import decode_gate, gate_key, is_open, split_key
+from tables.gates.rule import GateState
+from tests.support.recon_figures import WORDS, row, rule
 
 NOW = datetime(2026, 3, 1, 12, 0, 0, tzinfo=UTC)
-LIMITS = Limits(Fraction("0.02"), Fraction("0.05"), 10_000)
-RULE = Rule.of(LIMITS, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=0)
 CODES = {
     GateState.ALARM: AlarmCode("QUALITY_CHECK_FAILED", "critical"),
     GateState.STALE: AlarmCode("LAG", "critical"),
 }
-LONDON: Pair = ("london", "GBP")
-GOOD, BAD = {LONDON: Figures(100_000, 100_000)}, {LONDON: Figures(100_000, 120_000)}
+LONDON: Key = ("london", "GBP")
+GOOD, BAD = {LONDON: row(100_000, 100_000)}, {LONDON: row(100_000, 120_000)}
 SECOND = 1_000_000
 START = int(NOW.timestamp()) * SECOND
 
@@ -76,8 +79,14 @@ def test_keys() -> None:
     assert gate_key(None, "GBP") == b"|GBP"
 
 
-def reading(figures: dict[Pair, Figures] | None, stale: str | None = None) -> Reading:
-    return Reading(figures, START // 60 // SECOND - 1440, START // 60 // SECOND, stale)
+def reading(figures: dict[Key, Row] | None, stale: str | None = None) -> Reading:
+    return Reading(figures, row(0, 0), START // 60 // SECOND - 1440, START // 60 // SECOND, stale)
+
+
+def key_values(key: bytes) -> Key:
+    found = split_key(key)
+    assert found is not None
+    return found[1]
 
 
 class Clock:
@@ -85,12 +94,11 @@ class Clock:
 
     def __init__(self, keeper: GateEvaluator) -> None:
         self.keeper, self.now_us, self.gates, self.alarms = keeper, START, [], []  # type: ignore[var-annotated]
+        self.overrides: dict[str, Override] = {}
 
-    def turn(
-        self, figures: dict[Pair, Figures] | None, times: int = 1, stale: str | None = None
-    ) -> Publication:
+    def turn(self, figures: dict[Key, Row] | None, times: int = 1, stale: str | None = None) -> Publication:
         for _ in range(times):
-            last = self.keeper.evaluate(reading(figures, stale), self.now_us)
+            last = self.keeper.evaluate(reading(figures, stale), self.now_us, self.overrides)
             self.gates += last.gates
             self.alarms += last.alarms
             self.now_us += SECOND // 2
@@ -101,7 +109,7 @@ class Clock:
 
 
 def clock() -> Clock:
-    return Clock(GateEvaluator(RULE, CODES))
+    return Clock(GateEvaluator(RECON, WORDS, rule(), CODES))
 
 
 def test_a_gate_is_published_when_it_is_new_when_it_changes_and_every_five_seconds() -> None:
@@ -123,6 +131,9 @@ def test_a_record_says_all_there_is_to_say() -> None:
         "valid_until": "2026-03-01T12:00:16Z", "variance_minor": -20_000, "variance_ratio": 0.2,
         "charges_minor": 100_000, "window_from": "2026-02-28T12:00:00Z", "window_to": "2026-03-01T12:00:00Z",
         "reason": "variance is 20% of charges, above 5%", "warn_at": 0.02, "alarm_at": 0.05,
+        "key": {"city": "london", "currency": "GBP"}, "measure": "variance_ratio", "value": 0.2,
+        "override": None, "override_by": None, "override_reason": None, "override_at": None,
+        "override_until": None, "override_even_stale": False,
     }  # fmt: skip
 
 
@@ -135,7 +146,7 @@ def test_an_alarm_has_one_id_from_its_raise_to_its_clear() -> None:
     assert (raised.state, cleared.state, again.state) == ("raised", "cleared", "raised")
     assert raised.alarm_id == cleared.alarm_id != again.alarm_id
     assert raised.subject == "recon/london|GBP"
-    assert "variance_ratio 0.2000" in raised.detail
+    assert "variance is 20% of charges" in raised.detail
 
 
 def test_a_gate_that_goes_stale_clears_one_alarm_and_raises_the_other() -> None:
@@ -152,9 +163,9 @@ def test_the_next_keeper_goes_on_where_the_records_end() -> None:
     it = clock()
     it.turn(BAD, 3)
     it.turn(GOOD)
-    following = Clock(GateEvaluator(RULE, CODES))
+    following = Clock(GateEvaluator(RECON, WORDS, rule(), CODES))
     for key, value in it.gates:
-        following.keeper.restore(key, value)
+        following.keeper.restore(key_values(key), value)
     following.now_us = it.now_us
     following.turn(GOOD, 10)  # the count begins anew: ten more
     assert following.states()[-1] == "ok"
@@ -166,9 +177,9 @@ def test_the_next_keeper_knows_what_a_stale_gate_was() -> None:
     it = clock()
     it.turn(BAD, 3)
     it.turn(BAD, stale="why")
-    following = Clock(GateEvaluator(RULE, CODES))
+    following = Clock(GateEvaluator(RECON, WORDS, rule(), CODES))
     for key, value in it.gates:
-        following.keeper.restore(key, value)
+        following.keeper.restore(key_values(key), value)
     following.turn({}, 10)  # held
     assert following.states() == ["stale", "alarm"]
 
@@ -176,7 +187,7 @@ def test_the_next_keeper_knows_what_a_stale_gate_was() -> None:
 @pytest.mark.parametrize("value", [b"", b"{}", b"\xff", b'{"gate":"recon"}'])
 def test_a_gate_whose_record_cannot_be_read_begins_closed(value: bytes) -> None:
     it = clock()
-    it.keeper.restore(b"london|GBP", value)
+    it.keeper.restore(LONDON, value)
     it.turn(GOOD, 9)
     assert set(it.states()) == {"stale"}
     it.turn(GOOD)
@@ -186,7 +197,7 @@ def test_a_gate_whose_record_cannot_be_read_begins_closed(value: bytes) -> None:
 def test_a_record_under_another_gates_key_is_not_taken_for_it() -> None:
     it = clock()
     it.turn(GOOD)
-    it.keeper.restore(b"paris|GBP", it.gates[0][1])
+    it.keeper.restore(("paris", "GBP"), it.gates[0][1])
     it.turn(GOOD)
     assert json.loads(dict(it.gates)[b"paris|GBP"])["state"] == "stale"
 
@@ -214,9 +225,9 @@ def test_a_gate_without_events_goes_on_until_its_panes_are_gone() -> None:
 def test_what_is_measured() -> None:
     it = clock()
     figures = {
-        LONDON: Figures(100_000, 120_000),
-        ("paris", "EUR"): Figures(1, 1),
-        (None, "GBP"): Figures(1, 1),
+        LONDON: row(100_000, 120_000),
+        ("paris", "EUR"): row(1, 1),
+        (None, "GBP"): row(1, 1),
     }
     it.turn(figures, 3)
     assert it.keeper.counts() == {GateState.OK: 2, GateState.WARN: 0, GateState.ALARM: 1, GateState.STALE: 0}
@@ -226,3 +237,76 @@ def test_what_is_measured() -> None:
 def test_a_record_that_is_none() -> None:
     assert decode_gate(None) is None
     assert decode_gate(b"[]") is None
+
+
+def override(decision: str, seconds: float = 3600, *, at: int = START, even_stale: bool = False) -> Override:
+    return Override(
+        subject="recon/london|GBP", decision=Decision(decision), by="olga", reason="we know",
+        at=format_time(at), until=format_time(at + int(seconds * SECOND)), even_stale=even_stale,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("decision", "even_stale", "given", "stale", "opens"),
+    [
+        ("open", False, BAD, None, True),
+        ("open", False, GOOD, None, True),
+        ("open", False, GOOD, "nobody reports", False),
+        ("open", True, GOOD, "nobody reports", True),
+        ("closed", False, GOOD, None, False),
+        ("closed", False, BAD, None, False),
+        ("closed", True, GOOD, "nobody reports", False),
+        ("none", False, GOOD, None, True),
+        ("none", False, BAD, None, False),
+    ],
+)
+def test_what_a_person_has_decided_counts(
+    decision: str, even_stale: bool, given: dict[Key, Row], stale: str | None, opens: bool
+) -> None:
+    it = clock()
+    it.overrides = {"recon/london|GBP": override(decision, even_stale=even_stale)}
+    it.turn(given, 3, stale=stale)
+    value = it.gates[-1][1]
+    now = (it.now_us - SECOND // 2) / SECOND
+    assert is_open(value, now) is opens
+    assert json.loads(value)["open"] is opens
+    assert is_open(value, now + 16) is False
+    told = [alarm for alarm in it.alarms if alarm.alarm_id.startswith("override/")]
+    assert [alarm.state for alarm in told] == ([] if decision == "none" else ["raised"])
+
+
+def test_a_decision_ends_by_itself_and_lets_nothing_pass_after_that() -> None:
+    it = clock()
+    it.turn(BAD, 3)
+    it.overrides = {"recon/london|GBP": override("open", 4)}
+    it.turn(BAD)
+    opened = it.gates[-1][1]
+    assert json.loads(opened)["valid_until"] == "2026-03-01T12:00:04Z", "for those who know of no overrides"
+    assert [is_open(opened, START / SECOND + after) for after in (1.5, 4, 4.1)] == [True, True, False]
+    it.turn(BAD, 10)
+    assert json.loads(it.gates[-1][1])["override"] is None
+    assert [alarm.state for alarm in it.alarms if "override" in alarm.alarm_id] == ["raised", "cleared"]
+
+
+def test_the_next_keeper_tells_of_a_decision_once() -> None:
+    it = clock()
+    it.overrides = {"recon/london|GBP": override("closed")}
+    it.turn(GOOD)
+    following = Clock(GateEvaluator(RECON, WORDS, rule(), CODES))
+    following.overrides = it.overrides
+    for key, value in it.gates:
+        following.keeper.restore(key_values(key), value)
+    following.turn(GOOD, 3)
+    assert following.alarms == []
+    following.overrides = {}
+    following.turn(GOOD)
+    assert [(alarm.alarm_id, alarm.state) for alarm in following.alarms] == [
+        (it.alarms[0].alarm_id, "cleared")
+    ]
+
+
+def test_there_are_not_more_gates_than_may_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(evaluator, "MOST_GATES", 2)
+    it = clock()
+    it.turn({(f"city-{number}", "GBP"): row(1, 1) for number in range(5)})
+    assert (len(it.gates), it.keeper.refused) == (2, 3)

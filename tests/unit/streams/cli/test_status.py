@@ -16,6 +16,7 @@ from streams.cli.screen import PIPE, Screen
 from streams.cli.status_page import status_page, what_counts
 from streams.cli.status_problems import LOST as LOST_ID
 from streams.cli.status_problems import notes_of, problems_of
+from streams.errors import ErrorCode
 from tables.gates.alarms import lost_alarm
 from tests.support.api import Api, answering
 from tests.support.golden import Golden
@@ -33,6 +34,8 @@ def gate(city: str | None, currency: str, state: str, reason: str, variance: int
         "previous": "ok", "since": "2026-03-01T11:20:00Z", "evaluated_at": NOW, "valid_until": NOW,
         "variance_minor": variance, "variance_ratio": 0.12, "charges_minor": 1_000_000, "window_from": NOW,
         "window_to": NOW, "reason": reason, "warn_at": 0.02, "alarm_at": 0.05,
+        "measure": "variance_ratio", "value": 0.12, "override": None,
+        "key": {"city": city, "currency": currency},
     }  # fmt: skip
 
 
@@ -41,7 +44,7 @@ def alarm(subject: str, code: str, cleared: str | None = None, **changes: Any) -
         "alarm_id": f"{subject}/1", "code": code, "severity": "critical", "subject": subject,
         "state": "raised" if cleared is None else "cleared", "raised_at": "2026-03-01T11:20:00Z",
         "cleared_at": cleared, "detail": f"gate {subject} is alarm: charges 1000000, variance_ratio 0.1200",
-        "meaning": "a data quality check failed", "runbook": f"docs/runbooks.md#{code.lower()}", **changes,
+        "meaning": "a data quality check failed", "runbook": ErrorCode[code].runbook, **changes,
     }  # fmt: skip
 
 
@@ -54,6 +57,10 @@ def partition(number: int, **changes: Any) -> dict[str, Any]:
     }  # fmt: skip
 
 
+LISTED = {
+    "as_of": NOW,
+    "gates": [{"name": "recon", "dimensions": ["city", "currency"], "states": {"ok": 2, "alarm": 1}}],
+}
 GATES = [
     gate("london", "GBP", "alarm", "variance is 12% of charges, above 5%"),
     gate(None, "EUR", "stale", STALE),
@@ -75,8 +82,14 @@ VIEWS = [
     {"view": "kpi_gmv", "complete": False, "freshness_seconds": None, "incomplete_because": [STALE]},
     {"view": "trust_idv", "complete": True, "freshness_seconds": 0.3, "incomplete_because": []},
 ]
-WRONG = {"what": "gates worker", "state": "wrong", "found": "no gates worker", "mend": "start one"}
-NOTE = {"what": "api", "state": "note", "found": "nothing answers", "mend": "start it"}
+WRONG = {
+    "what": "gates worker",
+    "state": "wrong",
+    "found": "no gates worker",
+    "mend": "start one",
+    "runbook": "docs/runbooks/worker-down.md",
+}
+NOTE = {"what": "api", "state": "note", "found": "nothing answers", "mend": "start it", "runbook": ""}
 
 
 def facts(**changes: Any) -> dict[str, Any]:
@@ -96,8 +109,11 @@ def facts(**changes: Any) -> dict[str, Any]:
     [
         ({}, []),
         ({"waiting_for": "the feed to be read"}, ["the api is not ready: the feed to be read"]),
-        ({"gates": GATES[:1]}, ["gate london GBP is closed (alarm): variance is 12% of charges, above 5%"]),
-        ({"gates": GATES[1:2]}, [f"gate (no city) EUR is closed (stale): {STALE}"]),
+        (
+            {"gates": GATES[:1]},
+            ["gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"],
+        ),
+        ({"gates": GATES[1:2]}, [f"gate recon (no city) EUR is closed (stale): {STALE}"]),
         ({"alarms": ALARMS[:1]}, []),
         ({"alarms": ALARMS[1:2]}, [f"alarm PIPELINE_LAG_EXCEEDED is open: {ALARMS[1]['detail']}"]),
         ({"alarms": [LOST]}, [f"alarm PIPELINE_LAG_EXCEEDED is open: {LOST['detail']}"]),
@@ -227,6 +243,7 @@ def api() -> Iterator[Api]:
                 200,
                 {"as_of": NOW, "bronze_unknown_because": None, "views": VIEWS[1:], "rows": [partition(0)]},
             ),
+            "/v1/gates": (200, LISTED),
             "/v1/gates/recon": (200, {"gate": "recon", "as_of": NOW, "rows": GATES[2:]}),
             "/v1/alarms": (200, {"as_of": NOW, "open": 0, "rows": []}),
             "/v1/views/ops_quarantine": (200, {"rows": [*BAD, {"reason": None, "quarantined": 0}]}),
@@ -300,7 +317,7 @@ def test_the_exit_code_says_whether_all_is_right(api: Api) -> None:
     done = CliRunner().invoke(main, ["status", "--api", api.url, "--json"])
     assert done.exit_code == 1
     assert json.loads(done.stdout)["problems"] == [
-        "gate london GBP is closed (alarm): variance is 12% of charges, above 5%"
+        "gate recon london GBP is closed (alarm): variance is 12% of charges, above 5%"
     ]
     api.answers["/readyz"] = (
         503,
@@ -354,7 +371,7 @@ def test_problems_are_lines_of_tsv(api: Api) -> None:
 
 
 def test_who_is_not_known_is_told_which_setting(api: Api) -> None:
-    for path in ("/v1/gates/recon", "/v1/pipeline"):
+    for path in ("/v1/gates", "/v1/pipeline"):
         api.answers[path] = (401, {"title": "Unauthorized", "status": 401, "detail": "a token is needed"})
     for command in ("gates", "status"):
         done = CliRunner().invoke(main, [command, "--api", api.url])

@@ -70,7 +70,7 @@ REFUSED = {
     "import none_such": "it needs none_such, which is not installed: install that, too",
     "1 / 0": "it cannot be imported: ZeroDivisionError: division by zero (",
     "raise SystemExit(3)": "it cannot be imported: SystemExit: 3 (",
-    "x = 1": "it has neither EVENTS nor VIEWS nor ADAPTERS",
+    "x = 1": "it has neither EVENTS nor VIEWS nor GATES nor ADAPTERS",
     "ADAPTERS = ()": "its ADAPTERS is a tuple: it must map an event's name to a tuple of adapters",
     "ADAPTERS = {'payout.paid': (1,)}": "its ADAPTERS['payout.paid'][0] is a int: it must be a Adapter",
     ADAPTER + "ADAPTERS = {'payout.paid': (SAME, SAME)}": "ADAPTERS: event payout.paid: it has 2 adapters",

@@ -74,7 +74,7 @@ async def test_a_row_says_what_it_is_and_what_to_do(replica: Replica) -> None:
         "alarm_id": "recon/london|GBP/1", "code": "QUALITY_CHECK_FAILED", "severity": "critical",
         "subject": "recon/london|GBP", "state": "cleared", "raised_at": "2026-03-01T11:00:00Z",
         "cleared_at": "2026-03-01T11:04:00Z", "detail": "why", "meaning": "a data quality check failed",
-        "runbook": "docs/runbooks.md#quality_check_failed",
+        "runbook": "docs/runbooks/gate-alarm.md",
     }  # fmt: skip
 
 

@@ -11,6 +11,7 @@ import pytest
 from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
 from streams.http.app import create_app
+from tables.gates.declared import GATES
 from tables.read.state import FeedItem
 from tables.views import VIEWS
 from tests.support.feed_records import TOPIC, checkpoint, entity, heartbeat, partial
@@ -162,11 +163,11 @@ async def test_head_is_answered_as_get_without_a_body(api: httpx.AsyncClient, pa
     assert head.content == b""
 
 
-@pytest.mark.parametrize("path", ["/v1/gates", "/v1/gates/", "/v1/gates/other", "/v1/gates/recon/x"])
+@pytest.mark.parametrize("path", ["/v1/gates/other", "/v1/gates/recon/x"])
 async def test_an_unknown_path_under_gates_lists_the_gates(api: httpx.AsyncClient, path: str) -> None:
     answer = await api.get(path)
     assert answer.status_code == 404
-    assert answer.json()["gates"] == ["recon"]
+    assert answer.json()["gates"] == [*GATES]
     assert "views" not in answer.json()
 
 
@@ -240,7 +241,8 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     stated = {
         f"{path} {status}": "".join(sorted(answer.get("content", ())))
         for path, methods in document["paths"].items()
-        for status, answer in methods["get"]["responses"].items()
+        for method in methods.values()
+        for status, answer in method["responses"].items()
         if int(status) not in (304, 401, 403, 413, 414, 421, 429)
     }
     json, problem, forms = "application/json", "application/problem+json", "application/jsontext/csv"
@@ -254,7 +256,15 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         **{f"/v1/stream/{name} 400": problem for name in VIEWS},
         **{f"/v1/views/{name}/entities 200": forms for name in TRACKING},
         **{f"/v1/views/{name}/entities 400": problem for name in TRACKING},
-        "/v1/gates/recon 200": forms, "/v1/gates/recon 400": problem, "/v1/gates/recon 503": problem,
+        "/v1/gates 200": forms, "/v1/gates 400": problem, "/v1/gates 503": problem,
+        **{f"/v1/gates/{name} 200": forms for name in GATES},
+        **{f"/v1/gates/{name} {status}": problem for name in GATES for status in (400, 503)},
+        **{f"/v1/gates/{name}/override 200": json for name in GATES},
+        **{
+            f"/v1/gates/{name}/override {status}": problem
+            for name in GATES
+            for status in (400, 404, 409, 415, 503)
+        },
         "/v1/stream 200": "text/event-stream", "/v1/stream 400": problem, "/v1/stream 404": problem,
         "/v1/pipeline 200": forms, "/v1/pipeline 400": problem,
         "/v1/pipeline/views 200": forms, "/v1/pipeline/views 400": problem,
@@ -266,7 +276,8 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
     described = operation["responses"]["400"]["content"][problem]["schema"]["properties"]
     for path in ("/v1/views/none", "/v1/views/kpi_gmv?window=soon", "/v1/gates/none"):
         assert set((await api.get(path)).json()) <= set(described)
-    assert {method for methods in document["paths"].values() for method in methods} == {"get"}
+    posts = {path for path, methods in document["paths"].items() if "post" in methods}
+    assert posts == {f"/v1/gates/{name}/override" for name in GATES}
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
 

@@ -12,7 +12,7 @@ from streams.feed.replica import Replica
 from streams.http.app import create_api, create_app
 from streams.http.ops_topics import OpsTopics
 from streams.settings import Settings
-from tables.gates.records import GateRecord, encode_gate, gate_key
+from tables.gates.records import GateRecord, encode_gate, key_of_record
 from tables.gates.rule import GateState
 from tables.views import VIEWS
 from tests.support.gate_records import gate_record
@@ -24,7 +24,7 @@ NOW_S = 1_772_366_400  # 2026-03-01T12:00:00Z
 
 def table_of(*records: GateRecord, **others: bytes) -> OpsTopics:
     table = OpsTopics(Settings.load({}))
-    table.gates = {gate_key(one.city, one.currency): encode_gate(one) for one in records}
+    table.gates = {key_of_record(one): encode_gate(one) for one in records}
     table.gates |= {key.encode(): value for key, value in others.items()}
     table.waiting_for = None
     return table

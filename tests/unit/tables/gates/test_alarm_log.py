@@ -9,7 +9,7 @@ import pytest
 
 from tables.gates import alarm_log
 from tables.gates.alarm_log import AlarmLog, AlarmSeen
-from tables.gates.alarms import Alarm, decode_alarm, encode_alarm, gate_of
+from tables.gates.alarms import Alarm, decode_alarm, encode_alarm
 
 
 def alarm(number: int, state: Literal["raised", "cleared"] = "raised", at: str | None = None) -> Alarm:
@@ -70,16 +70,3 @@ def test_what_is_no_alarm_is_none(value: bytes | None) -> None:
 def test_an_alarm_comes_back_as_it_was_written() -> None:
     _, value = encode_alarm(alarm(1))
     assert decode_alarm(value) == alarm(1)
-
-
-@pytest.mark.parametrize(
-    ("subject", "gate"),
-    [
-        ("recon/london|GBP", ("london", "GBP")),
-        ("recon/|GBP", (None, "GBP")),
-        ("events.raw-3", None),
-        ("kpi_gmv events.raw-3", None),
-    ],
-)
-def test_a_gates_alarm_is_of_a_city(subject: str, gate: tuple[str | None, str] | None) -> None:
-    assert gate_of(subject) == gate

@@ -6,10 +6,10 @@ from fractions import Fraction
 
 import pytest
 
-from tables.gates.rule import Figures, Found, GateState, Limits, Rule, Standing, judge, level, step
+from tables.gates.rule import Figure, Found, GateState, Limits, Rule, Standing, judge, level, step
+from tests.support.recon_figures import LIMITS, MINIMUM, figures, rule
 
-LIMITS = Limits(Fraction("0.02"), Fraction("0.05"), min_minor=10_000)
-RULE = Rule.of(LIMITS, clear_at=Fraction("0.8"), raise_after=3, clear_after=10, hold_us=60)
+RULE = rule(hold_us=60)
 
 OK, WARN, ALARM, STALE, HOLD = GateState.OK, GateState.WARN, GateState.ALARM, GateState.STALE, None
 
@@ -41,7 +41,7 @@ OK, WARN, ALARM, STALE, HOLD = GateState.OK, GateState.WARN, GateState.ALARM, Ga
     ],
 )
 def test_the_level_of_one_evaluation(charges: int, others: int, expected: GateState | None) -> None:
-    assert level(Figures(charges, others), LIMITS) is expected
+    assert level(figures(charges, others)[0], LIMITS, MINIMUM) is expected
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_level_of_one_evaluation(charges: int, others: int, expected: GateSt
 def test_without_a_minimum_all_but_nothing_is_judged(
     charges: int, others: int, expected: GateState | None
 ) -> None:
-    assert level(Figures(charges, others), LIMITS._replace(min_minor=0)) is expected
+    assert level(figures(charges, others)[0], LIMITS, 0) is expected
 
 
 def states(*found: GateState | None, rule: Rule = RULE) -> list[GateState]:
@@ -127,11 +127,11 @@ def test_one_evaluation_is_enough_where_the_settings_say_so() -> None:
     ],
 )
 def test_a_limit_is_cleared_by_less_than_raises_it(others: int, level_: GateState, best: GateState) -> None:
-    assert judge(Figures(100_000, others), RULE) == (level_, best)
+    assert judge(figures(100_000, others), RULE) == (level_, best, 0)
 
 
 def test_between_a_mark_and_its_limit_a_gate_stays_what_it_is() -> None:
-    near = judge(Figures(100_000, 104_500), RULE)
+    near = judge(figures(100_000, 104_500), RULE)
     standing = Standing(ALARM)
     for _ in range(100):
         standing = step(standing, near, RULE, 60)
@@ -169,3 +169,34 @@ def test_previous_is_the_state_before() -> None:
 def test_a_gate_is_open_in_ok_and_warn_alone() -> None:
     assert [state.open for state in (OK, WARN, ALARM, STALE)] == [True, True, False, False]
     assert [state.rank for state in (OK, WARN, ALARM, STALE)] == [0, 1, 2, 3]
+
+
+BELOW = Limits(Fraction("0.01"), Fraction("0.001"), below=True)
+
+
+@pytest.mark.parametrize(
+    ("p", "found"),
+    [(0.5, (OK, OK)), (0.0124, (OK, WARN)), (0.01, (OK, WARN)), (0.009, (WARN, WARN)), (0.001, (WARN, ALARM)),
+     (0.0009, (ALARM, ALARM)), (0.0, (ALARM, ALARM))],
+)  # fmt: skip
+def test_what_is_worse_below_a_limit(p: float, found: tuple[GateState, GateState]) -> None:
+    part, whole = p.as_integer_ratio()
+    exact = (Figure(part, whole, p),)
+    judged = judge(exact, Rule.of([BELOW], clear_at=Fraction("0.8"), raise_after=1, clear_after=1, hold_us=0))
+    assert judged is not None
+    assert judged[:2] == found
+
+
+def test_the_worst_of_several_measures_decides_and_those_that_say_nothing_do_not() -> None:
+    limits = [Limits(Fraction(10), Fraction(20)), Limits(Fraction(1), None), Limits(None, Fraction(5))]
+    several = Rule.of(limits, clear_at=Fraction(1), raise_after=1, clear_after=1, hold_us=0)
+
+    def seen(*values: int | None) -> tuple[Figure | None, ...]:
+        return tuple(None if value is None else Figure(value, 1, value) for value in values)
+
+    assert judge(seen(0, 0, 0), several) == (OK, OK, 0)
+    assert judge(seen(11, 2, 0), several) == (WARN, WARN, 0)
+    assert judge(seen(0, 1000, 0), several) == (WARN, WARN, 1)
+    assert judge(seen(11, 2, 6), several) == (ALARM, ALARM, 2)
+    assert judge(seen(None, None, 6), several) == (ALARM, ALARM, 2)
+    assert judge(seen(None, None, None), several) is None

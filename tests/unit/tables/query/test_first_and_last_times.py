@@ -12,8 +12,8 @@ from agents.gates.evaluator import GateEvaluator
 from schemas.validation.validator import Validator
 from tables.fold.limits import Limits
 from tables.fold.state import PartitionState
-from tables.gates.figures import ReconReader, Window
-from tables.gates.rule import Rule
+from tables.gates.declared import RECON as GATE
+from tables.gates.running_sums import SumsReader, Window
 from tables.query.entities import answer_entities
 from tables.query.params import parse_entity_query, parse_view_query
 from tables.query.views import answer_view
@@ -21,6 +21,7 @@ from tables.read.state import ReaderState
 from tables.views import VIEWS
 from tests.support.bronze import Record, built
 from tests.support.feed_records import TOPIC, situation
+from tests.support.recon_figures import WORDS, rule
 
 FIRST, LAST = "0001-01-01T00:00:00Z", "9999-12-31T23:59:59.999999Z"
 RECON, PAYOUTS = VIEWS["ops_recon_variance"], VIEWS["ops_payout_backlog"]
@@ -106,8 +107,8 @@ def test_what_is_paid_then_is_in_a_window_that_reaches_there(at: str, window: tu
 @pytest.mark.parametrize("at", [FIRST, LAST])
 def test_gates_are_judged_where_time_begins_and_ends(at: str) -> None:
     state = read(payout(0, at, name="payout.paid"))
-    reading = ReconReader(Window(24, 0)).read(state, situation(clock="event"))
-    keeper = GateEvaluator(Rule(1, 2, 1, 1, 1), {})  # type: ignore[arg-type]
+    reading = SumsReader(GATE, RECON, Window(24, lambda _: 0)).read(state, situation(clock="event"))
+    keeper = GateEvaluator(GATE, WORDS, rule(), {})
     ((_, value),) = keeper.evaluate(reading, 0).gates
     record = json.loads(value or b"")
     assert FIRST <= record["window_from"] < record["window_to"] <= LAST
