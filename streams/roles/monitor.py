@@ -63,6 +63,7 @@ class Monitor(Generic[P]):
         self._lag = LagGauges(group)
         self._recovering = metrics.RECOVERING.labels(group)
         self._last_beat = metrics.BEAT.labels(group)
+        self._last_beat.set(owner.clock.wall_ms() / 1000)
         for topic in owner.settings.raw_topics:
             metrics.LOST_RECORDS.labels(group, topic)
         metrics.PARTITION_FAILURES.labels(group)

@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
 from agents.gates.evaluator import Publication
-from schemas.times import SECOND_US
 from streams import logs, metrics, shutdown
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.feed.follower import Follower
@@ -171,7 +170,7 @@ class GatesWorker:
         )
         if publication.gates:
             await self._log.publish(*publication)
-        metrics.GATES_EVALUATED.set(self._clock.wall_us() / SECOND_US)
+        metrics.GATES_EVALUATED.set(self._clock.wall_ms() / 1000)
         _emit(publication)
         self._gates.show()
 
