@@ -10,6 +10,7 @@ import { criticalOf, OpenAlarms } from "./gates.mjs";
 import { follow, poll } from "./live.mjs";
 import { Login } from "./login.mjs";
 import { html } from "./markup.mjs";
+import { OtherGates } from "./other_gates.mjs";
 import { BadRecords, Pipeline, pipelineTrust } from "./pipeline.mjs";
 import { question, Tile, tileTrust, trendQuestion } from "./tiles.mjs";
 
@@ -65,6 +66,7 @@ function Page({ config, address, leave, denied }) {
     <main id="main" tabindex="-1"><h1>${group}</h1>
       <div class="tiles">${group === PIPELINE && html`<${Pipeline} page=${page} />`}
         ${tiles.map((tile) => html`<${Tile} key=${tile.tile} tile=${tile} page=${page} />`)}
+        <${OtherGates} tiles=${tiles} page=${page} />
         ${group === PIPELINE && html`<${BadRecords} page=${page} />`}</div></main>
     <${Said} group=${group} tiles=${tiles} page=${page} />
     <footer class="bottom">Sluice ${config.version} · <a href="/docs">the api</a></footer>

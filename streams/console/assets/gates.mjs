@@ -18,11 +18,13 @@ const gateKey = (row) => keyOf(row, ["city", "currency"]);
 
 // The gates as they count now: past its `valid_until` one is closed, whether or not the api has said so since. The
 // time is the api's.
-function gatesNow({ answer, answeredAt }, now) {
+export function gatesNow({ answer, answeredAt }, now) {
   const at = answer && Date.parse(answer.as_of) + now - answeredAt;
   return (answer?.rows ?? []).map((gate) => (gate.state === "stale" || at <= Date.parse(gate.valid_until) ? gate
     : { ...gate, state: "stale", open: false, since: gate.valid_until, reason: `no evaluation has come since ${gate.evaluated_at}` }));
 }
+
+export const worstFirst = (gates) => [...gates].sort((a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state));
 
 // A row for each gate and each group, of which either may be without the other: a gate looks back further than the
 // page, perhaps.
@@ -50,10 +52,11 @@ export function Gates({ tile, view, answer, page, explain }) {
     <${Alarms} page=${page} />`;
 }
 
-function GateState({ gate, tz }) {
+export function GateState({ gate, tz }) {
   if (!gate) return NOTHING;
   const why = gate.reason ? `: ${gate.reason}` : "";
-  return html`<span class="gate"><${State} state=${gate.state} />, ${gate.open ? "open" : "closed"}
+  const decided = gate.override && html` <strong>by the decision of ${gate.override_by} until ${moment(gate.override_until, tz)}: ${gate.override_reason}</strong>`;
+  return html`<span class="gate"><${State} state=${gate.state} />, ${gate.open ? "open" : "closed"}${decided}
     <small> since ${moment(gate.since, tz)}${why}</small></span>`;
 }
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import httpx
+import msgspec
 import pytest
 from playwright.sync_api import Browser, expect
 
 from schemas.times import format_time
 from tables.gates.alarms import Alarm
+from tables.gates.overrides import Decision
+from tables.gates.rule import GateState
 from tables.views import VIEWS
 from tests.support.browser import chromium, needs_chromium
 from tests.support.console_feed import console_over
@@ -99,3 +102,29 @@ def test_an_old_critical_alarm_is_not_crowded_out(browser: Browser) -> None:
         banner = visit.page.get_by_role("alert")
         expect(banner).to_contain_text("2 critical alarms are open")
         expect(banner.locator("li")).to_have_text(["events.raw-1: …", "events.raw-0: …"])
+
+
+def test_gates_of_other_views_are_on_the_page_of_their_view(browser: Browser) -> None:
+    decided = msgspec.structs.replace(
+        gate_record("london", state=GateState.ALARM), gate="payout_backlog", reason="3 payouts are overdue",
+        variance_minor=None, open=True, override=Decision.OPEN, override_by="olga",
+        override_reason="ticket 7",
+        override_at=format_time(int(NOW_S * 1e6)), override_until=format_time(int((NOW_S + 3600) * 1e6)),
+    )  # fmt: skip
+    paris = {"city": "paris", "currency": "EUR"}
+    ok = msgspec.structs.replace(decided, **paris, key=paris, state=GateState.OK, override=None)
+    campaign = msgspec.structs.replace(
+        ok, gate="promo_overspend", key={"campaign_id": "summer|sale", "currency": "GBP"}, city=None
+    )
+    with (
+        console_over(checkpoint(5, NOW_S), HEARD, gates=[ok, decided, campaign]) as url,
+        visiting(browser, url, None) as visit,
+    ):
+        tile = visit.look(tab="Operations").locator("[data-tile=gate-payout_backlog]")
+        first, second = tile.locator("tbody tr").all()
+        expect(first).to_contain_text("alarm, open by the decision of olga until")
+        expect(first).to_contain_text("ticket 7")
+        expect(second).to_contain_text("paris")
+        expect(visit.page.locator("[data-tile=gate-promo_overspend]")).to_have_count(0)
+        tile = visit.look(tab="Promotions").locator("[data-tile=gate-promo_overspend]")
+        expect(tile.locator("tbody tr")).to_contain_text("summer|sale")
