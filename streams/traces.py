@@ -131,7 +131,7 @@ class Traces:
         ending.start()
         ending.join(FLUSH_SECONDS)
         if ending.is_alive():
-            self._exporter.shutdown()  # type: ignore[no-untyped-call] # it tries no longer
+            self._exporter.shutdown()  # type: ignore[no-untyped-call]  # it tries no longer
 
 
 @contextmanager

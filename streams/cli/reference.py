@@ -29,6 +29,8 @@ from tables.spec.view import View
 from tables.views import OWN
 
 HELP_WIDTH = 100
+SETTING_NAMES = "deploy/helm/sluice/settings.txt"
+"""What the chart knows of settings: it refuses others by name."""
 
 
 def pages(command: click.Group) -> dict[str, str]:
@@ -43,6 +45,7 @@ def pages(command: click.Group) -> dict[str, str]:
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
     deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    deployed[SETTING_NAMES] = "".join(f"{name}\n" for name in _variables())
     return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
 
@@ -54,6 +57,10 @@ def pages_of(extension: Extension) -> dict[str, str]:
     if extension.views:
         files[f"{FOLDER}/views.md"] = _views(extension.views, source, contract)
     return files
+
+
+def _variables() -> list[str]:
+    return sorted(PREFIX + setting.name.upper() for setting in fields(Settings))
 
 
 def _settings() -> str:

@@ -18,6 +18,7 @@ from streams.http.models import TIME, asked
 from streams.http.ops_topics import OpsTopics
 from streams.http.problems import COMMON, described, lists, problem
 from streams.http.replies import Listing, reply
+from streams.runbooks import of_alarm
 from tables.gates.alarm_log import AlarmSeen
 from tables.gates.declared import GATES
 from tables.gates.subjects import may_see
@@ -150,7 +151,7 @@ def _row(one: AlarmSeen) -> dict[str, Any]:
         "cleared_at": None if cleared is None else cleared.at,
         "detail": raised.detail,
         "meaning": "" if known is None else known.meaning,
-        "runbook": "" if known is None else known.runbook,
+        "runbook": of_alarm(raised.alarm_id, raised.code),
     }
 
 

@@ -52,7 +52,8 @@ class Partition(BaseModel):
     partition: int
     watermark: str | None = Field(description="newest accepted occurred_at", json_schema_extra=TIME)
     first_offset: int | None = Field(
-        description="the source offset from which on the view is computed; null: it is not"
+        description="the source offset from which on the view is computed; null: it is not; below 0: it was"
+        " restored from a former Bronze, whose records come before the topic's"
     )
     checkpoint_offset: int | None = Field(description="the next source offset to be folded")
     lag_records: int | None = Field(description="records after it; null if no worker has reported")

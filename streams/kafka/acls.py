@@ -55,6 +55,7 @@ _TOPICS: dict[str, dict[str, str]] = {
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
     "rebuild": {RAW: "Read", SCHEMAS: "Read", FEED: "Read Write"},
+    "restore": {RAW: "Describe", SCHEMAS: "Read", FEED: "Read Write"},
     "doctor": {
         RAW: "Read DescribeConfigs",
         BAD: "Read DescribeConfigs",
@@ -131,11 +132,12 @@ def _names(settings: Settings, topic: str) -> tuple[str, ...]:
 
 
 def _transactional_ids(settings: Settings, role: str) -> Iterator[tuple[str, str, str, str]]:
-    """A views worker has one for each partition; the rebuild fences it, and has others of its own."""
+    """A views worker has one for each partition; what writes in its place fences it by that, and the rebuild
+    has others of its own."""
     if role in ("gates", "quarantine"):
         yield "transactional-id", settings.group(role), "literal", "Write"
     stem = settings.group("views")
-    stems = {"views": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
+    stems = {"views": [stem], "restore": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
     for one in stems:
         for topic in settings.raw_topics:
             yield "transactional-id", f"{one}-{topic}-", "prefixed", "Write"

@@ -32,7 +32,7 @@ from streams.roles.progress import Progress, RecreatedTopicError
 from streams.roles.recoveries import RecoveryProgress, watched
 from streams.roles.views.feed_topics import WrittenTopics
 from streams.roles.views.partition import ViewsPartition
-from streams.roles.views.positions import REMEDY, identity_of, is_grown, recognise
+from streams.roles.views.positions import REMEDY, check_whole, identity_of, is_grown, recognise
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
 from streams.traces import Traces
@@ -74,7 +74,8 @@ class ViewsRole:
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
         """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
 
-        Raises `RecreatedTopicError`, `FeedFormatError`, `RecoveryStuckError`, and what is `HOPELESS`.
+        Raises `RecreatedTopicError`, `UnfinishedRestoreError`, `FeedFormatError`, `RecoveryStuckError`, and
+        what is `HOPELESS`.
         """
         progress = RecoveryProgress()
         doing = "recovering {}-{}".format(*tp)
@@ -105,6 +106,7 @@ class ViewsRole:
             await identity.sees_feed()
             records = await feed.recover(progress.counting(state.restore))
             known = state.restored()
+            check_whole(tp, state)
             for name, why in state.definitions.anew.items():
                 log.warning("%s-%d: %s begins anew, without its former definition: %s", *tp, name, why)
             news = await recognise(identity, state)
