@@ -21,12 +21,16 @@ from streams.feed.replica import Replica
 from streams.http.app import create_api
 from streams.http.models import Problem
 from streams.http.problems import COMMON
+from streams.monitoring.files import monitoring_files
+from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
 from tables.spec.view import View
 from tables.views import OWN
 
 HELP_WIDTH = 100
+SETTING_NAMES = "deploy/helm/sluice/settings.txt"
+"""What the chart knows of settings: it refuses others by name."""
 
 
 def pages(command: click.Group) -> dict[str, str]:
@@ -40,7 +44,9 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()}
+    deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    deployed[SETTING_NAMES] = "".join(f"{name}\n" for name in _variables())
+    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
 
 def pages_of(extension: Extension) -> dict[str, str]:
@@ -51,6 +57,10 @@ def pages_of(extension: Extension) -> dict[str, str]:
     if extension.views:
         files[f"{FOLDER}/views.md"] = _views(extension.views, source, contract)
     return files
+
+
+def _variables() -> list[str]:
+    return sorted(PREFIX + setting.name.upper() for setting in fields(Settings))
 
 
 def _settings() -> str:
@@ -94,10 +104,16 @@ def _errors() -> str:
         " hours; `critical`: somebody is paged."
     )
     rows = [
-        (f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})", code.severity, code.meaning)
+        (
+            f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})",
+            code.severity,
+            code.meaning,
+            code.raised_by or "nothing yet: a name for the jobs of the lake",
+        )
         for code in ErrorCode
     ]
-    return page("Error codes", "streams/errors.py", about, table("code and runbook|severity|meaning", rows))
+    columns = "code and runbook|severity|meaning|raised by"
+    return page("Error codes", "streams/errors.py", about, table(columns, rows))
 
 
 def _views(views: Iterable[View], source: str, contract: str) -> str:

@@ -44,7 +44,7 @@ def serve(settings: Settings) -> None:
     _check_console()
     tls, access = tls_context(settings), Access(settings)
     gc.set_threshold(YOUNG_OBJECTS)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)

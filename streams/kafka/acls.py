@@ -12,8 +12,8 @@ from typing import NamedTuple
 from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
-FEED, BAD, GATES, ALARMS = "views.feed", "events.quarantine", "ops.gates", "ops.alarms"
-OVERRIDES = "ops.overrides"
+FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
+ALARMS, ACKS, OVERRIDES = "ops.alarms", "ops.acks", "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
 _SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
@@ -26,6 +26,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Create Alter DescribeConfigs",
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
+        ACKS: "Create Describe DescribeConfigs",
         OVERRIDES: "Create Describe DescribeConfigs",
     },
     "views": {
@@ -44,6 +45,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
+    "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
     "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
@@ -58,6 +60,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
+        ACKS: "Describe DescribeConfigs",
         OVERRIDES: "Describe DescribeConfigs",
     },
 }
@@ -65,6 +68,7 @@ _GROUPS: dict[str, dict[str, str]] = {
     "views": {"views": "Read"},
     "bronze": {"bronze": "Read"},
     "gates": {"gates": "Read"},
+    "notify": {"notify": "Read"},
     "api": {"bronze": "Describe"},
     "doctor": {"views": "Describe", "bronze": "Describe", "gates": "Describe"},
 }

@@ -50,7 +50,7 @@ def main() -> None:
     """Answer the question on standard input."""
     loading.load()
     settings = Settings.load()
-    logs.configure(settings.log_level)
+    logs.configure(settings)
     signal.alarm(settings.explain_seconds + LATE_SECONDS)
     os.nice(NICENESS)
     with _own_folder():

@@ -15,6 +15,7 @@ from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
 from agents.gates.evaluator import Publication
+from schemas.times import SECOND_US
 from streams import logs, metrics, shutdown
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.feed.follower import Follower
@@ -24,10 +25,10 @@ from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.refusals import in_words
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.declared import CODES, DeclaredGates
-from streams.roles.gates.leader_election import LeaderElection
 from streams.roles.gates.limits import GateOn, gates_on
 from streams.roles.gates.overrides import Overrides
 from streams.roles.gates.writer import GateWriter
+from streams.roles.leader_election import LeaderElection
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.keys import FeedFormatError
@@ -87,7 +88,7 @@ class GatesWorker:
         self._clock = clock
         self._replica = replica
         self._health = health
-        self._election = LeaderElection(settings, settings.group("gates"), settings.topic("ops.gates"))
+        self._election = LeaderElection(settings, "gates", settings.topic("ops.gates"))
         self._overrides = Overrides(settings)
         self._log: GateWriter | None = None
         self._gates: DeclaredGates | None = None
@@ -170,6 +171,7 @@ class GatesWorker:
         )
         if publication.gates:
             await self._log.publish(*publication)
+        metrics.GATES_EVALUATED.set(self._clock.wall_us() / SECOND_US)
         _emit(publication)
         self._gates.show()
 

@@ -14,6 +14,7 @@ from streams.roles.views.reporter import ViewsReporter
 from streams.roles.views.role import ViewsRole
 from streams.roles.worker import work
 from streams.settings import Settings
+from streams.traces import tracing
 from tables.keys import FeedFormatError
 
 REFUSALS = FeedFormatError, RecreatedTopicError, UnfinishedRestoreError, UnreadableBatchError
@@ -23,9 +24,9 @@ def run_views(settings: Settings) -> None:
     """Run the views role until SIGTERM or SIGINT. Raises `SettingError`, `CannotStartError`, or what it
     failed with."""
     writable_data_dir(settings)
-    with serving(settings) as health:
+    with serving(settings) as health, tracing(settings, ViewsRole.name) as traces:
         schemas = Schemas(settings)
-        role = ViewsRole(settings, schemas.known)
+        role = ViewsRole(settings, schemas.known, traces)
         reporter = ViewsReporter(settings, role.worker, role.quarantined)
         try:
             shutdown.run(work(settings, health, role, schemas, lambda _: reporter))

@@ -108,7 +108,8 @@ def test_gates_of_other_views_are_on_the_page_of_their_view(browser: Browser) ->
     decided = msgspec.structs.replace(
         gate_record("london", state=GateState.ALARM), gate="payout_backlog", reason="3 payouts are overdue",
         variance_minor=None, open=True, override=Decision.OPEN, override_by="olga",
-        override_reason="ticket 7", override_at=format_time(int(NOW_S * 1e6)), override_until=format_time(int((NOW_S + 3600) * 1e6)),
+        override_reason="ticket 7",
+        override_at=format_time(int(NOW_S * 1e6)), override_until=format_time(int((NOW_S + 3600) * 1e6)),
     )  # fmt: skip
     paris = {"city": "paris", "currency": "EUR"}
     ok = msgspec.structs.replace(decided, **paris, key=paris, state=GateState.OK, override=None)

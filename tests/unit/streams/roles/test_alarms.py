@@ -9,6 +9,7 @@ import pytest
 from aiokafka.errors import KafkaConnectionError, KafkaTimeoutError
 
 from agents import backoff
+from streams.kafka import single_record
 from streams.roles import alarms
 from streams.settings import Settings
 
@@ -44,7 +45,7 @@ async def test_an_alarm_is_retried_and_counted_until_it_is_there(
 ) -> None:
     FailingProducer.plan = [KafkaConnectionError(), OSError("away"), "hang", KafkaTimeoutError(), None]
     FailingProducer.sent, FailingProducer.stopped = [], 0
-    monkeypatch.setattr(alarms, "AIOKafkaProducer", FailingProducer)
+    monkeypatch.setattr(single_record, "AIOKafkaProducer", FailingProducer)
     monkeypatch.setattr(alarms, "SEND_SECONDS", 0.05)
     monkeypatch.setattr(backoff, "FIRST_SECONDS", 0.001)
     await alarms.raise_lost(Settings.load({}), "bronze", "t", 3, (5, 12))

@@ -1,7 +1,7 @@
 """Leader election among equal processes: the owner of one partition leads, in a dedicated group.
 
 Being elected proves nothing, as a process that was stopped learns late that it no longer leads: a leader's
-writes must be fenced as well (streams/roles/gates/writer.py).
+writes must be fenced as well (streams/roles/gates/writer.py), or may be repeated (streams/roles/notify).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
-from streams.kafka.client import client_kwargs, started
+from streams.kafka.client import client_kwargs, commit_once, started
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.kafka.refusals import in_words
 from streams.settings import Settings
@@ -27,12 +27,13 @@ POLL_SECONDS = 1.0
 
 
 class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
-    """Membership of a group in which the owner of partition 0 of `topic` leads.
+    """Membership of a role's group in which the owner of partition 0 of `topic` leads.
 
     `taken`: why this process can't be a member any more; `waiting_for`: what joining waits for, if anything.
     """
 
-    def __init__(self, settings: Settings, group: str, topic: str) -> None:
+    def __init__(self, settings: Settings, role: str, topic: str) -> None:
+        group = settings.group(role)
         self._tp = TopicPartition(topic, 0)
         self._leads: bool | None = None
         self.taken: InstanceTakenError | None = None
@@ -40,7 +41,7 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
         self._guard = InstanceGuard(settings, group, self._instance_taken, self._tell_waiting)
         self._consumer = AIOKafkaConsumer(
             **client_kwargs(settings),
-            client_id=client_id("gates"),
+            client_id=client_id(role),
             group_id=group,
             group_instance_id=settings.instance or None,
             partition_assignment_strategy=[InstanceAssignor],  # the leader stays leader when others join
@@ -87,6 +88,16 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
         """The group's generation that this process knows of."""
         generation: int = self._consumer._coordinator.generation
         return generation
+
+    async def published(self) -> tuple[int, str] | None:
+        """The offset that a leader has committed last, with its metadata. Raises `KafkaError`."""
+        committed = (await self._consumer._coordinator.fetch_committed_offsets([self._tp])).get(self._tp)
+        return None if committed is None else (committed.offset, committed.metadata)
+
+    async def publish(self, offset: int, metadata: str) -> None:
+        """Commit an offset, as the leader: of one that is none any more Kafka refuses it. Raises
+        `KafkaError`."""
+        await commit_once(self._consumer, {self._tp: (offset, metadata)})
 
     async def on_partitions_revoked(self, revoked: Collection[Any]) -> None:  # noqa: ARG002
         """A rebalance begins: there is no leader."""
