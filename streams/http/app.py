@@ -12,6 +12,7 @@ from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
 from streams.http import (
+    alarm_acks,
     alarms,
     bad_records,
     console,
@@ -81,6 +82,7 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     app.include_router(gates.router(ops, replica.clock))
     app.include_router(gate_overrides.router(ops, replica.settings, replica.clock))
     app.include_router(alarms.router(ops, replica.clock))
+    app.include_router(alarm_acks.router(ops, replica.settings, replica.clock))
     app.include_router(pipeline.router(replica))
     app.include_router(operation.router(replica))
     app.include_router(bad_records.router(replica))
