@@ -11,7 +11,13 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import (
+from streams.http.answer import problems
+from streams.http.answer.head import head_as_get
+from streams.http.answer.headers import secure_headers
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.guard import Guard, VisitorOf
+from streams.http.connection.requests_log import counted
+from streams.http.routes import (
     alarm_acks,
     alarms,
     bad_records,
@@ -22,14 +28,8 @@ from streams.http import (
     gates,
     operation,
     pipeline,
-    problems,
     views,
 )
-from streams.http.guard import Guard, VisitorOf
-from streams.http.head import head_as_get
-from streams.http.headers import secure_headers
-from streams.http.ops_topics import OpsTopics
-from streams.http.requests_log import counted
 from streams.version import VERSION
 
 DESCRIPTION = (

@@ -11,7 +11,7 @@ import pytest
 
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from tables.gates.alarms import Alarm
 from tests.support.visitors import Analyst
 

@@ -11,10 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.times import format_time
 from streams.access.access import ANYONE
 from streams.clock import Clock
-from streams.http.decisions import decided, write
-from streams.http.models import TIME
-from streams.http.ops_topics import OpsTopics
-from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, problem
+from streams.http.answer.models import TIME
+from streams.http.answer.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, problem
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.routes.decisions import decided, write
 from streams.settings import Settings
 from tables.gates.acks import MOST_REASON, Ack, encode_ack
 from tables.gates.declared import GATES
