@@ -18,10 +18,10 @@ from streams import metrics
 from streams.cli.reference_sources import sources_page
 from streams.errors import ErrorCode
 from streams.feed.replica import Replica
+from streams.http.answer.models import Problem
+from streams.http.answer.problems import COMMON
 from streams.http.app import create_api
-from streams.http.models import Problem
-from streams.http.problems import COMMON
-from streams.monitoring.files import monitoring_files
+from streams.monitoring.files import dashboards, monitoring_files
 from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
@@ -44,7 +44,9 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    options = Options.load()
+    made_of_metrics = {**monitoring_files(options), **dashboards(options)}
+    deployed = {f"deploy/{path}": content for path, content in made_of_metrics.items()}
     deployed[SETTING_NAMES] = "".join(f"{name}\n" for name in _variables())
     return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
