@@ -34,7 +34,7 @@ class Warm:
         process.join(SECONDS * PATIENCE)
         if process.is_alive():
             process.kill()
-            process.join()
+            process.join(SECONDS)
         code = process.exitcode
         process.close()
         return code, said.read_text("utf-8", errors="replace") if said.exists() else ""

@@ -107,6 +107,7 @@ async def test_all_roles_work_and_use_every_right(
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
     await bad_records_are_seen(api, 6)
     await a_gate_is_overridden(granted, api)
+    await an_alarm_is_taken_on(api)
     await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
     await people_are_told(sluice, granted)
@@ -195,8 +196,21 @@ async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     assert await audit.terminate() == 0
 
 
+async def an_alarm_is_taken_on(api: Role) -> None:
+    row = (await api.get("/v1/alarms")).json()["rows"][0]
+    async with httpx.AsyncClient() as client:
+        url = await api.url(f"/v1/alarms/{row['alarm_id']}/ack")
+        answer = await client.post(url, json={"reason": "a test"})
+    assert answer.status_code == 200, answer.text
+
+    async def shown() -> bool:
+        rows = (await api.get("/v1/alarms")).json()["rows"]
+        return any(one["acknowledged_reason"] == "a test" for one in rows)
+
+    await wait_until(shown, "the alarm to be taken on")
+
+
 async def a_gate_is_overridden(granted: Granted, api: Role) -> None:
-    """The one thing that an api writes."""
     (row,) = (await api.get("/v1/gates/recon")).json()["rows"]
     body = {"key": row["key"], "decision": "closed", "reason": "a test", "seconds": 3600}
     async with httpx.AsyncClient() as client:
@@ -247,7 +261,7 @@ async def test_an_api_writes_what_people_decide_and_no_other_topic(
     await granted.does("admin", "topics", "create")
     kwargs = client_kwargs(Settings.load(environ_of(granted.settings("api"))))
     for topic in plan(sluice.settings):
-        if topic.name == sluice.settings.topic("ops.overrides"):
+        if topic.name in map(sluice.settings.topic, ("ops.overrides", "ops.acks")):
             continue
         producer = await started(AIOKafkaProducer(**kwargs))
         try:

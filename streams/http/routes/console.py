@@ -12,13 +12,13 @@ from starlette.exceptions import HTTPException
 from schemas.currencies import DECIMALS
 from streams.console.files import FOLDER, console
 from streams.feed.replica import Replica
-from streams.http.answers import digest
-from streams.http.formats import FORMAT, check_only_format
-from streams.http.guard import visitor
-from streams.http.headers import PAGE
-from streams.http.models import ViewListed, asked, listed
-from streams.http.problems import COMMON, lists
-from streams.http.replies import PACKERS, Listing, content_coding, knows, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, check_only_format
+from streams.http.answer.headers import PAGE
+from streams.http.answer.models import ViewListed, asked, listed
+from streams.http.answer.problems import COMMON, lists
+from streams.http.answer.replies import PACKERS, Listing, content_coding, knows, reply
+from streams.http.connection.guard import visitor
 from streams.verify.rows import is_computable
 from streams.version import VERSION
 from tables.query.known_values import known_values

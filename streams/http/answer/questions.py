@@ -6,9 +6,11 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any, Literal
 
+from starlette.datastructures import QueryParams
+
 from streams.feed.replica import Replica
-from streams.http.answers import Answered, Answers
-from streams.http.problems import ForbiddenError, NotFoundError
+from streams.http.answer.answers import Answered, Answers
+from streams.http.answer.problems import ForbiddenError, NotFoundError
 from tables.query.entities import answer_entities
 from tables.query.params import parse_entity_query, parse_view_query
 from tables.query.views import answer_view
@@ -23,6 +25,15 @@ Params = tuple[tuple[str, str], ...]
 """A request's query parameters, in their order."""
 Kind = Literal["rows", "entities"]
 Columns = tuple[str, ...]
+
+JOINT = "/v1/stream"
+"""The path of several questions in one stream, each a parameter `VIEW`."""
+VIEW = "view"
+
+
+def questions_in(query: bytes) -> int:
+    """How many questions a request for a joint stream has, right ones or not."""
+    return len(QueryParams(query).getlist(VIEW))
 
 
 class Questions:

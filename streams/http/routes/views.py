@@ -10,16 +10,16 @@ from fastapi.responses import StreamingResponse
 
 from streams.access.access import Visitor
 from streams.feed.replica import Replica
-from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params, check_only_format
-from streams.http.guard import visitor
-from streams.http.joint_stream import JointStreams, asked_questions, joint_parameters
-from streams.http.models import ViewsListed, answer, asked, listed, page
-from streams.http.open_streams import OpenStreams
-from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, lists, no_view
-from streams.http.questions import Kind, Questions
-from streams.http.replies import Listing, reply
-from streams.http.stream import Broadcasts
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, asked_params, check_only_format
+from streams.http.answer.models import ViewsListed, answer, asked, listed, page
+from streams.http.answer.open_streams import OpenStreams
+from streams.http.answer.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, lists, no_view
+from streams.http.answer.questions import Kind, Questions
+from streams.http.answer.replies import Listing, reply
+from streams.http.connection.guard import visitor
+from streams.http.routes.joint_stream import JointStreams, asked_questions, joint_parameters
+from streams.http.routes.stream import Broadcasts
 from streams.setting_groups.rules import ALL
 from tables.query.declarations import entity_parameters, view_parameters
 from tables.read.state import ReaderState

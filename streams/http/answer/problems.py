@@ -13,9 +13,9 @@ from pydantic import BaseModel
 from starlette.exceptions import HTTPException
 
 from streams.access.access import AccessEndedError
-from streams.http.head import methods
-from streams.http.models import Problem
-from streams.http.open_streams import TooManyStreamsError
+from streams.http.answer.head import methods
+from streams.http.answer.models import Problem
+from streams.http.answer.open_streams import TooManyStreamsError
 from tables.gates.declared import GATES as DECLARED
 from tables.query.params import ParameterError
 from tables.query.values import did_you_mean

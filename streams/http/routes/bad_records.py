@@ -18,12 +18,12 @@ from agents.quarantine.record import decode
 from agents.quarantine.summary import Summary, report
 from schemas.times import format_time
 from streams.feed.replica import Replica
-from streams.http.answers import digest
-from streams.http.formats import FORMAT, check_only_format
-from streams.http.guard import visitor
-from streams.http.models import TIME, asked
-from streams.http.problems import COMMON, ForbiddenError, lists
-from streams.http.replies import Listing, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, check_only_format
+from streams.http.answer.models import TIME, asked
+from streams.http.answer.problems import COMMON, ForbiddenError, lists
+from streams.http.answer.replies import Listing, reply
+from streams.http.connection.guard import visitor
 from streams.kafka.availability import reason_of
 from streams.kafka.client import reading
 from streams.kafka.message_formats import UnreadableBatchError

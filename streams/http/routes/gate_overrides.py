@@ -11,11 +11,11 @@ from pydantic import BaseModel, ConfigDict, Field
 from schemas.times import SECOND_US, format_time
 from streams.access.access import ANYONE
 from streams.clock import Clock
-from streams.http.decisions import decided, write
-from streams.http.gates import answer, not_read
-from streams.http.models import TIME
-from streams.http.ops_topics import OpsTopics
-from streams.http.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, problem
+from streams.http.answer.models import TIME
+from streams.http.answer.problems import COMMON, WRONG_PARAMETER, NotFoundError, described, problem
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.routes.decisions import decided, write
+from streams.http.routes.gates import answer, not_read
 from streams.settings import Settings
 from tables.gates.declared import GATES
 from tables.gates.overrides import MOST_SECONDS, Decision, Override, encode_override

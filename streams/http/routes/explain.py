@@ -8,15 +8,15 @@ from fastapi import APIRouter, Request, Response
 
 from streams.access.access import Visitor
 from streams.feed.replica import Replica
-from streams.http.answers import digest
-from streams.http.explain_models import explanation
-from streams.http.explainer import ExplainBusyError, Explainer, ExplainError
-from streams.http.formats import FORMAT, asked_params
-from streams.http.guard import visitor
-from streams.http.models import asked
-from streams.http.problems import COMMON, described, lists, problem
-from streams.http.questions import Params, Questions
-from streams.http.replies import Listing, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, asked_params
+from streams.http.answer.models import asked
+from streams.http.answer.problems import COMMON, described, lists, problem
+from streams.http.answer.questions import Params, Questions
+from streams.http.answer.replies import Listing, reply
+from streams.http.background.explainer import ExplainBusyError, Explainer, ExplainError
+from streams.http.connection.guard import visitor
+from streams.http.routes.explain_models import explanation
 from streams.verify.behind import added_measures, event_keys
 from streams.verify.question import Question
 from streams.verify.rows import is_computable

@@ -11,13 +11,13 @@ from pydantic import BaseModel, Field
 from schemas.times import format_time
 from streams.clock import Clock
 from streams.errors import CRITICAL, SEVERITIES, ErrorCode
-from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params
-from streams.http.guard import visitor
-from streams.http.models import TIME, asked
-from streams.http.ops_topics import OpsTopics
-from streams.http.problems import COMMON, described, lists, problem
-from streams.http.replies import Listing, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, asked_params
+from streams.http.answer.models import TIME, asked
+from streams.http.answer.problems import COMMON, described, lists, problem
+from streams.http.answer.replies import Listing, reply
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.guard import visitor
 from streams.runbooks import of_alarm
 from tables.gates.alarm_log import AlarmSeen
 from tables.gates.declared import GATES
@@ -54,6 +54,9 @@ class AlarmRow(BaseModel):
     state: str = Field(json_schema_extra={"enum": [*STATES]})
     raised_at: str = Field(json_schema_extra=TIME)
     cleared_at: str | None = Field(description="null while it is open", json_schema_extra=TIME)
+    acknowledged_by: str | None = Field(description="who has taken it on; null: nobody has")
+    acknowledged_at: str | None = Field(json_schema_extra=TIME)
+    acknowledged_reason: str | None
     detail: str = Field(description="why it was raised")
     meaning: str = Field(description="what the code means")
     runbook: str = Field(description="what to do: where it is written")
@@ -139,7 +142,7 @@ def _state(one: AlarmSeen) -> str:
 
 
 def _row(one: AlarmSeen) -> dict[str, Any]:
-    raised, cleared = one
+    raised, cleared, ack = one
     known = ErrorCode.__members__.get(raised.code)
     return {
         "alarm_id": raised.alarm_id,
@@ -149,6 +152,9 @@ def _row(one: AlarmSeen) -> dict[str, Any]:
         "state": _state(one),
         "raised_at": raised.at,
         "cleared_at": None if cleared is None else cleared.at,
+        "acknowledged_by": None if ack is None else ack.by,
+        "acknowledged_at": None if ack is None else ack.at,
+        "acknowledged_reason": None if ack is None else ack.reason,
         "detail": raised.detail,
         "meaning": "" if known is None else known.meaning,
         "runbook": of_alarm(raised.alarm_id, raised.code),

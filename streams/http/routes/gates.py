@@ -13,13 +13,13 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.times import format_time
 from streams.clock import Clock
-from streams.http.answers import digest
-from streams.http.formats import FORMAT, asked_params, check_only_format
-from streams.http.guard import visitor
-from streams.http.models import TIME, asked
-from streams.http.ops_topics import OpsTopics
-from streams.http.problems import COMMON, described, lists, problem
-from streams.http.replies import Listing, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, asked_params, check_only_format
+from streams.http.answer.models import TIME, asked
+from streams.http.answer.problems import COMMON, described, lists, problem
+from streams.http.answer.replies import Listing, reply
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.guard import visitor
 from tables.gates.declared import GATES, RECON
 from tables.gates.records import GateRecord, decode_gate, expired
 from tables.gates.rule import GateState

@@ -9,7 +9,7 @@ import time
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from streams import metrics
-from streams.http.guard import VISITOR
+from streams.http.connection.guard import VISITOR
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from streams import metrics
 from streams.feed.replica import Replica
-from streams.http.models import Running
-from streams.http.problems import described, problem
+from streams.http.answer.models import Running
+from streams.http.answer.problems import described, problem
 from tables.read.state import ReaderState
 from tables.read.status import Situation, resolve_as_of, status
 

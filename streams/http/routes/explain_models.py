@@ -6,7 +6,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field, create_model
 
-from streams.http.models import TIME, row_schema
+from streams.http.answer.models import TIME, row_schema
 from streams.verify.behind import added_measures, event_keys
 from tables.spec.view import View
 

@@ -15,15 +15,14 @@ from urllib.parse import parse_qsl
 
 import msgspec
 import xxhash
-from starlette.datastructures import QueryParams
 
 from schemas.times import format_time
 from streams.access.access import AccessEndedError, Visitor
 from streams.feed.replica import Replica
-from streams.http.answers import Answered
-from streams.http.problems import ForbiddenError, no_view
-from streams.http.questions import Params, Questions
-from streams.http.stream import ENDINGS, RETRY_MS, Broadcasts, ended
+from streams.http.answer.answers import Answered
+from streams.http.answer.problems import ForbiddenError, no_view
+from streams.http.answer.questions import VIEW, Params, Questions
+from streams.http.routes.stream import ENDINGS, RETRY_MS, Broadcasts, ended
 from tables.query.declarations import Parameter, view_parameters
 from tables.query.params import ParameterError, check_known
 from tables.read.state import ReaderState
@@ -32,8 +31,6 @@ from tables.spec.view import View
 
 log = logging.getLogger(__name__)
 
-PATH = "/v1/stream"
-VIEW = "view"
 MOST_QUESTIONS = 64
 STATUS_SECONDS = 1.0
 STATUS, NOT_SHOWN = "view-status", "not-shown"
@@ -57,11 +54,6 @@ def joint_parameters(views: Mapping[str, View]) -> list[Parameter]:
     schema = {"type": "array", "items": {"type": "string"}, "minItems": 1, "maxItems": MOST_QUESTIONS}
     shared = {one.name: one for view in views.values() for one in view_parameters(view)}
     return [Parameter(VIEW, says, schema), *shared.values()]
-
-
-def questions_in(query: bytes) -> int:
-    """How many questions a request has, right ones or not."""
-    return len(QueryParams(query).getlist(VIEW))
 
 
 def asked_questions(views: Mapping[str, View], params: Params) -> list[Asked]:

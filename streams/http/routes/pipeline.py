@@ -9,13 +9,13 @@ from pydantic import BaseModel, Field
 
 from schemas.times import format_time
 from streams.feed.replica import Replica
-from streams.http.answers import digest
-from streams.http.bronze_progress import BronzeProgress
-from streams.http.formats import FORMAT, check_only_format
-from streams.http.guard import visitor
-from streams.http.models import TIME, asked
-from streams.http.problems import COMMON, lists
-from streams.http.replies import Listing, reply
+from streams.http.answer.answers import digest
+from streams.http.answer.formats import FORMAT, check_only_format
+from streams.http.answer.models import TIME, asked
+from streams.http.answer.problems import COMMON, lists
+from streams.http.answer.replies import Listing, reply
+from streams.http.background.bronze_progress import BronzeProgress
+from streams.http.connection.guard import visitor
 from streams.kafka.group_progress import Progress
 from tables.read.state import ReaderState
 from tables.read.status import PartitionStatus, Situation, Status, status

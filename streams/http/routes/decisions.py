@@ -11,8 +11,8 @@ from pydantic import BaseModel, ValidationError
 from starlette.exceptions import HTTPException
 
 from streams.access.access import Visitor
-from streams.http.guard import MOST_BODY, visitor
-from streams.http.problems import ForbiddenError
+from streams.http.answer.problems import ForbiddenError
+from streams.http.connection.guard import MOST_BODY, visitor
 from streams.kafka.availability import reason_of
 from streams.kafka.single_record import send_record
 from streams.settings import Settings

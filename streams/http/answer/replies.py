@@ -11,7 +11,7 @@ from isal import igzip
 from starlette.requests import Request
 from starlette.responses import Response
 
-from streams.http.formats import MEDIA_TYPES, Format, chosen_format, rendered
+from streams.http.answer.formats import MEDIA_TYPES, Format, chosen_format, rendered
 
 SMALL_BYTES = 1024
 """What is smaller is not packed."""

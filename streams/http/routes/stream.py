@@ -12,9 +12,9 @@ import msgspec
 
 from streams.access.access import AccessEndedError, AskAgainError, Visitor
 from streams.feed.replica import Replica
-from streams.http.answers import Answered
-from streams.http.problems import ForbiddenError
-from streams.http.questions import Params, Questions
+from streams.http.answer.answers import Answered
+from streams.http.answer.problems import ForbiddenError
+from streams.http.answer.questions import Params, Questions
 from tables.query.params import ParameterError
 from tables.scope import Scope
 from tables.spec.view import View

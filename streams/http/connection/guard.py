@@ -15,10 +15,9 @@ from streams.access.identity import Headers as RawHeaders
 from streams.access.identity import UnauthorizedError
 from streams.access.rates import Rates
 from streams.console.files import FOLDER
-from streams.http.hosts import is_loopback
-from streams.http.joint_stream import PATH as JOINT
-from streams.http.joint_stream import questions_in
-from streams.http.problems import problem, unauthorized
+from streams.http.answer.problems import problem, unauthorized
+from streams.http.answer.questions import JOINT, questions_in
+from streams.http.connection.hosts import is_loopback
 from streams.settings import Settings
 
 VISITOR = "sluice.visitor"

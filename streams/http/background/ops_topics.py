@@ -1,4 +1,4 @@
-"""What `ops.gates` and `ops.alarms` say, read by each api for itself."""
+"""What `ops.gates`, `ops.alarms` and `ops.acks` say, read by each api for itself."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from streams.kafka.client import reading
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.topology import absence, partitions_of
 from streams.settings import Settings
+from tables.gates.acks import decode_ack
 from tables.gates.alarm_log import AlarmLog
 from tables.gates.alarms import decode_alarm
 from tables.record_check import NOT_OURS, gate_problem
@@ -44,6 +45,7 @@ class OpsTopics:
         self.unknown_because: str | None = None
         self._settings = settings
         self._gates_topic, self._alarms_topic = settings.topic("ops.gates"), settings.topic("ops.alarms")
+        self._acks_topic = settings.topic("ops.acks")
 
     async def follow(self, replica: Replica) -> None:
         """Follow the topics until the process is to end; after a failure from their beginning."""
@@ -64,9 +66,10 @@ class OpsTopics:
             await backoff.pause(replica.closing)
 
     async def _follow(self, replica: Replica) -> None:
-        """Read from the beginning and go on. Returns if there are no such topics."""
+        """Read from the beginning and go on. Returns if there are no such topics; one that an upgrade has yet
+        to make, of acks, is not waited for."""
         names = (self._gates_topic, self._alarms_topic)
-        partitions = await partitions_of(self._settings, names)
+        partitions = await partitions_of(self._settings, (*names, self._acks_topic))
         missing = [name for name in names if name not in {tp.topic for tp in partitions}]
         if missing:
             self.waiting_for = await absence(self._settings, missing[0], "Read")
@@ -83,8 +86,10 @@ class OpsTopics:
                 for tp, records in (await consumer.getmany(timeout_ms=FETCH_MS)).items():
                     if tp.topic == self._gates_topic:
                         _take_gates(gates, tp, records)
-                    else:
+                    elif tp.topic == self._alarms_topic:
                         _take_alarms(alarms, tp, records)
+                    else:
+                        _take_acks(alarms, tp, records)
                 if self.gates is not gates and await _reached(consumer, ends):
                     self.gates, self.alarms, self.waiting_for = gates, alarms, None
                 if self.gates is gates:
@@ -119,6 +124,15 @@ def _take_alarms(alarms: AlarmLog, tp: TopicPartition, records: list[Any]) -> No
             tell(tp, record.offset, record.key, NOT_OURS)
         else:
             alarms.take(alarm)
+
+
+def _take_acks(alarms: AlarmLog, tp: TopicPartition, records: list[Any]) -> None:
+    for record in records:
+        ack = decode_ack(record.value)
+        if record.value is not None and (ack is None or ack.alarm_id.encode() != record.key):
+            tell(tp, record.offset, record.key, NOT_OURS)
+        else:
+            alarms.take_ack((record.key or b"").decode(errors="replace"), ack)
 
 
 async def _reached(consumer: AIOKafkaConsumer, ends: dict[TopicPartition, int]) -> bool:
