@@ -10,6 +10,8 @@ from wsgiref.simple_server import WSGIRequestHandler, WSGIServer, make_server
 
 from prometheus_client import make_wsgi_app
 
+from streams import metrics
+
 
 class Health:
     """Whether this worker is ready, and why not. Written by the worker, read by the server's thread.
@@ -40,6 +42,7 @@ class _Quiet(WSGIRequestHandler):
 def serve(host: str, port: int, health: Health) -> WSGIServer:
     """Start serving; raises OSError where the port is taken. `server.server_port` says which it is."""
     metrics_app = make_wsgi_app()
+    metrics.READY.set_function(lambda: health.ready)
 
     def app(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         path = environ.get("PATH_INFO", "/")

@@ -6,6 +6,7 @@ No city, campaign, id or unknown event name is ever a label: an event that is no
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -61,6 +62,11 @@ CHECKPOINT = Histogram(
 VIEW_FRESHNESS = Gauge(
     "sluice_view_freshness_seconds", "Age of the oldest checkpoint a view's answer rests on.", ["view"]
 )
+VIEW_COMPLETE = Gauge(
+    "sluice_view_complete",
+    "1 while an answer of an api over all that it keeps says `complete: true`, else 0.",
+    ["view"],
+)
 VIEW_ENTITIES = Gauge(
     "sluice_view_entities",
     "Entities of a view that are in a selection now, over all cities. Of an api that has read the feed, while"
@@ -74,6 +80,23 @@ LAG_SECONDS = Gauge(
     "sluice_consumer_lag_seconds",
     "Age of the oldest record that is in no checkpoint yet; 0 when there is none.",
     ["group", "topic", "partition"],
+)
+POSITION = Gauge(
+    "sluice_position_offset",
+    "The next offset that is not processed. It stands still where there is nothing to read, and where a"
+    " partition is stuck.",
+    ["group", "topic", "partition"],
+)
+LOST_RECORDS = Counter(
+    "sluice_lost_records",
+    "Records that Kafka had deleted before they were read; a loss that is found again after a crash counts"
+    " again.",
+    ["group", "topic"],
+)
+BEAT = Gauge(
+    "sluice_beat_timestamp_seconds",
+    "When a worker last found out how far it is, which it does once a second and needs Kafka for.",
+    ["group"],
 )
 WATERMARK = Gauge(
     "sluice_watermark_timestamp_seconds",
@@ -90,6 +113,16 @@ RECOVERY = Histogram(
     "From an assignment to its partitions being ready to fold.",
     buckets=(0.1, 0.25, 0.5, 1, 2, 4, 8, 15, 30, 60),
 )
+RECOVERING = Gauge(
+    "sluice_recovering_seconds",
+    "For how long the partition has been recovered that takes longest; 0 when none is in recovery.",
+    ["group"],
+)
+PARTITION_FAILURES = Counter(
+    "sluice_partition_failures",
+    "Times that a partition could not write what it had read, and was recovered for it.",
+    ["group"],
+)
 WAITING_PARTITIONS = Gauge(
     "sluice_waiting_partitions",
     "Raw partitions of this worker that wait while it reads the others: `topics`, for a partition of the feed"
@@ -102,6 +135,10 @@ GATE_STATE = Gauge(
     ["gate", "currency"],
 )
 GATES = Gauge("sluice_gates", "How many gates are in a state. Of the leader alone.", ["gate", "state"])
+GATES_EVALUATED = Gauge(
+    "sluice_gates_evaluated_timestamp_seconds",
+    "When this process last evaluated the gates and published what was due; 0 if it never led.",
+)
 BRONZE_OBJECTS = Counter("sluice_bronze_objects", "Objects written to Bronze and committed.")
 BRONZE_BYTES = Counter(
     "sluice_bronze_bytes",
@@ -116,6 +153,11 @@ BRONZE_COMMIT = Histogram(
 BRONZE_OLDEST = Gauge(
     "sluice_bronze_oldest_uncommitted_seconds",
     "Age of the oldest record of this worker's partitions that is not in Bronze yet; 0 when there is none.",
+)
+STORE_REQUESTS = Counter(
+    "sluice_store_requests",
+    "Requests to Bronze's store: put, get, list or delete, without those that its client repeats.",
+    ["operation"],
 )
 OTHER_GROUPS = Counter(
     "sluice_other_groups",
@@ -167,6 +209,14 @@ HTTP_CONNECTIONS = Gauge("sluice_http_connections", "Open connections of the api
 HTTP_EVICTED = Counter(
     "sluice_http_evicted",
     "Connections that the api closed for want of a whole request in time, or to make room for others.",
+)
+READY = Gauge("sluice_ready", "1 while /readyz answers 200, else 0.")
+CLOCK = Gauge("sluice_clock_timestamp_seconds", "The clock of this machine at the moment of the scrape.")
+CLOCK.set_function(time.time)
+CERTIFICATE_END = Gauge(
+    "sluice_certificate_end_timestamp_seconds",
+    "When the certificate ends that a setting names: of a chain the first to end, of a CA file the last.",
+    ["setting"],
 )
 STATE = Gauge("sluice_state_items", "What a worker holds in memory, by kind.", ["kind"])
 BUILD_INFO = Gauge("sluice_build_info", "1, with the version as label.", ["version"])

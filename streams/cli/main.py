@@ -32,6 +32,7 @@ COMMANDS = {
     "explain": "Show the events behind a view's rows.",
     "gates": "Show the gates, and why each is in its state; override one.",
     "ingest": "Take events by HTTP.",
+    "monitoring": "Make rules of Prometheus and dashboards.",
     "new": "Begin a package with events and views of one's own.",
     "quarantine": "Look at bad records, and send them again.",
     "replay": "Send a file of events to Kafka.",

@@ -21,6 +21,8 @@ from streams.feed.replica import Replica
 from streams.http.app import create_api
 from streams.http.models import Problem
 from streams.http.problems import COMMON
+from streams.monitoring.files import monitoring_files
+from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
 from tables.spec.view import View
@@ -40,7 +42,8 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()}
+    deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
 
 def pages_of(extension: Extension) -> dict[str, str]:

@@ -23,6 +23,7 @@ class ViewNow(NamedTuple):
     many each selection has, by its name, once the feed has been read; empty where not everybody may know."""
 
     freshness_seconds: float
+    complete: bool
     entities: dict[str, int]
 
 
@@ -31,11 +32,12 @@ def _state_of(reader: ReaderState, situation: Situation, *, counted: bool) -> di
     found = {}
     for name, state in reader.views.items():
         view, entities = state.view, state.entities
-        age = status(reader, view, situation).freshness_seconds
+        now = status(reader, view, situation)
+        age = now.freshness_seconds
         counts = {}
         if counted and view.tracks is not None and entities is not None and situation.feed_read:
             counts = {one.name: entities.count(one, as_of_us) for one in view.tracks.selections}
-        found[name] = ViewNow(math.inf if age is None else age, counts)
+        found[name] = ViewNow(math.inf if age is None else age, now.complete, counts)
     return found
 
 
@@ -60,10 +62,12 @@ def router(replica: Replica) -> APIRouter:
 
     @routes.get("/metrics", summary="Prometheus metrics", response_class=PlainTextResponse)
     async def prometheus() -> Response:
+        metrics.READY.set(replica.waiting_for is None)
         situation = replica.situation()
         found = await replica.run(lambda reader: _state_of(reader, situation, counted=counted))
         for name, now in found.items():
             metrics.VIEW_FRESHNESS.labels(name).set(now.freshness_seconds)
+            metrics.VIEW_COMPLETE.labels(name).set(now.complete)
             for selection, count in now.entities.items():
                 metrics.VIEW_ENTITIES.labels(name, selection).set(count)
         return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})

@@ -7,6 +7,7 @@ import logging
 import ssl
 from typing import Any, Self
 
+from streams.certificates import measure_end
 from streams.settings import SettingError, Settings
 from streams.text_file import FileChanges
 
@@ -77,4 +78,5 @@ def _loaded(settings: Settings) -> ssl.SSLContext:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     # A key with a pass phrase would ask for it on the terminal: it is an error instead.
     context.load_cert_chain(settings.http_tls_cert, settings.http_tls_key, password=lambda: "")
+    measure_end("SLUICE_HTTP_TLS_CERT", settings.http_tls_cert)
     return context

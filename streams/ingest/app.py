@@ -13,6 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from streams import metrics
 from streams.http.problems import problem
 from streams.ingest.clients import Clients
 from streams.ingest.delivery import Delivery
@@ -48,7 +49,7 @@ def create_app(
         ),
         Route("/healthz", _healthz),
         Route("/readyz", _ready(delivery)),
-        Route("/metrics", _metrics),
+        Route("/metrics", _metrics(delivery)),
     ]
     known = [route.path for route in routes]
 
@@ -72,11 +73,15 @@ async def _healthz(_: Request) -> Response:
     return Response(msgspec.json.encode({"status": "ok"}), media_type="application/json")
 
 
+def _waiting_for(delivery: Delivery) -> str | None:
+    if delivery.waiting_for is None and delivery.unanswered_seconds > SILENCE_SECONDS:
+        return f"Kafka, which has not answered for {delivery.unanswered_seconds:.0f} s"
+    return delivery.waiting_for
+
+
 def _ready(delivery: Delivery) -> Handler:
     async def readyz(_: Request) -> Response:
-        waiting_for = delivery.waiting_for
-        if waiting_for is None and delivery.unanswered_seconds > SILENCE_SECONDS:
-            waiting_for = f"Kafka, which has not answered for {delivery.unanswered_seconds:.0f} s"
+        waiting_for = _waiting_for(delivery)
         if waiting_for is not None:
             return problem(503, f"waiting for {waiting_for}", {"retry-after": "1"})
         return Response(msgspec.json.encode({"status": "ready"}), media_type="application/json")
@@ -84,8 +89,12 @@ def _ready(delivery: Delivery) -> Handler:
     return readyz
 
 
-async def _metrics(_: Request) -> Response:
-    return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+def _metrics(delivery: Delivery) -> Handler:
+    async def prometheus(_: Request) -> Response:
+        metrics.READY.set(_waiting_for(delivery) is None)
+        return Response(generate_latest(), headers={"content-type": CONTENT_TYPE_LATEST})
+
+    return prometheus
 
 
 async def _bug(request: Request, error: Exception) -> Response:

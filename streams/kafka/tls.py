@@ -10,6 +10,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, NamedTuple, Self
 
+from streams.certificates import measure_end
 from streams.settings import SettingError, Settings
 from streams.text_file import FileChanges, TextFileError, small_text
 
@@ -89,6 +90,8 @@ def _loaded(files: TlsFiles) -> ssl.SSLContext:
             context.load_cert_chain(files.cert, files.key, password=lambda: _pass_phrase(files) or "")
         except (OSError, ssl.SSLError) as error:
             raise _wrong_certificate(files, error) from None
+    measure_end("SLUICE_KAFKA_CA_FILE", files.ca, max)
+    measure_end("SLUICE_KAFKA_CERT_FILE", files.cert)
     return context
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
-from streams import logs
+from streams import logs, metrics
 from streams.clock import SYSTEM_CLOCK
 from streams.errors import ErrorCode
 from streams.kafka.refusals import in_words
@@ -35,6 +35,7 @@ async def raise_lost(
         role, topic, partition, lost, code=code.name, severity=code.severity, at_us=SYSTEM_CLOCK.wall_us()
     )
     logs.emit(code, alarm.detail, subject=alarm.subject)
+    metrics.LOST_RECORDS.labels(settings.group(role), topic).inc(lost[1] - lost[0])
     await send_alarm(settings, alarm)
 
 

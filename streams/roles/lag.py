@@ -73,9 +73,11 @@ class LagGauges:
         self._group = group
         self._measured: set[TP] = set()
 
-    def measure(self, tp: TP, records: int, oldest_ms: int | None, now_ms: int) -> None:
-        """How many records are not processed, and since when the oldest waits; None: none does."""
+    def measure(self, tp: TP, position: int, records: int, oldest_ms: int | None, now_ms: int) -> None:
+        """The next offset to process, how many records are not written, and since when the oldest waits;
+        None: none does."""
         labels: tuple[Any, ...] = (self._group, tp.topic, tp.partition)
+        metrics.POSITION.labels(*labels).set(position)
         metrics.LAG_RECORDS.labels(*labels).set(max(0, records))
         metrics.LAG_SECONDS.labels(*labels).set(0 if oldest_ms is None else max(0, now_ms - oldest_ms) / 1000)
         self._measured.add(tp)
@@ -84,7 +86,7 @@ class LagGauges:
         """Stop measuring partitions that are no longer assigned; returns which."""
         gone = self._measured - owned
         for tp in gone:
-            for gauge in (metrics.LAG_RECORDS, metrics.LAG_SECONDS):
+            for gauge in (metrics.POSITION, metrics.LAG_RECORDS, metrics.LAG_SECONDS):
                 gauge.remove(self._group, tp.topic, tp.partition)
         self._measured -= gone
         return gone

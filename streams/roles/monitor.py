@@ -8,6 +8,7 @@ from typing import Generic, NamedTuple, TypeVar
 
 from faust.types import TP
 
+from streams import metrics
 from streams.clock import Clock
 from streams.faust.app import all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
@@ -60,6 +61,11 @@ class Monitor(Generic[P]):
         self._app = app
         self._clock: Clock = owner.clock
         self._lag = LagGauges(group)
+        self._recovering = metrics.RECOVERING.labels(group)
+        self._last_beat = metrics.BEAT.labels(group)
+        for topic in owner.settings.raw_topics:
+            metrics.LOST_RECORDS.labels(group, topic)
+        metrics.PARTITION_FAILURES.labels(group)
         self._moves = MoveWatch(owner.clock.monotonic)
         self._beats = 0
 
@@ -98,6 +104,8 @@ class Monitor(Generic[P]):
         before = {tp: partition.done_offset for tp, partition in owned.items()}
         ends = await consumer.thread.ends(set(owned)) if owned else {}
         now_ms = self._clock.wall_ms()
+        since_ms = min(self._owner.recovering_since_ms.values(), default=now_ms)
+        self._recovering.set(max(0, now_ms - since_ms) / 1000)
         self._moves.begins_look(reading=not owned or consumer.flow_active)
         self._moves.keep(set(owned))
         seen = []
@@ -109,7 +117,7 @@ class Monitor(Generic[P]):
                 continue  # what was last reported on it stands: a guess would close gates at every restart
             oldest_ms = partition.oldest_uncommitted_ms()
             seen.append(Seen(tp, partition, end, oldest_ms))
-            self._lag.measure(tp, end - partition.committed, oldest_ms, now_ms)
+            self._lag.measure(tp, partition.done_offset, end - partition.committed, oldest_ms, now_ms)
             self._moves.look(tp, partition.progress.moved_at, waits=self._owner.waits(tp))
         self._lag.keep(set(owned))
         await self._reporter.report(seen, owned, now_ms)
@@ -117,3 +125,4 @@ class Monitor(Generic[P]):
         await self._owner.find_lost()
         if self._beats % BEATS_A_COMMIT == 0 and owned:
             await self._reporter.commit(consumer.thread, owned)
+        self._last_beat.set(self._clock.wall_ms() / 1000)

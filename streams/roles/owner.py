@@ -17,7 +17,7 @@ from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.health import Health
 from streams.kafka.batches import Fetched
 from streams.kafka.retried import RETRY_SECONDS, retried
-from streams.metrics import RECOVERY
+from streams.metrics import PARTITION_FAILURES, RECOVERY
 from streams.registry.schemas import Schemas
 from streams.roles.alarms import raise_lost
 from streams.roles.identity import IdentityQueries
@@ -253,6 +253,7 @@ class PartitionOwner(Generic[P]):
         elif not self._draining and self._owned.get(tp) is partition:  # else its holder does
             if not self._recoveries.waiting:
                 self._assigned_at = self.clock.monotonic()
+            PARTITION_FAILURES.labels(self.settings.group(self._role.name)).inc()
             self._recoveries.recover_in_background(tp, partition)
             self.report_health()
 

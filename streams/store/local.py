@@ -25,6 +25,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
+from streams.metrics import STORE_REQUESTS
 from streams.store.local_files import Folders, remove, sync_folder, write_part
 
 PARTS = "_intents/.parts"
@@ -60,23 +61,28 @@ class LocalStore:
 
     async def create(self, path: str, data: bytes) -> None:
         """Write an object that is not there yet. Raises `ExistsError`."""
+        STORE_REQUESTS.labels("put").inc()
         await self._run("writing", path, lambda: self._create(path, data))
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         """Write over the version that `etag` names. Raises `ChangedError`."""
+        STORE_REQUESTS.labels("put").inc()
         await self._run("writing", path, lambda: self._replace(path, data, etag))
 
     async def get(self, path: str) -> Found | None:
         """Read an object; None: there is none."""
+        STORE_REQUESTS.labels("get").inc()
         return await self._run("reading", path, lambda: self._get(path))
 
     async def list(self, prefix: str, after: str = "") -> AsyncIterator[Listed]:
         """All objects under `prefix`; those up to `after` are left out."""
+        STORE_REQUESTS.labels("list").inc()
         for listed in await self._run("listing", prefix, lambda: list(self._walk(prefix, after))):
             yield listed
 
     async def delete(self, path: str) -> None:
         """Remove an object, if it is there."""
+        STORE_REQUESTS.labels("delete").inc()
         await self._run("deleting", path, lambda: (self.folder / path).unlink(missing_ok=True))
 
     async def _run(self, doing: str, path: str, call: Callable[[], T]) -> T:
@@ -100,6 +106,7 @@ class LocalStore:
             await self._run("writing", "", lambda: self._make_folders([path for path, _ in objects]))
         except StoreError as error:
             return [error] * len(objects)
+        STORE_REQUESTS.labels("put").inc(len(objects))
         stop: list[bool] = []
         calls = [partial(self._create_some, share, stop) for share in _shares(objects)]
         try:

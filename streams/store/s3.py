@@ -16,6 +16,7 @@ from obstore.exceptions import AlreadyExistsError, BaseError, PreconditionError
 from obstore.store import S3Store
 
 from agents.bronze.store import ChangedError, ExistsError, Found, Listed, Outcome, StoreError
+from streams.metrics import STORE_REQUESTS
 
 TIMEOUT_SECONDS = 30
 _CODE = re.compile(r"<Code>(\w+)</Code>")
@@ -45,6 +46,7 @@ class S3ObjectStore:
 
     async def create(self, path: str, data: bytes) -> None:
         """Write an object that is not there yet. Raises `ExistsError`."""
+        STORE_REQUESTS.labels("put").inc()
         try:
             await obstore.put_async(
                 self._store, self._prefix + path, data, mode="create", use_multipart=False
@@ -86,6 +88,7 @@ class S3ObjectStore:
 
     async def replace(self, path: str, data: bytes, etag: str) -> None:
         """Write over the version that `etag` names. Raises `ChangedError`."""
+        STORE_REQUESTS.labels("put").inc()
         try:
             await obstore.put_async(
                 self._store, self._prefix + path, data, mode={"e_tag": etag}, use_multipart=False
@@ -100,6 +103,7 @@ class S3ObjectStore:
 
     async def get(self, path: str) -> Found | None:
         """Read an object; None: there is none."""
+        STORE_REQUESTS.labels("get").inc()
         try:
             found = await obstore.get_async(self._store, self._prefix + path)
             data = bytes(await found.bytes_async())
@@ -115,6 +119,7 @@ class S3ObjectStore:
         offset = self._prefix + after if after else None
         try:
             async for page in obstore.list(self._store, self._prefix + prefix, offset=offset):
+                STORE_REQUESTS.labels("list").inc()
                 for meta in page:
                     yield Listed(meta["path"][skip:], meta["size"])
         except (BaseError, OSError) as error:
@@ -122,6 +127,7 @@ class S3ObjectStore:
 
     async def delete(self, path: str) -> None:
         """Remove an object, if it is there."""
+        STORE_REQUESTS.labels("delete").inc()
         try:
             await obstore.delete_async(self._store, self._prefix + path)
         except FileNotFoundError:

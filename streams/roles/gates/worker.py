@@ -170,6 +170,7 @@ class GatesWorker:
         )
         if publication.gates:
             await self._log.publish(*publication)
+        metrics.GATES_EVALUATED.set(self._clock.wall_us() / SECOND_US)
         _emit(publication)
         self._gates.show()
 

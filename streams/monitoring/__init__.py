@@ -1,0 +1,1 @@
+"""Monitoring, from declarations: objectives, rules, routes of alerts, and dashboards."""
