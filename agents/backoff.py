@@ -17,7 +17,7 @@ class Backoff:
 
     async def pause(self, stop: asyncio.Event | None = None) -> None:
         """Wait, at most until `stop` is set; the next pause is longer."""
-        seconds, self.seconds = self.seconds, min(self.seconds * 2, self._longest)
+        seconds = self.next_seconds()
         if stop is None:
             await asyncio.sleep(seconds)
             return
@@ -26,6 +26,11 @@ class Backoff:
                 await stop.wait()
         except TimeoutError:
             return
+
+    def next_seconds(self) -> float:
+        """How long to wait now, for who waits by itself; the next pause is longer."""
+        seconds, self.seconds = self.seconds, min(self.seconds * 2, self._longest)
+        return seconds
 
     def reset(self) -> None:
         """Something has succeeded: the next failure is a first one."""

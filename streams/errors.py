@@ -9,17 +9,30 @@ CRITICAL, WARNING = SEVERITIES = "critical", "warning"
 
 
 class ErrorCode(Enum):
-    """What went wrong, as counted in `sluice_errors_total{code}`; value = (severity, meaning)."""
+    """What went wrong, as counted in `sluice_errors_total{code}`; value = (severity, meaning, raised by)."""
 
-    EVENT_SCHEMA_INVALID = (WARNING, "an event's name, version or payload is not in the catalogue")
-    EVENT_ENVELOPE_INVALID = (WARNING, "a record is not a valid event envelope")
-    EVENT_PUT_FAILED = (CRITICAL, "a write to Kafka or to Bronze failed after its retries")
-    PIPELINE_LAG_EXCEEDED = (CRITICAL, "a partition has unread records older than SLUICE_STALE_SECONDS")
-    CTAS_FAILURE = (CRITICAL, "a CTAS transform of Bronze failed")
-    QUALITY_CHECK_FAILED = (CRITICAL, "a data quality check failed")
-    ATHENA_SCANNED_BYTES_BREACH = (WARNING, "a query scanned more bytes than its workgroup allows")
-    BI_REFRESH_FAILED = (WARNING, "a BI data set did not refresh")
-    DSAR_CONFLICT = (WARNING, "a data subject request conflicts with data that must be kept")
+    EVENT_SCHEMA_INVALID = (
+        WARNING, "an event's name, version or payload is not in the catalogue", "views: a quarantined record",
+    )  # fmt: skip
+    EVENT_ENVELOPE_INVALID = (
+        WARNING, "a record is not a valid event envelope", "views: a quarantined record",
+    )  # fmt: skip
+    EVENT_PUT_FAILED = (
+        CRITICAL, "a write to Kafka or to Bronze failed after its retries",
+        "views, bronze, gates: a checkpoint, a range, gates or an alarm that could not be written",
+    )  # fmt: skip
+    PIPELINE_LAG_EXCEEDED = (
+        CRITICAL, "a partition has unread records older than SLUICE_STALE_SECONDS",
+        "views, bronze: a partition that is behind, lost records; gates: one that nobody reads, stale gates",
+    )  # fmt: skip
+    CTAS_FAILURE = (CRITICAL, "a CTAS transform of Bronze failed", "")
+    QUALITY_CHECK_FAILED = (
+        CRITICAL, "a data quality check failed",
+        "gates: one in alarm; audit: a view that is wrong; views: too many bad records, or too many groups",
+    )  # fmt: skip
+    ATHENA_SCANNED_BYTES_BREACH = (WARNING, "a query scanned more bytes than its workgroup allows", "")
+    BI_REFRESH_FAILED = (WARNING, "a BI data set did not refresh", "")
+    DSAR_CONFLICT = (WARNING, "a data subject request conflicts with data that must be kept", "")
 
     @property
     def severity(self) -> str:
@@ -30,6 +43,11 @@ class ErrorCode(Enum):
     def meaning(self) -> str:
         """One sentence for people."""
         return self.value[1]
+
+    @property
+    def raised_by(self) -> str:
+        """Which role raises it, and of what; empty: nothing does yet, it is a name for jobs of the lake."""
+        return self.value[2]
 
     @property
     def runbook(self) -> str:

@@ -1,8 +1,8 @@
-"""Logging: one JSON object a line on standard error, never a payload. Coded errors go through `emit`."""
+"""Logging on standard error, never of a payload: a JSON object a line for programs, a text for people at a
+terminal. Coded errors go through `emit`."""
 
 from __future__ import annotations
 
-import json
 import logging
 import sys
 import time
@@ -10,9 +10,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from streams import metrics
+from streams.emf import EmfLines
 from streams.errors import CRITICAL, ErrorCode
-from streams.plain_text import json_text
-from streams.settings import unknown_variables
+from streams.plain_text import PlainFormatter, json_text, plain
+from streams.settings import Settings, colour_unwanted, unknown_variables
 
 OURS = ("streams", "agents", "tables", "schemas")
 CODED = "streams.errors"
@@ -24,6 +25,9 @@ _process: str | None = None
 
 _emf = logging.getLogger("streams.emf")
 """Standard output for CloudWatch; silent unless `configure` was told so."""
+
+COLOURS = {logging.DEBUG: "2", logging.WARNING: "33", logging.ERROR: "31", logging.CRITICAL: "1;31"}
+"""Of a level on a terminal, as ANSI has them."""
 
 
 class _JsonLines(logging.Formatter):
@@ -44,6 +48,25 @@ class _JsonLines(logging.Formatter):
         if record.exc_info:
             line["exception"] = self.formatException(record.exc_info)
         return json_text(line)
+
+
+class _Text(PlainFormatter):
+    """A line for people: time, level, who says it, what, and what is known of it besides."""
+
+    def __init__(self, process: str | None, *, colour: bool) -> None:
+        super().__init__()
+        self._process = "" if process is None else f"{process} "
+        self._colour = colour
+
+    def format(self, record: logging.LogRecord) -> str:
+        when = time.strftime("%H:%M:%S", time.localtime(record.created))
+        level = f"{record.levelname:<7}"
+        if self._colour and record.levelno in COLOURS:
+            level = f"\x1b[{COLOURS[record.levelno]}m{level}\x1b[0m"
+        fields = getattr(record, "fields", {}).items()
+        known = "".join(f" {name}={plain(value)}" for name, value in fields if value is not None)
+        head = f"{when}.{int(record.msecs):03d} {level} {self._process}{record.name}: "
+        return head + super().format(record) + (f" [{known.strip()}]" if known else "")
 
 
 class _OnceInAWhile(logging.Filter):
@@ -89,27 +112,37 @@ def name_process(name: str) -> None:
     _process = name
 
 
-def configure(level: str, *, emf: bool = False) -> None:
+def configure(settings: Settings) -> None:
     """Set up logging for a process.
 
     Libraries stay at WARNING whatever our own level is: aiokafka at DEBUG builds a log record per message.
     """
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(_JsonLines(_process))
+    handler.setFormatter(_formatter(settings.log_format))
     handler.addFilter(_OnceInAWhile())
     logging.basicConfig(level=logging.WARNING, handlers=[handler], force=True)
     logging.captureWarnings(True)
     _emf.propagate = False
-    _emf.handlers = [logging.StreamHandler(sys.stdout)] if emf else [logging.NullHandler()]
+    for former in _emf.handlers:
+        former.close()
+    _emf.handlers = [EmfLines(sys.stdout) if settings.emf else logging.NullHandler()]
     _emf.setLevel(logging.INFO)
     for ours in OURS:
-        logging.getLogger(ours).setLevel(level)
+        logging.getLogger(ours).setLevel(settings.log_level)
     for theirs in ("aiokafka", "faust", "mode"):
         logging.getLogger(theirs).setLevel(logging.WARNING)
 
 
+def _formatter(chosen: str) -> logging.Formatter:
+    """`auto`: people look at a terminal, programs read the rest."""
+    live = sys.stderr.isatty()
+    if chosen == "text" or (chosen == "auto" and live):
+        return _Text(_process, colour=live and not colour_unwanted())
+    return _JsonLines(_process)
+
+
 def emit(code: ErrorCode, message: str, **fields: str | float | None) -> None:
-    """An operational error: its metric, one log line and, with SLUICE_EMF=1, one EMF line."""
+    """An operational error: its metric, one log line and, with SLUICE_EMF=1, its part of an EMF line."""
     metrics.ERRORS.labels(code.name).inc()
     log_coded(code, message, 1, fields)
 
@@ -119,15 +152,4 @@ def log_coded(code: ErrorCode, message: str, count: int, fields: Mapping[str, st
     level = logging.ERROR if code.severity == CRITICAL else logging.WARNING
     about = {"code": code.name, "severity": code.severity, "runbook": code.runbook, "count": count}
     logging.getLogger(CODED).log(level, message, extra={"fields": {**about, **fields}})
-    _emf.info(json.dumps(_emf_line(code, count)))
-
-
-def _emf_line(code: ErrorCode, count: int) -> dict[str, Any]:
-    # Format: "Specification: Embedded metric format" in the Amazon CloudWatch documentation.
-    metric = {"Name": "Errors", "Unit": "Count"}
-    described = {"Namespace": "Sluice", "Dimensions": [["code"]], "Metrics": [metric]}
-    return {
-        "_aws": {"Timestamp": int(time.time() * 1000), "CloudWatchMetrics": [described]},
-        "code": code.name,
-        "Errors": count,
-    }
+    _emf.info("", extra={"code": code.name, "count": count})

@@ -180,6 +180,20 @@ AUDIT_DIFFERENCES = Gauge(
 AUDIT_SECONDS = Gauge(
     "sluice_audit_seconds", "How long the last proof of a view took, the wait for Bronze included.", ["view"]
 )
+NOTIFY_POSTS = Counter(
+    "sluice_notify_posts",
+    "What notify did with alarms for a target: delivered, failed (a try, which is repeated) or given_up.",
+    ["target", "outcome"],
+)
+NOTIFY_PENDING = Gauge(
+    "sluice_notify_pending", "Notices of alarms that wait for a target to take them.", ["target"]
+)
+NOTIFY_HELD = Counter(
+    "sluice_notify_held", "Alarms that were raised too often within a while, and not told of at once."
+)
+NOTIFY_LEADS = Gauge(
+    "sluice_notify_leads", "1 in the one process that tells of alarms, 0 in one that stands by."
+)
 INGEST_REQUESTS = Counter(
     "sluice_ingest_requests",
     "Requests that ingest has answered, by route and HTTP status.",

@@ -20,6 +20,7 @@ from streams.setting_groups.http import HttpSettings
 from streams.setting_groups.ingest import IngestSettings
 from streams.setting_groups.kafka import KafkaSettings
 from streams.setting_groups.kafka_security import KafkaSecuritySettings
+from streams.setting_groups.notify import NotifySettings
 from streams.setting_groups.process import ProcessSettings
 from streams.setting_groups.rules import ALL
 from streams.setting_groups.verify import VerifySettings
@@ -36,6 +37,7 @@ OWN_TOPICS = (
     "events.schemas",
     "ops.gates",
     "ops.alarms",
+    "ops.acks",
     "ops.overrides",
 )
 """What Sluice writes itself, without SLUICE_PREFIX."""
@@ -44,6 +46,7 @@ OWN_TOPICS = (
 @dataclass(frozen=True, kw_only=True)
 class Settings(
     ProcessSettings,
+    NotifySettings,
     IngestSettings,
     AccessSettings,
     HttpSettings,
@@ -148,6 +151,11 @@ def unknown_variables(environ: Mapping[str, str] | None = None) -> list[tuple[st
 def aws_region() -> str:
     """AWS's own variable, which obstore and AWS's tools read too; empty: it says nothing."""
     return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION", "")
+
+
+def colour_unwanted() -> bool:
+    """What every program of a terminal is told by NO_COLOR (no-color.org)."""
+    return bool(os.environ.get("NO_COLOR"))
 
 
 def child_environment(changes: Mapping[str, str]) -> dict[str, str]:

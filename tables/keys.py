@@ -14,7 +14,8 @@ it is a tombstone; values are in tables/codec.py. A transaction ends with its ch
 | `v:{view}@{hash}:{topic}` | the declaration of a definition that is computed (tables/spec/written.py) |
 | `h:{worker}` | a `Heartbeat` |
 
-A pane's number is its minute (m) or hour (h) since the epoch, negative before 1970.
+A pane's number is its minute (m) or hour (h) since the epoch, negative before 1970. Offsets are negative
+where records were restored that came before the topic (streams/restore/).
 What a rebuild has of a view so far is kept under an alias of the topic: `{topic}~{view}@{hash}`.
 """
 

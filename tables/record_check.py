@@ -24,7 +24,7 @@ from tables.keys import FeedFormatError, FeedVersionError
 _VIEW = rb"[^:@]{1,200}@[0-9a-f]{8}"
 _TOPIC = rb"[A-Za-z0-9._-]{1,249}(?:~" + _VIEW + rb")?"
 _FEED_KEY = re.compile(
-    rb"c:%(topic)s|d:%(topic)s:[0-9]{20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
+    rb"c:%(topic)s|d:%(topic)s:-?[0-9]{19,20}|w:%(view)s:%(topic)s:[mh]-?[0-9]{1,12}:[0-9]{1,5}"
     rb"|[ex]:%(view)s:%(topic)s:.+|u:%(view)s:%(topic)s:[0-9a-f]{16}|v:%(view)s:%(topic)s|h:.+"
     % {b"topic": _TOPIC, b"view": _VIEW},
     re.DOTALL,

@@ -9,6 +9,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, TypeVar
 
 from agents.quarantine.source_headers import Header, carried, original
+from agents.quarantine.traces import trace_id_of
 from schemas.validation.reasons import Quarantined
 
 LONGEST_NUMBER = 19
@@ -67,8 +68,16 @@ class QuarantineRecord:
         """Where it came from: `topic-partition @ offset`."""
         return f"{self.topic}-{self.partition} @ {self.offset}"
 
+    @property
+    def trace_id(self) -> str | None:
+        """See `trace_id_of`."""
+        return trace_id_of(
+            self.value, [(name.decode(errors="replace"), value) for name, value in self.headers]
+        )
+
     def facts(self) -> dict[str, Any]:
         """All but key and value, for a report."""
+        trace_id = self.trace_id
         return {
             "id": str(self.at),
             "code": self.code,
@@ -80,6 +89,7 @@ class QuarantineRecord:
             "offset": self.offset,
             "quarantined_at": self.quarantined_at,
             "value_bytes": None if self.value is None else len(self.value),
+            **({} if trace_id is None else {"trace_id": trace_id}),
             **({} if self.truncated is None else {"truncated": self.truncated}),
             **({} if self.key_truncated is None else {"key_truncated": self.key_truncated}),
         }

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 from agents.protocols import SLICE_RECORDS, FeedRecord
 from agents.quarantine.record import Message, encode
+from agents.quarantine.traces import trace_id_of
 from agents.records import Unpacked
 from agents.views.ages import Ages
 from schemas.times import FUTURE_MS
@@ -19,6 +20,15 @@ from tables.fold.state import PartitionState
 from tables.spec.records import UNKNOWN
 
 
+class BadRecord(NamedTuple):
+    """One that was quarantined: where it was, and its trace, if it says one."""
+
+    topic: str
+    partition: int
+    offset: int
+    trace_id: str | None
+
+
 @dataclass
 class Interval:
     """What happened between two checkpoints of a partition, ready to be written.
@@ -26,7 +36,8 @@ class Interval:
     `first_timestamp_ms`: Kafka timestamp of its first record; if it has none, the time it was read.
     `outcomes` counts (event name, outcome);
     `adapted` counts (event name, version) of what was sent in another version than the declared one.
-    `reasons` counts (code, reason) of what was quarantined. `records` counts the raw records read.
+    `reasons` counts (code, reason) of what was quarantined; `examples`: by code the first of it. `records`
+    counts the raw records read.
     """
 
     next_offset: int
@@ -39,6 +50,7 @@ class Interval:
     outcomes: Counter[tuple[str, str]] = field(default_factory=Counter)
     adapted: Counter[tuple[str, int]] = field(default_factory=Counter)
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
+    examples: dict[str, BadRecord] = field(default_factory=dict)
 
 
 class GapError(Exception):
@@ -51,7 +63,10 @@ class GapError(Exception):
 
 
 class Projector:
-    """The fold of one source partition: synchronous, and pure except for the clock passed to it."""
+    """The fold of one source partition: synchronous, and pure except for the clock passed to it.
+
+    `look`: is given the records as they are folded, some at a time.
+    """
 
     def __init__(
         self,
@@ -60,12 +75,15 @@ class Projector:
         state: PartitionState,
         validator: Validator,
         now_ms: Callable[[], int],
+        *,
+        look: Callable[[Sequence[Any]], None] | None = None,
     ) -> None:
         self.topic = topic
         self.partition = partition
         self.state = state
         self._validator = validator
         self._now_ms = now_ms
+        self._look = look
         self._interval = Interval(state.next_offset)
         self._newest: Any = None
 
@@ -132,6 +150,8 @@ class Projector:
         interval.records += len(records)
         interval.ages.add(timestamps)
         self._newest = records[-1]
+        if self._look is not None:
+            self._look(records)
         if decoded.bad:
             self._quarantine(records, decoded.bad)
         for sent in decoded.adapted.values():
@@ -156,4 +176,8 @@ class Projector:
             interval.quarantine.append(message)
             interval.bad_bytes += len(message.value or b"") + len(message.key or b"")
             interval.reasons[why.code, why.reason] += 1
+            if why.code not in interval.examples:
+                trace_id = trace_id_of(message.value, getattr(records[index], "headers", ()))
+                at = self.topic, self.partition, records[index].offset
+                interval.examples[why.code] = BadRecord(*at, trace_id)
             interval.outcomes[why.event or UNKNOWN, "quarantined"] += 1

@@ -53,7 +53,7 @@ def doctor(*, without: tuple[str, ...], timeout_seconds: float, as_json: bool, a
     if as_json:
         echo_json([asdict(finding) for finding in findings])
     elif as_tsv:
-        echo_tsv(("what", "state", "found", "mend"), map(asdict, findings))
+        echo_tsv(("what", "state", "found", "mend", "runbook"), map(asdict, findings))
     else:
         echo_page(findings_page(findings, screen_of()))
     if any(finding.state == WRONG for finding in findings):
@@ -69,5 +69,7 @@ def findings_page(findings: Sequence[Finding], screen: Screen) -> Page:
         lines = prose(f"{finding.what}: {finding.found}", screen, first=first, indent=6)
         if finding.mend:
             lines += prose(finding.mend, screen, first=" " * 6 + "→ ", indent=8)
+        if finding.runbook:
+            lines += prose(finding.runbook, screen, "aside", indent=8)
         rows.append(lines)
     return Page(rows=rows)

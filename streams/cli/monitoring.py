@@ -1,4 +1,4 @@
-"""`sluice monitoring options|render`: the rules of Prometheus and Alertmanager, with one's own thresholds."""
+"""`sluice monitoring options|render|dashboards`: rules with one's own thresholds, and dashboards."""
 
 from __future__ import annotations
 
@@ -9,12 +9,20 @@ import click
 
 from streams.cli.common import Failure, echo_json, json_option, list_options
 from streams.cli.page import echo_page
+from streams.cli.schemas_options import extension_option, loaded
 from streams.cli.screen import screen_of
 from streams.cli.table import Column, Kind, table
 from streams.cli.tsv import echo_tsv
-from streams.monitoring.files import monitoring_files
+from streams.monitoring.files import NoSdkError, dashboards, monitoring_files
 from streams.monitoring.options import Options
 from streams.setting_groups.declared import SettingError
+
+out_option = click.option(
+    "--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder."
+)
+selector_option = click.option(
+    "--selector", metavar="MATCHERS", help="Which series are Sluice's; the same as --set selector=…."
+)
 
 
 @click.group()
@@ -46,10 +54,8 @@ def options(*, as_json: bool, as_tsv: bool) -> None:
 
 
 @monitoring.command()
-@click.option("--out", required=True, type=click.Path(file_okay=False, path_type=Path), help="Folder.")
-@click.option(
-    "--selector", metavar="MATCHERS", help="Which series are Sluice's; the same as --set selector=…."
-)
+@out_option
+@selector_option
 @click.option(
     "--set",
     "chosen",
@@ -71,13 +77,30 @@ def render(*, out: Path, selector: str | None, chosen: tuple[str, ...], as_json:
     pairs = [_pair(one) for one in chosen]
     if selector is not None:
         pairs.append(("selector", selector))
-    written = monitoring_files(Options.load(pairs))
-    for path, content in written.items():
-        _write(out / path, content)
-    if as_json:
-        echo_json({"written": list(written)})
-    else:
-        click.echo("\n".join(f"wrote {out / path}" for path in written))
+    _write_all(out, monitoring_files(Options.load(pairs)), as_json=as_json)
+
+
+@monitoring.command("dashboards")
+@out_option
+@selector_option
+@extension_option
+@json_option
+def dashboards_(*, out: Path, selector: str | None, extension: str | None, as_json: bool) -> None:
+    """Write Grafana's dashboards below a folder: those of deploy/, or that of an extension.
+
+    An extension's has its events and the tiles of its views. It needs the extra `dashboards`.
+
+    \b
+    Examples:
+      sluice monitoring dashboards --out deploy
+      sluice monitoring dashboards --out deploy --extension acme_events
+    """
+    options = Options.load([] if selector is None else [("selector", selector)])
+    try:
+        files = dashboards(options, None if extension is None else loaded(extension))
+    except NoSdkError as error:
+        raise Failure(str(error)) from None
+    _write_all(out, files, as_json=as_json)
 
 
 def _pair(text: str) -> tuple[str, str]:
@@ -85,6 +108,15 @@ def _pair(text: str) -> tuple[str, str]:
     if not sign:
         raise SettingError("--set", text, "NAME=VALUE, such as lag_seconds=120")
     return name, value
+
+
+def _write_all(out: Path, files: dict[str, str], *, as_json: bool) -> None:
+    for path, content in files.items():
+        _write(out / path, content)
+    if as_json:
+        echo_json({"written": list(files)})
+    else:
+        click.echo("\n".join(f"wrote {out / path}" for path in files))
 
 
 def _write(path: Path, content: str) -> None:

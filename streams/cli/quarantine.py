@@ -37,7 +37,7 @@ COLUMNS = (
 )  # fmt: skip
 LEAST_NEEDED = ("bytes", "code", "since (UTC)", "source", "at (UTC)")
 MEMBERS = (
-    "id", "code", "reason", "field", "detail", "topic", "partition", "offset", "quarantined_at",
+    "id", "code", "reason", "field", "detail", "topic", "partition", "offset", "quarantined_at", "trace_id",
     "value_bytes", "truncated", "key_truncated", "state", "replayed_at", "replayed_by", "dismissed_at",
     "dismissed_by", "dismissed_because",
 )  # fmt: skip

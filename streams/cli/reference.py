@@ -18,10 +18,10 @@ from streams import metrics
 from streams.cli.reference_sources import sources_page
 from streams.errors import ErrorCode
 from streams.feed.replica import Replica
+from streams.http.answer.models import Problem
+from streams.http.answer.problems import COMMON
 from streams.http.app import create_api
-from streams.http.models import Problem
-from streams.http.problems import COMMON
-from streams.monitoring.files import monitoring_files
+from streams.monitoring.files import dashboards, monitoring_files
 from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings
 from tables.spec.tracked import Tracked
@@ -29,6 +29,8 @@ from tables.spec.view import View
 from tables.views import OWN
 
 HELP_WIDTH = 100
+SETTING_NAMES = "deploy/helm/sluice/settings.txt"
+"""What the chart knows of settings: it refuses others by name."""
 
 
 def pages(command: click.Group) -> dict[str, str]:
@@ -42,7 +44,10 @@ def pages(command: click.Group) -> dict[str, str]:
     }
     written = {name: make() for name, make in made.items()} | {"cli": _cli(command)}
     written["views"] = _views(OWN.values(), "tables/views", "[the contract](../contract.md)")
-    deployed = {f"deploy/{path}": content for path, content in monitoring_files(Options.load()).items()}
+    options = Options.load()
+    made_of_metrics = {**monitoring_files(options), **dashboards(options)}
+    deployed = {f"deploy/{path}": content for path, content in made_of_metrics.items()}
+    deployed[SETTING_NAMES] = "".join(f"{name}\n" for name in _variables())
     return render() | {f"{FOLDER}/{name}.md": content for name, content in written.items()} | deployed
 
 
@@ -54,6 +59,10 @@ def pages_of(extension: Extension) -> dict[str, str]:
     if extension.views:
         files[f"{FOLDER}/views.md"] = _views(extension.views, source, contract)
     return files
+
+
+def _variables() -> list[str]:
+    return sorted(PREFIX + setting.name.upper() for setting in fields(Settings))
 
 
 def _settings() -> str:
@@ -97,10 +106,16 @@ def _errors() -> str:
         " hours; `critical`: somebody is paged."
     )
     rows = [
-        (f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})", code.severity, code.meaning)
+        (
+            f"[`{code.name}`](../{code.runbook.removeprefix('docs/')})",
+            code.severity,
+            code.meaning,
+            code.raised_by or "nothing yet: a name for the jobs of the lake",
+        )
         for code in ErrorCode
     ]
-    return page("Error codes", "streams/errors.py", about, table("code and runbook|severity|meaning", rows))
+    columns = "code and runbook|severity|meaning|raised by"
+    return page("Error codes", "streams/errors.py", about, table(columns, rows))
 
 
 def _views(views: Iterable[View], source: str, contract: str) -> str:

@@ -163,9 +163,13 @@ def _differing(folder: Path, extension: str | None) -> dict[str, str]:
 
 def _pages(extension: str | None) -> dict[str, str]:
     from streams.cli.reference import pages, pages_of  # noqa: PLC0415 - it loads all that is described
+    from streams.monitoring.files import NoSdkError  # noqa: PLC0415 - it looks at all metrics
 
     if extension is None:
-        return pages(cast(click.Group, click.get_current_context().find_root().command))
+        try:
+            return pages(cast(click.Group, click.get_current_context().find_root().command))
+        except NoSdkError as error:
+            raise Failure(str(error)) from None
     return pages_of(loaded(extension))
 
 

@@ -10,6 +10,7 @@ from dataclasses import asdict
 
 from streams.cli.common import no_logs, plain_logs
 from streams.cli.status_facts import Doctored
+from streams.doctor.finding import GOOD, WRONG, Finding, Patient
 from streams.settings import Settings
 
 DOCTOR_SECONDS = 10.0
@@ -47,14 +48,11 @@ class StatusDoctor:
             self._newest = self._found()
         except Exception as error:  # noqa: BLE001 - the watch goes on, and says it
             said = f"it could not look ({type(error).__name__}: {error})"
-            self._newest = [
-                {"what": "doctor", "state": "wrong", "found": said, "mend": "see `sluice doctor`"}
-            ]
+            self._newest = [asdict(Finding("doctor", WRONG, said, "see `sluice doctor`"))]
         self._looked_at, self._looking = time.monotonic(), None
 
     def _found(self) -> Findings:
         from streams.doctor.examine import examine  # noqa: PLC0415 - it takes a second to import
-        from streams.doctor.finding import GOOD, Patient  # noqa: PLC0415
 
         findings = asyncio.run(examine(Patient(self._settings, DOCTOR_SECONDS, self._without)))
         return [asdict(finding) for finding in findings if finding.state != GOOD]

@@ -165,4 +165,6 @@ def _doctor(findings: list[dict[str, str]], screen: Screen) -> Sequence[str]:
         lines += prose(f"{finding['what']}: {finding['found']}", screen, MARKS[finding["state"]])
         if finding["mend"]:
             lines += prose(finding["mend"], screen, first="  → ", indent=4)
+        if finding["runbook"]:
+            lines += prose(finding["runbook"], screen, "aside", indent=4)
     return lines

@@ -148,6 +148,6 @@ async def _listing(settings: Settings) -> dict[str, Any]:
         })  # fmt: skip
     return {
         "topics": listed,
-        "groups": [settings.group(role) for role in ("views", "bronze", "gates")],
+        "groups": [settings.group(role) for role in ("views", "bronze", "gates", "notify")],
         "transactional_ids": bus_topics.transactional_ids(settings, partitions),
     }

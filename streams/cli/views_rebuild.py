@@ -62,7 +62,6 @@ async def _rebuilt(settings: Settings, view: View, from_us: int | None) -> list[
     from agents.bronze.store import StoreError  # noqa: PLC0415
     from streams.kafka.availability import reason_of  # noqa: PLC0415
     from streams.rebuild import job, partition, plan  # noqa: PLC0415
-    from streams.store.urls import bronze_store  # noqa: PLC0415
     from tables.keys import FeedFormatError  # noqa: PLC0415
 
     meter = Meter()
@@ -71,7 +70,7 @@ async def _rebuilt(settings: Settings, view: View, from_us: int | None) -> list[
         meter.show(f"{topic}-{partition}: at offset {offset:,} of {end:,}")
 
     try:
-        found = await job.rebuild(settings, view, bronze_store(settings), from_us, show)
+        found = await job.rebuild(settings, view, from_us, show)
     except (KafkaError, OSError) as error:
         why = await reason_of(settings, error)
         raise Failure(f"Kafka did not do it ({why}): run this again, it goes on where it was") from None

@@ -44,7 +44,7 @@ def views(processes: int, named: str | None) -> None:
         logs.name_process(named)
     if processes == 1:
         # Faust takes a second to import, which `--help` and a wrong setting need not wait for.
-        _run("streams.roles.views.worker", "run_views")
+        run("streams.roles.views.worker", "run_views")
     else:
         _supervise(lambda supervisor, settings: supervisor.run_views_processes(settings, processes))
 
@@ -58,7 +58,7 @@ def gates() -> None:
       sluice worker gates
       SLUICE_GATE_RAISE=1 sluice worker gates      close a gate at the first evaluation that says so
     """
-    _run("streams.roles.gates.worker", "run_gates")
+    run("streams.roles.gates.worker", "run_gates")
 
 
 @worker.command()
@@ -70,7 +70,7 @@ def bronze() -> None:
       SLUICE_BRONZE_URL=file:///var/lib/bronze sluice worker bronze
       SLUICE_BRONZE_URL=s3://bucket/prefix AWS_REGION=eu-west-1 sluice worker bronze
     """
-    _run("streams.roles.bronze.worker", "run_bronze")
+    run("streams.roles.bronze.worker", "run_bronze")
 
 
 @worker.command()
@@ -85,15 +85,27 @@ def audit() -> None:
       sluice worker audit
       SLUICE_AUDIT_VIEWS=ops_recon_variance SLUICE_AUDIT_SECONDS=600 sluice worker audit
     """
-    _run("streams.roles.audit.worker", "run_audit")
+    run("streams.roles.audit.worker", "run_audit")
+
+
+@worker.command()
+def notify() -> None:
+    """Tell people of alarms: post them to the webhooks of SLUICE_NOTIFY_FILE. The same as `sluice notify`.
+
+    \b
+    Example:
+      SLUICE_NOTIFY_FILE=/etc/sluice/notify.toml sluice worker notify
+    """
+    run("streams.roles.notify.worker", "run_notify")
 
 
 @worker.command(name="all")
 def every_role() -> None:
-    """Run views, bronze and gates as processes of this one command, and keep them up.
+    """Run views, bronze and gates as processes of this one command, and keep them up; and notify, if
+    SLUICE_NOTIFY_FILE is set.
 
-    Their metrics are on SLUICE_METRICS_PORT (views) and the two ports after it. It ends with 1 if a role does
-    not stay up.
+    Their metrics are on SLUICE_METRICS_PORT (views) and the ports after it. It ends with 1 if a role does not
+    stay up.
 
     \b
     Examples:
@@ -116,7 +128,7 @@ def _supervise(run: Callable[[Any, Settings], None]) -> None:
     shutdown.end()
 
 
-def _run(module: str, role: str) -> None:
+def run(module: str, role: str) -> None:
     """Run a role until it is told to stop."""
     settings = Settings.load()
     from aiokafka.errors import KafkaError  # noqa: PLC0415
@@ -125,9 +137,9 @@ def _run(module: str, role: str) -> None:
     from streams.kafka.refusals import refusal  # noqa: PLC0415
     from streams.roles.lifecycle import CannotStartError  # noqa: PLC0415
 
-    run: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
+    work: Callable[[Settings], None] = getattr(importlib.import_module(module), role)
     try:
-        run(settings)
+        work(settings)
     except InstanceTakenError as error:
         raise WrongUsage(str(error)) from None
     except CannotStartError as error:

@@ -22,11 +22,19 @@ def client_of(
 
 def url_of(settings: Settings) -> str:
     """Where the api is."""
-    if settings.api_url:
-        return settings.api_url
-    host = ANY_ADDRESS.get(settings.http_host.strip("[]"), settings.http_host.strip("[]"))
+    return settings.api_url or own_url(settings)
+
+
+def own_url(settings: Settings) -> str:
+    """Where the api is that these settings start."""
     scheme = "http" if settings.http_tls_cert is None else "https"
-    return f"{scheme}://{f'[{host}]' if ':' in host else host}:{settings.http_port}"
+    return f"{scheme}://{reachable(settings.http_host)}:{settings.http_port}"
+
+
+def reachable(host: str) -> str:
+    """The host of a URL by which this machine reaches what listens there."""
+    host = ANY_ADDRESS.get(host.strip("[]"), host.strip("[]"))
+    return f"[{host}]" if ":" in host else host
 
 
 def token_of(settings: Settings) -> str | None:

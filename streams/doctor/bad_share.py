@@ -53,7 +53,7 @@ async def breaker(patient: Patient) -> list[Finding]:
     ]
     if not tripped:
         return [Finding("breaker", GOOD, "no partition has more bad records than SLUICE_BAD_SHARE")]
-    mend = "the gates are stale until it clears; `sluice quarantine summary`, docs/runbooks/poison-flood.md"
+    mend = "the gates are stale until it clears: `sluice quarantine summary` says whose"
     return [Finding("breaker", WRONG, f"too many of the last records are bad: {some(tripped)}", mend)]
 
 
@@ -67,7 +67,7 @@ def judge(bad: int, raw: int, bad_before: int, raw_before: int) -> Finding:
     )
     grows = before > 0 and share > GROWTH * before and share > LARGE_SHARE / 5
     if bad >= FEW_RECORDS and (share > LARGE_SHARE or grows):
-        mend = "`sluice quarantine summary` says which fields of whose; docs/runbooks/poison-flood.md"
+        mend = "`sluice quarantine summary` says which fields of which producer"
         return Finding("quarantine", WRONG, text, mend)
     return Finding("quarantine", GOOD, text)
 

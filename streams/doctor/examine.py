@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 from streams.doctor import (
     api,
@@ -22,29 +23,39 @@ from streams.doctor import (
 from streams.doctor.finding import WRONG, Check, Finding, Patient
 from streams.kafka.availability import reason_of
 from streams.plain_text import plain
+from streams.runbooks import page
 
-HERE: tuple[Check, ...] = (
-    environment.settings_together,
-    environment.extensions_loaded,
-    environment.variables,
-)
-IN_KAFKA: tuple[Check, ...] = (
-    kafka.rights,
-    kafka.topics_as_planned,
-    workers.views,
-    workers.bronze,
-    workers.gates,
-    lag.lags,
-    gate_states.gate_states,
-    bad_share.bad_share,
-    bad_share.breaker,
-    users.users_on_one_partition,
-    others.instances,
-    others.records,
-    schema_registry.ids_keep_their_meaning,
-)
+Checks = Mapping[Check, str]
+"""Each with the runbook page for what it finds to be wrong."""
+
+HERE: Checks = {
+    environment.settings_together: "gate-stale",
+    environment.extensions_loaded: "upgrade",
+    environment.variables: "upgrade",
+}
+REACHED: Checks = {kafka.answers: "broker-lost"}
+IN_KAFKA: Checks = {
+    kafka.rights: "worker-down",
+    kafka.topics_as_planned: "topic-recreated",
+    workers.views: "worker-down",
+    workers.bronze: "worker-down",
+    workers.gates: "worker-down",
+    lag.lags: "pipeline-lag",
+    gate_states.gate_states: "gate-stale",
+    bad_share.bad_share: "poison-flood",
+    bad_share.breaker: "poison-flood",
+    users.users_on_one_partition: "wrong-number",
+    others.instances: "worker-down",
+    others.records: "wrong-number",
+    schema_registry.ids_keep_their_meaning: "schema-break",
+}
 """A new check of what is in Kafka is one more line here."""
-AROUND: tuple[Check, ...] = (folders.data_folder, folders.bronze, schema_registry.answers, api.api)
+AROUND: Checks = {
+    folders.data_folder: "worker-down",
+    folders.bronze: "bronze-unwritable",
+    schema_registry.answers: "schema-break",
+    api.api: "worker-down",
+}
 SLACK_SECONDS = 0.5
 
 
@@ -52,16 +63,23 @@ async def examine(patient: Patient) -> list[Finding]:
     """All findings, in the order of the checks."""
     around = asyncio.create_task(_all(AROUND, patient))
     found = await _all(HERE, patient)
-    reached = await _all((kafka.answers,), patient)
+    reached = await _all(REACHED, patient)
     found += reached
     if all(finding.state != WRONG for finding in reached):
         found += await _all(IN_KAFKA, patient)
     return found + await around
 
 
-async def _all(checks: Sequence[Check], patient: Patient) -> list[Finding]:
+async def _all(checks: Checks, patient: Patient) -> list[Finding]:
     answers = await asyncio.gather(*(_one(check, patient) for check in checks))
-    return [finding for answer in answers for finding in answer]
+    found = zip(checks.values(), answers, strict=True)
+    return [_with_page(finding, name) for name, answer in found for finding in answer]
+
+
+def _with_page(finding: Finding, name: str) -> Finding:
+    if finding.state != WRONG or finding.runbook:
+        return finding
+    return replace(finding, runbook=page(name))
 
 
 async def _one(check: Check, patient: Patient) -> Sequence[Finding]:

@@ -17,12 +17,14 @@ MOST_NAMED = 5
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that was looked at. `state` is good, note (worth knowing) or wrong; `mend` is what to do."""
+    """One thing that was looked at. `state` is good, note (worth knowing) or wrong; `mend` is what to do,
+    and `runbook` the page that says more; of what is wrong the check's own (examine.py), if it names none."""
 
     what: str
     state: State
     found: str
     mend: str = ""
+    runbook: str = ""
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from streams.doctor.finding import GOOD, NOTE, WRONG, Finding, Patient, State, s
 from streams.doctor.reading import reading
 from streams.kafka.records import records_from
 from streams.kafka.topology import partitions_of
+from streams.runbooks import page
 from tables.gates.records import GateRecord, decode_gate, expired
 from tables.gates.rule import GateState
 
@@ -16,7 +17,7 @@ EXPIRED = "expired"
 SAID: dict[str, tuple[State, str]] = {
     GateState.OK: (GOOD, ""),
     GateState.WARN: (NOTE, "see `sluice gates`"),
-    GateState.ALARM: (WRONG, "they are closed: docs/runbooks/gate-alarm.md"),
+    GateState.ALARM: (WRONG, "they are closed: see `sluice gates`"),
     GateState.STALE: (
         WRONG,
         "they are closed until the views have caught up: see the views worker and its lag",
@@ -46,7 +47,9 @@ async def gate_states(patient: Patient) -> list[Finding]:
     found = []
     for state, names in sorted(by_state.items()):
         how, mend = SAID[state]
-        found.append(Finding("gates", how, f"{len(names)} {state}: {some(sorted(names))}", mend))
+        runbook = page("gate-alarm") if state == GateState.ALARM else ""
+        text = f"{len(names)} {state}: {some(sorted(names))}"
+        found.append(Finding("gates", how, text, mend, runbook))
     return found
 
 

@@ -37,5 +37,5 @@ def _finding(role: str, group: str, progress: list[Progress], limit: float) -> F
     text = f"group {group} is {records:,} records behind; the oldest has waited {age:,.0f} s ({where})"
     if age <= limit:
         return Finding(what, GOOD, text)
-    mend = f"more than {limit:g} s: start `sluice worker {role}`, or more; docs/runbooks/pipeline-lag.md"
+    mend = f"more than {limit:g} s: start `sluice worker {role}`, or more of them"
     return Finding(what, WRONG, text, mend)

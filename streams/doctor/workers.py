@@ -13,6 +13,7 @@ from streams.doctor.reading import reading
 from streams.kafka.availability import connected_admin
 from streams.kafka.records import records_from, until_coordinated
 from streams.kafka.topology import partitions_of
+from streams.runbooks import page
 from tables.codec import Heartbeat, decode_heartbeat
 
 SKEW_SECONDS = 5.0
@@ -76,7 +77,8 @@ def _skew(beat: Heartbeat, now_ms: int) -> Finding | None:
     if ahead <= SKEW_SECONDS:
         return None
     mend = "set both machines' clocks (NTP): staleness, and which events are in the future, follow them"
-    return Finding("clock", WRONG, f"worker {beat.worker} is {ahead:.0f} s ahead of this machine", mend)
+    text = f"worker {beat.worker} is {ahead:.0f} s ahead of this machine"
+    return Finding("clock", WRONG, text, mend, page("clock-skew"))
 
 
 async def bronze(patient: Patient) -> list[Finding]:

@@ -19,11 +19,17 @@ from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.beside import Beside
-from streams.http.connections import HANDSHAKE_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
-from streams.http.hosts import LOOPBACK, is_loopback
-from streams.http.ops_topics import OpsTopics
-from streams.http.tls import RenewedContext, follow_certificate, tls_context
+from streams.http.background.beside import Beside
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.connections import (
+    HANDSHAKE_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    Connection,
+    Waiting,
+    bounded,
+)
+from streams.http.connection.hosts import LOOPBACK, is_loopback
+from streams.http.connection.tls import RenewedContext, follow_certificate, tls_context
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
 
@@ -44,7 +50,7 @@ def serve(settings: Settings) -> None:
     _check_console()
     tls, access = tls_context(settings), Access(settings)
     gc.set_threshold(YOUNG_OBJECTS)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.http_host.strip("[]"), settings.http_port)

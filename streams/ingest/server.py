@@ -13,7 +13,7 @@ import uvicorn
 from streams import logs, metrics, shutdown
 from streams.access.kept_file import KeptFileError
 from streams.extensions import loading
-from streams.http.hosts import LOOPBACK, is_loopback
+from streams.http.connection.hosts import LOOPBACK, is_loopback
 from streams.http.server import listen
 from streams.ingest.app import EVENTS, create_app
 from streams.ingest.clients import Clients
@@ -37,7 +37,7 @@ def serve(settings: Settings, topic: str, declared: Mapping[str, Origin]) -> Non
     check_names(clients, settings)
     delivery = Delivery(settings, topic)
     app = create_app(settings, delivery, clients, declared)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     logs.warn_of_unknown_variables()
     shutdown.on_signals()
     listener = listen(settings.ingest_host.strip("[]"), settings.ingest_port, "SLUICE_INGEST_PORT")

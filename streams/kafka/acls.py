@@ -12,11 +12,15 @@ from typing import NamedTuple
 from streams.settings import Settings
 
 RAW, FIRST_RAW = "raw", "first raw"
-FEED, BAD, GATES, ALARMS = "views.feed", "events.quarantine", "ops.gates", "ops.alarms"
-OVERRIDES = "ops.overrides"
+FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
+ALARMS, ACKS, OVERRIDES = "ops.alarms", "ops.acks", "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
-_SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
+_SINK = {
+    RAW: "Read DescribeConfigs",
+    SCHEMAS: "Read Write DescribeConfigs",
+    ALARMS: "Read Write DescribeConfigs",
+}
 _TOPICS: dict[str, dict[str, str]] = {
     "admin": {
         RAW: "Create Alter DescribeConfigs",
@@ -26,6 +30,7 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Create Alter DescribeConfigs",
         GATES: "Create Describe DescribeConfigs",
         ALARMS: "Create Describe DescribeConfigs",
+        ACKS: "Create Describe DescribeConfigs",
         OVERRIDES: "Create Describe DescribeConfigs",
     },
     "views": {
@@ -33,22 +38,32 @@ _TOPICS: dict[str, dict[str, str]] = {
         BAD: "Write DescribeConfigs",
         SCHEMAS: "Read Write DescribeConfigs",
         FEED: "Read Write DescribeConfigs",
-        ALARMS: "Write DescribeConfigs",
+        ALARMS: "Read Write DescribeConfigs",
     },
     "bronze": _SINK,
     "gates": {
         RAW: "Describe",
         FEED: "Read DescribeConfigs",
         GATES: "Read Write DescribeConfigs",
-        ALARMS: "Write DescribeConfigs",
+        ALARMS: "Read Write DescribeConfigs",
         OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
-    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
+    "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
+    "api": {
+        RAW: "Read",
+        BAD: "Read",
+        FEED: "Read",
+        GATES: "Read",
+        ALARMS: "Read",
+        ACKS: "Read Write",
+        OVERRIDES: "Write",
+    },
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
     "rebuild": {RAW: "Read", SCHEMAS: "Read", FEED: "Read Write"},
+    "restore": {RAW: "Describe", SCHEMAS: "Read", FEED: "Read Write"},
     "doctor": {
         RAW: "Read DescribeConfigs",
         BAD: "Read DescribeConfigs",
@@ -57,13 +72,15 @@ _TOPICS: dict[str, dict[str, str]] = {
         FEED: "Read DescribeConfigs",
         GATES: "Read DescribeConfigs",
         ALARMS: "Describe DescribeConfigs",
+        ACKS: "Describe DescribeConfigs",
         OVERRIDES: "Describe DescribeConfigs",
     },
 }
 _GROUPS: dict[str, dict[str, str]] = {
     "views": {"views": "Read"},
     "bronze": {"bronze": "Read"},
-    "gates": {"gates": "Read"},
+    "gates": {"gates": "Read", "views": "Describe", "bronze": "Describe"},
+    "notify": {"notify": "Read"},
     "api": {"bronze": "Describe"},
     "doctor": {"views": "Describe", "bronze": "Describe", "gates": "Describe"},
 }
@@ -123,11 +140,12 @@ def _names(settings: Settings, topic: str) -> tuple[str, ...]:
 
 
 def _transactional_ids(settings: Settings, role: str) -> Iterator[tuple[str, str, str, str]]:
-    """A views worker has one for each partition; the rebuild fences it, and has others of its own."""
+    """A views worker has one for each partition; what writes in its place fences it by that, and the rebuild
+    has others of its own."""
     if role in ("gates", "quarantine"):
         yield "transactional-id", settings.group(role), "literal", "Write"
     stem = settings.group("views")
-    stems = {"views": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
+    stems = {"views": [stem], "restore": [stem], "rebuild": [stem, f"{stem}-rebuild"]}.get(role, [])
     for one in stems:
         for topic in settings.raw_topics:
             yield "transactional-id", f"{one}-{topic}-", "prefixed", "Write"

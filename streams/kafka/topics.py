@@ -94,6 +94,7 @@ def plan(settings: Settings) -> list[TopicPlan]:
         TopicPlan(
             own("ops.alarms"), 1, "delete", "alarms raised and cleared", {"retention.ms": "2592000000"}
         ),
+        TopicPlan(own("ops.acks"), 1, "compact", "who has taken an alarm on", compacted),
         TopicPlan(own("ops.overrides"), 1, "compact", "what people have decided of gates", compacted),
     ]
 

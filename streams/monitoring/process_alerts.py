@@ -21,7 +21,14 @@ def processes(query: Query) -> Group:
     return Group("sluice-processes", (
         Alert(
             "SluiceWorkerDown", CRITICAL, f"{up} == 0", page="worker-down", for_seconds=MINUTE,
+            keep_seconds=5 * MINUTE,  # what it inhibits takes a moment to end, too
             summary="{{ $labels.role }} at {{ $labels.instance }} does not answer Prometheus",
+        ),
+        Alert(
+            # Pages for freshness look half an hour back: who was paged for this is not paged again.
+            "SluiceViewsInterrupted", WARNING, f"min by (role) ({query.named('up', role='views')}) == 0",
+            page="worker-down", for_seconds=MINUTE, keep_seconds=31 * MINUTE,
+            summary="Views workers were away: what did it cost of the budget of freshness?",
         ),
         *(
             Alert(

@@ -64,6 +64,7 @@ def _inhibitions() -> list[dict[str, Any]]:
         _inhibited([_one(FRESHNESS[1:2])], [_one(FRESHNESS[2:])]),
         # A process that is gone is why its role is behind, stands still or is not ready.
         _inhibited([_one(GONE)], [_one((*BEHIND, *FRESHNESS, "SluiceNotReady", "SluiceBronzeOld"))], "role"),
+        _inhibited([_one(("SluiceViewsInterrupted",))], [_one(FRESHNESS), f'severity="{CRITICAL}"']),
         _inhibited([_one(GONE), 'role="gates"'], [_one(("SluiceGatesNotEvaluated",))]),
         _inhibited([_one(GONE), views], [_one(("SluiceAnswersIncomplete",))]),
         # What is behind is not fresh either, and an answer that rests on it is not complete.

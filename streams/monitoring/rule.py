@@ -29,8 +29,9 @@ class Recording:
 class Alert:
     """What to be told of.
 
-    `page`: the runbook's, by its file's name. `role`: whose it is, where the expression has no such label:
-    by it alerts are grouped and inhibited. `command`: what shows more than labels may hold, such as cities.
+    `page`: the runbook's, by its file's name. `role`: whose it is, where the expression has no such label: by
+    it alerts are grouped and inhibited. `for_seconds`: how long it has to last; `keep_seconds`: how long it
+    goes on firing once it is over. `command`: what shows more than labels may hold, such as cities.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Alert:
     page: str
     summary: str
     for_seconds: float = 0
+    keep_seconds: float = 0
     code: ErrorCode | None = None
     role: str | None = None
     command: str | None = None
@@ -54,6 +56,8 @@ class Alert:
         if self.command is not None:
             annotations["command"] = self.command
         waits = {"for": options.duration(self.for_seconds)} if self.for_seconds else {}
+        if self.keep_seconds:
+            waits["keep_firing_for"] = options.duration(self.keep_seconds)
         return {"alert": self.name, "expr": self.expr, **waits, "labels": labels, "annotations": annotations}
 
     @property

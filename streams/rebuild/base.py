@@ -15,8 +15,8 @@ from agents.views.projector import Projector
 from schemas.times import FUTURE_MS
 from streams.clock import SYSTEM_CLOCK
 from streams.kafka.batches import Fetched, fetch_batches
-from streams.rebuild.bronze_rows import BronzeRanges
 from streams.rebuild.plan import Past, Start
+from streams.store.bronze_rows import BronzeRanges, parts_of
 from tables.codec import Checkpoint
 from tables.spec.view import View
 
@@ -86,15 +86,10 @@ class Base:
         if commit.lost is not None and commit.lost[0] <= self.state.next_offset < commit.lost[1]:
             self._lose(min(commit.lost[1], target), checkpoint)
         end = min(commit.next, target)
-        rows = [row for row in rows if self.state.next_offset <= row.offset < end]
-        for at in range(0, len(rows), PART_RECORDS):
-            part = rows[at : at + PART_RECORDS]
-            last = at + PART_RECORDS >= len(rows)
-            self._fold(part, end if last else part[-1].offset + 1)
-            if not last:
+        for part, until in parts_of(rows, self.state.next_offset, end, PART_RECORDS):
+            self._fold(part, until)
+            if until < end:
                 await self._save(False)
-        if self.state.next_offset < end:  # records that are no longer there
-            self._fold([], end)
 
     async def _fold_kafka(self, target: int) -> None:
         """One fetch and more of Kafka's records, from the position on."""

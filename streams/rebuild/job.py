@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import AsyncExitStack
 
-from agents.bronze.store import Store
 from schemas.validation.validator import Validator
 from streams.kafka.availability import connected_admin
 from streams.kafka.refusals import no_right
@@ -18,9 +17,7 @@ from tables.definitions import ALIAS, began
 from tables.spec.view import View
 
 
-async def rebuild(
-    settings: Settings, view: View, store: Store, from_us: int | None, progress: Progress
-) -> list[Rebuilt]:
+async def rebuild(settings: Settings, view: View, from_us: int | None, progress: Progress) -> list[Rebuilt]:
     """Fill `view` from its past, everywhere, and have it answer; returns what there is of each partition.
 
     `from_us`: what occurred before that day (UTC) may be missing, µs; None: nothing is. What an earlier
@@ -50,7 +47,6 @@ async def rebuild(
                 feed,
                 topic,
                 in_kafka=feed.tp.partition < counts.get(topic, 0),
-                store=store,
                 validator=validator,
                 progress=progress,
             )

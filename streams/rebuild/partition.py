@@ -22,7 +22,6 @@ from aiokafka import AIOKafkaConsumer, TopicPartition
 from faust.types import TP
 
 from agents.backoff import Backoff
-from agents.bronze.store import Store
 from agents.views.projector import Projector
 from schemas.validation.validator import Validator
 from streams.chosen_views import limits_of
@@ -32,10 +31,11 @@ from streams.kafka.client import reading
 from streams.kafka.topic_ids import TopicIdentity, topic_identities
 from streams.kafka.write_failures import FENCED
 from streams.rebuild.base import Base
-from streams.rebuild.bronze_rows import BronzeRanges
 from streams.rebuild.feed_partition import FeedPartition
 from streams.rebuild.plan import Past
 from streams.settings import Settings
+from streams.store.bronze_rows import BronzeRanges
+from streams.store.urls import bronze_store, former_stores
 from tables.codec import Checkpoint
 from tables.definitions import ALIAS, alias_of, began
 from tables.fold.adoption import adopted, switched
@@ -85,7 +85,6 @@ class PartitionRebuild:
         topic: str,
         *,
         in_kafka: bool,
-        store: Store,
         validator: Validator,
         progress: Progress,
     ) -> None:
@@ -94,7 +93,9 @@ class PartitionRebuild:
         self._view = view
         self._feed = feed
         self._in_kafka = in_kafka
-        self._bronze = BronzeRanges(store, topic, feed.tp.partition, validator)
+        self._bronze = BronzeRanges(
+            bronze_store(settings), topic, feed.tp.partition, validator, former_stores(settings)
+        )
         self._validator = validator
         self._progress = progress
         self._alias = alias_of(topic, view)

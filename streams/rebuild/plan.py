@@ -78,9 +78,10 @@ class Past:
 
     def missing(self, first: int, end: int) -> MissingRecordsError:
         """The error for offsets that are nowhere."""
+        where = "former Bronzes (SLUICE_BRONZE_FORMER)" if first < 0 else "Bronze"
         return MissingRecordsError(
-            f"{self.name}: the offsets {first} to {end - 1} are neither in Bronze nor in Kafka any more. Give"
-            " --from a day after they came: the view then has what occurred since, and says so"
+            f"{self.name}: the offsets {first} to {end - 1} are neither in {where} nor in Kafka any more."
+            " Give --from a day after they came: the view then has what occurred since, and says so"
         )
 
     def _first_of(self, day_us: int) -> int:

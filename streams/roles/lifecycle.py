@@ -39,7 +39,7 @@ def serving(settings: Settings) -> Iterator[Health]:
     """Logs set up, and metrics and health served while it lasts. Raises `CannotStartError`."""
     shutdown.on_signals()
     gc.set_threshold(YOUNG_OBJECTS)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     logs.warn_of_unknown_variables()
     metrics.BUILD_INFO.labels(VERSION).set(1)
     loading.announce()

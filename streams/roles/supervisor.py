@@ -96,11 +96,16 @@ def _ports(settings: Settings, count: int, of: str) -> list[int]:
     return [base + number if base else 0 for number in range(count)]
 
 
-def run_all(settings: Settings, roles: Sequence[str] = ROLES) -> None:
+def roles_of(settings: Settings) -> tuple[str, ...]:
+    """What `worker all` runs: who tells people of alarms only where it is said who they are."""
+    return ROLES if settings.notify_file is None else (*ROLES, "notify")
+
+
+def run_all(settings: Settings, roles: Sequence[str] | None = None) -> None:
     """Run the roles until SIGTERM or SIGINT. Raises `SettingError`, and `RoleFailedError` if one can't be
     kept up."""
     check_gates(settings)
-    _run(settings, commands(settings, roles))
+    _run(settings, commands(settings, roles_of(settings) if roles is None else roles))
 
 
 def run_views_processes(settings: Settings, processes: int) -> None:
@@ -110,7 +115,7 @@ def run_views_processes(settings: Settings, processes: int) -> None:
 
 def _run(settings: Settings, workers: Sequence[RoleCommand]) -> None:
     writable_data_dir(settings)
-    logs.configure(settings.log_level, emf=bool(settings.emf))
+    logs.configure(settings)
     shutdown.run(_run_all(workers), LEAVE_SECONDS)
 
 

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from streams.setting_groups.declared import setting
 from streams.setting_groups.rules import matching, names, perhaps, whole
 
+_S3 = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?"
+
 
 @dataclass(frozen=True, kw_only=True)
 class BronzeSettings:
@@ -15,10 +17,15 @@ class BronzeSettings:
     bronze_url: str = setting(
         "",
         matching(
-            r"(s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?|file:///[^\s?#]+)?",
+            rf"({_S3}|file:///[^\s?#]+)?",
             "s3://bucket/prefix or file:///dir, or empty for the folder bronze in SLUICE_DATA_DIR",
         ),
         "where Bronze lies",
+    )
+    bronze_former: tuple[str, ...] = setting(
+        "",
+        perhaps(names(rf"{_S3}|file:///[^\s?#]+", "s3://bucket/prefix or file:///dir with commas, or empty")),
+        "where Bronze lay before Kafka was lost, the oldest first: read by restore, verify, explain, rebuild",
     )
     bronze_city_domains: tuple[str, ...] = setting(
         "",

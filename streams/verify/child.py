@@ -29,7 +29,7 @@ from streams.kafka.availability import reason_of
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.producer import RefusedError
 from streams.settings import Settings
-from streams.store.urls import bronze_store
+from streams.store.urls import bronze_store, former_stores
 from streams.verify.answer import Answer, UnfitAnswerError
 from streams.verify.bronze_source import BronzeSource
 from streams.verify.explain import explained
@@ -50,7 +50,7 @@ def main() -> None:
     """Answer the question on standard input."""
     loading.load()
     settings = Settings.load()
-    logs.configure(settings.log_level)
+    logs.configure(settings)
     signal.alarm(settings.explain_seconds + LATE_SECONDS)
     os.nice(NICENESS)
     with _own_folder():
@@ -97,7 +97,7 @@ async def _explained(settings: Settings, question: Question) -> dict[str, Any]:
     view = chosen_views(settings)[question.view]
     answer = Answer.of(view, question.said, filters=question.filters, sums_others=question.sums_others)
     bad, bench = BadReader(settings), bench_of(settings)
-    bronze = BronzeSource(bronze_store(settings), answer, bad.validator)
+    bronze = BronzeSource(bronze_store(settings), answer, bad.validator, former_stores(settings))
     reached = await bronze.look()
     parts = {
         TopicPartition(one.topic, one.partition): (

@@ -45,7 +45,8 @@ INSERT INTO loaded
 SELECT topic, "partition", "offset", kafka_ms, event_id, happened, seen,
        CASE WHEN seen THEN event END, CASE WHEN seen THEN city END, CASE WHEN seen THEN source END,
        CASE WHEN seen AND event IN (SELECT unnest($kept)) THEN payload END, $origin
-FROM (SELECT _kafka.topic, _kafka."partition", _kafka."offset", _kafka.timestamp_ms AS kafka_ms, event_id,
+FROM (SELECT _kafka.topic, _kafka."partition", _kafka."offset" + $shift AS "offset",
+             _kafka.timestamp_ms AS kafka_ms, event_id,
              upper(occurred_at)::TIMESTAMPTZ AS happened, event, city, source, payload,
              $all OR coalesce(city IN (SELECT unnest($cities)), false) AS seen
       FROM read_json($file, format = 'newline_delimited', maximum_object_size = $largest,
@@ -58,9 +59,9 @@ WHERE "offset" >= first AND "offset" < following
 _BAD = """
 INSERT INTO bad
 SELECT topic, "partition", "offset", kafka_ms, event, city, source, reason, $origin
-FROM read_json($file, format = 'newline_delimited',
+FROM (SELECT * REPLACE ("offset" + $shift AS "offset") FROM read_json($file, format = 'newline_delimited',
      columns = {topic: 'VARCHAR', "partition": 'BIGINT', "offset": 'BIGINT', kafka_ms: 'BIGINT',
-                event: 'VARCHAR', city: 'VARCHAR', source: 'VARCHAR', reason: 'VARCHAR'})
+                event: 'VARCHAR', city: 'VARCHAR', source: 'VARCHAR', reason: 'VARCHAR'}))
 JOIN spans USING (topic, "partition")
 WHERE "offset" >= first AND "offset" < following AND ($all OR city IN (SELECT unnest($cities)))
 """
@@ -120,16 +121,15 @@ class Records:
         if rows:
             self._db.executemany("INSERT INTO spans VALUES (?, ?, ?, ?, ?, ?)", rows)
 
-    async def add_events(self, lines: Sequence[bytes], origin: str) -> None:
-        """Take lines of Bronze's events. `origin`: where they are from."""
+    async def add_events(self, lines: Sequence[bytes], origin: str, shift: int = 0) -> None:
+        """Take lines of Bronze's events. `origin`: where they are from; `shift`: added to their offsets."""
         given = {"kept": self._kept, "largest": LARGEST_LINE_BYTES}
-        await self._add(_EVENTS, b"".join(lines), {**self._chosen, **given, "origin": origin})
+        await self._add(_EVENTS, b"".join(lines), {**self._chosen, **given, "origin": origin, "shift": shift})
 
-    async def add_bad(self, records: Sequence[BadRecord], origin: str) -> None:
-        """Take bad records."""
-        await self._add(
-            _BAD, msgspec.json.Encoder().encode_lines(records), {**self._chosen, "origin": origin}
-        )
+    async def add_bad(self, records: Sequence[BadRecord], origin: str, shift: int = 0) -> None:
+        """Take bad records, likewise."""
+        given = {**self._chosen, "origin": origin, "shift": shift}
+        await self._add(_BAD, msgspec.json.Encoder().encode_lines(records), given)
 
     async def run(self, statements: Iterable[str], **given: Any) -> None:
         """Execute statements, each with what it names of the parameters. Raises `RecordsError`."""

@@ -13,6 +13,7 @@ from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.producer import RefusedError
 from streams.registry.schemas import Schemas
 from streams.settings import Settings
+from streams.store.urls import former_stores
 from streams.verify.answer import Answer, UnfitAnswerError
 from streams.verify.bronze_source import BronzeSource
 from streams.verify.live import live_answer
@@ -59,6 +60,7 @@ class Verifier:
     def __init__(self, settings: Settings, client: SluiceClient, store: Store, told: Progress) -> None:
         self._client = client
         self._store = store
+        self._former = former_stores(settings)
         self._told = told
         self._bench = bench_of(settings)
         self._bad = BadReader(settings)
@@ -84,7 +86,7 @@ class Verifier:
             return taken
         answer = taken.answer
         view = answer.view
-        bronze = BronzeSource(self._store, answer, self._bad.validator)
+        bronze = BronzeSource(self._store, answer, self._bad.validator, self._former)
         try:
             await bronze.wait(seconds, self._told, taken.at)
             verdict = await prove(answer, bronze, self._bench, seconds, self._told)

@@ -83,7 +83,7 @@ class FeedWatcher:
         if kind == "c":
             checkpoint = decode_checkpoint(record.value)
             source = (name, partition)
-            if checkpoint.next < self.next.get(source, 0):
+            if checkpoint.next < self.next.get(source, checkpoint.next):
                 self.wrong.append(
                     f"{source}: checkpoint went from {self.next[source]} back to {checkpoint.next}"
                 )

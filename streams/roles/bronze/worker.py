@@ -14,6 +14,7 @@ from streams.roles.sinks.role import SinkRole
 from streams.roles.worker import work
 from streams.settings import Settings
 from streams.store.urls import bronze_store
+from streams.traces import tracing
 
 REBALANCE_SECONDS = 3.0
 REMEDY = "Give it another name, or SLUICE_BRONZE_URL another prefix"
@@ -22,10 +23,10 @@ REMEDY = "Give it another name, or SLUICE_BRONZE_URL another prefix"
 def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     writable_data_dir(settings)
-    with serving(settings) as health:
+    with serving(settings) as health, tracing(settings, "bronze") as traces:
         schemas = Schemas(settings)
         sink = BronzeSink(settings, bronze_store(settings), schemas.known)
-        role = SinkRole("bronze", sink, remedy=REMEDY, max_seconds=settings.bronze_max_seconds)
+        role = SinkRole("bronze", sink, remedy=REMEDY, max_seconds=settings.bronze_max_seconds, traces=traces)
         try:
             shutdown.run(
                 work(

@@ -25,10 +25,11 @@ from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.refusals import in_words
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.declared import CODES, DeclaredGates
-from streams.roles.gates.leader_election import LeaderElection
 from streams.roles.gates.limits import GateOn, gates_on
 from streams.roles.gates.overrides import Overrides
+from streams.roles.gates.unowned import UnownedPartitions
 from streams.roles.gates.writer import GateWriter
+from streams.roles.leader_election import LeaderElection
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
 from streams.settings import Settings
 from tables.keys import FeedFormatError
@@ -88,11 +89,12 @@ class GatesWorker:
         self._clock = clock
         self._replica = replica
         self._health = health
-        self._election = LeaderElection(settings, settings.group("gates"), settings.topic("ops.gates"))
+        self._election = LeaderElection(settings, "gates", settings.topic("ops.gates"))
         self._overrides = Overrides(settings)
         self._log: GateWriter | None = None
         self._gates: DeclaredGates | None = None
         self._not_before = 0.0
+        self._unowned: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Evaluate over and over until `stop`, whenever this process leads.
@@ -171,7 +173,7 @@ class GatesWorker:
         )
         if publication.gates:
             await self._log.publish(*publication)
-        metrics.GATES_EVALUATED.set(self._clock.wall_us() / SECOND_US)
+        metrics.GATES_EVALUATED.set(self._clock.wall_ms() / 1000)
         _emit(publication)
         self._gates.show()
 
@@ -185,6 +187,8 @@ class GatesWorker:
         gates = DeclaredGates(self._settings, self._on)
         records = await self._log.read_back(gates.restore)
         self._gates = gates
+        looking = UnownedPartitions(self._settings, self._clock).run()
+        self._unowned = asyncio.create_task(looking, name="unowned partitions")
         log.info(
             "leading the gates after %.2f s, from %d records", self._clock.monotonic() - started, records
         )
@@ -192,6 +196,10 @@ class GatesWorker:
     async def _resign(self) -> None:
         """Forget what was led: it has to be read back before the next evaluation."""
         gate_log, self._log, self._gates = self._log, None, None
+        if self._unowned is not None:
+            self._unowned.cancel()
+            await asyncio.gather(self._unowned, return_exceptions=True)
+            self._unowned = None
         metrics.GATE_STATE.clear()
         metrics.GATES.clear()
         if gate_log is not None:

@@ -21,6 +21,7 @@ from streams.roles.progress import Progress
 from streams.roles.sinks.catch_up import CatchUp
 from streams.roles.sinks.memory import Memory
 from streams.roles.sinks.source import PartitionSource
+from streams.traces import Begun, PartitionTraces, traced
 
 log = logging.getLogger(__name__)
 
@@ -51,6 +52,7 @@ class SinkPartition(Partition, Generic[R]):
         max_seconds: float,
         on_failure: Callable[[SinkPartition[R]], None],
         clock: Clock = SYSTEM_CLOCK,
+        traces: PartitionTraces | None = None,
     ) -> None:
         super().__init__(source.identity, progress, resumed.range.first, clock)
         self.range: R = resumed.range
@@ -60,9 +62,9 @@ class SinkPartition(Partition, Generic[R]):
         self._last_record = resumed.last_record
         self._memory = memory
         self._waits_for_memory = False
-        self._begun_ms = clock.wall_ms()
         self._max_seconds = max_seconds
         self._on_failure = on_failure
+        self._traces = traces
         self._committing: R | None = None
         self._opened_at = clock.monotonic()
         self._catch_up = CatchUp(max_seconds)
@@ -121,6 +123,8 @@ class SinkPartition(Partition, Generic[R]):
             try:
                 part = part or records.take(SLICE_RECORDS)
                 added = self.range.add(part, part[-1].offset + 1 if part else fetched.after)
+                if self._traces is not None:
+                    self._traces.look(part[:added])
             except UndecidedError:
                 self._news.set()
                 raise
@@ -206,10 +210,11 @@ class SinkPartition(Partition, Generic[R]):
                 closed = self._committing = self.range
                 processed_at = self.identity.processed_at
                 closed.close()
+                begun = self._traces.begin() if self._traces else None
                 self.range = self._sink.open_range(self._source, closed.next)
                 self._closes_early = False
                 self._moved.set()
-                await self._commit(closed, processed_at)
+                await self._commit(closed, processed_at, begun)
                 self._committing = None
                 self._moved.set()
                 self._memory.freed.set()
@@ -247,11 +252,13 @@ class SinkPartition(Partition, Generic[R]):
             return latest
         return min(latest, max(self._opened_at, caught_up_at) + self._max_seconds)
 
-    async def _commit(self, closed: R, processed_at: float) -> None:
+    async def _commit(self, closed: R, processed_at: float, begun: Begun | None) -> None:
         self._last_record = closed.last_record or self._last_record
         name = f"{self._source.topic}-{self._source.partition}"
         await retried(f"verifying {name}", lambda: self.identity.check_processed(processed_at))
-        await self._sink.commit(self._source, closed, Proof(self.identity.topic_id, self._last_record))
+        proof = Proof(self.identity.topic_id, self._last_record)
+        with traced(self._traces, begun, closed.first, closed.next, closed.rows):
+            await self._sink.commit(self._source, closed, proof)
         self.newest_first, self.committed = closed.first, closed.next
         self.progress.moved()
 
@@ -262,6 +269,15 @@ class SinkPartition(Partition, Generic[R]):
         self._catch_up.saw_end(stable_end, self.position, self._clock.monotonic())
         self._news.set()  # it may have caught up
         super().saw_end(stable_end, end, done_before)
+
+    def lag_seconds(self, now_ms: int) -> float:
+        """See `Partition`: by what is unread, as what is read may wait in a range, but for longer than it may
+        where the sink takes nothing."""
+        waits = super().lag_seconds(now_ms) - MOST_TIMES * self._max_seconds
+        if self.progress.end_offset <= self.position:
+            return max(0.0, waits)
+        since_ms = self.progress.caught_up_ms or self._begun_ms
+        return max(0.0, waits, (now_ms - since_ms) / 1000)
 
     def _held(self) -> tuple[R | None, R]:
         return self._committing, self.range

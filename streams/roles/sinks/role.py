@@ -17,6 +17,7 @@ from streams.roles.progress import Progress
 from streams.roles.sinks.memory import Memory
 from streams.roles.sinks.partition import SinkPartition
 from streams.roles.sinks.source import PartitionSource
+from streams.traces import Traces
 
 log = logging.getLogger(__name__)
 
@@ -31,11 +32,14 @@ class SinkRole(Generic[R]):
 
     drain_seconds = 7.5
 
-    def __init__(self, name: str, sink: Sink[R], *, remedy: str, max_seconds: float) -> None:
+    def __init__(
+        self, name: str, sink: Sink[R], *, remedy: str, max_seconds: float, traces: Traces | None = None
+    ) -> None:
         self.name = name
         self._sink = sink
         self._remedy = remedy
         self._max_seconds = max_seconds
+        self._traces = traces
         self._memory = Memory()
 
     async def recover(self, owner: PartitionOwner[SinkPartition[R]], tp: TP) -> SinkPartition[R]:
@@ -72,6 +76,7 @@ class SinkRole(Generic[R]):
             max_seconds=self._max_seconds,
             on_failure=lambda partition: owner.failed(tp, partition),
             clock=owner.clock,
+            traces=self._traces.of(*tp) if self._traces else None,
         )
 
     def fetch_pause_s(self, partitions: int) -> float:  # noqa: ARG002 - the role's signature

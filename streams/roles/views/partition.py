@@ -19,6 +19,7 @@ from streams.roles.identity import FeedRecreatedError, Identity
 from streams.roles.partition import Partition, ReleasedError
 from streams.roles.progress import Progress
 from streams.roles.views.quarantine_counts import QuarantineCounts
+from streams.traces import PartitionTraces, traced
 
 log = logging.getLogger(__name__)
 
@@ -56,6 +57,7 @@ class ViewsPartition(Partition):
         on_failure: Callable[[ViewsPartition], None],
         quarantined: QuarantineCounts,
         clock: Clock = SYSTEM_CLOCK,
+        traces: PartitionTraces | None = None,
     ) -> None:
         super().__init__(identity, progress, projector.state.next_offset, clock)
         self.projector = projector
@@ -63,6 +65,7 @@ class ViewsPartition(Partition):
         self._interval_s = interval_s
         self._on_failure = on_failure
         self._quarantined = quarantined
+        self._traces = traces
         self._unsure_until = math.inf
         self._committing: Interval | None = None
         self._lock = asyncio.Lock()
@@ -175,7 +178,9 @@ class ViewsPartition(Partition):
             if interval is None:
                 return True
             self._committing = interval
-            await self._feed.commit(interval.feed, interval.quarantine)
+            begun = self._traces.begin() if self._traces else None
+            with traced(self._traces, begun, self.committed, interval.next_offset, interval.records):
+                await self._feed.commit(interval.feed, interval.quarantine)
         except Exception as error:  # noqa: BLE001 - whatever it is, only recovery shows what was written
             self._fail(error)
             return False
@@ -187,7 +192,7 @@ class ViewsPartition(Partition):
             self.committed = interval.next_offset
             self.progress.moved()
         self._measure(interval, started)
-        self._quarantined.add(interval.reasons)
+        self._quarantined.add(interval.reasons, interval.examples)
         self._written.set()
         return True
 

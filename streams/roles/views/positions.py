@@ -26,6 +26,19 @@ def identity_of(queries: IdentityQueries, tp: TP, settings: Settings) -> Identit
     return Identity(queries, tp, done="its checkpoint is of", remedy=REMEDY, feed=feed)
 
 
+class UnfinishedRestoreError(Exception):
+    """The state of a partition is not restored yet (streams/restore/). `str()` says it, and what to do."""
+
+
+def check_whole(tp: TP, state: PartitionState) -> None:
+    """A restoration ends where the topic begins. Raises `UnfinishedRestoreError`."""
+    if state.next_offset < 0:
+        raise UnfinishedRestoreError(
+            f"{tp.topic}-{tp.partition} is being restored, {-state.next_offset:,} offsets are left: start"
+            " views workers when `sluice restore --resume` has ended"
+        )
+
+
 async def recognise(identity: Identity, state: PartitionState) -> bool:
     """Compare what is recovered of a partition with Kafka, and add what is not stored yet.
 

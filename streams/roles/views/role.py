@@ -32,9 +32,10 @@ from streams.roles.progress import Progress, RecreatedTopicError
 from streams.roles.recoveries import RecoveryProgress, watched
 from streams.roles.views.feed_topics import WrittenTopics
 from streams.roles.views.partition import ViewsPartition
-from streams.roles.views.positions import REMEDY, identity_of, is_grown, recognise
+from streams.roles.views.positions import REMEDY, check_whole, identity_of, is_grown, recognise
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from streams.settings import Settings
+from streams.traces import Traces
 from tables.fold.state import PartitionState
 
 log = logging.getLogger(__name__)
@@ -60,17 +61,21 @@ class ViewsRole:
     name = "views"
     drain_seconds = 6.0
 
-    def __init__(self, settings: Settings, schemas: KnownSchemas | None = None) -> None:
+    def __init__(
+        self, settings: Settings, schemas: KnownSchemas | None = None, traces: Traces | None = None
+    ) -> None:
         self.worker = settings.instance or f"{socket.gethostname()}-{os.getpid()}-{uuid.uuid4().hex[:8]}"
         self.quarantined = QuarantineCounts()
         self._settings = settings
+        self._traces = traces
         self._validator = Validator(settings.max_event_bytes, schemas)
         self._topics = WrittenTopics(settings)
 
     async def recover(self, owner: Owner, tp: TP) -> ViewsPartition:
         """Fence the former owner, restore from the feed, continue after its checkpoint. Waits for Kafka.
 
-        Raises `RecreatedTopicError`, `FeedFormatError`, `RecoveryStuckError`, and what is `HOPELESS`.
+        Raises `RecreatedTopicError`, `UnfinishedRestoreError`, `FeedFormatError`, `RecoveryStuckError`, and
+        what is `HOPELESS`.
         """
         progress = RecoveryProgress()
         doing = "recovering {}-{}".format(*tp)
@@ -101,6 +106,7 @@ class ViewsRole:
             await identity.sees_feed()
             records = await feed.recover(progress.counting(state.restore))
             known = state.restored()
+            check_whole(tp, state)
             for name, why in state.definitions.anew.items():
                 log.warning("%s-%d: %s begins anew, without its former definition: %s", *tp, name, why)
             news = await recognise(identity, state)
@@ -108,7 +114,9 @@ class ViewsRole:
             made = Progress(*tp, done="checkpoint is at", remedy=REMEDY, clock=owner.clock)
             made.begins(end, state.next_offset)
             made.end_offset = end
-            projector = Projector(tp.topic, tp.partition, state, self._validator, owner.clock.wall_ms)
+            traces = self._traces.of(*tp) if self._traces else None
+            look = traces.look if traces else None
+            projector = Projector(*tp, state, self._validator, owner.clock.wall_ms, look=look)
             first_seen = await owner.first_seen(tp)
             if not known and first_seen > 0 and not await is_grown(self._settings, tp):
                 state.next_offset = first_seen  # what was deleted before the first start is not lost
@@ -132,6 +140,7 @@ class ViewsRole:
             on_failure=lambda partition: owner.failed(tp, partition),
             quarantined=self.quarantined,
             clock=owner.clock,
+            traces=traces,
         )
 
     def interval_s(self, partitions: int) -> float:

@@ -30,6 +30,7 @@ from tests.support.granted import Granted
 from tests.support.kafka import Raw, produce, read_all, wait_until
 from tests.support.patience import PATIENCE
 from tests.support.processes import Role, Sluice
+from tests.support.receiver import Receiver
 from tests.support.recreate import delete_records
 from tests.support.secured import PASSWORD, USER, SecuredKafka, environ_of
 
@@ -104,11 +105,12 @@ async def test_all_roles_work_and_use_every_right(
     await quarantine_is_looked_after(granted)
     assert "all is there to be looked at" in (await granted.run("doctor", "doctor")).stdout
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
-    bad = (await api.get("/v1/quarantine")).json()
-    assert (bad["read"], bad["unknown_because"]) == (6, None)
+    await bad_records_are_seen(api, 6)
     await a_gate_is_overridden(granted, api)
+    await an_alarm_is_taken_on(api)
     await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
+    await people_are_told(sluice, granted)
     for role in (gates, api, ingest, bronze, views):
         assert await role.terminate() == 0, role.tail()
 
@@ -165,6 +167,16 @@ async def quarantine_is_looked_after(granted: Granted) -> None:
     assert "replayed" in await granted.does("quarantine", "quarantine", "list")
 
 
+async def bad_records_are_seen(api: Role, count: int) -> None:
+    """Those that were sent again are bad again, once a worker has read them."""
+
+    async def seen() -> bool:
+        bad = (await api.get("/v1/quarantine")).json()
+        return (bad["read"], bad["unknown_because"]) == (count, None)
+
+    await wait_until(seen, "the api to see all bad records")
+
+
 async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     """One that has been rebuilt, by an audit that clears what one before it has raised."""
     raised = audit_alarm(
@@ -184,8 +196,21 @@ async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     assert await audit.terminate() == 0
 
 
+async def an_alarm_is_taken_on(api: Role) -> None:
+    row = (await api.get("/v1/alarms")).json()["rows"][0]
+    async with httpx.AsyncClient() as client:
+        url = await api.url(f"/v1/alarms/{row['alarm_id']}/ack")
+        answer = await client.post(url, json={"reason": "a test"})
+    assert answer.status_code == 200, answer.text
+
+    async def shown() -> bool:
+        rows = (await api.get("/v1/alarms")).json()["rows"]
+        return any(one["acknowledged_reason"] == "a test" for one in rows)
+
+    await wait_until(shown, "the alarm to be taken on")
+
+
 async def a_gate_is_overridden(granted: Granted, api: Role) -> None:
-    """The one thing that an api writes."""
     (row,) = (await api.get("/v1/gates/recon")).json()["rows"]
     body = {"key": row["key"], "decision": "closed", "reason": "a test", "seconds": 3600}
     async with httpx.AsyncClient() as client:
@@ -220,6 +245,15 @@ async def records_are_lost(sluice: Sluice, views: Role, bronze: Role) -> None:
         await role.ready()
 
 
+async def people_are_told(sluice: Sluice, granted: Granted) -> None:
+    with Receiver() as receiver:
+        file = sluice.folder / "notify.toml"
+        file.write_text(f'[[target]]\nname = "ops"\nkind = "slack"\nurl = "{receiver.url("/ops")}"\n')
+        notify = granted.started("notify", "worker", "notify", notify_file=file)
+        await wait_until(lambda: receiver.taken("/ops"), "an open alarm to be told")
+        assert await notify.terminate() == 0
+
+
 async def test_an_api_writes_what_people_decide_and_no_other_topic(
     secured: SecuredKafka, sluice: Sluice, granted: Granted
 ) -> None:
@@ -227,7 +261,7 @@ async def test_an_api_writes_what_people_decide_and_no_other_topic(
     await granted.does("admin", "topics", "create")
     kwargs = client_kwargs(Settings.load(environ_of(granted.settings("api"))))
     for topic in plan(sluice.settings):
-        if topic.name == sluice.settings.topic("ops.overrides"):
+        if topic.name in map(sluice.settings.topic, ("ops.overrides", "ops.acks")):
             continue
         producer = await started(AIOKafkaProducer(**kwargs))
         try:

@@ -7,10 +7,13 @@ import json
 import pytest
 
 from streams.embedded.broker import EmbeddedKafka
-from tests.support.kafka import produce, read_all
+from tests.support.kafka import Raw, produce, read_all
 from tests.support.quarantine import Shop, bad
 
 BAD = b'{"secret":"alice@example.com"'
+
+
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 @pytest.fixture
@@ -19,10 +22,15 @@ async def shop(kafka: EmbeddedKafka, prefix: str) -> Shop:
     records = [
         bad(shop, "payload_field", BAD, "2026-01-01T00:00:02Z", partition=0),
         bad(shop, "unknown_event", b"\xff\x00", "2026-01-01T00:00:01Z", partition=1, key=None),
-        bad(shop, "empty", None, "2026-01-01T00:00:03Z", partition=1),
+        traced(bad(shop, "empty", None, "2026-01-01T00:00:03Z", partition=1)),
     ]
     await shop.fill(records, partitions=2)
     return shop
+
+
+def traced(record: Raw) -> Raw:
+    parent = f"00-{TRACE}-00f067aa0ba902b7-01"
+    return record._replace(headers=(*record.headers, ("src.traceparent", parent.encode())))
 
 
 async def test_the_newest_are_listed_oldest_first_without_their_content(shop: Shop) -> None:
@@ -35,6 +43,7 @@ async def test_the_newest_are_listed_oldest_first_without_their_content(shop: Sh
         "state": "open", "replayed_at": None, "replayed_by": None,
     }  # fmt: skip
     assert [record["value_bytes"] for record in listed["records"]] == [2, len(BAD), None]
+    assert [record.get("trace_id") for record in listed["records"]] == [None, None, TRACE]
     table = shop.run("list").stdout.decode()
     assert "payload_field" in table
     assert "3 of 3 shown" in table

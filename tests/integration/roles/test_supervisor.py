@@ -34,10 +34,14 @@ async def test_all_roles_run_are_kept_up_and_end_together(
     kafka: EmbeddedKafka, prefix: str, tmp_path: Path
 ) -> None:
     base = free_port()
-    with Sluice(tmp_path, kafka.bootstrap, prefix, partitions=2, metrics_port=base) as sluice:
+    file = tmp_path / "notify.toml"
+    file.write_text('[[target]]\nname = "ops"\nkind = "slack"\nurl = "http://127.0.0.1:9/"\n')
+    with Sluice(
+        tmp_path, kafka.bootstrap, prefix, partitions=2, metrics_port=base, notify_file=file
+    ) as sluice:
         await topics.create(sluice.settings)
         every = sluice.started("all", "worker", "all")
-        for number, name in enumerate(("views", "bronze", "gates")):
+        for number, name in enumerate(("views", "bronze", "gates", "notify")):
             await wait_until(lambda port=base + number: ready(port), f"{name} to be ready", seconds=60)
         gates = GateTopics(sluice.settings)
         raw = sluice.raw_topic
@@ -51,7 +55,7 @@ async def test_all_roles_run_are_kept_up_and_end_together(
         await wait_until(lambda: ready(base + 2), "gates to be ready again", seconds=60)
 
         assert await every.terminate(20) == 0
-        for name in ("views", "bronze", "gates"):
+        for name in ("views", "bronze", "gates", "notify"):
             assert not is_running(started_by(every, name)[-1])
 
 

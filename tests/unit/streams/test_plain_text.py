@@ -17,8 +17,9 @@ from streams.cli.screen import PIPE, Screen
 from streams.cli.table import Column, table
 from streams.cli.tsv import echo_tsv
 from streams.cli.views_table import view_page
-from streams.http import docs_page
+from streams.http.routes import docs_page
 from streams.plain_text import json_text, plain, plain_lines
+from streams.settings import Settings
 from tables.spec.windowed import Sum, Term, Windowed
 
 NASTY = [
@@ -95,7 +96,7 @@ def test_a_log_line_is_one_line(text: str, capsys: pytest.CaptureFixture[str]) -
     root = logging.getLogger()
     handlers, level = root.handlers[:], root.level
     try:
-        logs.configure("INFO")
+        logs.configure(Settings.load({}))
         log = logging.getLogger("streams.x")
         log.error("topic %s", text, exc_info=ValueError(text), extra={"fields": {text: text}})
         sys.stderr.flush()

@@ -194,6 +194,7 @@ def test_the_doctors_findings(golden: Golden) -> None:
             " reported on it for 61 s",
             "start a views worker: `sluice worker views`, or say that there is to be none:"
             " `sluice doctor --without views`",
+            "docs/runbooks/worker-down.md",
         ),
     ]
     golden.holds("doctor", every_screen(lambda screen: findings_page(findings, screen)))

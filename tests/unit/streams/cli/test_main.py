@@ -88,7 +88,7 @@ def test_every_command_has_help() -> None:
 
 
 def test_all_that_list_or_report_answer_in_json() -> None:
-    workers = {f"worker {role}" for role in ("all", "audit", "bronze", "gates", "views")}
+    workers = {f"worker {role}" for role in ("all", "audit", "bronze", "gates", "notify", "views")}
     silent = {"api", "demo", "ingest http", *workers}
     for name, command in every_command():
         if not isinstance(command, click.Group) and name not in silent:

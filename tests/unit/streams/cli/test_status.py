@@ -82,8 +82,14 @@ VIEWS = [
     {"view": "kpi_gmv", "complete": False, "freshness_seconds": None, "incomplete_because": [STALE]},
     {"view": "trust_idv", "complete": True, "freshness_seconds": 0.3, "incomplete_because": []},
 ]
-WRONG = {"what": "gates worker", "state": "wrong", "found": "no gates worker", "mend": "start one"}
-NOTE = {"what": "api", "state": "note", "found": "nothing answers", "mend": "start it"}
+WRONG = {
+    "what": "gates worker",
+    "state": "wrong",
+    "found": "no gates worker",
+    "mend": "start one",
+    "runbook": "docs/runbooks/worker-down.md",
+}
+NOTE = {"what": "api", "state": "note", "found": "nothing answers", "mend": "start it", "runbook": ""}
 
 
 def facts(**changes: Any) -> dict[str, Any]:

@@ -6,8 +6,8 @@ import pytest
 
 from agents.bronze.files import Commit, ObjectEntry
 from schemas.times import DAY_US
-from streams.rebuild.bronze_rows import row_of
 from streams.rebuild.plan import MissingRecordsError, Past, Start
+from streams.store.bronze_rows import row_of
 
 DAY = 20_000
 NOWHERE = 1 << 62

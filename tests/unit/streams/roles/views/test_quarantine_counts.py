@@ -13,13 +13,15 @@ from aiokafka import TopicPartition
 from prometheus_client import REGISTRY
 
 from streams import logs
+from streams.emf import EmfLines
 from streams.errors import ErrorCode
 from streams.kafka.batches import Fetched
 from streams.roles.views.quarantine_counts import QuarantineCounts
 from tests.support.views_partition import CLICK, TOPIC, Batch, Owned, Record
 
 ENVELOPE, SCHEMA = "EVENT_ENVELOPE_INVALID", "EVENT_SCHEMA_INVALID"
-BAD = [b"hunter2", b"hunter2", b"[]", (CLICK % 3).replace(b"search.click", b"hunter.two")]
+TRACED = (CLICK % 3).replace(b'"city"', b'"trace_id":"t-1","city"')
+BAD = [b"hunter2", b"hunter2", b"[]", TRACED.replace(b"search.click", b"hunter.two")]
 
 
 class _Bad(Record):
@@ -33,11 +35,13 @@ def emf(monkeypatch: pytest.MonkeyPatch) -> Iterator[io.StringIO]:
     """What SLUICE_EMF=1 writes to standard output."""
     written = io.StringIO()
     logger = logging.getLogger("streams.emf")
-    monkeypatch.setattr(logger, "handlers", [logging.StreamHandler(written)])
+    handler = EmfLines(written)
+    monkeypatch.setattr(logger, "handlers", [handler])
     monkeypatch.setattr(logger, "propagate", False)
     level = logger.level
     logger.setLevel(logging.INFO)
     yield written
+    handler.close()
     logger.setLevel(level)
 
 
@@ -78,6 +82,13 @@ async def test_bad_records_are_counted_at_once_and_told_together(
         ("records were quarantined: not_json 2, not_object 1", "WARNING", ENVELOPE, 3),
         ("records were quarantined: unknown_event 1", "WARNING", SCHEMA, 1),
     ]
+    fields = [record.__dict__["fields"] for record in caplog.records if record.name == "streams.errors"]
+    assert [(line["topic"], line["partition"], line["offset"]) for line in fields] == [
+        (TOPIC, 0, 0),
+        (TOPIC, 0, 3),
+    ]
+    assert [line.get("trace_id") for line in fields] == [None, "t-1"]
+
     lines = [json.loads(line) for line in emf.getvalue().splitlines()]
     assert [(line["code"], line["Errors"]) for line in lines] == [(ENVELOPE, 3), (SCHEMA, 1)]
     assert "hunter" not in caplog.text + emf.getvalue()

@@ -1,0 +1,1 @@
+"""Grafana's dashboards, of the declarations of views, tiles and metrics. Needs the extra `dashboards`."""

@@ -1,0 +1,1 @@
+"""The notify role: alarms are posted to where people look."""
