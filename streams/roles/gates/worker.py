@@ -15,7 +15,6 @@ from aiokafka.errors import KafkaError
 
 from agents.backoff import Backoff
 from agents.gates.evaluator import Publication
-from schemas.times import SECOND_US
 from streams import logs, metrics, shutdown
 from streams.clock import SYSTEM_CLOCK, Clock
 from streams.feed.follower import Follower
