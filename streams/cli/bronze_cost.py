@@ -159,12 +159,12 @@ class Question:
         )
 
     def others(self, settings: Settings) -> list[Settings]:
-        """Settings that differ in one thing each, and in what they cost."""
+        """Settings that differ in one thing each; of those that cost the same, the first."""
         others = [replace(settings, bronze_max_seconds=seconds) for seconds in OTHER_SECONDS]
         more = min(MORE_TIMES * settings.bronze_max_bytes, MOST_BYTES)
         others += [replace(settings, bronze_max_bytes=more), replace(settings, bronze_city_domains=())]
-        present = self.cost(settings)
-        return [other for other in others if self.cost(other) != present]
+        by_cost = {self.cost(one): one for one in reversed([settings, *others])}
+        return [one for one in others if by_cost[self.cost(one)] is one]
 
     def row(self, settings: Settings) -> dict[str, Any]:
         """Settings, and what they cost."""

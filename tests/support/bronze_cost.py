@@ -48,6 +48,8 @@ class Run(NamedTuple):
     """Of intents and commits."""
     requests: Counter[str]
     metric: Counter[str]
+    budget_puts: int
+    """As the worker exports it."""
     traffic: Traffic
 
     @property
@@ -110,16 +112,15 @@ async def written_meanwhile(sluice: Sluice, s3: Counted, rate: int, count: int) 
     return await _run(sluice, s3, worker)
 
 
-async def _metric(worker: Role) -> Counter[str]:
-    text = (await worker.get("/metrics")).text
-    found = re.findall(r'^sluice_store_requests_total\{operation="(\w+)"\} (\S+)$', text, re.MULTILINE)
+def _counts(exported: str) -> Counter[str]:
+    found = re.findall(r'^sluice_store_requests_total\{operation="(\w+)"\} (\S+)$', exported, re.MULTILINE)
     return Counter({operation: int(float(number)) for operation, number in found})
 
 
 async def _run(sluice: Sluice, s3: Counted, worker: Role) -> Run:
     await until_covered(sluice, s3.store, worker, seconds=180)
     await worker.ready()
-    requests, metric = s3.requests.copy(), await _metric(worker)
+    requests, exported = s3.requests.copy(), (await worker.get("/metrics")).text
     await worker.terminate()
     records = await read_all(sluice.settings.kafka[0], sluice.raw_topic)
     commits = [commit async for _, _, commit in BronzeReader(s3.store).commits()]
@@ -137,6 +138,7 @@ async def _run(sluice: Sluice, s3: Counted, worker: Role) -> Run:
         object_bytes=sum(entry.bytes for entry in entries),
         other_bytes=sum(others),
         requests=requests,
-        metric=metric,
+        metric=_counts(exported),
+        budget_puts=int(float(re.findall(r"^sluice_budget_puts (\S+)$", exported, re.MULTILINE)[0])),
         traffic=Traffic(1, raw_bytes / len(records), shares),
     )

@@ -20,6 +20,7 @@ from tests.support.processes import Sluice
 
 EVENTS, PARTITIONS, MAX_BYTES = 4_500, 2, 128 * 1024
 FAULTS = Faults(late=0.01, duplicates=0.005, bad=0.01)
+BUDGET = 5_000_000
 START = datetime(2026, 3, 1, 12, tzinfo=UTC)
 OBJECTS_OFF = 0.12
 """The formula has so many more objects at most: it draws each event by itself, and a market's come in bursts.
@@ -38,6 +39,7 @@ def s3(tmp_path: Path) -> Iterator[Counted]:
 def settings(s3: Counted) -> dict[str, Any]:
     return {
         "partitions": PARTITIONS, "bronze_url": URL, "bronze_max_bytes": MAX_BYTES, "bronze_max_seconds": 2,
+        "budget_puts": BUDGET,
     }  # fmt: skip
 
 
@@ -55,6 +57,7 @@ async def test_requests_objects_and_bytes_are_those_of_the_formula(sluice: Sluic
     assert 0 < run.requests["list"] <= 4 * PARTITIONS
     assert run.requests.keys() == {"put", "get", "list"}, "intents are not deleted"
     assert run.metric == run.requests, "what the worker counts is what the server got"
+    assert run.budget_puts == BUDGET
 
     off = run.expected_objects / run.objects - 1
     assert -OBJECTS_OFF / 2 < off < OBJECTS_OFF

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 from dataclasses import replace
 
 import pytest
@@ -10,6 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from agents.bronze.cost import (
+    GZIP_RATIO,
+    OBJECT_BYTES,
+    PUTS_PER_RANGE,
+    RANGE_BYTES,
     Limits,
     Prices,
     Share,
@@ -21,6 +26,7 @@ from agents.bronze.cost import (
 )
 from agents.bronze.layout import layout_of
 from schemas.catalogue import EVENTS
+from tests.support.paths import ROOT
 
 MONTH = 30 * 86_400
 ONE = Traffic(events_per_second=100, bytes_per_event=400, shares=[Share(1.0)], gzip_ratio=0.2)
@@ -86,3 +92,18 @@ def test_events_that_lie_by_city_have_an_object_for_each_city_and_day() -> None:
     assert shares == [Share(1 / 40, 20), Share(1 / 4, 2)]
     assert sum(share.part * share.objects for share in shares) == pytest.approx(1)
     assert cost_of_range(replace(ONE, shares=shares), 1e6).objects == pytest.approx(22)
+
+
+def test_the_page_has_the_numbers_of_the_code() -> None:
+    page, prices = (ROOT / "docs" / "cost.md").read_text("utf-8"), Prices()
+    formula = f"r × (n × b × {GZIP_RATIO} + o × {OBJECT_BYTES} + {RANGE_BYTES})"
+    assert formula in page
+    assert f"r × (o + {PUTS_PER_RANGE})" in page
+    for what, price in (("PUT or LIST requests", prices.puts), ("GET requests", prices.gets)):
+        assert f"| 1,000 {what} | {price} |" in page
+    assert f"| a GB in a month | {prices.gb_month} |" in page
+    even = even_shares(layout_of([]), EVENTS, days=1, cities=50)
+    by_city = even_shares(layout_of(["search"]), EVENTS, days=1, cities=50)
+    for seconds, shares in ((60, even), (300, even), (900, even), (60, by_city), (300, by_city)):
+        cost = cost_of(Traffic(500, 350, shares), Limits(4, seconds, 64 << 20), prices)
+        assert f"| {cost.puts:,.0f} |" in re.sub(" +", " ", page)
