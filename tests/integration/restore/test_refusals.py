@@ -90,3 +90,7 @@ async def test_a_gap_in_bronze_is_not_passed_over(kafka: EmbeddedKafka, prefix: 
         mended = sluice.run("restore", "--resume", bronze_former=f"file://{former}")
         assert mended.returncode == 0, mended.stderr
         assert f"{raw}-0: 20 records folded now, of 30 offsets in 3 ranges" in mended.stdout
+
+        await produce(kafka.bootstrap, raw, [Raw(click(99))])
+        unknown = restored(sluice, former)
+        assert (unknown.returncode, "its id is not known, and it has records" in unknown.stderr) == (1, True)
