@@ -107,6 +107,17 @@ def test_programs_of_other_deployments_are_known_and_can_be_parsed() -> None:
                 assert tuple(words[1:2]) in allowed or tuple(words[1:3]) in allowed, command.line
 
 
+def test_alerts_and_metrics_that_a_page_names_are_there() -> None:
+    rules = (ROOT / "deploy/prometheus/rules.yml").read_text("utf-8")
+    metrics = (ROOT / "docs/reference/metrics.md").read_text("utf-8")
+    for one in pages():
+        text = one.read_text("utf-8")
+        for alert in re.findall(r"`(Sluice[A-Z]\w+)`", text):
+            assert f"alert: {alert}\n" in rules, f"{one.stem}: {alert}"
+        for metric in re.findall(r"\bsluice_[a-z_]+", text):
+            assert f"| `{metric}` |" in metrics, f"{one.stem}: {metric}"
+
+
 @pytest.mark.parametrize("name", ["README", *NAMES])
 def test_a_command_that_the_prose_names_is_one(name: str) -> None:
     """With its options: what is run by tests/integration/runbooks stands in blocks."""

@@ -138,6 +138,20 @@ def test_prometheus_scrapes_each_of_our_processes() -> None:
     assert expected <= scraped
 
 
+def test_grafana_finds_its_dashboards_and_has_what_asks_their_sources() -> None:
+    grafana = ALL["grafana"]
+    mounted = {where: ROOT / source for source, where, _ in grafana.mounts()}
+    declared = yaml.safe_load((ROOT / "deploy/grafana/dashboards.yml").read_text("utf-8"))["providers"]
+    for provider in declared:
+        assert list(mounted[provider["options"]["path"]].glob("*.json"))
+    sources = yaml.safe_load((ROOT / "deploy/grafana/datasources.yml").read_text("utf-8"))["datasources"]
+    plugins = grafana.environ["GF_PLUGINS_PREINSTALL"].split(",")
+    assert {source["type"] for source in sources} == {"prometheus", *plugins}
+    settings = check_environ(ALL["api"].environ)
+    prometheus = f"http://127.0.0.1:{_own_port('prometheus')}"
+    assert {source["url"] for source in sources} == {prometheus, f"http://127.0.0.1:{settings.http_port}"}
+
+
 def test_the_file_of_settings_is_kept_out_of_git_and_of_the_image() -> None:
     ignored = (ROOT / ".gitignore").read_text("utf-8").split()
     assert "sluice.env" in ignored

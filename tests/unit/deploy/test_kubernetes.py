@@ -236,6 +236,7 @@ WRONG = {
     "--set=settings.SLUICE_KAFKA=kafka": "at '/settings/SLUICE_KAFKA'",
     "--set=settings.SLUICE_PARTITIONS=16": "at '/settings/SLUICE_PARTITIONS': got number, want string",
     "--set=settings.SLUICE_KAFAK=kafka:9092": "settings.SLUICE_KAFAK: there is no such setting",
+    '--set-json=secretFiles.SLUICE_JWK_FILE={"secret": "a", "key": "b"}': "secretFiles.SLUICE_JWK_FILE: ",
     "--set-string=settings.SLUICE_HTTP_PORT=1": "settings.SLUICE_HTTP_PORT: is not to be set",
     "--set-json=secretFiles.SLUICE_USER={\"secret\": \"a\", \"key\": \"b\"}": "'SLUICE_USER'",
     "--set-json=secretFiles.SLUICE_JWKS_FILE={\"secret\": \"a\"}": "at '/secretFiles/SLUICE_JWKS_FILE'",

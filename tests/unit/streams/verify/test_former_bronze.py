@@ -30,7 +30,7 @@ def answer(first: int, following: int) -> Answer:
         "topic": TOPIC, "partition": 0, "first_offset": first, "checkpoint_offset": following,
         "watermark": "2026-03-01T12:00:00Z",
     }  # fmt: skip
-    return Answer.of(VIEWS["kpi_funnel"], {**SAID, "partitions": [partition]})
+    return Answer.of(VIEWS["ops_quarantine"], {**SAID, "partitions": [partition]})
 
 
 async def validator() -> Validator:
