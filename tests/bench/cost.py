@@ -51,8 +51,6 @@ CASES = (
     Case(1, MIB, "search", 60_000),
     Case(1, 4 * MIB, "search", 120_000),
 )
-
-
 PACED_RATE, PACED_EVENTS, PACED_SECONDS, PACED_PARTITIONS = 300, 12_000, 3, 2
 
 

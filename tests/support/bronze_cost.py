@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Lock
 from typing import NamedTuple
 
 import pytest
@@ -76,9 +77,11 @@ def counted(folder: Path) -> Iterator[Counted]:
         pytest.MonkeyPatch.context() as patch,
     ):
         requests: Counter[str] = Counter()
+        lock = Lock()  # each connection has a thread
 
         def count(method: str, path: str) -> Fault:
-            requests["list" if method == "GET" and "list-type=" in path else method.lower()] += 1
+            with lock:
+                requests["list" if method == "GET" and "list-type=" in path else method.lower()] += 1
             return fine(method, path)
 
         proxy.plan = count

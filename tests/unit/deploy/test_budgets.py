@@ -126,6 +126,10 @@ def test_requests_that_nobody_counts_are_told_of(template: dict[str, Any]) -> No
     puts = alarms(template)["s3-puts"]
     assert puts["InsufficientDataActions"] == [{"Ref": "Topic"}]
     assert puts["TreatMissingData"] == "missing"
+    (judged,) = [each["Expression"] for each in puts["Metrics"] if each["ReturnData"]]
+    assert judged == "30 * (puts + FILL(lists, 0))", (
+        "days without a LIST are usual, without a PUT they are not"
+    )
 
 
 def test_the_topic_is_encrypted_and_its_publishers_may_use_the_key(template: dict[str, Any]) -> None:
