@@ -106,9 +106,9 @@ async def _other_topics(settings: Settings, past: Sequence[PastPartition]) -> di
     `RestoreError`, and aiokafka's errors."""
     tps = {TP(one.topic, one.partition) for one in past}
     async with reading(settings, "sluice-restore") as consumer:
-        consumer.assign([TopicPartition(*tp) for tp in tps])
-        found = await topic_identities(consumer._client, tps) if tps else {}
+        # Nothing is assigned: it would be fetched, and to describe the topic is enough.
         ends = await consumer.end_offsets([TopicPartition(*tp) for tp in tps])
+        found = await topic_identities(consumer._client, tps) if tps else {}
     now = {tp: one for tp, one in found.items() if isinstance(one, TopicIdentity)}
     if late := sorted(tps - now.keys()):
         names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in late)
