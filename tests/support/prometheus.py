@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
 import subprocess
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -16,13 +17,14 @@ import pytest
 import yaml
 
 from streams.monitoring.files import ALERTMANAGER, RULES, monitoring_files
+from streams.monitoring.objectives import STALE
 from streams.monitoring.options import Options
 from tests.support.kafka import wait_until
 from tests.support.patience import PATIENCE
-from tests.support.processes import Sluice
+from tests.support.processes import Role, Sluice
 
 LISTENING = r'msg="Listening on" address=([\d.]+:\d+)'
-OFTEN = "250ms"
+OFTEN = "500ms"
 
 
 def needs(*programs: str, package: str) -> pytest.MarkDecorator:
@@ -58,38 +60,45 @@ class Monitoring:
         self._prometheus = self._alertmanager = ""
 
     async def start(self, *, alerting: bool) -> None:
-        """Start them; returns when Prometheus has seen every process."""
+        """Start them; returns when Prometheus has seen every process, and has evaluated the rules since.
+
+        It gets the rules only then: to one that has just started, all processes are absent.
+        """
         if alerting:
-            self._alertmanager = await self._started(
+            _, self._alertmanager = await self._started(
                 "prometheus-alertmanager", self._folder / ALERTMANAGER,
                 f"--storage.path={self._folder}/am-data", "--cluster.listen-address=",
             )  # fmt: skip
         config = self._folder / "prometheus.yml"
-        config.write_text(yaml.safe_dump(self._config()), encoding="utf-8")
-        self._prometheus = await self._started(
+        config.write_text(yaml.safe_dump(self._config([])), encoding="utf-8")
+        prometheus, self._prometheus = await self._started(
             "prometheus", config, f"--storage.tsdb.path={self._folder}/data"
         )
         await wait_until(self._sees_all, "Prometheus to see all processes, and Alertmanager")
+        config.write_text(yaml.safe_dump(self._config([str(self._folder / RULES)])), encoding="utf-8")
+        prometheus.signal(signal.SIGHUP)
+        await wait_until(lambda: self.query(STALE), "Prometheus to evaluate the rules")
+        # With a new configuration it looks for Alertmanager anew, and tells it again only a minute later.
+        await wait_until(self._sees_all, "Prometheus to find Alertmanager again")
 
     async def _sees_all(self) -> bool:
-        """What fires before it has found Alertmanager is told a minute later."""
         async with httpx.AsyncClient(timeout=30, verify=False) as client:
             answer = await client.get(f"{self._prometheus}/api/v1/alertmanagers")
         managed = not self._alertmanager or bool(answer.json()["data"]["activeAlertmanagers"])
         return managed and len(await self.query("up == 1")) == len(self._ports)
 
-    async def _started(self, program: str, config: Path, *arguments: str) -> str:
+    async def _started(self, program: str, config: Path, *arguments: str) -> tuple[Role, str]:
         listens = ("--web.listen-address=127.0.0.1:0", f"--config.file={config}")
         role = self._sluice.program(program, program, *listens, *arguments)
         role.start()
-        return f"http://{(await role.says(LISTENING))[1]}"
+        return role, f"http://{(await role.says(LISTENING))[1]}"
 
-    def _config(self) -> dict[str, Any]:
+    def _config(self, rules: list[str]) -> dict[str, Any]:
         scraped = [{"targets": [f"127.0.0.1:{port}"], "labels": {"role": role}} for role, port in self._ports]
         managers = [{"targets": [self._alertmanager.removeprefix("http://")]}] if self._alertmanager else []
         return {
             "global": {"scrape_interval": OFTEN, "scrape_timeout": OFTEN, "evaluation_interval": OFTEN},
-            "rule_files": [str(self._folder / RULES)],
+            "rule_files": rules,
             "scrape_configs": [{"job_name": "sluice-test", "static_configs": scraped}],
             "alerting": {"alertmanagers": [{"static_configs": managers}]},
         }
