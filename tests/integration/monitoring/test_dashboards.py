@@ -51,7 +51,9 @@ def started(sluice: Sluice) -> tuple[list[tuple[str, int]], str]:
 @needs_promtool
 async def test_every_panel_has_data(sluice: Sluice) -> None:
     await topics.create(sluice.settings)
-    market = sluice.run("simulate", "--rate", "0", "--density", "20", "--count", "4000", "--seed", "3")
+    # Few charges are disputed but in a wave.
+    made = ["--rate", "0", "--density", "20", "--count", "4000", "--seed", "3", "--scenario", "dispute-wave"]
+    market = sluice.run("simulate", *made)
     assert market.returncode == 0, market.stderr
     ports, url = started(sluice)
     monitoring = Monitoring(sluice, ports, Options.load([("time_scale", "0.05")]))
