@@ -18,7 +18,7 @@ CODE := schemas tables agents streams tests
 # More than there are cores, as most tests wait for brokers and sessions.
 TEST_PROCESSES ?= 3
 
-.PHONY: help setup demo unit test gold check lint drift bench bench-peers chaos readers lock clean
+.PHONY: help setup demo unit test gold check lint drift bench bench-peers chaos readers k8s lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | sort | while IFS=$$'\t' read -r name text; do \
@@ -65,6 +65,9 @@ chaos: setup ## what the suite does in short: more kills, SIGTERMs and values, a
 
 readers: setup $(READERS) ## the recipes of docs/readers.md, with all their readers, and experiments beside another program; Spark needs Java 17
 	@$(BIN)/pytest tests/readers
+
+k8s: ## deploy/k8s anew from the chart: needs Helm
+	@deploy/dev/render-k8s.sh
 
 lock: $(VENV) ## all requirements.lock anew from pyproject.toml; UPGRADE=1 takes newer versions
 	@compile="$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes $(if $(UPGRADE),--upgrade)"; \

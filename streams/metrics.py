@@ -154,6 +154,10 @@ BRONZE_OLDEST = Gauge(
     "sluice_bronze_oldest_uncommitted_seconds",
     "Age of the oldest record of this worker's partitions that is not in Bronze yet; 0 when there is none.",
 )
+BUDGET_PUTS = Gauge(
+    "sluice_budget_puts",
+    "SLUICE_BUDGET_PUTS of a bronze worker: the PUT and LIST requests that 30 days may take; 0: no budget.",
+)
 STORE_REQUESTS = Counter(
     "sluice_store_requests",
     "Requests to Bronze's store: put, get, list or delete, without those that its client repeats.",

@@ -9,6 +9,7 @@ _OF_ALARMS = {
     "audit/": "wrong-number",
     "breaker/": "poison-flood",
     "groups/": "groups-full",
+    "lag/": "pipeline-lag",
     "lost/": "pipeline-lag",
 }
 """By what an alarm's id begins with, whatever its code."""

@@ -108,7 +108,7 @@ class Announcer:
     def take_ack(self, offset: int, ack: Ack) -> Notice | None:
         """The next record of `ops.acks`. One of an alarm that is not open tells nobody anything."""
         known = self._open.get(ack.alarm_id)
-        if known is None or ack.at < known.alarm.at:  # of an alarm of the same id, which was raised before
+        if known is None or not ack.is_of(known.alarm):
             return None
         news, known.ack = known.ack is None, ack
         return Notice(Change.ACKNOWLEDGED, known.alarm, Mark(Source.ACKS, offset), ack) if news else None

@@ -16,7 +16,7 @@ render() {
     helm template sluice $chart --kube-version 1.33.0 "$@" 2> >(grep -v 'found symbolic link' >&2) | grep -v '^# Source: '
 }
 
-said="# Rendered from $chart by deploy/dev/render-k8s.sh: change it there."
+said="# Rendered from $chart by 'make k8s': change it there."
 only=()
 for template in $chart/templates/*.yaml; do
     case ${template##*/} in

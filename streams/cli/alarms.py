@@ -7,6 +7,7 @@ from typing import Any
 
 import click
 
+from streams.cli.alarms_ack import ack
 from streams.cli.asking import again, asking
 from streams.cli.common import api_option, echo_json, list_options, say
 from streams.cli.formats import age, instant
@@ -26,15 +27,17 @@ COLUMNS = (
     Column("age", Kind.NUMBER),
     Column("cleared (UTC)"),
     Column("why", Kind.TEXT),
+    Column("id"),
 )
-LEAST_NEEDED = ("cleared (UTC)", "raised (UTC)")
+LEAST_NEEDED = ("id", "cleared (UTC)", "raised (UTC)")
 MEMBERS = (
-    "alarm_id", "code", "severity", "subject", "state", "raised_at", "cleared_at", "detail", "runbook",
+    "alarm_id", "code", "severity", "subject", "state", "raised_at", "cleared_at", "acknowledged_by",
+    "acknowledged_at", "acknowledged_reason", "detail", "runbook",
 )  # fmt: skip
 STYLES = {CRITICAL: "alarm", WARNING: "note"}
 
 
-@click.command()
+@click.group(invoke_without_command=True)
 @click.option("--open", "open_only", is_flag=True, help="Only those that have not been cleared.")
 @click.option("--code", help="Only those of this error code, such as PIPELINE_LAG_EXCEEDED.")
 @click.option("--severity", type=click.Choice(SEVERITIES), help="Only those of this severity.")
@@ -48,9 +51,10 @@ STYLES = {CRITICAL: "alarm", WARNING: "note"}
 @click.option("--watch", "watched", is_flag=True, help="Keep it fresh until Ctrl-C or SIGTERM.")
 @api_option
 @list_options
+@click.pass_context
 def alarms(
-    *, open_only: bool, code: str | None, severity: str | None, subjects: tuple[str, ...],
-    limit: int | None, watched: bool, url: str | None, as_json: bool, as_tsv: bool,
+    context: click.Context, *, open_only: bool, code: str | None, severity: str | None,
+    subjects: tuple[str, ...], limit: int | None, watched: bool, url: str | None, as_json: bool, as_tsv: bool,
 ) -> None:  # fmt: skip
     """Show the alarms of 30 days: how old each is, why it was raised, what to do.
 
@@ -61,7 +65,10 @@ def alarms(
       sluice alarms --open
       sluice alarms --severity critical --limit 1000
       sluice alarms --code QUALITY_CHECK_FAILED
+      sluice alarms ack 'lag/sluice-views/events.raw/3' --reason "restarting the worker"
     """
+    if context.invoked_subcommand is not None:
+        return
     settings = Settings.load()
     client = client_of(settings, url=url)
     given = {"state": "raised" if open_only else None, "code": code, "severity": severity, "limit": limit}
@@ -134,10 +141,22 @@ def _cells(row: dict[str, Any], now: datetime) -> list[object]:
         instant(row["raised_at"]),
         age(max(0.0, (now - raised).total_seconds())),
         instant_or_open(row["cleared_at"]),
-        row["detail"],
+        row["detail"] + _taken_on(row),
+        row["alarm_id"],
     ]
+
+
+def _taken_on(row: dict[str, Any]) -> str:
+    """Who has taken it on, if anybody has; an api of a former release does not say."""
+    if row.get("acknowledged_by") is None:
+        return ""
+    when = instant(row["acknowledged_at"])
+    return f"; taken on by {row['acknowledged_by']} at {when}: {row['acknowledged_reason']}"
 
 
 def instant_or_open(cleared_at: str | None) -> str:
     """When an alarm was cleared."""
     return "open" if cleared_at is None else instant(cleared_at)
+
+
+alarms.add_command(ack)

@@ -16,6 +16,7 @@ import click
 from agents.bronze.files import CorruptFileError
 from agents.bronze.store import Store, StoreError
 from schemas.catalogue import EVENTS
+from streams.cli.bronze_cost import cost
 from streams.cli.common import Failure, WrongUsage, echo_json, json_option, list_options, say
 from streams.cli.page import Page, echo_page, prose
 from streams.cli.parameters import is_within, names, period_options
@@ -42,7 +43,10 @@ def _selection(command: Any) -> Any:
 
 @click.group()
 def bronze() -> None:
-    """Look at what the bronze worker has written to SLUICE_BRONZE_URL."""
+    """Look at what the bronze worker has written to SLUICE_BRONZE_URL, and what that costs."""
+
+
+bronze.add_command(cost)
 
 
 @bronze.command("ls")

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 
 import click
 
 from streams.cli.asking import asking
 from streams.cli.common import api_option, echo_json, json_option
+from streams.cli.person import user
 from streams.client.configured import client_of
 from streams.settings import Settings
 
@@ -60,7 +60,7 @@ def override(
     client = client_of(Settings.load(), url=url)
     with asking():
         made = client.override_gate(
-            subject, decision, reason=reason, seconds=seconds, even_stale=even_stale, by=_user()
+            subject, decision, reason=reason, seconds=seconds, even_stale=even_stale, by=user()
         )
     if as_json:
         echo_json(made)
@@ -68,11 +68,3 @@ def override(
         click.echo(f"{made['subject']}: what its rule says counts again")
     else:
         click.echo(f"{made['subject']}: {made['decision']} until {made['until']}, decided by {made['by']}")
-
-
-def _user() -> str:
-    """Who sits here, which the api asks for only where it does not know who asks."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""

@@ -18,9 +18,9 @@ from streams import metrics
 from streams.cli.reference_sources import sources_page
 from streams.errors import ErrorCode
 from streams.feed.replica import Replica
+from streams.http.answer.models import Problem
+from streams.http.answer.problems import COMMON
 from streams.http.app import create_api
-from streams.http.models import Problem
-from streams.http.problems import COMMON
 from streams.monitoring.files import dashboards, monitoring_files
 from streams.monitoring.options import Options
 from streams.settings import PREFIX, Settings

@@ -103,6 +103,9 @@ class Alarm(msgspec.Struct, frozen=True, kw_only=True):
     state: str
     raised_at: datetime
     cleared_at: datetime | None = None
+    acknowledged_by: str | None = None
+    acknowledged_at: datetime | None = None
+    acknowledged_reason: str | None = None
     detail: str
     meaning: str = ""
     runbook: str = ""

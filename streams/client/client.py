@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, TypeVar
+from urllib.parse import quote
 
 import msgspec
 
@@ -123,6 +124,13 @@ class SluiceClient:
     def alarms(self, **parameters: Values) -> AlarmsAnswer:
         """The alarms."""
         return self._typed(AlarmsAnswer, "/v1/alarms", _params(parameters))
+
+    def acknowledge_alarm(self, alarm_id: str, *, reason: str, by: str = "") -> dict[str, Any]:
+        """Take an open alarm on. Needs the role operator. Answers who has taken it on. Raises
+        `ApiRefusalError`."""
+        path = f"/v1/alarms/{quote(alarm_id, safe='/')}/ack"
+        made: dict[str, Any] = json.loads(self._transport.post(path, {"reason": reason, "by": by}))
+        return made
 
     def pipeline(self) -> PipelineAnswer:
         """Who reads what, how far it is, and which views can be trusted."""

@@ -11,7 +11,14 @@ from starlette.types import ASGIApp
 from streams.access.access import EVERYONE, Visitor
 from streams.access.identity import Headers
 from streams.feed.replica import Replica
-from streams.http import (
+from streams.http.answer import problems
+from streams.http.answer.head import head_as_get
+from streams.http.answer.headers import secure_headers
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.guard import Guard, VisitorOf
+from streams.http.connection.requests_log import counted
+from streams.http.routes import (
+    alarm_acks,
     alarms,
     bad_records,
     console,
@@ -21,14 +28,8 @@ from streams.http import (
     gates,
     operation,
     pipeline,
-    problems,
     views,
 )
-from streams.http.guard import Guard, VisitorOf
-from streams.http.head import head_as_get
-from streams.http.headers import secure_headers
-from streams.http.ops_topics import OpsTopics
-from streams.http.requests_log import counted
 from streams.version import VERSION
 
 DESCRIPTION = (
@@ -81,6 +82,7 @@ def create_api(replica: Replica, ops: OpsTopics | None = None) -> FastAPI:
     app.include_router(gates.router(ops, replica.clock))
     app.include_router(gate_overrides.router(ops, replica.settings, replica.clock))
     app.include_router(alarms.router(ops, replica.clock))
+    app.include_router(alarm_acks.router(ops, replica.settings, replica.clock))
     app.include_router(pipeline.router(replica))
     app.include_router(operation.router(replica))
     app.include_router(bad_records.router(replica))

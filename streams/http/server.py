@@ -19,11 +19,17 @@ from streams.extensions import loading
 from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.beside import Beside
-from streams.http.connections import HANDSHAKE_SECONDS, KEEP_ALIVE_SECONDS, Connection, Waiting, bounded
-from streams.http.hosts import LOOPBACK, is_loopback
-from streams.http.ops_topics import OpsTopics
-from streams.http.tls import RenewedContext, follow_certificate, tls_context
+from streams.http.background.beside import Beside
+from streams.http.background.ops_topics import OpsTopics
+from streams.http.connection.connections import (
+    HANDSHAKE_SECONDS,
+    KEEP_ALIVE_SECONDS,
+    Connection,
+    Waiting,
+    bounded,
+)
+from streams.http.connection.hosts import LOOPBACK, is_loopback
+from streams.http.connection.tls import RenewedContext, follow_certificate, tls_context
 from streams.settings import SettingError, Settings
 from streams.version import VERSION
 

@@ -9,7 +9,7 @@ import msgspec
 from starlette.responses import Response
 
 from schemas.validation.reasons import Reason
-from streams.http.problems import problem
+from streams.http.answer.problems import problem
 from streams.sources.mappings.mapping import NotForUs, Refused
 from streams.sources.mappings.verdicts import Accepted, Verdict
 

@@ -14,7 +14,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from streams import metrics
-from streams.http.problems import problem
+from streams.http.answer.problems import problem
 from streams.ingest.clients import Clients
 from streams.ingest.delivery import Delivery
 from streams.ingest.intake import Intake, Origin

@@ -13,7 +13,7 @@ import uvicorn
 from streams import logs, metrics, shutdown
 from streams.access.kept_file import KeptFileError
 from streams.extensions import loading
-from streams.http.hosts import LOOPBACK, is_loopback
+from streams.http.connection.hosts import LOOPBACK, is_loopback
 from streams.http.server import listen
 from streams.ingest.app import EVENTS, create_app
 from streams.ingest.clients import Clients

@@ -16,7 +16,11 @@ FEED, BAD, GATES = "views.feed", "events.quarantine", "ops.gates"
 ALARMS, ACKS, OVERRIDES = "ops.alarms", "ops.acks", "ops.overrides"
 AUDIT, SCHEMAS = "events.quarantine.audit", "events.schemas"
 
-_SINK = {RAW: "Read DescribeConfigs", SCHEMAS: "Read Write DescribeConfigs", ALARMS: "Write DescribeConfigs"}
+_SINK = {
+    RAW: "Read DescribeConfigs",
+    SCHEMAS: "Read Write DescribeConfigs",
+    ALARMS: "Read Write DescribeConfigs",
+}
 _TOPICS: dict[str, dict[str, str]] = {
     "admin": {
         RAW: "Create Alter DescribeConfigs",
@@ -34,19 +38,27 @@ _TOPICS: dict[str, dict[str, str]] = {
         BAD: "Write DescribeConfigs",
         SCHEMAS: "Read Write DescribeConfigs",
         FEED: "Read Write DescribeConfigs",
-        ALARMS: "Write DescribeConfigs",
+        ALARMS: "Read Write DescribeConfigs",
     },
     "bronze": _SINK,
     "gates": {
         RAW: "Describe",
         FEED: "Read DescribeConfigs",
         GATES: "Read Write DescribeConfigs",
-        ALARMS: "Write DescribeConfigs",
+        ALARMS: "Read Write DescribeConfigs",
         OVERRIDES: "Read DescribeConfigs",
     },
     "audit": {ALARMS: "Read Write DescribeConfigs"},
     "notify": {ALARMS: "Read DescribeConfigs", ACKS: "Read DescribeConfigs"},
-    "api": {RAW: "Read", BAD: "Read", FEED: "Read", GATES: "Read", ALARMS: "Read", OVERRIDES: "Write"},
+    "api": {
+        RAW: "Read",
+        BAD: "Read",
+        FEED: "Read",
+        GATES: "Read",
+        ALARMS: "Read",
+        ACKS: "Read Write",
+        OVERRIDES: "Write",
+    },
     "ingest": {FIRST_RAW: "Write"},
     "replay": {FIRST_RAW: "Write"},
     "quarantine": {RAW: "Write", BAD: "Read", AUDIT: "Read Write", SCHEMAS: "Read"},
@@ -67,7 +79,7 @@ _TOPICS: dict[str, dict[str, str]] = {
 _GROUPS: dict[str, dict[str, str]] = {
     "views": {"views": "Read"},
     "bronze": {"bronze": "Read"},
-    "gates": {"gates": "Read"},
+    "gates": {"gates": "Read", "views": "Describe", "bronze": "Describe"},
     "notify": {"notify": "Read"},
     "api": {"bronze": "Describe"},
     "doctor": {"views": "Describe", "bronze": "Describe", "gates": "Describe"},

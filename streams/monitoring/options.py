@@ -91,9 +91,6 @@ class Options:
     )
     bronze_warn_seconds: int = setting("900", whole(60, 86400), "age of a record outside Bronze: a ticket")
     bronze_page_seconds: int = setting("3600", whole(60, 604800), "age of a record outside Bronze: a page")
-    puts_a_month: int = setting(
-        "10000000", whole(1, 10**12), "budget of PUT and LIST requests to Bronze's store in 30 days"
-    )
     audit_seconds: int = setting(
         "14400", whole(60, 2592000), "how long ago each view may have been proved last"
     )

@@ -95,6 +95,11 @@ def machines(query: Query) -> Group:
     ))  # fmt: skip
 
 
+def budget(query: Query) -> str:
+    """The largest budget of PUT and LIST requests that a worker was given; nothing where none was."""
+    return f"max({query(metrics.BUDGET_PUTS)}) > 0"
+
+
 def store(query: Query) -> Group:
     """What is written to Kafka and to Bronze, and what it costs."""
     options = query.options
@@ -123,8 +128,8 @@ def store(query: Query) -> Group:
             command="sluice doctor",
         ),
         Alert(
-            "SluicePutBudget", WARNING, f"{PUTS} > {options.puts_a_month}", page="spending", role="bronze",
+            "SluicePutBudget", WARNING, f"{PUTS} > ({budget(query)})", page="spending", role="bronze",
             for_seconds=HOUR, summary="As of the last day, Bronze takes {{ $value | humanize }} PUT and LIST"
-            f" requests in 30 days; the budget is {options.puts_a_month}",
+            " requests in 30 days, more than SLUICE_BUDGET_PUTS",
         ),
     ))  # fmt: skip

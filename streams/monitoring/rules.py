@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from streams.monitoring import data_alerts, pipeline_alerts, process_alerts
+from streams.monitoring import data_alerts, notify_alerts, pipeline_alerts, process_alerts
 from streams.monitoring.objectives import freshness
 from streams.monitoring.options import Options
 from streams.monitoring.rule import Alert, Group, Query
@@ -28,6 +28,7 @@ def groups(options: Options) -> list[Group]:
         process_alerts.processes(query),
         process_alerts.machines(query),
         process_alerts.store(query),
+        notify_alerts.notify(query),
     ]
 
 

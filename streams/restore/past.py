@@ -95,29 +95,37 @@ async def check_kafka(
                     f"{topic} has {counts.get(topic, 0)} partitions, and Bronze has {one.name}: {CREATE},"
                     f" with SLUICE_PARTITIONS={most} or more"
                 )
-    now = await _identities(settings, past)
-    for one in past:
-        found = now.get(TP(one.topic, one.partition))
-        if found is not None and found.topic_id == one.topic_id is not None:
-            raise RestoreError(
-                f"{one.name} is the topic that Bronze has: Kafka was not lost, and workers only have to be"
-                " started. What the feed lost is filled in by `sluice views rebuild`"
-            )
+    now = await _other_topics(settings, [one for one in past if one.topic in settings.raw_topics])
     for number in range(counts[feed]):
         await _check_feed(settings, TopicPartition(feed, number), resume=resume)
     return now
 
 
-async def _identities(settings: Settings, past: Sequence[PastPartition]) -> dict[TP, TopicIdentity]:
-    tps = {TP(one.topic, one.partition) for one in past if one.topic in settings.raw_topics}
+async def _other_topics(settings: Settings, past: Sequence[PastPartition]) -> dict[TP, TopicIdentity]:
+    """Which topics there are now, none of them the one that Bronze has: records would count twice. Raises
+    `RestoreError`, and aiokafka's errors."""
+    tps = {TP(one.topic, one.partition) for one in past}
     async with reading(settings, "sluice-restore") as consumer:
-        consumer.assign([TopicPartition(*tp) for tp in tps])
+        # Nothing is assigned: it would be fetched, and to describe the topic is enough.
+        ends = await consumer.end_offsets([TopicPartition(*tp) for tp in tps])
         found = await topic_identities(consumer._client, tps) if tps else {}
-    identities = {tp: one for tp, one in found.items() if isinstance(one, TopicIdentity)}
-    if late := sorted(tps - identities.keys()):
+    now = {tp: one for tp, one in found.items() if isinstance(one, TopicIdentity)}
+    if late := sorted(tps - now.keys()):
         names = ", ".join(f"{tp.topic}-{tp.partition}" for tp in late)
         raise RestoreError(f"the leaders of {names} do not answer: run this again once they do")
-    return identities
+    for one in past:
+        topic_id = now[TP(one.topic, one.partition)].topic_id
+        if topic_id == one.topic_id is not None:
+            raise RestoreError(
+                f"{one.name} is the topic that Bronze has: Kafka was not lost, and workers only have to be"
+                " started. What the feed lost is filled in by `sluice views rebuild`"
+            )
+        if None in (topic_id, one.topic_id) and ends[TopicPartition(one.topic, one.partition)]:
+            raise RestoreError(
+                f"{one.name} may be the topic that Bronze has: its id is not known, and it has records."
+                " Make it anew, and restore before producers start"
+            )
+    return now
 
 
 async def _check_feed(settings: Settings, tp: TopicPartition, *, resume: bool) -> None:

@@ -14,6 +14,7 @@ from streams.faust.app import all_of, consumer_of
 from streams.faust.transport import BatchConsumerThread, OwnerApp
 from streams.kafka.refusals import in_words
 from streams.roles.lag import LagGauges, MoveWatch, StuckError
+from streams.roles.lag_alarms import LagAlarms
 from streams.roles.owner import PartitionOwner
 from streams.roles.partition import Partition
 from streams.roles.progress import RecreatedTopicError
@@ -55,11 +56,12 @@ class Reporter(Generic[P]):
 class Monitor(Generic[P]):
     """Checks the partitions of an owner; ends a process that has unread records and does not move."""
 
-    def __init__(self, group: str, owner: PartitionOwner[P], reporter: Reporter[P], app: OwnerApp) -> None:
+    def __init__(self, role: str, owner: PartitionOwner[P], reporter: Reporter[P], app: OwnerApp) -> None:
         self._owner = owner
         self._reporter = reporter
         self._app = app
         self._clock: Clock = owner.clock
+        group = owner.settings.group(role)
         self._lag = LagGauges(group)
         self._recovering = metrics.RECOVERING.labels(group)
         self._last_beat = metrics.BEAT.labels(group)
@@ -67,6 +69,7 @@ class Monitor(Generic[P]):
         for topic in owner.settings.raw_topics:
             metrics.LOST_RECORDS.labels(group, topic)
         metrics.PARTITION_FAILURES.labels(group)
+        self._alarms = LagAlarms(owner.settings, role)
         self._moves = MoveWatch(owner.clock.monotonic)
         self._beats = 0
 
@@ -86,7 +89,15 @@ class Monitor(Generic[P]):
                 self._beats += 1
                 await self._pause()
         finally:
+            await self._alarms.close()
             await self._reporter.leave(self._app)
+
+    def _look_at_lag(self, seen: list[Seen[P]], now_ms: int) -> None:
+        """Those that are being recovered count from when that began: nothing of them is read meanwhile."""
+        late = self._owner.recovering_since_ms.items()
+        ages = {tp: (now_ms - since_ms) / 1000 for tp, since_ms in late}
+        ages |= {one.tp: one.partition.lag_seconds(now_ms) for one in seen}
+        self._alarms.look(ages, {*self._owner.owned, *ages})
 
     async def _pause(self) -> None:
         """Until the next heartbeat, sent as soon as partitions left out of this one can be reported."""
@@ -121,6 +132,7 @@ class Monitor(Generic[P]):
             self._lag.measure(tp, partition.done_offset, end - partition.committed, oldest_ms, now_ms)
             self._moves.look(tp, partition.progress.moved_at, waits=self._owner.waits(tp))
         self._lag.keep(set(owned))
+        self._look_at_lag(seen, now_ms)
         await self._reporter.report(seen, owned, now_ms)
         await all_of([partition.verify() for partition in owned.values()])
         await self._owner.find_lost()

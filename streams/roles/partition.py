@@ -31,6 +31,7 @@ class Partition(ABC):
         self.min_epoch = 0
         self.failure: Exception | None = None
         self._clock = clock
+        self._begun_ms = clock.wall_ms()
 
     @property
     @abstractmethod
@@ -67,6 +68,12 @@ class Partition(ABC):
             return None
         known = self.progress.caught_up_ms  # what is not read yet came after all had been read
         return known if known is not None else self._unread_since_ms()
+
+    def lag_seconds(self, now_ms: int) -> float:
+        """How far it is behind what it is to have written by now; 0: it is not. Where nothing was ever read,
+        since it was owned: what is there may be of any age."""
+        oldest_ms = self.oldest_uncommitted_ms()
+        return 0.0 if oldest_ms is None else max(0, now_ms - (oldest_ms or self._begun_ms)) / 1000
 
     @abstractmethod
     def _held(self) -> Iterable[Any]:

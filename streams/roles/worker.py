@@ -47,6 +47,6 @@ async def work(
     if flush_seconds:
         app.on_partitions_revoked.connect(flush)
     try:
-        await run(app, Monitor(settings.group(role.name), owner, reporter(owner), app).run, stop)
+        await run(app, Monitor(role.name, owner, reporter(owner), app).run, stop)
     finally:
         await schemas.close()

@@ -1,4 +1,4 @@
-"""Where Bronze lies, and when its ranges are closed."""
+"""Where Bronze lies, when its ranges are closed, and what it may cost."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _S3 = r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9](/[^\s?#]*)?"
 
 @dataclass(frozen=True, kw_only=True)
 class BronzeSettings:
-    """Where Bronze lies, and when its ranges are closed."""
+    """Where Bronze lies, when its ranges are closed, and what it may cost."""
 
     bronze_url: str = setting(
         "",
@@ -39,4 +39,9 @@ class BronzeSettings:
     )
     bronze_max_bytes: int = setting(
         "67108864", whole(1024, 2**30), "raw value at which a Bronze range is closed, in bytes"
+    )
+    budget_puts: int = setting(
+        "0",
+        whole(0, 10**12),
+        "PUT and LIST requests that Bronze may take in 30 days: an alert tells of more; 0: none does",
     )

@@ -12,6 +12,8 @@ from streams.embedded.broker import ROOT
 from streams.errors import ErrorCode
 
 _TITLE = re.compile(r"\A# .*\n")
+_COMMENT = re.compile(r"^<!-- .* -->\n", re.MULTILINE)
+"""For maintainers: which tests rehearse a page."""
 
 
 class Runbook(NamedTuple):
@@ -40,7 +42,7 @@ def _steps(page: str) -> Markup:
     markdown = (
         MarkdownIt("commonmark", {"html": False}).enable("table").disable(["link", "image", "autolink"])
     )
-    tokens = markdown.parse(_TITLE.sub("", text))
+    tokens = markdown.parse(_COMMENT.sub("", _TITLE.sub("", text)))
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{int(token.tag[1:]) + 1}"  # below the code's own

@@ -23,6 +23,8 @@ _CODE = re.compile(r"<Code>(\w+)</Code>")
 CONNECT_TIMEOUT_SECONDS = 5
 RETRIES = 1
 PUTS_AT_ONCE = 64
+PAGE_OBJECTS = 1000
+"""How many objects S3 lists in one answer."""
 
 
 class S3ObjectStore:
@@ -117,10 +119,14 @@ class S3ObjectStore:
         """All objects under `prefix`; those up to `after` are left out."""
         skip = len(self._prefix)
         offset = self._prefix + after if after else None
+        STORE_REQUESTS.labels("list").inc()
+        listed = 0
         try:
-            async for page in obstore.list(self._store, self._prefix + prefix, offset=offset):
-                STORE_REQUESTS.labels("list").inc()
-                for meta in page:
+            async for some in obstore.list(self._store, self._prefix + prefix, offset=offset):
+                for meta in some:
+                    if listed and listed % PAGE_OBJECTS == 0:
+                        STORE_REQUESTS.labels("list").inc()
+                    listed += 1
                     yield Listed(meta["path"][skip:], meta["size"])
         except (BaseError, OSError) as error:
             raise self._failed("listing", prefix, error) from None

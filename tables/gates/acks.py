@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
-from schemas.times import parse_instant
+from schemas.times import instant_us, parse_instant
+from tables.gates.alarms import Alarm
 
 MOST_REASON = 500
 """Characters of a reason."""
@@ -17,6 +18,10 @@ class Ack(msgspec.Struct, frozen=True, kw_only=True):
     by: str
     at: str
     reason: str
+
+    def is_of(self, raised: Alarm) -> bool:
+        """Whether it is of an alarm that was raised then, and not of a former one of the same id."""
+        return self.alarm_id == raised.alarm_id and instant_us(self.at) >= instant_us(raised.at)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -84,6 +84,20 @@ def audit_alarm(view: str, detail: str, *, raised: bool, code: str, severity: st
     )
 
 
+def lag_alarm(
+    group: str, topic: str, partition: int, seconds: float, why: str, *, raised: bool, code: str,
+    severity: str, at_us: int,
+) -> Alarm:  # fmt: skip
+    """A group's partition has records that are older than they may be before they are written, or no more."""
+    what = f"{why}, by {seconds:,.0f} s" if raised else "has caught up"
+    return Alarm(
+        alarm_id=f"lag/{group}/{topic}/{partition}",
+        subject=f"{group} {topic}-{partition}",
+        detail=f"{group}: {topic}-{partition} {what}",
+        **_facts(code, severity, at_us, raised=raised),
+    )
+
+
 def lost_alarm(
     role: str, topic: str, partition: int, lost: tuple[int, int], *, code: str, severity: str, at_us: int
 ) -> Alarm:

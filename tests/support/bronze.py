@@ -48,9 +48,11 @@ def builder(  # noqa: PLR0917
     schemas: KnownSchemas | None = None,
     layout: Layout | None = None,
     partition: int = 0,
+    *,
+    topic: str = "events.raw",
 ) -> RangeBuilder:
     return RangeBuilder(
-        "events.raw", partition, first, validator=Validator(schemas=schemas), pool=AtOnce(),
+        topic, partition, first, validator=Validator(schemas=schemas), pool=AtOnce(),
         max_bytes=max_bytes, until=until, layout=layout,
     )  # fmt: skip
 
@@ -61,9 +63,11 @@ def built(
     after: int | None = None,
     layout: Layout | None = None,
     partition: int = 0,
+    *,
+    topic: str = "events.raw",
 ) -> Built:
     """The closed range of these records."""
-    made = builder(first, layout=layout, partition=partition)
+    made = builder(first, layout=layout, partition=partition, topic=topic)
     made.add(records, after or records[-1].offset + 1)
     made.close()
     return Built(made.first, made.next, made.lost, made.objects())

@@ -33,4 +33,4 @@ def unpacked(folder: Path) -> Path:
 
 
 def _git(*arguments: str) -> subprocess.CompletedProcess[bytes]:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False)
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, check=False, timeout=60)

@@ -26,6 +26,7 @@ SECRETS = {
     "tokens": f"ana,{hashlib.sha256(b'a-token').hexdigest()}\n",
     "analyst_city_scope": "analyst,city\nana,*\n",
     "token": "a-token\n",
+    "notify.toml": '[[target]]\nname = "one"\nkind = "slack"\nurl = "http://127.0.0.1:9/"\n',
     "tls.pem": "a certificate and its key\n",
 }
 """What the chart's Secrets might hold, by key."""

@@ -6,8 +6,8 @@ from collections.abc import Iterable
 
 from streams.access.access import Visitor
 from streams.feed.replica import Replica
-from streams.http.questions import Questions
-from streams.http.stream import Broadcasts
+from streams.http.answer.questions import Questions
+from streams.http.routes.stream import Broadcasts
 from tables.scope import Scope
 
 

@@ -12,7 +12,7 @@ from grafana_foundation_sdk.models.dashboard import DataSourceRef, Panel
 from streams import metrics
 from streams.monitoring.data_alerts import SHARE
 from streams.monitoring.objectives import P99, STALE
-from streams.monitoring.process_alerts import PUTS
+from streams.monitoring.process_alerts import PUTS, budget
 from streams.monitoring.rule import Declared, Query
 
 PROMETHEUS = DataSourceRef("prometheus", "prometheus")
@@ -112,8 +112,10 @@ def _bronze(query: Query) -> list[Drawn]:
     return [
         Drawn("Oldest record outside Bronze", "s", ((f"max({query(metrics.BRONZE_OLDEST)})", "age"),)),
         Drawn("Bytes a second", "Bps", ((_rate(query, metrics.BRONZE_BYTES, "kind"), "{{kind}}"),)),
-        Drawn("PUT and LIST requests in 30 days, as of the last day", "short", ((PUTS, "requests"),)),
-    ]
+        Drawn("PUT and LIST requests in 30 days, as of the last day", "short", (
+            (PUTS, "requests"), (budget(query), "SLUICE_BUDGET_PUTS"),
+        )),
+    ]  # fmt: skip
 
 
 def _processes(query: Query) -> list[Drawn]:

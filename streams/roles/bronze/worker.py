@@ -23,6 +23,7 @@ REMEDY = "Give it another name, or SLUICE_BRONZE_URL another prefix"
 def run_bronze(settings: Settings) -> None:
     """Run the bronze role until SIGTERM or SIGINT. Raises `CannotStartError`, or what it failed with."""
     writable_data_dir(settings)
+    metrics.BUDGET_PUTS.set(settings.budget_puts)
     with serving(settings) as health, tracing(settings, "bronze") as traces:
         schemas = Schemas(settings)
         sink = BronzeSink(settings, bronze_store(settings), schemas.known)

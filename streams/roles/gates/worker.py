@@ -26,6 +26,7 @@ from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.declared import CODES, DeclaredGates
 from streams.roles.gates.limits import GateOn, gates_on
 from streams.roles.gates.overrides import Overrides
+from streams.roles.gates.unowned import UnownedPartitions
 from streams.roles.gates.writer import GateWriter
 from streams.roles.leader_election import LeaderElection
 from streams.roles.lifecycle import CannotStartError, serving, topics_there
@@ -92,6 +93,7 @@ class GatesWorker:
         self._log: GateWriter | None = None
         self._gates: DeclaredGates | None = None
         self._not_before = 0.0
+        self._unowned: asyncio.Task[None] | None = None
 
     async def run(self, stop: asyncio.Event) -> None:
         """Evaluate over and over until `stop`, whenever this process leads.
@@ -184,6 +186,8 @@ class GatesWorker:
         gates = DeclaredGates(self._settings, self._on)
         records = await self._log.read_back(gates.restore)
         self._gates = gates
+        looking = UnownedPartitions(self._settings, self._clock).run()
+        self._unowned = asyncio.create_task(looking, name="unowned partitions")
         log.info(
             "leading the gates after %.2f s, from %d records", self._clock.monotonic() - started, records
         )
@@ -191,6 +195,10 @@ class GatesWorker:
     async def _resign(self) -> None:
         """Forget what was led: it has to be read back before the next evaluation."""
         gate_log, self._log, self._gates = self._log, None, None
+        if self._unowned is not None:
+            self._unowned.cancel()
+            await asyncio.gather(self._unowned, return_exceptions=True)
+            self._unowned = None
         metrics.GATE_STATE.clear()
         metrics.GATES.clear()
         if gate_log is not None:

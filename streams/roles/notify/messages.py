@@ -13,6 +13,7 @@ from streams.errors import CRITICAL, ErrorCode
 from streams.plain_text import plain
 from streams.roles.notify.signature import signed
 from streams.roles.notify.targets import Target
+from streams.runbooks import of_alarm
 
 MOST_TEXT = 1_000
 """Characters of what an alarm says: anybody who may write to the topic may have written it."""
@@ -68,7 +69,7 @@ def _facts(notice: Notice) -> dict[str, Any]:
         "at": alarm.at,
         "detail": plain(alarm.detail)[:MOST_TEXT],
         "meaning": code.meaning if code else "",
-        "runbook": code.runbook if code else "",
+        "runbook": of_alarm(alarm.alarm_id, alarm.code),
         "flapping": notice.flaps,
     }
     if notice.ack is not None:
@@ -129,10 +130,10 @@ def _slack_text(notice: Notice) -> str:
         said.append(f"by {_escaped(_short(notice.ack.by))}: {_escaped(_short(notice.ack.reason))}")
     else:
         said.append(_escaped(_short(alarm.detail)))
-    code = ErrorCode.__members__.get(alarm.code)
     seconds = instant_us(alarm.at) // 1_000_000
     when = f"<!date^{seconds}^{{date_num}} {{time_secs}}|{alarm.at}>"
-    said.append(f"{when}, {code.runbook}" if code and change is not Change.CLEARED else when)
+    page = "" if change is Change.CLEARED else of_alarm(alarm.alarm_id, alarm.code)
+    said.append(f"{when}, {page}" if page else when)
     if notice.flaps:
         minutes = FLAP_MS // 60_000
         said.append(f"It comes and goes: for {minutes} minutes from the first time it is not told again.")

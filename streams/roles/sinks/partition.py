@@ -62,7 +62,6 @@ class SinkPartition(Partition, Generic[R]):
         self._last_record = resumed.last_record
         self._memory = memory
         self._waits_for_memory = False
-        self._begun_ms = clock.wall_ms()
         self._max_seconds = max_seconds
         self._on_failure = on_failure
         self._traces = traces
@@ -270,6 +269,15 @@ class SinkPartition(Partition, Generic[R]):
         self._catch_up.saw_end(stable_end, self.position, self._clock.monotonic())
         self._news.set()  # it may have caught up
         super().saw_end(stable_end, end, done_before)
+
+    def lag_seconds(self, now_ms: int) -> float:
+        """See `Partition`: by what is unread, as what is read may wait in a range, but for longer than it may
+        where the sink takes nothing."""
+        waits = super().lag_seconds(now_ms) - MOST_TIMES * self._max_seconds
+        if self.progress.end_offset <= self.position:
+            return max(0.0, waits)
+        since_ms = self.progress.caught_up_ms or self._begun_ms
+        return max(0.0, waits, (now_ms - since_ms) / 1000)
 
     def _held(self) -> tuple[R | None, R]:
         return self._committing, self.range

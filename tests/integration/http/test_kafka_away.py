@@ -6,7 +6,7 @@ import asyncio
 
 from streams.embedded.broker import EmbeddedKafka
 from streams.feed.replica import Replica
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from streams.kafka import topics
 from streams.roles.alarms import send_alarm
 from streams.settings import Settings

@@ -12,7 +12,7 @@ from aiokafka.admin import AIOKafkaAdminClient, RecordsToDelete
 from streams.embedded.broker import EmbeddedKafka
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from streams.kafka import decompression
 from streams.settings import Settings
 from tables.gates.alarms import Alarm, encode_alarm

@@ -26,6 +26,7 @@ from tests.oracle.bad import event, padded
 from tests.support.acls import decisions, listed
 from tests.support.bronze_topic import until_covered
 from tests.support.feed import FeedWatcher
+from tests.support.former_bronze import write_two
 from tests.support.granted import Granted
 from tests.support.kafka import Raw, produce, read_all, wait_until
 from tests.support.patience import PATIENCE
@@ -88,7 +89,7 @@ async def test_the_commands_are_those_of_kafka_itself(
 async def test_all_roles_work_and_use_every_right(
     secured: SecuredKafka, sluice: Sluice, granted: Granted, prefix: str
 ) -> None:
-    rights = await granted.grant(*ROLES)
+    rights = await granted.grant(*(role for role in ROLES if role != "restore"))  # of another, empty Kafka
     await granted.does("admin", "topics", "create")
     assert "grown from 1 to 2" in await granted.does("admin", "topics", "create", partitions=2)
     await granted.does("admin", "topics", "list")
@@ -107,6 +108,7 @@ async def test_all_roles_work_and_use_every_right(
     assert (await api.get("/v1/alarms")).json()["rows"], "a payout without a charge"
     await bad_records_are_seen(api, 6)
     await a_gate_is_overridden(granted, api)
+    await an_alarm_is_taken_on(api)
     await a_view_is_proved(sluice, granted, api)
     await records_are_lost(sluice, views, bronze)
     await people_are_told(sluice, granted)
@@ -195,8 +197,21 @@ async def a_view_is_proved(sluice: Sluice, granted: Granted, api: Role) -> None:
     assert await audit.terminate() == 0
 
 
+async def an_alarm_is_taken_on(api: Role) -> None:
+    row = (await api.get("/v1/alarms")).json()["rows"][0]
+    async with httpx.AsyncClient() as client:
+        url = await api.url(f"/v1/alarms/{row['alarm_id']}/ack")
+        answer = await client.post(url, json={"reason": "a test"})
+    assert answer.status_code == 200, answer.text
+
+    async def shown() -> bool:
+        rows = (await api.get("/v1/alarms")).json()["rows"]
+        return any(one["acknowledged_reason"] == "a test" for one in rows)
+
+    await wait_until(shown, "the alarm to be taken on")
+
+
 async def a_gate_is_overridden(granted: Granted, api: Role) -> None:
-    """The one thing that an api writes."""
     (row,) = (await api.get("/v1/gates/recon")).json()["rows"]
     body = {"key": row["key"], "decision": "closed", "reason": "a test", "seconds": 3600}
     async with httpx.AsyncClient() as client:
@@ -240,6 +255,20 @@ async def people_are_told(sluice: Sluice, granted: Granted) -> None:
         assert await notify.terminate() == 0
 
 
+async def test_restoring_uses_every_right(
+    secured: SecuredKafka, sluice: Sluice, granted: Granted, prefix: str, tmp_path: Path
+) -> None:
+    await granted.grant("admin")
+    rights = await granted.grant("restore")
+    await granted.does("admin", "topics", "create")
+    former = ",".join(f"file://{one}" for one in write_two(tmp_path, sluice.raw_topic))
+    await granted.does("restore", "restore", bronze_former=former)
+    made = decisions(secured.log_file.read_text(), {entry.principal for entry in rights})
+    assert not [line for line in made.denied if prefix in line]
+    unused = {f"{entry.principal}: {entry}" for entry in rights - made.used}
+    assert not unused, "what is printed and never used is more than is needed"
+
+
 async def test_an_api_writes_what_people_decide_and_no_other_topic(
     secured: SecuredKafka, sluice: Sluice, granted: Granted
 ) -> None:
@@ -247,7 +276,7 @@ async def test_an_api_writes_what_people_decide_and_no_other_topic(
     await granted.does("admin", "topics", "create")
     kwargs = client_kwargs(Settings.load(environ_of(granted.settings("api"))))
     for topic in plan(sluice.settings):
-        if topic.name == sluice.settings.topic("ops.overrides"):
+        if topic.name in map(sluice.settings.topic, ("ops.overrides", "ops.acks")):
             continue
         producer = await started(AIOKafkaProducer(**kwargs))
         try:

@@ -23,7 +23,7 @@ FILES = sorted((ROOT / "deploy" / "grafana" / "dashboards").glob("*.json"))
 
 @pytest.fixture
 def settings() -> dict[str, Any]:
-    return {"partitions": 1, "bronze_max_seconds": 1}
+    return {"partitions": 1, "bronze_max_seconds": 1, "budget_puts": 1}
 
 
 def targets() -> Iterator[tuple[str, dict[str, Any]]]:

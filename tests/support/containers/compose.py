@@ -44,6 +44,11 @@ class Service:
         return command
 
     @property
+    def by_choice(self) -> bool:
+        """Whether it is started only where its profile is named."""
+        return "profiles" in self.declared
+
+    @property
     def tmpfs(self) -> dict[str, str]:
         """Folders that are memory, with mount options."""
         pairs = (one.partition(":") for one in self.declared.get("tmpfs", ()))

@@ -21,14 +21,15 @@ from tests.support.patience import PATIENCE
 MEMORY = Path("/dev/shm")
 """Where layers lie: one within the file system that it is laid over is refused."""
 BASE_PATH = f"{sys.base_prefix}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+TOOLS = ("unshare", "nsenter", "setpriv", "chroot", "ip", "wget")
 RUN_SECONDS = 120.0 * PATIENCE
 
 
 def problem() -> str | None:
     """Why no image can be built and run here; None if it can."""
-    tools = [tool for tool in ("unshare", "nsenter", "setpriv", "chroot", "ip") if shutil.which(tool) is None]
-    if sys.platform != "linux" or os.geteuid() != 0 or tools or not MEMORY.is_dir():
-        return "images run in namespaces of Linux: it needs root, /dev/shm, util-linux and iproute2"
+    missing = [tool for tool in TOOLS if shutil.which(tool) is None]
+    if sys.platform != "linux" or os.geteuid() != 0 or missing or not MEMORY.is_dir():
+        return "images run in namespaces of Linux: it needs root, /dev/shm, util-linux, iproute2 and wget"
     tried = subprocess.run(
         ["unshare", "--mount", "--net", "--pid", "--fork", "true"],
         capture_output=True,
@@ -122,7 +123,7 @@ class _Builder:
         if stage := one.options.get("from"):
             (source,) = sources
             target.parent.mkdir(parents=True, exist_ok=True)
-            _run(["cp", "-a", "--link", str(self._made[stage].layer / source.lstrip("/")), str(target)])
+            _succeed(["cp", "-a", "--link", str(self._made[stage].layer / source.lstrip("/")), str(target)])
             return
         for source in sources:
             whole = (self._context.folder / source).is_dir()
@@ -146,7 +147,7 @@ class _Builder:
         environ = {**_outside(), **self._image.environ, "HOME": "/root", "UV_CACHE_DIR": cache}
         pairs = [f"{name}={value}" for name, value in environ.items()]
         script = ["bash", "-ec", "\n".join(steps), "build", str(self._folder), cache, command, *pairs]
-        _run(["unshare", "--mount", "--propagation", "private", *script])
+        _succeed(["unshare", "--mount", "--propagation", "private", *script])
 
     def _uv_for_pip(self) -> None:
         for pip in self._image.layer.glob("opt/*/bin/pip"):
@@ -178,6 +179,6 @@ def _open_to_all(folder: Path, layer: Path) -> None:
         mirror.chmod(one.stat().st_mode | 0o055)
 
 
-def _run(command: list[str]) -> None:
+def _succeed(command: list[str]) -> None:
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=RUN_SECONDS)
     assert done.returncode == 0, f"{command[-1]}\n{done.stdout}\n{done.stderr}"

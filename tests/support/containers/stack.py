@@ -25,6 +25,7 @@ from tests.support.patience import PATIENCE
 from tests.support.programs import ended
 from tests.support.versity import gateway
 
+JAVA = ("java", "-XX:+UseSerialGC", "-cp", f"{JARS}/*")
 HEALTHY_SECONDS = 90.0 * PATIENCE
 CHECK_SECONDS = 0.5
 """From one health check to the next: each starts a program, of which the stack's own ones have less then."""
@@ -91,14 +92,7 @@ class Stack:
         pairs["log.dirs"] = str(self._folder / "kafka-data")
         config = self._folder / "server.properties"
         config.write_text("".join(f"{name}={value}\n" for name, value in pairs.items()), "utf-8")
-        java = [
-            "java",
-            *heap,
-            "-XX:+UseSerialGC",
-            f"-Dlog4j2.configurationFile={LOG_CONFIG}",
-            "-cp",
-            f"{JARS}/*",
-        ]
+        java = [*JAVA, *heap, f"-Dlog4j2.configurationFile={LOG_CONFIG}"]
         made = self.inside(*java, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(config))
         assert made.returncode == 0, made.stdout + made.stderr
         self._program("kafka", [*java, "kafka.Kafka", str(config)])
@@ -130,15 +124,7 @@ class Stack:
         if service.name == "kafka":
             _, *options = check
             command = "org.apache.kafka.tools.BrokerApiVersionsCommand"
-            return [
-                "java",
-                "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
-                "-cp",
-                f"{JARS}/*",
-                command,
-                *options,
-            ]
+            return [*JAVA, "-XX:TieredStopAtLevel=1", command, *options]
         assert shutil.which(check[0]) is not None, f"{check[0]} is missing: apt-get install {check[0]}"
         return list(check)
 

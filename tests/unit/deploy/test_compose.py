@@ -11,6 +11,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from streams.roles.notify.targets import read_targets
 from streams.version import VERSION
 from tests.support.containers.compose import FILE, Service, services
 from tests.support.deployed import check_command, check_environ
@@ -36,13 +37,24 @@ def test_what_compose_does_not_know_would_be_seen() -> None:
     assert any("memory_limit" in problem for problem in problems(document))
 
 
+def service_environ(service: Service) -> dict[str, str]:
+    """Its environment, with what is mounted from the repository where it lies here."""
+    mounted = {where: ROOT / source for source, where, _ in service.mounts()}
+    found = dict(service.environ)
+    for name, value in found.items():
+        for where, here in mounted.items():
+            if value.startswith(f"{where}/"):
+                found[name] = str(here / value.removeprefix(f"{where}/"))
+    return found
+
+
 @pytest.mark.parametrize("service", OURS, ids=lambda service: service.name)
 def test_our_commands_and_settings_exist(service: Service) -> None:
     check_command(service.command)
     if service.health:
         assert service.health[0] == "sluice"
         check_command(service.health[1:])
-    check_environ(service.environ)
+    check_environ(service_environ(service))
     assert service.declared["image"] == f"sluice:{VERSION}"
     assert service.declared["build"] == {"context": ".", "dockerfile": "deploy/Dockerfile"}
 
@@ -58,6 +70,10 @@ def test_each_is_bounded_and_looked_at(service: Service) -> None:
         assert name in ALL
 
 
+def test_the_example_of_who_is_told_is_one() -> None:
+    assert read_targets(ROOT / "deploy/notify/notify.toml")
+
+
 def test_every_file_that_is_mounted_is_there() -> None:
     declared = yaml.safe_load(FILE.read_text("utf-8"))["volumes"]
     for service in ALL.values():
@@ -70,7 +86,7 @@ def test_our_processes_run_without_rights_and_write_to_memory_alone() -> None:
         assert service.declared["read_only"] is True
         assert service.declared["cap_drop"] == ["ALL"]
         assert service.declared["security_opt"] == ["no-new-privileges:true"]
-        assert list(service.mounts()) == []
+        assert all(read_only for _, _, read_only in service.mounts())
         assert set(service.tmpfs) == {"/tmp", "/var/lib/sluice"}
 
 
@@ -93,7 +109,7 @@ def test_a_wrong_setting_ends_the_first_of_all() -> None:
 def test_no_two_listen_on_one_port() -> None:
     """They share the host's network. That each really listens there: tests/integration/deploy."""
     workers = [service for service in OURS if "worker" in service.health]
-    ports = [check_environ(worker.environ).metrics_port for worker in workers]
+    ports = [check_environ(service_environ(worker)).metrics_port for worker in workers]
     settings = check_environ(ALL["api"].environ)
     ports += [settings.http_port, settings.ingest_port, *map(_own_port, ("kafka", "s3", "prometheus"))]
     ports += [9095, *map(_own_port, ("alertmanager", "grafana"))]
@@ -117,9 +133,23 @@ def test_prometheus_scrapes_each_of_our_processes() -> None:
     settings = check_environ(ALL["api"].environ)
     expected = {f"127.0.0.1:{settings.http_port}", f"127.0.0.1:{settings.ingest_port}"}
     for service in OURS:
-        if "worker" in service.health:
+        if "worker" in service.health and not service.by_choice:
             expected.add(f"127.0.0.1:{check_environ(service.environ).metrics_port}")
     assert expected <= scraped
+
+
+def test_grafana_finds_its_dashboards_and_has_what_asks_their_sources() -> None:
+    grafana = ALL["grafana"]
+    mounted = {where: ROOT / source for source, where, _ in grafana.mounts()}
+    declared = yaml.safe_load((ROOT / "deploy/grafana/dashboards.yml").read_text("utf-8"))["providers"]
+    for provider in declared:
+        assert list(mounted[provider["options"]["path"]].glob("*.json"))
+    sources = yaml.safe_load((ROOT / "deploy/grafana/datasources.yml").read_text("utf-8"))["datasources"]
+    plugins = grafana.environ["GF_PLUGINS_PREINSTALL"].split(",")
+    assert {source["type"] for source in sources} == {"prometheus", *plugins}
+    settings = check_environ(ALL["api"].environ)
+    prometheus = f"http://127.0.0.1:{_own_port('prometheus')}"
+    assert {source["url"] for source in sources} == {prometheus, f"http://127.0.0.1:{settings.http_port}"}
 
 
 def test_the_file_of_settings_is_kept_out_of_git_and_of_the_image() -> None:

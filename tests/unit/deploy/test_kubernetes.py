@@ -35,6 +35,7 @@ from tests.support.paths import ROOT
 KUBERNETES = "1.37"
 CUSTOM = ("ScaledObject", "ServiceMonitor", "PrometheusRule")
 EVERYTHING = (
+    "--set=roles.notify.enabled=true",
     "--set=monitoring.enabled=true", "--set=autoscaling.enabled=true", "--set=aws.secret=store",
     "--set=aws.endpointUrl=https://s3.example.com", "--set=image.pullSecrets={registry}",
     "--set-json=serviceAccount.annotations={\"a/b\": \"c\"}", "--set-json=nodeSelector={\"disk\": \"ssd\"}",
@@ -96,7 +97,7 @@ def test_what_is_committed_is_what_the_chart_makes(tmp_path: Path) -> None:
     made = sorted(file.relative_to(tmp_path) for file in tmp_path.rglob("*") if file.is_file())
     assert len(made) == 4
     for name in made:
-        assert (tmp_path / name).read_text() == (KUSTOMIZE / name).read_text(), "run deploy/dev/render-k8s.sh"
+        assert (tmp_path / name).read_text() == (KUSTOMIZE / name).read_text(), "run `make k8s`"
 
 
 def test_commands_settings_ports_and_probes_are_ours(deployed: list[Document], tmp_path: Path) -> None:
@@ -211,7 +212,7 @@ def test_prometheus_names_targets_as_the_alerts_do(deployed: list[Document]) -> 
             kept, role, job = endpoint["relabelings"]
             assert kept["regex"] == role["replacement"]
             found[role["replacement"]] = job["replacement"]
-        assert found == {role: expected[role] for role in found}
+        assert found == {role: expected.get(role, "sluice-worker") for role in found}
         assert set(found) == {one.role for one in workloads(deployed) if one.document["kind"] != "Job"}
 
 
@@ -235,6 +236,7 @@ WRONG = {
     "--set=settings.SLUICE_KAFKA=kafka": "at '/settings/SLUICE_KAFKA'",
     "--set=settings.SLUICE_PARTITIONS=16": "at '/settings/SLUICE_PARTITIONS': got number, want string",
     "--set=settings.SLUICE_KAFAK=kafka:9092": "settings.SLUICE_KAFAK: there is no such setting",
+    '--set-json=secretFiles.SLUICE_JWK_FILE={"secret": "a", "key": "b"}': "secretFiles.SLUICE_JWK_FILE: ",
     "--set-string=settings.SLUICE_HTTP_PORT=1": "settings.SLUICE_HTTP_PORT: is not to be set",
     "--set-json=secretFiles.SLUICE_USER={\"secret\": \"a\", \"key\": \"b\"}": "'SLUICE_USER'",
     "--set-json=secretFiles.SLUICE_JWKS_FILE={\"secret\": \"a\"}": "at '/secretFiles/SLUICE_JWKS_FILE'",

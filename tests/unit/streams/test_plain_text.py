@@ -17,7 +17,7 @@ from streams.cli.screen import PIPE, Screen
 from streams.cli.table import Column, table
 from streams.cli.tsv import echo_tsv
 from streams.cli.views_table import view_page
-from streams.http import docs_page
+from streams.http.routes import docs_page
 from streams.plain_text import json_text, plain, plain_lines
 from streams.settings import Settings
 from tables.spec.windowed import Sum, Term, Windowed

@@ -18,12 +18,14 @@ app.kubernetes.io/component: {{ .role }}
 {{/* All settings and AWS's variables, as the ConfigMap has them. Names that are no settings are refused. */}}
 {{- define "sluice.settings" -}}
 {{- $known := .Files.Get "settings.txt" | splitList "\n" }}
-{{- range $name, $_ := merge (dict) .Values.settings .Values.secretFiles }}
+{{- range $where := list "settings" "secretFiles" }}
+{{- range $name, $_ := get $.Values $where }}
 {{- if not (has $name $known) }}
-{{- fail (printf "settings.%s: there is no such setting: `sluice settings` lists them" $name) }}
+{{- fail (printf "%s.%s: there is no such setting: `sluice settings` lists them" $where $name) }}
 {{- end }}
 {{- if or (eq $name "SLUICE_INSTANCE") (regexMatch "^SLUICE_(METRICS|HTTP|INGEST)_(HOST|PORT)$" $name) }}
-{{- fail (printf "settings.%s: is not to be set: roles.….port and roles.….kind say it" $name) }}
+{{- fail (printf "%s.%s: is not to be set: roles.….port and roles.….kind say it" $where $name) }}
+{{- end }}
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.settings }}

@@ -15,7 +15,7 @@ from streams.client import ApiError, ApiRefusalError, SluiceClient, ViewAnswer
 from streams.client import client as client_module
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from streams.settings import Settings
 from tables.gates.alarms import Alarm
 from tables.gates.records import encode_gate, gate_key

@@ -11,7 +11,7 @@ import pytest
 
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from tables.gates.alarms import Alarm
 from tests.support.visitors import Analyst
 
@@ -73,7 +73,8 @@ async def test_a_row_says_what_it_is_and_what_to_do(replica: Replica) -> None:
     assert body["rows"][-1] == {
         "alarm_id": "recon/london|GBP/1", "code": "QUALITY_CHECK_FAILED", "severity": "critical",
         "subject": "recon/london|GBP", "state": "cleared", "raised_at": "2026-03-01T11:00:00Z",
-        "cleared_at": "2026-03-01T11:04:00Z", "detail": "why", "meaning": "a data quality check failed",
+        "cleared_at": "2026-03-01T11:04:00Z", "acknowledged_by": None, "acknowledged_at": None,
+        "acknowledged_reason": None, "detail": "why", "meaning": "a data quality check failed",
         "runbook": "docs/runbooks/gate-alarm.md",
     }  # fmt: skip
 

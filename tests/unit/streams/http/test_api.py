@@ -281,13 +281,15 @@ async def test_the_openapi_document_describes_parameters_and_rows(api: httpx.Asy
         "/v1/console 200": forms, "/v1/console 400": problem,
         "/v1/quarantine 200": forms, "/v1/quarantine 400": problem,
         "/v1/alarms 200": forms, "/v1/alarms 400": problem, "/v1/alarms 503": problem,
+        "/v1/alarms/{alarm_id}/ack 200": json,
+        **{f"/v1/alarms/{{alarm_id}}/ack {status}": problem for status in (400, 404, 415, 503)},
         "/healthz 200": json, "/readyz 200": json, "/readyz 503": problem, "/metrics 200": "text/plain",
     }  # fmt: skip
     described = operation["responses"]["400"]["content"][problem]["schema"]["properties"]
     for path in ("/v1/views/none", "/v1/views/kpi_gmv?window=soon", "/v1/gates/none"):
         assert set((await api.get(path)).json()) <= set(described)
     posts = {path for path, methods in document["paths"].items() if "post" in methods}
-    assert posts == {f"/v1/gates/{name}/override" for name in GATES}
+    assert posts == {"/v1/alarms/{alarm_id}/ack", *(f"/v1/gates/{name}/override" for name in GATES)}
     assert not any("Validation" in name for name in document["components"]["schemas"])
 
 

@@ -6,7 +6,7 @@ import asyncio
 
 import pytest
 
-from streams.http.beside import Beside
+from streams.http.background.beside import Beside
 from tables.keys import FeedFormatError
 
 

@@ -11,8 +11,8 @@ from urllib.parse import urlsplit
 import pytest
 from starlette.types import Receive, Scope, Send
 
-from streams.http import connections
-from streams.http.connections import Waiting, bounded
+from streams.http.connection import connections
+from streams.http.connection.connections import Waiting, bounded
 from tests.support.kafka import wait_until
 from tests.support.patience import PATIENCE
 from tests.support.served_app import serving

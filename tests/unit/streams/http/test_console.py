@@ -12,7 +12,7 @@ import pytest
 from streams.console.files import console
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.console import FOR_GOOD
+from streams.http.routes.console import FOR_GOOD
 from tables.views import VIEWS
 from tests.support.feed_records import checkpoint, heartbeat, partial
 from tests.support.replica import NOW_S, feed

@@ -18,8 +18,8 @@ import pytest
 from streams.access.access import Visitor
 from streams.feed.replica import Replica
 from streams.http.app import create_app, everyone
-from streams.http.explainer import MOST_WAITING
-from streams.http.guard import VisitorOf
+from streams.http.background.explainer import MOST_WAITING
+from streams.http.connection.guard import VisitorOf
 from streams.settings import Settings
 from streams.verify.question import MODULE
 from tables.scope import Scope

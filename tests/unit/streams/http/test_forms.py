@@ -11,7 +11,7 @@ import pytest
 from backports import zstd
 
 from streams.feed.replica import Replica
-from streams.http.formats import to_csv
+from streams.http.answer.formats import to_csv
 from tables.views import VIEWS
 from tests.support.feed_records import checkpoint, entity, heartbeat, partial
 from tests.support.replica import NOW_S, SetClock, feed

@@ -20,7 +20,7 @@ from starlette.types import ASGIApp
 from streams.access.access import Access
 from streams.feed.replica import Replica
 from streams.http.app import create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from streams.settings import Settings
 from tables.views import VIEWS
 from tests.support.examples import examples

@@ -10,7 +10,7 @@ import pytest
 
 from streams.feed.replica import Replica
 from streams.http.app import create_api, create_app
-from streams.http.ops_topics import OpsTopics
+from streams.http.background.ops_topics import OpsTopics
 from streams.settings import Settings
 from tables.gates.records import GateRecord, encode_gate, key_of_record
 from tables.gates.rule import GateState

@@ -189,7 +189,7 @@ async def test_browsers_are_told_to_do_nothing_with_it(path: str) -> None:
 
 
 async def test_a_fault_of_ours_has_them_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.http.questions.answer_view", lambda *_: 1 / 0)
+    monkeypatch.setattr("streams.http.answer.questions.answer_view", lambda *_: 1 / 0)
     async with asked() as client:
         answer = await client.get("/v1/views/kpi_gmv")
         assert answer.status_code == 500
@@ -217,7 +217,7 @@ async def test_pages_of_other_origins_read_it_where_they_are_named() -> None:
 async def test_the_log_says_who_asked_and_never_the_token(
     tokens: dict[str, str], caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level(logging.INFO, "streams.http.requests_log")
+    caplog.set_level(logging.INFO, "streams.http.connection.requests_log")
     async with asked(**tokens) as client:
         await client.get("/v1/views/kpi_gmv?city=paris", headers=AS_ANA)
         await client.get("/v1/views/kpi_gmv", headers={"authorization": f"Bearer {SECRET}x"})
@@ -232,7 +232,7 @@ async def test_the_log_says_who_asked_and_never_the_token(
 
 
 async def test_the_log_can_be_off(caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "streams.http.requests_log")
+    caplog.set_level(logging.INFO, "streams.http.connection.requests_log")
     async with asked(http_access_log="0") as client:
         await client.get("/v1/views")
     assert not [record for record in caplog.records if "requests_log" in record.name]

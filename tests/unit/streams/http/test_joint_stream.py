@@ -11,10 +11,10 @@ import pytest
 
 from streams.access.access import EVERYONE, Visitor
 from streams.feed.replica import Replica
+from streams.http.answer.questions import Params, Questions
 from streams.http.app import create_app
-from streams.http.joint_stream import MOST_QUESTIONS, JointStreams, asked_questions
-from streams.http.questions import Params, Questions
-from streams.http.stream import Broadcasts
+from streams.http.routes.joint_stream import MOST_QUESTIONS, JointStreams, asked_questions
+from streams.http.routes.stream import Broadcasts
 from tables.query.params import ParameterError
 from tables.views import VIEWS
 from tests.support.feed_records import checkpoint, heartbeat, partial

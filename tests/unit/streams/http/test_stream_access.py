@@ -10,9 +10,9 @@ import pytest
 
 from streams.access.access import EVERYONE
 from streams.feed.replica import Replica
+from streams.http.answer.open_streams import OpenStreams, TooManyStreamsError
 from streams.http.app import create_app
-from streams.http.open_streams import OpenStreams, TooManyStreamsError
-from streams.http.stream import HEARTBEAT
+from streams.http.routes.stream import HEARTBEAT
 from streams.settings import Settings
 from tables.views import VIEWS
 from tests.support.feed_records import checkpoint, heartbeat, partial

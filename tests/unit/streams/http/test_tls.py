@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 
-from streams.http import tls
-from streams.http.tls import RenewedContext, follow_certificate, tls_context
+from streams.http.connection import tls
+from streams.http.connection.tls import RenewedContext, follow_certificate, tls_context
 from streams.settings import Settings
 from tests.support.certificates import Authority
 from tests.support.kafka import wait_until

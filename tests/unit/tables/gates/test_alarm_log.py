@@ -8,8 +8,12 @@ import msgspec
 import pytest
 
 from tables.gates import alarm_log
+from tables.gates.acks import Ack
 from tables.gates.alarm_log import AlarmLog, AlarmSeen
 from tables.gates.alarms import Alarm, decode_alarm, encode_alarm
+
+FIRST, SECOND = "2026-03-01T12:01:00.5Z", "2026-03-01T12:05:00Z"
+"""Later than the alarm of the first minute, which has no fraction."""
 
 
 def alarm(number: int, state: Literal["raised", "cleared"] = "raised", at: str | None = None) -> Alarm:
@@ -70,3 +74,21 @@ def test_what_is_no_alarm_is_none(value: bytes | None) -> None:
 def test_an_alarm_comes_back_as_it_was_written() -> None:
     _, value = encode_alarm(alarm(1))
     assert decode_alarm(value) == alarm(1)
+
+
+def test_who_has_taken_an_alarm_on_counts_for_what_was_open_then() -> None:
+    log = AlarmLog()
+    first, second = (Ack(alarm_id="a1", by="ada", at=at, reason="x") for at in (FIRST, SECOND))
+    log.take(alarm(1))
+    log.take_ack("a1", first)
+    found = log.open("a1")
+    assert found == AlarmSeen(alarm(1), None, first)
+    log.take(alarm(1, "cleared", "2026-03-01T12:03:00Z"))
+    assert log.open("a1") is None
+    assert [one.ack for one in log.newest_first(lambda _: True)] == [first]
+    log.take(alarm(1, at="2026-03-01T12:04:00Z"))
+    assert [one.ack for one in log.newest_first(lambda _: True)] == [None, first], "it is another one"
+    log.take_ack("a1", second)
+    assert [one.ack for one in log.newest_first(lambda _: True)] == [second, None]
+    log.take_ack("a1", None)
+    assert [one.ack for one in log.newest_first(lambda _: True)] == [None, None]

@@ -221,3 +221,20 @@ async def test_the_age_of_what_is_not_committed(bronze: Bronze) -> None:
         partition.saw_end(7 + second + 1, 7 + second + 1, 7 + second)
         await partition.flush()
     assert partition.oldest_uncommitted_ms() == NOW_MS + 58_000
+
+
+async def test_it_is_behind_by_what_is_unread_and_by_what_waits_for_longer_than_a_range_may() -> None:
+    bronze = Bronze(max_seconds=60)
+    partition, clock = bronze.partition, bronze.clock
+    partition.saw_end(0, 0, 0)
+    await bronze.take(0, 5)
+    assert partition.lag_seconds(NOW_MS + 599_000) == 0, "a range may be that old, and all is read"
+    assert partition.lag_seconds(NOW_MS + 610_000) == pytest.approx(10), "the store takes nothing"
+    clock.ms = NOW_MS + 1_000
+    partition.saw_end(5, 5, 5)
+    clock.ms = NOW_MS + 31_000
+    partition.saw_end(5, 9, 5)  # behind somebody's open transaction
+    assert partition.lag_seconds(clock.ms) == 30
+    await bronze.take(5, 9)
+    assert partition.lag_seconds(clock.ms) == 0
+    await partition.release()

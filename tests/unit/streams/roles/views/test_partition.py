@@ -142,6 +142,19 @@ async def test_the_age_of_what_is_unread(owned: Owned) -> None:
     assert owned.partition.oldest_uncommitted_ms() == NOW_MS, "its own timestamp, until it is written"
 
 
+async def test_it_is_behind_since_it_is_owned_where_nothing_was_ever_read() -> None:
+    owned = Owned()
+    assert owned.partition.lag_seconds(NOW_MS + 5_000) == 0
+    owned.saw_end(4, 4)
+    assert owned.partition.oldest_uncommitted_ms() == 0
+    assert owned.partition.lag_seconds(NOW_MS + 5_000) == 5
+    await owned.process(0, 4)
+    assert owned.partition.lag_seconds(NOW_MS + 5_000) == 5
+    await owned.partition.flush()
+    assert owned.partition.lag_seconds(NOW_MS + 5_000) == 0
+    await owned.partition.release()
+
+
 class StoppedClock(FixedClock):
     """Both clocks stand still until they are set."""
 

@@ -1,0 +1,1 @@
+"""What is answered: questions and their answers, their forms, their description, errors."""

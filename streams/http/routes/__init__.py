@@ -1,0 +1,1 @@
+"""The routes, a module for what each is about."""
