@@ -46,4 +46,5 @@ def _steps(page: str) -> Markup:
     for token in tokens:
         if token.type in ("heading_open", "heading_close"):
             token.tag = f"h{int(token.tag[1:]) + 1}"  # below the code's own
-    return Markup(markdown.renderer.render(tokens, markdown.options, {}))  # noqa: S704
+    html = markdown.renderer.render(tokens, markdown.options, {})
+    return Markup(html.replace("<pre>", '<pre tabindex="0">'))  # noqa: S704 - whoever has no mouse can scroll it
