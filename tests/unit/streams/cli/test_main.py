@@ -97,8 +97,9 @@ def test_all_that_list_or_report_answer_in_json() -> None:
 
 def test_all_that_list_answer_in_tsv_and_in_one_form_at_a_time() -> None:
     listing = {
-        "alarms", "bronze ls", "doctor", "explain", "gates", "monitoring options", "quarantine list",
-        "quarantine summary", "schemas list", "settings", "status", "topics list", "verify", "views",
+        "alarms", "bronze cost", "bronze ls", "doctor", "explain", "gates", "monitoring options",
+        "quarantine list", "quarantine summary", "schemas list", "settings", "status", "topics list",
+        "verify", "views",
     }  # fmt: skip
     found = {
         name for name, command in every_command() if any("--tsv" in option.opts for option in command.params)
