@@ -156,3 +156,15 @@ def end(code: int = 0) -> None:
         with contextlib.suppress(OSError, ValueError):
             stream.flush()
     os._exit(code)
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """Have a task end: a cancellation may be lost within a client, so it is cancelled until it has ended, for
+    five seconds at most."""
+    for _ in range(10):
+        task.cancel()
+        done, _ = await asyncio.wait([task], timeout=0.5)
+        if done:
+            if not task.cancelled():
+                task.exception()  # what it failed with meanwhile is of no interest now
+            return

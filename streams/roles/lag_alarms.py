@@ -22,6 +22,7 @@ from streams.kafka.refusals import in_words
 from streams.kafka.topology import partitions_of
 from streams.roles.alarms import AlarmQueue
 from streams.settings import Settings
+from streams.shutdown import cancelled
 from tables.gates.alarms import Alarm, decode_alarm, lag_alarm
 
 log = logging.getLogger(__name__)
@@ -84,8 +85,7 @@ class LagAlarms:
     async def close(self) -> None:
         """What is not sent yet is told by who looks after the partition next."""
         if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+            await cancelled(self._reading)
         await self._queue.close()
 
 

@@ -84,6 +84,8 @@ class Monitoring:
     async def _sees_all(self) -> bool:
         async with httpx.AsyncClient(timeout=30, verify=False) as client:
             answer = await client.get(f"{self._prometheus}/api/v1/alertmanagers")
+        if answer.status_code != 200:
+            return False  # it listens before it is ready
         managed = not self._alertmanager or bool(answer.json()["data"]["activeAlertmanagers"])
         return managed and len(await self.query("up == 1")) == len(self._ports)
 

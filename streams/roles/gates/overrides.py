@@ -17,6 +17,7 @@ from streams.kafka.client import reading
 from streams.kafka.message_formats import UnreadableBatchError
 from streams.kafka.refusals import in_words
 from streams.settings import Settings
+from streams.shutdown import cancelled
 from tables.gates.overrides import Override, decode_override
 from tables.record_check import Fault, Problem
 
@@ -35,20 +36,26 @@ class Overrides:
     def __init__(self, settings: Settings) -> None:
         self.newest: dict[str, Override] = {}
         self.ready = asyncio.Event()
+        self._closing = asyncio.Event()
         self._settings = settings
         self._tp = TopicPartition(settings.topic("ops.overrides"), PARTITION)
 
     async def follow(self) -> None:
-        """Follow the topic until cancelled; after a failure from its beginning."""
+        """Follow the topic until `close`; after a failure from its beginning."""
         backoff = Backoff()
-        while True:
+        while not self._closing.is_set():
             try:
                 await self._follow(backoff)
             except (KafkaError, OSError, UnreadableBatchError) as error:
                 log.warning(
                     "reading %s: %s; next try in %.1f s", self._tp.topic, in_words(error), backoff.seconds
                 )
-            await backoff.pause()
+            await backoff.pause(self._closing)
+
+    async def close(self, following: asyncio.Task[None]) -> None:
+        """End `follow`."""
+        self._closing.set()
+        await cancelled(following)
 
     async def _follow(self, backoff: Backoff) -> None:
         read: dict[str, Override] = {}
@@ -56,7 +63,7 @@ class Overrides:
             consumer.assign([self._tp])
             await consumer.seek_to_beginning()
             end = (await consumer.end_offsets([self._tp]))[self._tp]
-            while True:
+            while not self._closing.is_set():
                 for records in (await consumer.getmany(timeout_ms=FETCH_MS)).values():
                     self._take(read, records)
                 if self.newest is not read and await consumer.position(self._tp) >= end:

@@ -104,8 +104,7 @@ class GatesWorker:
         try:
             await self._lead_or_stand_by(stop)
         finally:
-            following.cancel()
-            await asyncio.gather(following, return_exceptions=True)
+            await self._overrides.close(following)
 
     async def _lead_or_stand_by(self, stop: asyncio.Event) -> None:
         while not (self._replica.ready and self._overrides.ready.is_set()) and not stop.is_set():
@@ -196,8 +195,7 @@ class GatesWorker:
         """Forget what was led: it has to be read back before the next evaluation."""
         gate_log, self._log, self._gates = self._log, None, None
         if self._unowned is not None:
-            self._unowned.cancel()
-            await asyncio.gather(self._unowned, return_exceptions=True)
+            await shutdown.cancelled(self._unowned)
             self._unowned = None
         metrics.GATE_STATE.clear()
         metrics.GATES.clear()

@@ -43,6 +43,7 @@ def named(pages: list[dict[str, Any]], status: str) -> list[str]:
     return [one["labels"]["alertname"] for page in pages for one in page["alerts"] if one["status"] == status]
 
 
+@pytest.mark.long
 @needs_promtool
 @needs_amtool
 async def test_killed_workers_are_one_page_that_ends_when_they_are_back(sluice: Sluice) -> None:
