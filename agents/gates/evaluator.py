@@ -284,5 +284,6 @@ def _told_by(record: GateRecord, subject: str) -> Override | None:
         until=record.override_until or "",
         even_stale=record.override_even_stale,
     )
-    instant_us(found.at), instant_us(found.until)
+    for time in (found.at, found.until):
+        instant_us(time)
     return found

@@ -20,6 +20,8 @@ from streams.cli.watch import Watched, watch
 from streams.client import SluiceClient
 from streams.client.configured import client_of
 from streams.settings import Settings
+from tables.gates.records import record_key
+from tables.gates.records import subject_of as gate_subject
 
 STYLES = {"ok": "good", "warn": "note", "alarm": "alarm", "stale": "alarm"}
 COLUMNS = (
@@ -178,9 +180,7 @@ def name_of(row: dict[str, Any]) -> str:
 
 def subject_of(row: dict[str, Any]) -> str:
     """A gate, as alarms call it."""
-    return f"{row['gate']}/" + "|".join(
-        (value or "").replace("%", "%25").replace("|", "%7C") for value in _key(row).values()
-    )
+    return gate_subject(record_key(row["gate"], tuple(_key(row).values())))
 
 
 def _key(row: dict[str, Any]) -> dict[str, str | None]:

@@ -24,6 +24,7 @@ from streams.client.answers import (
 from streams.client.errors import ApiAwayError, ApiError
 from streams.client.server_sent_events import events_of
 from streams.client.transport import TIMEOUT_SECONDS, Params, Transport, problem_of
+from tables.gates.records import key_of_subject, split_key
 
 T = TypeVar("T")
 Values = str | int | None | Sequence[str | None]
@@ -107,11 +108,11 @@ class SluiceClient:
     ) -> dict[str, Any]:
         """Have a gate, as alarms call it (`recon/london|GBP`), be `open` or `closed` for a time, or as its
         rule says (`none`). Needs the role operator. Answers the override. Raises `ApiRefusalError`."""
-        name, _, values = subject.partition("/")
+        found = split_key(key_of_subject(subject)) if "/" in subject else None
+        name, values = found or (subject, ())
         listed = {gate["name"]: gate["dimensions"] for gate in self.json("/v1/gates")["gates"]}
-        key = [part.replace("%7C", "|").replace("%25", "%") or None for part in values.split("|")]
         body = {
-            "key": dict(zip(listed.get(name, ()), key, strict=False)),
+            "key": dict(zip(listed.get(name, ()), values, strict=False)),
             "decision": decision,
             "reason": reason,
             "seconds": seconds,

@@ -17,6 +17,7 @@ from streams.errors import ErrorCode
 from streams.kafka.refusals import in_words
 from streams.kafka.single_record import send_record
 from streams.settings import Settings
+from streams.shutdown import cancelled
 from tables.gates.alarms import Alarm, encode_alarm, lost_alarm
 
 SEND_SECONDS = 10.0
@@ -65,8 +66,7 @@ class AlarmQueue:
     async def close(self) -> None:
         """What is not sent yet is left."""
         if self._sending is not None:
-            self._sending.cancel()
-            await asyncio.gather(self._sending, return_exceptions=True)
+            await cancelled(self._sending)
 
 
 async def send_alarm(settings: Settings, alarm: Alarm) -> None:

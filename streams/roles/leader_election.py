@@ -7,19 +7,22 @@ writes must be fenced as well (streams/roles/gates/writer.py), or may be repeate
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
-from collections.abc import Collection
+from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from aiokafka import AIOKafkaConsumer, ConsumerRebalanceListener, TopicPartition
 from aiokafka.errors import KafkaError
 
 import streams.kafka.fetched_bytes  # noqa: F401 - lets aiokafka read whatever names headers have
+from agents.backoff import Backoff
 from streams.faust.instance_guard import InstanceGuard, InstanceTakenError
 from streams.kafka.client import client_kwargs, commit_once, started
 from streams.kafka.instances import InstanceAssignor, client_id
 from streams.kafka.refusals import in_words
 from streams.settings import Settings
+from streams.shutdown import cancelled
 
 log = logging.getLogger(__name__)
 
@@ -52,11 +55,34 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
             metadata_max_age_ms=30_000,
         )
 
-    async def join(self) -> None:
-        """Become a member. Raises aiokafka's errors while Kafka is unavailable."""
-        await started(self._consumer)
-        self._guard.attach(self._consumer)
-        self._consumer.subscribe([self._tp.topic], listener=self)
+    @contextlib.asynccontextmanager
+    async def member(self, stop: asyncio.Event) -> AsyncIterator[bool]:
+        """Become a member, however often that is tried, stay one, and leave the group in the end, so that
+        another one leads at once. False: `stop` was set before it was one.
+        """
+        if not await self._join(stop):
+            yield False
+            return
+        staying = asyncio.create_task(self._stay())
+        try:
+            yield True
+        finally:
+            await cancelled(staying)
+            self._leads = None
+            await self._consumer.stop()
+
+    async def _join(self, stop: asyncio.Event) -> bool:
+        backoff = Backoff()
+        while not stop.is_set():
+            try:
+                await started(self._consumer)
+                self._guard.attach(self._consumer)
+                self._consumer.subscribe([self._tp.topic], listener=self)
+                return True
+            except (KafkaError, OSError) as error:
+                log.warning("joining the group: %s", in_words(error))
+                await backoff.pause(stop)
+        return False
 
     def _instance_taken(self, error: InstanceTakenError) -> None:
         self.taken = error
@@ -64,19 +90,14 @@ class LeaderElection(ConsumerRebalanceListener):  # type: ignore[misc]
     def _tell_waiting(self, what: str | None) -> None:
         self.waiting_for = what
 
-    async def run(self) -> None:
-        """Stay a member until cancelled. Nothing is read: the partition only stands for the lead."""
+    async def _stay(self) -> None:
+        """Nothing is read: the partition only stands for the lead."""
         while True:
             try:
                 await self._consumer.getmany(timeout_ms=int(POLL_SECONDS * 1000))
             except KafkaError as error:
                 log.warning("election: %s", in_words(error))
                 await asyncio.sleep(POLL_SECONDS)
-
-    async def leave(self) -> None:
-        """Leave the group, so that another one leads at once."""
-        self._leads = None
-        await self._consumer.stop()
 
     @property
     def leads(self) -> bool | None:

@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 from aiokafka.errors import KafkaError
 
-from agents.backoff import Backoff
 from agents.gates.evaluator import Publication
 from streams import logs, metrics, shutdown
 from streams.clock import SYSTEM_CLOCK, Clock
@@ -21,7 +20,6 @@ from streams.feed.follower import Follower
 from streams.feed.replica import Replica
 from streams.health import Health
 from streams.kafka.message_formats import UnreadableBatchError
-from streams.kafka.refusals import in_words
 from streams.kafka.write_failures import log_failed_write
 from streams.roles.gates.declared import CODES, DeclaredGates
 from streams.roles.gates.limits import GateOn, gates_on
@@ -110,10 +108,12 @@ class GatesWorker:
         while not (self._replica.ready and self._overrides.ready.is_set()) and not stop.is_set():
             self._health.waiting_for = self._replica.waiting_for or "the overrides of gates to be read"
             await self._replica.changed(EVALUATE_SECONDS)
-        if not await self._join(stop):
-            return
+        async with self._election.member(stop) as joined:
+            if joined:
+                await self._take_turns(stop)
+
+    async def _take_turns(self, stop: asyncio.Event) -> None:
         self._health.waiting_for = None
-        membership = asyncio.create_task(self._election.run())
         next_at = self._clock.monotonic()
         try:
             while not stop.is_set():
@@ -122,21 +122,7 @@ class GatesWorker:
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(stop.wait(), max(0.0, next_at - self._clock.monotonic()))
         finally:
-            membership.cancel()
-            await asyncio.gather(membership, return_exceptions=True)
             await self._resign()
-            await self._election.leave()
-
-    async def _join(self, stop: asyncio.Event) -> bool:
-        backoff = Backoff()
-        while not stop.is_set():
-            try:
-                await self._election.join()
-                return True
-            except (KafkaError, OSError) as error:
-                log.warning("joining the gates' group: %s", in_words(error))
-                await backoff.pause(stop)
-        return False
 
     async def _turn(self) -> None:
         if self._election.taken is not None:

@@ -59,29 +59,10 @@ async def _run(settings: Settings, targets: list[Target], health: Health) -> Non
     if not await topics_there(settings, ROLE, health, stop):
         return
     election = LeaderElection(settings, ROLE, settings.topic(Source.ALARMS))
-    if not await _join(election, stop):
-        return
-    health.waiting_for = None
-    membership = asyncio.create_task(election.run())
-    worker = NotifyWorker(settings, targets, election)
-    try:
-        await worker.run(stop, health)
-    finally:
-        membership.cancel()
-        await asyncio.gather(membership, return_exceptions=True)
-        await election.leave()
-
-
-async def _join(election: LeaderElection, stop: asyncio.Event) -> bool:
-    backoff = Backoff()
-    while not stop.is_set():
-        try:
-            await election.join()
-            return True
-        except (KafkaError, OSError) as error:
-            log.warning("joining the group: %s", in_words(error))
-            await backoff.pause(stop)
-    return False
+    async with election.member(stop) as joined:
+        if joined:
+            health.waiting_for = None
+            await NotifyWorker(settings, targets, election).run(stop, health)
 
 
 class NotifyWorker:
